@@ -1,0 +1,89 @@
+"""The errors a person sees: what is affected, what is wrong with it, and what to do about it."""
+
+from __future__ import annotations
+
+
+class SoftmodeError(Exception):
+    """A problem that is explained to the user in one line, never as a traceback.
+
+    Parameters
+    ----------
+    subject : str
+        The file, material, potential or setting concerned.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What the user can do.
+    """
+
+    #: Whether running the same thing again, unchanged, can succeed (a full disk, an absent weight file).
+    #: Studies keep failures that cannot, and try the others again on the next run.
+    transient: bool = False
+
+    def __init__(self, subject: str, problem: str, remedy: str) -> None:
+        super().__init__(subject, problem, remedy)
+        self.subject = subject
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.problem}. {self.remedy}."
+
+    @property
+    def kind(self) -> str:
+        """Short machine-readable name of the failure, as it stands in tables."""
+        return type(self).__name__.removesuffix("Error")
+
+
+class InputDataError(SoftmodeError):
+    """Reference data that cannot be used: truncated, inconsistent, not finite."""
+
+
+class SettingsError(SoftmodeError):
+    """A study file, option or name that is not understood."""
+
+
+class PotentialError(SoftmodeError):
+    """A potential that cannot be used as asked."""
+
+
+class UncoveredElementError(PotentialError):
+    """A configuration holds an element the potential was not trained on."""
+
+
+class NonFiniteForcesError(PotentialError):
+    """A potential returned NaN or infinity."""
+
+
+class MissingDependencyError(PotentialError):
+    """The Python package of a potential is not installed."""
+
+    transient = True
+
+
+class MissingWeightsError(PotentialError):
+    """Weights that are neither on this machine nor obtainable from the network."""
+
+    transient = True
+
+
+class CorruptWeightsError(PotentialError):
+    """A weight file that is incomplete or not what it should be."""
+
+    transient = True
+
+
+class RelaxationError(SoftmodeError):
+    """A relaxation that did not converge or left the crystal behind."""
+
+
+class StorageError(SoftmodeError):
+    """A record or report that could not be written or read (full disk, no permission, damaged file)."""
+
+    transient = True
+
+
+class WorkerDiedError(SoftmodeError):
+    """A worker process that ended without an answer (out of memory, killed, crashed)."""
+
+    transient = True

@@ -1,0 +1,352 @@
+"""The vocabulary: cells, materials and their reference data, frozen and checked on creation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_masses_common, chemical_symbols
+from numpy.typing import ArrayLike, NDArray
+
+from softmode.errors import InputDataError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def _frozen(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
+    array = np.array(values, dtype=dtype, order="C", copy=True)
+    array.setflags(write=False)
+    return array
+
+
+def _require(condition: bool, subject: str, problem: str, remedy: str) -> None:
+    if not condition:
+        raise InputDataError(subject, problem, remedy)
+
+
+def array_digest(*parts: object) -> str:
+    """SHA-256 over arrays (dtype, shape, bytes) and plain values, in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"array:{part.dtype.str}:{part.shape}:".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(f"value:{part!r}:".encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A periodic cell.
+
+    Parameters
+    ----------
+    lattice : (3, 3) array
+        Lattice vectors as rows, Å.
+    scaled_positions : (n_atoms, 3) array
+        Fractional coordinates.
+    numbers : (n_atoms,) array
+        Atomic numbers.
+    masses : (n_atoms,) array, optional
+        Atomic masses, u; the common isotope-averaged values when not given.
+
+    Raises
+    ------
+    InputDataError
+        If shapes do not match, the lattice is singular or a number is not finite.
+    """
+
+    lattice: FloatArray
+    scaled_positions: FloatArray
+    numbers: IntArray
+    masses: FloatArray = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        numbers = _frozen(self.numbers, np.int64)
+        masses = atomic_masses_common[numbers] if self.masses is None else self.masses
+        object.__setattr__(self, "lattice", _frozen(self.lattice))
+        object.__setattr__(self, "scaled_positions", _frozen(self.scaled_positions))
+        object.__setattr__(self, "numbers", numbers)
+        object.__setattr__(self, "masses", _frozen(masses))
+        n_atoms = len(numbers)
+        remedy = "check the structure file"
+        _require(self.lattice.shape == (3, 3), "cell", f"lattice has shape {self.lattice.shape}", remedy)
+        _require(
+            self.scaled_positions.shape == (n_atoms, 3) and self.masses.shape == (n_atoms,),
+            "cell",
+            f"{n_atoms} atomic numbers but positions of shape {self.scaled_positions.shape} "
+            f"and masses of shape {self.masses.shape}",
+            remedy,
+        )
+        finite = np.isfinite(self.lattice).all() and np.isfinite(self.scaled_positions).all()
+        _require(bool(finite), "cell", "lattice or positions are not finite", remedy)
+        _require(abs(np.linalg.det(self.lattice)) > 1e-6, "cell", "lattice vectors span no volume", remedy)
+
+    @classmethod
+    def from_atoms(cls, atoms: Atoms) -> Cell:
+        """Cell of an ASE ``Atoms`` object (its masses are kept)."""
+        return cls(
+            lattice=atoms.cell.array,
+            scaled_positions=atoms.get_scaled_positions(wrap=False),
+            numbers=atoms.numbers,
+            masses=atoms.get_masses(),
+        )
+
+    def to_atoms(self) -> Atoms:
+        """Periodic ASE ``Atoms``."""
+        return Atoms(
+            numbers=self.numbers,
+            scaled_positions=self.scaled_positions,
+            cell=self.lattice,
+            masses=self.masses,
+            pbc=True,
+        )
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.numbers)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Chemical symbols in atom order."""
+        return tuple(chemical_symbols[number] for number in self.numbers)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Distinct chemical symbols, by atomic number."""
+        return tuple(chemical_symbols[number] for number in sorted(set(self.numbers.tolist())))
+
+    @cached_property
+    def digest(self) -> str:
+        """Content digest."""
+        return array_digest(self.lattice, self.scaled_positions, self.numbers, self.masses)
+
+
+@dataclass(frozen=True, eq=False)
+class DisplacementForces:
+    """Forces on displaced supercells: what force constants are made from.
+
+    Parameters
+    ----------
+    displacements : (n_supercells, n_atoms, 3) array
+        Displacements from the reference supercell, Å, in phonopy's supercell order.
+    forces : (n_supercells, n_atoms, 3) array
+        Forces, eV/Å, same order.
+
+    Raises
+    ------
+    InputDataError
+        If shapes differ, a value is not finite, or nothing is displaced.
+    """
+
+    displacements: FloatArray
+    forces: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "displacements", _frozen(self.displacements))
+        object.__setattr__(self, "forces", _frozen(self.forces))
+        shape = self.displacements.shape
+        _require(
+            len(shape) == 3 and shape[2] == 3 and shape == self.forces.shape and shape[0] > 0,
+            "displaced supercells",
+            f"displacements of shape {shape} but forces of shape {self.forces.shape}",
+            "give one force per atom and displaced supercell",
+        )
+        bad = np.flatnonzero(~np.isfinite(self.forces).all(axis=(1, 2)))
+        _require(
+            bad.size == 0,
+            "displaced supercells",
+            f"a force is missing or not finite (NaN) in displaced supercell {', '.join(str(i + 1) for i in bad)}",
+            "repeat that force calculation",
+        )
+        _require(
+            bool(np.isfinite(self.displacements).all()) and bool(np.any(self.displacements != 0.0)),
+            "displaced supercells",
+            "displacements are not finite or all zero",
+            "check the displacement file",
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Content digest."""
+        return array_digest(self.displacements, self.forces)
+
+
+@dataclass(frozen=True, eq=False)
+class ForceConstants:
+    """Harmonic force constants.
+
+    Parameters
+    ----------
+    values : (n_primitive, n_supercell, 3, 3) or (n_supercell, n_supercell, 3, 3) array
+        Compact (first index: the atoms of the primitive cell, phonopy's order) or full force constants,
+        eV/Å², second index in phonopy's supercell order.
+
+    Raises
+    ------
+    InputDataError
+        If the shape is not that of force constants or a value is not finite.
+    """
+
+    values: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", _frozen(self.values))
+        shape = self.values.shape
+        _require(
+            len(shape) == 4 and shape[2:] == (3, 3) and 0 < shape[0] <= shape[1],
+            "force constants",
+            f"an array of shape {shape} is not (n, n_supercell, 3, 3)",
+            "give full or compact force constants as phonopy writes them",
+        )
+        _require(
+            bool(np.isfinite(self.values).all()),
+            "force constants",
+            "some values are not finite (NaN)",
+            "make the force constants again",
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Content digest."""
+        return array_digest(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class NonAnalyticalCorrection:
+    """Born effective charges and dielectric constant of the primitive cell.
+
+    Parameters
+    ----------
+    born_charges : (n_primitive, 3, 3) array
+        Born effective charges, e.
+    dielectric : (3, 3) array
+        High-frequency dielectric tensor.
+    unit_factor : float
+        phonopy's unit conversion factor (14.399652 eV·Å for VASP units).
+    """
+
+    born_charges: FloatArray
+    dielectric: FloatArray
+    unit_factor: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "born_charges", _frozen(self.born_charges))
+        object.__setattr__(self, "dielectric", _frozen(self.dielectric))
+        _require(
+            self.born_charges.ndim == 3
+            and self.born_charges.shape[1:] == (3, 3)
+            and self.dielectric.shape == (3, 3)
+            and bool(np.isfinite(self.born_charges).all() and np.isfinite(self.dielectric).all()),
+            "Born effective charges",
+            f"charges of shape {self.born_charges.shape} and dielectric tensor of shape {self.dielectric.shape}",
+            "give finite (n_primitive, 3, 3) charges and a (3, 3) tensor",
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Content digest."""
+        return array_digest(self.born_charges, self.dielectric, float(self.unit_factor))
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A crystal with the reference data its phonons are made from.
+
+    Parameters
+    ----------
+    name : str
+        Identifier, unique in its dataset (``mp-989571``).
+    formula : str
+        Reduced chemical formula; halide double perovskites as A2BB'X6.
+    unitcell : Cell
+        Reference (DFT) structure.
+    supercell_matrix : (3, 3) int array
+        phonopy's supercell matrix with respect to `unitcell`.
+    primitive_matrix : (3, 3) array
+        phonopy's primitive matrix with respect to `unitcell`.
+    reference : DisplacementForces or ForceConstants
+        What the reference force constants are made from, or they themselves.
+    nac : NonAnalyticalCorrection, optional
+        Present when the reference has Born effective charges.
+    tags : mapping of str to str
+        What is known about the material: ``prototype``, ``halide``, ``site_A`` …, ``level_of_theory``.
+
+    Raises
+    ------
+    InputDataError
+        If the reference does not belong to the supercell.
+    """
+
+    name: str
+    formula: str
+    unitcell: Cell
+    supercell_matrix: IntArray
+    primitive_matrix: FloatArray
+    reference: DisplacementForces | ForceConstants
+    nac: NonAnalyticalCorrection | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "supercell_matrix", _frozen(self.supercell_matrix, np.int64))
+        object.__setattr__(self, "primitive_matrix", _frozen(self.primitive_matrix))
+        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+        n_supercell = self.n_supercell_atoms
+        _require(n_supercell > 0, self.name, "the supercell matrix is singular", "check DIM")
+        if isinstance(self.reference, DisplacementForces):
+            n_given = self.reference.forces.shape[1]
+            what = "forces on"
+        else:
+            n_given = self.reference.values.shape[1]
+            what = "force constants of"
+        _require(
+            n_given == n_supercell,
+            self.name,
+            f"{what} {n_given} atoms, but the supercell has {n_supercell}",
+            "check that structure, supercell matrix (DIM) and forces belong together",
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Mapping proxies do not pickle; worker processes receive a plain dict."""
+        state = {key: value for key, value in self.__dict__.items() if not key.endswith("digest")}
+        state["tags"] = dict(self.tags)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__dict__["tags"] = MappingProxyType(state["tags"])
+
+    @property
+    def n_supercell_atoms(self) -> int:
+        """Number of atoms of the reference supercell."""
+        return round(abs(float(np.linalg.det(self.supercell_matrix)))) * self.unitcell.n_atoms
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Distinct chemical symbols."""
+        return self.unitcell.elements
+
+    @property
+    def group(self) -> str:
+        """The key results are grouped by: the halide where there is one, else the prototype."""
+        return self.tags.get("halide") or self.tags.get("prototype") or "all"
+
+    @cached_property
+    def structure_digest(self) -> str:
+        """Digest of what a potential is evaluated on: cell, supercell and primitive cell."""
+        return array_digest(self.unitcell.digest, self.supercell_matrix, self.primitive_matrix)
+
+    @cached_property
+    def reference_digest(self) -> str:
+        """Digest of the structure together with the reference data."""
+        nac = self.nac.digest if self.nac is not None else "none"
+        return array_digest(self.structure_digest, self.reference.digest, nac)
