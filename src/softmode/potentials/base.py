@@ -12,7 +12,12 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
-from softmode.errors import NonFiniteForcesError, PotentialError, UncoveredElementError
+from softmode.errors import (
+    NonFiniteForcesError,
+    PotentialError,
+    SoftmodeError,
+    UncoveredElementError,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -65,6 +70,31 @@ class Evaluation:
         return np.stack(self.forces)
 
 
+def evaluation_failure(subject: str, cause: Exception, configuration: str = "") -> PotentialError:
+    """The error for a model that raised while it was evaluated.
+
+    Parameters
+    ----------
+    subject : str
+        Name of the potential.
+    cause : Exception
+        What the model raised.
+    configuration : str
+        Which configuration it was evaluating, where known.
+    """
+    where = f" on {configuration}" if configuration else ""
+    if type(cause).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(cause):
+        return PotentialError(
+            subject, f"ran out of memory{where}", "use fewer workers, a smaller supercell or another device"
+        )
+    first_line = (str(cause).strip().splitlines() or ["no message"])[0]
+    return PotentialError(
+        subject,
+        f"failed{where} with {type(cause).__name__}: {first_line}",
+        "check that the structure is one the potential can handle (periodic, no overlapping atoms)",
+    )
+
+
 class Potential(ABC):
     """An energy model, loaded and ready.
 
@@ -90,6 +120,23 @@ class Potential(ABC):
     @abstractmethod
     def calculator(self) -> Calculator:
         """An ASE calculator of the same model, for relaxation and molecular dynamics."""
+
+    def check_configurations(self, configurations: Sequence[Atoms]) -> None:
+        """Refuse positions or cells that are not finite: neighbour searches hang or crash on them.
+
+        Raises
+        ------
+        PotentialError
+            Naming the first such configuration.
+        """
+        for index, atoms in enumerate(configurations):
+            if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+                raise PotentialError(
+                    self.info.name,
+                    f"was given positions or a cell that are not finite in configuration {index} "
+                    f"of {len(configurations)} (counted from 0)",
+                    "inspect the structure; a relaxation or a trajectory may have diverged",
+                )
 
     def check_elements(self, configurations: Sequence[Atoms]) -> None:
         """Refuse configurations with elements the potential does not cover.
@@ -128,9 +175,23 @@ class Potential(ABC):
             If a configuration holds an element the potential does not cover.
         NonFiniteForcesError
             If an energy or force is not finite; the configurations are named by index.
+        PotentialError
+            If the model itself failed, or was given positions that are not finite.
         """
         self.check_elements(configurations)
-        raw_energies, raw_forces = self._evaluate(configurations)
+        self.check_configurations(configurations)
+        try:
+            raw_energies, raw_forces = self._evaluate(configurations)
+        except SoftmodeError:
+            raise
+        except Exception as exc:
+            raise evaluation_failure(self.info.name, exc) from exc
+        return self._checked(configurations, raw_energies, raw_forces)
+
+    def _checked(
+        self, configurations: Sequence[Atoms], raw_energies: Sequence[float], raw_forces: Sequence[Any]
+    ) -> Evaluation:
+        """What the model returned, as float64; refused when its shape is wrong or a value is not finite."""
         energies = np.asarray(raw_energies, dtype=np.float64)
         forces = tuple(np.asarray(array, dtype=np.float64) for array in raw_forces)
         expected = [(len(atoms), 3) for atoms in configurations]
@@ -154,3 +215,29 @@ class Potential(ABC):
                 "inspect those configurations; the potential cannot be trusted there",
             )
         return Evaluation(energies=energies, forces=forces)
+
+
+class LoopedPotential(Potential):
+    """A potential whose configurations are evaluated one after the other.
+
+    Subclasses implement :meth:`_evaluate_one`, which receives a copy.
+    """
+
+    @abstractmethod
+    def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
+        """Energy (eV) and forces (eV/Å) of one configuration, in any float type."""
+
+    def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
+        energies: list[float] = []
+        forces: list[Any] = []
+        for index, atoms in enumerate(configurations):
+            try:
+                energy, force = self._evaluate_one(atoms.copy())
+            except SoftmodeError:
+                raise
+            except Exception as exc:
+                where = f"configuration {index} of {len(configurations)} (counted from 0)"
+                raise evaluation_failure(self.info.name, exc, where) from exc
+            energies.append(energy)
+            forces.append(force)
+        return energies, forces

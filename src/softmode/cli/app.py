@@ -1,0 +1,59 @@
+"""Entry point: collects the commands and turns errors into one clear line."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from typing import Annotated
+
+import typer
+
+from softmode.cli import console, datasets, demo, phonons, potentials, report, run, status
+from softmode.errors import SoftmodeError
+
+app = typer.Typer(
+    name="softmode",
+    help="Do machine-learned potentials get lattice dynamics right? Scores potentials against DFT phonons.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        console.out.print(f"softmode {importlib.metadata.version('softmode')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Score potentials against DFT lattice dynamics."""
+
+
+for module, panel in (
+    (demo, "Start here"),
+    (phonons, "One material"),
+    (run, "Studies"),
+    (status, "Studies"),
+    (report, "Studies"),
+    (datasets, "What there is"),
+    (potentials, "What there is"),
+):
+    module.register(app, panel)
+
+
+def main() -> None:
+    """Run the command line."""
+    console.quiet_libraries()
+    try:
+        app(standalone_mode=True)
+    except SoftmodeError as error:
+        console.fail(str(error))
+    except KeyboardInterrupt:
+        console.err.print("interrupted; what was finished is kept, run the same command to go on")
+        sys.exit(130)

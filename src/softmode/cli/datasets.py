@@ -1,0 +1,82 @@
+"""``softmode datasets``: what reference data softmode reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from softmode.cli.console import out, progress
+from softmode.datasets.catalog import known_datasets, open_dataset
+from softmode.errors import SoftmodeError
+
+
+def datasets(
+    kind: Annotated[str | None, typer.Argument(help="List the materials of this kind of dataset.")] = None,
+    path: Annotated[Path | None, typer.Option(help="Where the data is.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the kinds of reference data, or the materials in one (`softmode datasets phonondb --path DIR`)."""
+    if kind is not None:
+        _materials(kind, path, as_json)
+        return
+    known = known_datasets()
+    if as_json:
+        typer.echo(json.dumps([asdict(info) for info in known], indent=1, ensure_ascii=False))
+        return
+    table = Table(show_lines=True)
+    for column in ("kind", "holds", "citation", "licence", "path"):
+        table.add_column(column, overflow="fold")
+    for info in known:
+        table.add_row(
+            info.name, f"{info.title}\n{info.holds}", info.citation, info.licence, "needed" if info.needs_path else "–"
+        )
+    out.print(table)
+
+
+def _materials(kind: str, path: Path | None, as_json: bool) -> None:
+    rows = []
+    entries = open_dataset(kind, path).entries()
+    with progress() as bar:
+        for entry in bar.track(entries, description="reading materials"):
+            try:
+                material = entry.load()
+            except SoftmodeError as error:
+                rows.append({"name": entry.name, "error": str(error)})
+                continue
+            rows.append(
+                {
+                    "name": entry.name,
+                    "formula": material.formula,
+                    "n_supercell_atoms": material.n_supercell_atoms,
+                    "born_charges": material.nac is not None,
+                    **material.tags,
+                }
+            )
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    table = Table(title=f"{len(rows)} materials", title_justify="left")
+    for column in ("id", "formula", "prototype", "supercell atoms", "Born charges"):
+        table.add_column(column)
+    for row in rows:
+        if "error" in row:
+            table.add_row(str(row["name"]), "[red]unreadable[/red]", str(row["error"]), "", "")
+        else:
+            table.add_row(
+                str(row["name"]),
+                str(row["formula"]),
+                str(row.get("prototype", "")),
+                str(row["n_supercell_atoms"]),
+                "yes" if row["born_charges"] else "no",
+            )
+    out.print(table)
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the command."""
+    app.command("datasets", rich_help_panel=panel)(datasets)

@@ -1,0 +1,25 @@
+"""``softmode report``: derive tables, figures and the page from a study's records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from softmode.cli.console import out
+from softmode.report.build import build_report
+from softmode.study.folder import reopen_study
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of the study.")],
+) -> None:
+    """Write the report of a study from its records; nothing is computed."""
+    page = build_report(reopen_study(folder))
+    out.print(f"report   {page}", highlight=False, soft_wrap=True)
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the command."""
+    app.command("report", rich_help_panel=panel)(report)

@@ -1,0 +1,62 @@
+"""Open and run a study with progress, and say in a few lines what came of it; used by `run` and `demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from softmode.cli.console import err, out, progress
+from softmode.report.build import build_report
+from softmode.study.folder import Cell, Study, open_study
+from softmode.study.run import RunReport, run_study
+from softmode.study.settings import StudySettings
+from softmode.study.worker import CellOutcome
+
+
+def open_with_progress(settings: StudySettings) -> Study:
+    """Open a study, showing how many materials have been read."""
+    with progress() as bar:
+        task = bar.add_task("reading materials", total=None)
+        return open_study(
+            settings, advance=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def run_with_progress(study: Study) -> RunReport:
+    """Compute what is missing, showing rate and time left; failures are told as they happen."""
+    with progress() as bar:
+        left = sum(not study.settled(cell) for cell in study.cells)
+        task = bar.add_task("computing cells", total=left)
+
+        def finished(cell: Cell, outcome: CellOutcome) -> None:
+            bar.advance(task)
+            if outcome.failure is not None:
+                err.print(
+                    f"[red]failed[/red] {cell.material.name} ({cell.material.formula}) × {cell.label}: "
+                    f"{outcome.failure.message}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+
+        return run_study(study, finished)
+
+
+def say(study: Study, report: RunReport, page: Path) -> None:
+    """Print what was done and where the report is."""
+    out.print(
+        f"{report.total} cells: {report.found} were there, {report.computed} computed now, "
+        f"{report.failed} of these failed",
+        highlight=False,
+    )
+    for material, potential, reason in report.unstored:
+        err.print(f"[red]not stored[/red] {material} × {potential}: {reason}", highlight=False)
+    out.print(f"records  {study.store.root}", highlight=False, soft_wrap=True)
+    out.print(f"report   {page}", highlight=False, soft_wrap=True)
+
+
+def run_and_report(settings: StudySettings) -> Path:
+    """Run a study to its end and write its report; returns the path of the page."""
+    study = open_with_progress(settings)
+    done = run_with_progress(study)
+    page = build_report(study)
+    say(study, done, page)
+    return page

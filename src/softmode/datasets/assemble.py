@@ -1,0 +1,208 @@
+"""From parsed pieces to a `Material`: supercells, atom order, compact force constants, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from phonopy.structure.cells import Primitive, Supercell, get_primitive, get_supercell, guess_primitive_matrix
+
+from softmode.datasets.atom_map import map_atoms
+from softmode.datasets.formats import from_phonopy, parse_born, to_phonopy
+from softmode.datasets.prototypes import classify
+from softmode.datasets.reading import naming, reading
+from softmode.errors import InputDataError
+from softmode.material import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_BELONG = "check that structure, supercell matrix (DIM) and forces belong together"
+
+
+def phonopy_supercell(unitcell: Cell, supercell_matrix: IntArray, subject: str) -> Supercell:
+    """The supercell in phonopy's atom order, made without a symmetry search."""
+    with reading(
+        subject, "phonopy cannot make the supercell", "check the structure and the supercell matrix (DIM)"
+    ):
+        return get_supercell(to_phonopy(unitcell), supercell_matrix)
+
+
+def phonopy_primitive(
+    unitcell: Cell, supercell_matrix: IntArray, primitive_matrix: FloatArray, subject: str
+) -> Primitive:
+    """Primitive cell as phonopy makes it, with its maps to the supercell."""
+    supercell = phonopy_supercell(unitcell, supercell_matrix, subject)
+    with reading(
+        subject, "phonopy cannot make the primitive cell", "check the primitive matrix (PRIMITIVE_AXES)"
+    ):
+        return get_primitive(supercell, np.linalg.inv(supercell_matrix) @ primitive_matrix)
+
+
+def automatic_primitive_matrix(unitcell: Cell, subject: str) -> FloatArray:
+    """What phonopy resolves ``auto`` to: the primitive cell of the crystal's symmetry."""
+    with reading(subject, "phonopy finds no primitive cell", "check the structure or set primitive_matrix"):
+        return np.asarray(guess_primitive_matrix(to_phonopy(unitcell)), dtype=float)
+
+
+def supercell_matrix_between(unitcell: Cell, supercell: Cell, subject: str) -> IntArray:
+    """Supercell matrix (phonopy's convention) that leads from the unit cell to a given supercell.
+
+    Raises
+    ------
+    InputDataError
+        If the lattice of the supercell is no integer combination of that of the unit cell.
+    """
+    exact = (supercell.lattice @ np.linalg.inv(unitcell.lattice)).T
+    matrix = np.rint(exact).astype(np.int64)
+    misfit = float(np.abs(matrix.T @ unitcell.lattice - supercell.lattice).max())
+    if misfit > 0.01 or round(float(np.linalg.det(matrix))) < 1:
+        raise InputDataError(
+            subject,
+            f"the supercell is no multiple of the unit cell (its vectors are up to {misfit:.3f} Å off)",
+            "give the unit cell the supercell was made from, or set supercell_matrix",
+        )
+    return matrix
+
+
+def supercell_order(unitcell: Cell, supercell_matrix: IntArray, given: Cell, subject: str) -> IntArray | None:
+    """Index in a given supercell of each atom of phonopy's; None where the order is phonopy's already."""
+    built = from_phonopy(phonopy_supercell(unitcell, supercell_matrix, subject))
+    permutation = map_atoms(built, given, subject=subject)
+    return None if np.array_equal(permutation, np.arange(len(permutation))) else permutation
+
+
+def reorder_forces(reference: DisplacementForces, permutation: IntArray | None) -> DisplacementForces:
+    """Displacements and forces in phonopy's supercell order."""
+    if permutation is None:
+        return reference
+    return DisplacementForces(reference.displacements[:, permutation], reference.forces[:, permutation])
+
+
+def order_force_constants(
+    values: FloatArray,
+    rows: IntArray | None,
+    permutation: IntArray | None,
+    primitive: Primitive,
+    subject: str,
+) -> ForceConstants:
+    """Full or compact force constants in phonopy's order.
+
+    Parameters
+    ----------
+    values : (n_rows, n_supercell, 3, 3) array
+        As read, eV/Å².
+    rows : (n_rows,) int array or None
+        Supercell atom of each row in the order of the file, from 0; None when unknown.
+    permutation : (n_supercell,) int array or None
+        Index in the file of each atom of phonopy's supercell.
+    primitive : phonopy Primitive
+        Primitive cell of the supercell, whose atoms the rows of compact force constants are.
+    subject : str
+        The file.
+
+    Returns
+    -------
+    ForceConstants
+        Full ones stay full, compact ones compact.
+
+    Raises
+    ------
+    InputDataError
+        If the shape is not that of this supercell, or the rows are not the atoms of this primitive cell.
+    """
+    n_supercell = primitive.atomic_permutations.shape[1]
+    p2s = np.asarray(primitive.p2s_map, dtype=np.int64)
+    if values.ndim != 4 or values.shape[1:] != (n_supercell, 3, 3):
+        raise InputDataError(
+            subject,
+            f"force constants of shape {values.shape}, but the supercell has {n_supercell} atoms",
+            _BELONG,
+        )
+    with naming(subject):
+        checked = ForceConstants(values)
+    order = np.arange(n_supercell) if permutation is None else permutation
+    if values.shape[0] == n_supercell:
+        rank = np.arange(n_supercell) if rows is None else _inverse(rows, n_supercell, subject)
+        return ForceConstants(checked.values[rank[order]][:, order])
+    if len(values) != len(p2s):
+        raise InputDataError(
+            subject,
+            f"compact force constants of {len(values)} atoms, but the primitive cell has {len(p2s)}",
+            "set primitive_matrix to the one they were made with",
+        )
+    if rows is None:
+        if permutation is not None:
+            raise InputDataError(
+                subject,
+                "compact force constants that do not name their atoms, for a supercell in another order",
+                "write full force constants, or write them again with phonopy 2 or newer",
+            )
+        return checked
+    return ForceConstants(
+        _compact(checked.values, _inverse(order, n_supercell, subject)[rows], order, primitive, subject)
+    )
+
+
+def _compact(
+    values: FloatArray, rows: IntArray, order: IntArray, primitive: Primitive, subject: str
+) -> FloatArray:
+    """Rows moved by a lattice translation to the atoms phonopy takes; `rows` in phonopy's order."""
+    p2s = np.asarray(primitive.p2s_map, dtype=np.int64)
+    s2p = np.asarray(primitive.s2p_map, dtype=np.int64)
+    translations = np.asarray(primitive.atomic_permutations, dtype=np.int64)
+    if sorted(s2p[rows]) != sorted(p2s):
+        raise InputDataError(
+            subject,
+            f"the rows are atoms {(rows + 1).tolist()}, which are not those of the primitive cell",
+            "set primitive_matrix to the one they were made with",
+        )
+    compact = np.empty_like(values)
+    for row, atom in enumerate(rows):
+        target = s2p[atom]
+        moved = translations[np.flatnonzero(translations[:, atom] == target)[0]]
+        compact[np.flatnonzero(p2s == target)[0], moved] = values[row, order]
+    return compact
+
+
+def _inverse(permutation: IntArray, n_atoms: int, subject: str) -> IntArray:
+    if sorted(permutation.tolist()) != list(range(n_atoms)):
+        raise InputDataError(subject, "the rows are not the atoms of the supercell, each once", _BELONG)
+    return np.argsort(permutation).astype(np.int64)
+
+
+def read_born(
+    text: str, unitcell: Cell, primitive_matrix: FloatArray, subject: str
+) -> NonAnalyticalCorrection:
+    """BORN for the primitive cell of a unit cell."""
+    with reading(
+        subject, "phonopy cannot make the primitive cell", "check the primitive matrix (PRIMITIVE_AXES)"
+    ):
+        primitive = get_primitive(to_phonopy(unitcell), primitive_matrix)
+    return parse_born(text, primitive, subject)
+
+
+def make_material(
+    name: str,
+    source: str,
+    unitcell: Cell,
+    supercell_matrix: IntArray,
+    primitive_matrix: FloatArray,
+    reference: DisplacementForces | ForceConstants,
+    nac: NonAnalyticalCorrection | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Material:
+    """`Material` with the tags of its prototype; errors name `source`."""
+    with naming(source):
+        classification = classify(unitcell)
+        return Material(
+            name=name,
+            formula=classification.formula,
+            unitcell=unitcell,
+            supercell_matrix=supercell_matrix,
+            primitive_matrix=primitive_matrix,
+            reference=reference,
+            nac=nac,
+            tags={**classification.tags(), **(tags or {})},
+        )

@@ -1,0 +1,110 @@
+"""The sources of reference data by name, and one material from any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from softmode.datasets import example, phonondb, phonopy_files
+from softmode.datasets.base import Dataset, DatasetInfo, did_you_mean
+from softmode.datasets.formats import check_option_keys
+from softmode.datasets.reading import ARCHIVE_SUFFIXES
+from softmode.errors import InputDataError, SettingsError
+from softmode.material import Material
+
+
+def known_datasets() -> list[DatasetInfo]:
+    """Every kind of dataset softmode reads."""
+    return [phonondb.INFO, phonopy_files.INFO, example.INFO]
+
+
+def open_dataset(kind: str, path: Path | str | None = None, **options: object) -> Dataset:
+    """A dataset by its kind.
+
+    Parameters
+    ----------
+    kind : str
+        ``phonondb``, ``phonopy`` or ``example``.
+    path : Path, optional
+        Where the data are; needed by all but ``example``.
+    **options
+        As `DatasetInfo.options` says.
+
+    Raises
+    ------
+    SettingsError
+        If the kind or an option is unknown, or the path is missing, not there or not wanted.
+    """
+    infos = {info.name: info for info in known_datasets()}
+    if kind not in infos:
+        raise SettingsError(
+            f"dataset {kind!r}", "there is no such kind of dataset", did_you_mean(kind, list(infos))
+        )
+    info = infos[kind]
+    check_option_keys(options, tuple(info.options), kind)
+    if not info.needs_path:
+        if path is not None:
+            raise SettingsError(
+                f"dataset {kind}", "it comes with softmode and takes no path", "leave the path away"
+            )
+        return example.Example()
+    if path is None:
+        raise SettingsError(f"dataset {kind}", "no path is given", "set path to where the data are")
+    found = _existing(Path(path))
+    if kind == "phonondb":
+        return phonondb.PhononDatabase(found)
+    return phonopy_files.PhonopyFiles(found, phonopy_files.PhonopyOptions.create(**options))  # type: ignore[arg-type]
+
+
+def open_reference(path: Path | str) -> Material:
+    """One material: from a file, folder or archive that holds exactly one, or the embedded example by name.
+
+    Parameters
+    ----------
+    path : Path or str
+        A phonopy YAML file, a folder of phonopy files, an archive or folder of the phonon database, or
+        ``example`` / ``Cs2AgBiBr6``.
+
+    Raises
+    ------
+    SettingsError
+        If the path does not exist.
+    InputDataError
+        If it holds no material or several, or the data cannot be used.
+    """
+    if str(path) in (example.NAME, example.INFO.name) and not Path(path).exists():
+        return example.load()
+    found = _existing(Path(path))
+    if _is_database(found):
+        entries = phonondb.PhononDatabase(found).entries()
+    else:
+        entries = phonopy_files.PhonopyFiles(found).entries()
+    if len(entries) != 1:
+        names = ", ".join(entry.name for entry in entries[:6]) + (", …" if len(entries) > 6 else "")
+        raise InputDataError(
+            str(path),
+            f"it holds {len(entries)} materials ({names})",
+            "point to one of them, or run a study on all",
+        )
+    return entries[0].load()
+
+
+def _is_database(path: Path) -> bool:
+    """An archive, a folder named as in the database (``mp-…``), or a folder of such."""
+    if path.is_file():
+        return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+    if phonondb.is_phonondb(path):
+        return phonondb.material_name(path.resolve().name).startswith("mp-")
+    return any(
+        phonondb.is_phonondb(p) and (p.is_file() or phonondb.material_name(p.name).startswith("mp-"))
+        for p in path.iterdir()
+    )
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise SettingsError(
+            str(path),
+            "there is no such file or folder",
+            f"give an existing path, or {example.NAME!r} for the embedded example",
+        )
+    return path

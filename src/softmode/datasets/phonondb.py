@@ -1,0 +1,168 @@
+"""The phonon database of A. Togo (2018, PBEsol): a folder of archives, or of the same archives unpacked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from softmode.datasets.assemble import make_material, read_born, reorder_forces, supercell_order
+from softmode.datasets.base import DatasetInfo, MaterialEntry, natural_key
+from softmode.datasets.formats import (
+    parse_conf,
+    parse_disp_yaml,
+    parse_force_sets,
+    parse_poscar,
+    primitive_matrix_from,
+    supercell_matrix_from,
+)
+from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, FileSet
+from softmode.errors import InputDataError
+from softmode.material import Material
+
+INFO = DatasetInfo(
+    name="phonondb",
+    title="Phonon database at Kyoto university, 2018-04-17",
+    holds="finite-displacement forces (PBEsol, VASP, PAW), Born charges of some; halides, oxides and others",
+    citation="A. Togo and I. Tanaka, Scr. Mater. 108, 1 (2015); A. Togo, phonondb.mtl.kyoto-u.ac.jp (2018)",
+    licence="CC BY 4.0",
+    needs_path=True,
+)
+LEVEL_OF_THEORY = "PBEsol"
+
+
+def is_phonondb(path: Path) -> bool:
+    """Whether a path looks like one material of the database, packed or unpacked."""
+    if path.is_file():
+        return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+    return (path / "POSCAR-unitcell").is_file() and (path / "phonopy.conf").is_file()
+
+
+def material_name(file_name: str) -> str:
+    """``mp-989571`` from ``materials-id-989571-….tar.lzma`` or ``mp-989571-20180417``; else as it is."""
+    found = re.match(r"(?:materials-id|mp)-(\d+)(?=[-.]|$)", file_name)
+    if found:
+        return f"mp-{found.group(1)}"
+    for suffix in ARCHIVE_SUFFIXES:
+        file_name = file_name.removesuffix(suffix)
+    return file_name
+
+
+@dataclass(frozen=True)
+class PhononDatabase:
+    """A folder of archives or unpacked folders; or one of them.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, archive or unpacked folder.
+    """
+
+    path: Path
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What this is."""
+        return INFO
+
+    def entries(self) -> Sequence[MaterialEntry]:
+        """All materials, listed without reading them, sorted by name.
+
+        Raises
+        ------
+        InputDataError
+            If nothing is found, or two sources bear the same name.
+        """
+        paths = [self.path] if is_phonondb(self.path) else []
+        if not paths and self.path.is_dir():
+            paths = [p for p in sorted(self.path.iterdir()) if is_phonondb(p)]
+        if not paths:
+            raise InputDataError(
+                str(self.path),
+                "no material of the phonon database is in it",
+                "point to a folder of *.tar.lzma or *.tar.xz archives, or of these unpacked",
+            )
+        sources: dict[str, Path] = {}
+        for path in paths:
+            name = material_name(path.name)
+            if name in sources:
+                raise InputDataError(
+                    str(self.path),
+                    f"{sources[name].name} and {path.name} are both {name}",
+                    "keep one of them",
+                )
+            sources[name] = path
+        return [entry(sources[name]) for name in sorted(sources, key=natural_key)]
+
+
+def entry(path: Path) -> MaterialEntry:
+    """One material of the database."""
+    return MaterialEntry(
+        name=material_name(path.name), fingerprint=FileSet(path).fingerprint, loader=partial(load, path)
+    )
+
+
+def load(path: Path) -> Material:
+    """Read one archive (in memory) or one unpacked folder.
+
+    PRIMITIVE_AXIS absent means that the unit cell is primitive, as in phonopy 1, which made the database.
+
+    Parameters
+    ----------
+    path : Path
+        Archive or folder.
+
+    Raises
+    ------
+    InputDataError
+        If it is truncated, incomplete or inconsistent; the file is named.
+    """
+    files = FileSet(path).open()
+    name = material_name(path.name)
+    inside = material_name(files.folder_name)
+    if (
+        path.name != files.folder_name
+        and name.startswith("mp-")
+        and inside.startswith("mp-")
+        and inside != name
+    ):
+        raise InputDataError(
+            str(path), f"the archive is named {name} but holds {inside}", "rename it or fetch it again"
+        )
+    return _material(name, files)
+
+
+def _material(name: str, files: Files) -> Material:
+    unitcell = parse_poscar(files.text("POSCAR-unitcell"), files.subject("POSCAR-unitcell"))
+    conf_subject = files.subject("phonopy.conf")
+    conf = parse_conf(files.text("phonopy.conf"), conf_subject)
+    if "DIM" not in conf:
+        raise InputDataError(
+            conf_subject, "DIM, the supercell matrix, is missing", "add it, as in 'DIM = 2 2 2'"
+        )
+    supercell_matrix = supercell_matrix_from(conf["DIM"], conf_subject)
+    axes = conf.get("PRIMITIVE_AXIS", conf.get("PRIMITIVE_AXES", "P"))
+    primitive_matrix = primitive_matrix_from(axes, conf_subject)
+    n_atoms = unitcell.n_atoms * round(float(np.linalg.det(supercell_matrix)))
+    reference = parse_force_sets(files.text("FORCE_SETS"), n_atoms, files.subject("FORCE_SETS"))
+    if "disp.yaml" in files.names:
+        given = parse_disp_yaml(files.text("disp.yaml"), files.subject("disp.yaml"))
+        order = supercell_order(unitcell, supercell_matrix, given, files.subject("disp.yaml"))
+        reference = reorder_forces(reference, order)
+    nac = None
+    if "BORN" in files.names:
+        nac = read_born(files.text("BORN"), unitcell, primitive_matrix, files.subject("BORN"))
+    return make_material(
+        name,
+        files.source,
+        unitcell,
+        supercell_matrix,
+        primitive_matrix,
+        reference,
+        nac,
+        {"level_of_theory": LEVEL_OF_THEORY},
+    )

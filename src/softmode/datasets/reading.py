@@ -1,0 +1,202 @@
+"""Files of one material, from a folder or an archive, and the errors that name them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import lzma
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from softmode.errors import InputDataError, SoftmodeError
+
+ARCHIVE_SUFFIXES = (".tar.lzma", ".tar.xz", ".txz")
+
+
+@contextmanager
+def naming(subject: str) -> Iterator[None]:
+    """Put the file or material in front of the subject of an `InputDataError` raised inside."""
+    try:
+        yield
+    except InputDataError as error:
+        if subject in error.subject:
+            raise
+        raise InputDataError(f"{subject}, {error.subject}", error.problem, error.remedy) from error
+
+
+@contextmanager
+def reading(subject: str, problem: str, remedy: str) -> Iterator[None]:
+    """Explain whatever a parser raises on a damaged file.
+
+    Parameters
+    ----------
+    subject : str
+        The file.
+    problem, remedy : str
+        As in `SoftmodeError`; the parser's own words are appended to the problem.
+    """
+    try:
+        yield
+    except (SoftmodeError, MemoryError):
+        raise
+    except RecursionError as error:
+        raise InputDataError(subject, f"{problem} (it ends too early)", remedy) from error
+    except Exception as error:
+        said = " ".join(str(error).split())
+        detail = f" ({said[:200]})" if said else ""
+        raise InputDataError(subject, f"{problem}{detail}", remedy) from error
+
+
+def decompressed(name: str, data: bytes) -> bytes:
+    """Contents of a plain, ``.xz``/``.lzma`` or ``.gz`` file."""
+    suffix = Path(name).suffix
+    if suffix not in (".xz", ".lzma", ".gz"):
+        return data
+    with reading(name, "the compressed file is truncated or damaged", "fetch or copy it again"):
+        return gzip.decompress(data) if suffix == ".gz" else lzma.decompress(data)
+
+
+def as_text(subject: str, data: bytes) -> str:
+    """UTF-8 text of a file."""
+    with reading(subject, "this is not a text file", "check that it is what its name says"):
+        return data.decode("utf-8")
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """The files of one material: a folder, or an archive of one. Picklable; nothing is read before use.
+
+    Parameters
+    ----------
+    path : Path
+        Folder or archive.
+    """
+
+    path: Path
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether `path` is an archive."""
+        return self.path.name.lower().endswith(ARCHIVE_SUFFIXES)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identity of the source (names, sizes, modification times), without reading it."""
+        files = [self.path] if self.is_archive else sorted(p for p in self.path.iterdir() if p.is_file())
+        return fingerprint(files, self.path.parent)
+
+    def open(self) -> Files:
+        """Read an archive, or list a folder.
+
+        Raises
+        ------
+        InputDataError
+            If the archive is truncated, damaged, or holds no single folder.
+        """
+        if not self.is_archive:
+            names = tuple(sorted(p.name for p in self.path.iterdir() if p.is_file()))
+            return Files(str(self.path), self.path.name, names, self.path, {})
+        contents: dict[str, bytes] = {}
+        folders: set[str] = set()
+        with reading(str(self.path), "the archive is truncated or damaged", "fetch or copy it again"):
+            archived = self.path.read_bytes()
+            with tarfile.open(fileobj=io.BytesIO(lzma.decompress(archived)), mode="r:") as tar:
+                for member in tar:
+                    stream = tar.extractfile(member) if member.isfile() else None
+                    if stream is not None:
+                        folder, _, name = member.name.removeprefix("./").rpartition("/")
+                        folders.add(folder)
+                        contents[name] = _whole(stream.read(), member)
+        if len(folders) != 1:
+            raise InputDataError(
+                str(self.path),
+                f"the archive holds {len(folders)} folders with files where one is expected",
+                "give one archive per material",
+            )
+        return Files(str(self.path), folders.pop().split("/")[-1], tuple(sorted(contents)), None, contents)
+
+
+def _whole(data: bytes, member: tarfile.TarInfo) -> bytes:
+    if len(data) != member.size:
+        raise EOFError(f"{member.name} ends after {len(data)} of {member.size} bytes")
+    return data
+
+
+@dataclass(frozen=True)
+class Files:
+    """Readable files of one material.
+
+    Parameters
+    ----------
+    source : str
+        Path of the folder or archive, for errors.
+    folder_name : str
+        Name of the (archived) folder.
+    names : tuple of str
+        File names.
+    folder : Path or None
+        Where the files lie, when they are not in memory.
+    contents : dict
+        File contents, when they are in memory.
+    """
+
+    source: str
+    folder_name: str
+    names: tuple[str, ...]
+    folder: Path | None
+    contents: dict[str, bytes]
+
+    def first(self, *candidates: str) -> str | None:
+        """The first of `candidates` that exists, also with ``.xz``, ``.lzma`` or ``.gz``."""
+        for candidate in candidates:
+            for suffix in ("", ".xz", ".lzma", ".gz"):
+                if candidate + suffix in self.names:
+                    return candidate + suffix
+        return None
+
+    def subject(self, name: str) -> str:
+        """How errors name one file."""
+        return f"{self.source}/{name}"
+
+    def data(self, name: str) -> bytes:
+        """Contents of a file, decompressed.
+
+        Raises
+        ------
+        InputDataError
+            If it is absent, unreadable or its compression is damaged.
+        """
+        if name not in self.names:
+            raise InputDataError(
+                self.source,
+                f"{name} is missing",
+                f"add {name} or fetch the data again; it holds {self._listing}",
+            )
+        if self.folder is None:
+            return decompressed(self.subject(name), self.contents[name])
+        with reading(self.subject(name), "the file cannot be read", "check the file and its permissions"):
+            data = (self.folder / name).read_bytes()
+        return decompressed(self.subject(name), data)
+
+    def text(self, name: str) -> str:
+        """Text of a file."""
+        return as_text(self.subject(name), self.data(name))
+
+    @property
+    def _listing(self) -> str:
+        shown = ", ".join(self.names[:12]) or "no files"
+        return shown + (", …" if len(self.names) > 12 else "")
+
+
+def fingerprint(files: list[Path], relative_to: Path) -> str:
+    """SHA-256 of names relative to a folder, sizes and modification times (ns): changes when the files do."""
+    digest = hashlib.sha256()
+    for path in files:
+        status = path.stat()
+        digest.update(f"{path.relative_to(relative_to)}:{status.st_size}:{status.st_mtime_ns};".encode())
+    return digest.hexdigest()

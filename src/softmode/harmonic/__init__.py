@@ -1,0 +1,53 @@
+"""Harmonic phonons: force constants by finite displacement, dispersion at all q at once, comparison.
+
+Nothing here knows files, studies or potentials: arrays, phonopy and ASE objects in, arrays out.
+"""
+
+from softmode.harmonic.comparison import HarmonicComparison, compare
+from softmode.harmonic.dispersion import (
+    Dispersion,
+    RealSpaceDynamicalMatrix,
+    degenerate_set_starts,
+    dispersion,
+    real_space_dynamical_matrix,
+    signed_square,
+)
+from softmode.harmonic.finite_displacement import (
+    DisplacementPlan,
+    acoustic_sum_rule_violation,
+    force_constants_from_forces,
+    plan_displacements,
+    reference_force_constants,
+)
+from softmode.harmonic.lattice import build_phonopy, with_cell
+from softmode.harmonic.non_analytical import dispersion_with_nac
+from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
+from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
+from softmode.harmonic.relaxation import relax_cell
+
+__all__ = [
+    "PROTOCOLS",
+    "BandPath",
+    "Dispersion",
+    "DisplacementPlan",
+    "HarmonicComparison",
+    "HarmonicProtocol",
+    "QMesh",
+    "RealSpaceDynamicalMatrix",
+    "acoustic_sum_rule_violation",
+    "band_path",
+    "build_phonopy",
+    "compare",
+    "degenerate_set_starts",
+    "dispersion",
+    "dispersion_with_nac",
+    "force_constants_from_forces",
+    "named_protocol",
+    "plan_displacements",
+    "q_mesh",
+    "real_space_dynamical_matrix",
+    "reference_force_constants",
+    "relax_cell",
+    "signed_square",
+    "with_cell",
+]

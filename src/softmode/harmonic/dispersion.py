@@ -1,0 +1,271 @@
+"""Frequencies and analytic group velocities at all q-points at once.
+
+The dynamical matrix is written as a lattice Fourier series ``D(q) = sum_R W_R exp(2πi q·R)`` over the few
+lattice vectors ``R`` that the supercell resolves, so that assembling it, and its derivative, for any number
+of q-points is a matrix product. Phases of the atomic positions are left out: they change ``D`` by a unitary
+transformation and neither eigenvalues nor the expectation values of ``dD/dq`` in its eigenvectors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from phonopy import Phonopy
+from phonopy.physical_units import get_physical_units
+from threadpoolctl import ThreadpoolController
+
+from softmode.harmonic.lattice import compact_force_constants
+from softmode.material import ForceConstants
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+#: phonopy's cut-off (THz): bands closer than this are degenerate, and modes below it have no group velocity.
+DEGENERACY_TOLERANCE = 1e-4
+FREQUENCY_CUTOFF = 1e-4
+
+_CHUNK = 100  # q-points per block: the (chunk, bands, bands) work arrays stay in cache
+_blas = ThreadpoolController()
+
+
+@dataclass(frozen=True, eq=False)
+class RealSpaceDynamicalMatrix:
+    """Mass-weighted force constants by lattice vector, Hermitian by construction.
+
+    Parameters
+    ----------
+    lattice_points : (n_lattice, 3) array
+        Half of the lattice vectors ``R`` (one of each pair ±R, the origin first), fractional coordinates.
+    even, odd : (n_lattice, n_bands * n_bands) arrays
+        ``W_R + W_R^T`` and ``W_R - W_R^T`` (``W_0`` and 0 for the origin), eV/(Å² u).
+    lattice : (3, 3) array
+        Primitive lattice vectors as rows, Å.
+    n_bands : int
+        Three times the number of atoms of the primitive cell.
+    """
+
+    lattice_points: FloatArray
+    even: FloatArray
+    odd: FloatArray
+    lattice: FloatArray
+    n_bands: int
+
+
+@dataclass(frozen=True, eq=False)
+class Dispersion:
+    """Phonons at a list of q-points.
+
+    Parameters
+    ----------
+    qpoints : (n_q, 3) array
+        Fractional coordinates in the reciprocal basis of the primitive cell.
+    frequencies : (n_q, n_bands) array
+        Ordinary frequencies in ascending order, THz; imaginary modes negative.
+    group_velocities : (n_q, n_bands, 3) array or None
+        Cartesian, THz·Å, as phonopy's ``group_velocities``. Every band of a degenerate set carries the mean
+        over the set, which is what no choice of eigenvectors within the set can change. Zero for modes at or
+        below :data:`FREQUENCY_CUTOFF` (imaginary ones among them), as in phonopy.
+    """
+
+    qpoints: FloatArray
+    frequencies: FloatArray
+    group_velocities: FloatArray | None = None
+
+    @property
+    def squared(self) -> FloatArray:
+        """Signed squares ``sign(ν) ν²``, THz²."""
+        return signed_square(self.frequencies)
+
+
+def signed_square(frequencies: FloatArray) -> FloatArray:
+    """``sign(ν) ν²``: the eigenvalues of the dynamical matrix in THz², negative for imaginary modes."""
+    return np.sign(frequencies) * frequencies**2
+
+
+def frequency_factor() -> float:
+    """Conversion of ``sqrt(eV/(Å² u))`` to THz."""
+    return float(get_physical_units().DefaultToTHz)
+
+
+def real_space_dynamical_matrix(phonon: Phonopy, force_constants: ForceConstants) -> RealSpaceDynamicalMatrix:
+    """Sort force constants by lattice vector.
+
+    Parameters
+    ----------
+    phonon : phonopy.Phonopy
+        Supercell and primitive cell the force constants belong to.
+    force_constants : ForceConstants
+        Compact or full. A pair of atoms whose shortest distance is realised by several images is shared
+        equally among them, as in phonopy (Parlinski's convention).
+    """
+    primitive = phonon.primitive
+    values = compact_force_constants(phonon, force_constants).values
+    n_primitive, n_supercell = values.shape[:2]
+    n_bands = 3 * n_primitive
+    vectors, multiplicities = primitive.get_smallest_vectors()
+    counts = multiplicities[:, :, 0].ravel()  # (supercell atom, primitive atom), row-major
+    addresses = multiplicities[:, :, 1].ravel()
+    pair = np.repeat(np.arange(counts.size), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    vector = vectors[np.repeat(addresses, counts) + within]
+    supercell_atom, row = np.divmod(pair, n_primitive)
+    primitive_index = {atom: index for index, atom in enumerate(primitive.p2s_map)}
+    column = np.array([primitive_index[atom] for atom in primitive.s2p_map])[supercell_atom]
+    positions = primitive.scaled_positions
+    points = np.rint(vector - (positions[column] - positions[row])).astype(int)
+    weight = np.sqrt(primitive.masses[row] * primitive.masses[column]) * counts[pair]
+    blocks = values[row, supercell_atom] / weight[:, None, None]
+
+    unique, index = np.unique(np.vstack([points, -points]), axis=0, return_inverse=True)
+    series = np.zeros((len(unique), n_primitive, n_primitive, 3, 3))
+    np.add.at(series, (index[: len(points)], row, column), blocks)
+    matrices = series.transpose(0, 1, 3, 2, 4).reshape(len(unique), n_bands, n_bands)
+    # `unique` is sorted and closed under negation, so R and -R stand at mirrored places.
+    hermitian = 0.5 * (matrices + matrices[::-1].transpose(0, 2, 1))
+    origin = len(unique) // 2
+    half = hermitian[origin:]
+    even = half + half.transpose(0, 2, 1)
+    even[0] *= 0.5
+    odd = half - half.transpose(0, 2, 1)
+    return RealSpaceDynamicalMatrix(
+        lattice_points=unique[origin:].astype(np.float64),
+        even=even.reshape(len(half), -1),
+        odd=odd.reshape(len(half), -1),
+        lattice=np.array(primitive.cell, dtype=np.float64),
+        n_bands=n_bands,
+    )
+
+
+def _complex(real: FloatArray, imaginary: FloatArray, n_bands: int) -> ComplexArray:
+    out = np.empty(real.shape, dtype=np.complex128)
+    out.real = real
+    out.imag = imaginary
+    return out.reshape(-1, n_bands, n_bands)
+
+
+def _frequencies(eigenvalues: FloatArray) -> FloatArray:
+    return np.sign(eigenvalues) * np.sqrt(np.abs(eigenvalues)) * frequency_factor()
+
+
+def degenerate_set_starts(frequencies: FloatArray, tolerance: float = DEGENERACY_TOLERANCE) -> NDArray[np.bool_]:
+    """Mark the first band of each degenerate set.
+
+    Parameters
+    ----------
+    frequencies : (n_q, n_bands) array
+        Ascending, THz.
+    tolerance : float
+        Neighbours closer than this belong together, THz.
+
+    Returns
+    -------
+    (n_q, n_bands) bool array
+        True where a new set begins.
+    """
+    starts = np.ones(frequencies.shape, dtype=bool)
+    starts[:, 1:] = np.diff(frequencies, axis=1) >= tolerance
+    return starts
+
+
+def set_means(values: FloatArray, starts: NDArray[np.bool_]) -> FloatArray:
+    """Replace each band's value by the mean over its set.
+
+    Parameters
+    ----------
+    values : (n_q, n_bands, ...) array
+        Any per-band quantity.
+    starts : (n_q, n_bands) bool array
+        As :func:`degenerate_set_starts` gives them.
+    """
+    flat_starts = np.flatnonzero(starts.ravel())
+    if len(flat_starts) == starts.size:
+        return values
+    flat = values.reshape(starts.size, -1)
+    sizes = np.diff(np.append(flat_starts, starts.size))
+    means = np.add.reduceat(flat, flat_starts, axis=0) / sizes[:, None]
+    return np.repeat(means, sizes, axis=0).reshape(values.shape)
+
+
+def _solve(
+    matrix: RealSpaceDynamicalMatrix, derivative: FloatArray, qpoints: FloatArray, with_velocities: bool
+) -> tuple[FloatArray, FloatArray | None]:
+    """Frequencies and group velocities of one block of q-points."""
+    phases = 2.0 * np.pi * (qpoints @ matrix.lattice_points.T)
+    cosines, sines = np.cos(phases), np.sin(phases)
+    n_bands = matrix.n_bands
+    dynamical = _complex(cosines @ matrix.even, sines @ matrix.odd, n_bands)
+    if not with_velocities:
+        return _frequencies(np.linalg.eigvalsh(dynamical)), None
+    eigenvalues, eigenvectors = np.linalg.eigh(dynamical)
+    frequencies = _frequencies(eigenvalues)
+    velocities = np.empty((*frequencies.shape, 3))
+    for axis in range(3):
+        gradient = _complex(-(sines @ derivative[axis, 0]), cosines @ derivative[axis, 1], n_bands)
+        moved = gradient @ eigenvectors
+        # <e|dD/dq|e> is real: sum the products of real and of imaginary parts.
+        velocities[:, :, axis] = (eigenvectors.real * moved.real).sum(axis=1)
+        velocities[:, :, axis] += (eigenvectors.imag * moved.imag).sum(axis=1)
+    factor = np.zeros_like(frequencies)
+    real_modes = frequencies > FREQUENCY_CUTOFF
+    factor[real_modes] = frequency_factor() ** 2 / (2.0 * frequencies[real_modes])
+    velocities *= factor[:, :, None]
+    return frequencies, set_means(velocities, degenerate_set_starts(frequencies))
+
+
+def _threads(requested: int | None) -> int:
+    if requested is not None:
+        return max(1, requested)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, int(os.environ.get("OMP_NUM_THREADS", available)))
+
+
+def _blocks(qpoints: FloatArray, threads: int) -> Iterator[FloatArray]:
+    size = min(_CHUNK, max(1, -(-len(qpoints) // threads)))
+    for start in range(0, len(qpoints), size):
+        yield qpoints[start : start + size]
+
+
+def dispersion(
+    matrix: RealSpaceDynamicalMatrix,
+    qpoints: FloatArray,
+    *,
+    group_velocities: bool = True,
+    threads: int | None = None,
+) -> Dispersion:
+    """Frequencies and group velocities at all `qpoints`.
+
+    Parameters
+    ----------
+    matrix : RealSpaceDynamicalMatrix
+        From :func:`real_space_dynamical_matrix`. No non-analytical correction is made here; see
+        :func:`softmode.harmonic.dispersion_with_nac`.
+    qpoints : (n_q, 3) array
+        Fractional coordinates in the reciprocal basis of the primitive cell.
+    group_velocities : bool
+        Whether to compute ``dω/dk`` as well.
+    threads : int, optional
+        Blocks of q-points solved at a time; by default one per core, or ``OMP_NUM_THREADS`` if smaller.
+
+    Returns
+    -------
+    Dispersion
+    """
+    qpoints = np.ascontiguousarray(qpoints, dtype=np.float64).reshape(-1, 3)
+    cartesian = 2.0 * np.pi * (matrix.lattice_points @ matrix.lattice)
+    series = np.stack([matrix.even, matrix.odd])
+    derivative = cartesian.T[:, None, :, None] * series  # (axis, even or odd, lattice vector, element)
+    n_threads = _threads(threads)
+    blocks = list(_blocks(qpoints, n_threads))
+    with _blas.limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
+        solved = list(pool.map(lambda block: _solve(matrix, derivative, block, group_velocities), blocks))
+    velocities = [block[1] for block in solved if block[1] is not None]
+    return Dispersion(
+        qpoints=qpoints,
+        frequencies=np.concatenate([block[0] for block in solved]),
+        group_velocities=np.concatenate(velocities) if velocities else None,
+    )

@@ -1,0 +1,138 @@
+"""Finite displacements and force constants, through phonopy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from phonopy import Phonopy
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc
+
+from softmode.harmonic.lattice import compact_force_constants
+from softmode.material import DisplacementForces, ForceConstants, Material
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class DisplacementPlan:
+    """The supercells on which forces are needed.
+
+    Parameters
+    ----------
+    perfect : ase.Atoms
+        The undisplaced supercell, phonopy's atom order.
+    displacements : (n_supercells, n_atoms, 3) array
+        Displacements from it, Å.
+    """
+
+    perfect: Atoms
+    displacements: FloatArray
+
+    def supercells(self) -> list[Atoms]:
+        """Displaced supercells, in the order of `displacements`."""
+        supercells = []
+        for displacement in self.displacements:
+            atoms = self.perfect.copy()
+            atoms.positions += displacement
+            supercells.append(atoms)
+        return supercells
+
+
+def plan_displacements(phonon: Phonopy, distance: float) -> DisplacementPlan:
+    """Symmetry-reduced displacements of single atoms (phonopy's choice of atoms and directions).
+
+    Parameters
+    ----------
+    phonon : phonopy.Phonopy
+        From :func:`softmode.harmonic.build_phonopy`; not modified.
+    distance : float
+        Length of each displacement, Å.
+    """
+    generator = phonon.copy()
+    generator.generate_displacements(distance=distance)
+    dataset = generator.dataset
+    displacements = np.zeros((len(dataset["first_atoms"]), len(phonon.supercell), 3))
+    for index, first_atom in enumerate(dataset["first_atoms"]):
+        displacements[index, first_atom["number"]] = first_atom["displacement"]
+    supercell = phonon.supercell
+    perfect = Atoms(
+        numbers=supercell.numbers,
+        scaled_positions=supercell.scaled_positions,
+        cell=supercell.cell,
+        masses=supercell.masses,
+        pbc=True,
+    )
+    return DisplacementPlan(perfect=perfect, displacements=displacements)
+
+
+def _phonopy_dataset(data: DisplacementForces) -> tuple[dict[str, Any], str | None]:
+    """phonopy dataset and the force-constants calculator it needs.
+
+    One displaced atom per supercell: phonopy's own solver. More: symfc's least squares.
+    """
+    moved = np.linalg.norm(data.displacements, axis=2) > 0.0
+    if (moved.sum(axis=1) == 1).all():
+        first_atoms = [
+            {
+                "number": int(np.flatnonzero(moved[index])[0]),
+                "displacement": np.array(data.displacements[index][moved[index]][0]),
+                "forces": np.array(data.forces[index]),
+            }
+            for index in range(len(moved))
+        ]
+        return {"natom": moved.shape[1], "first_atoms": first_atoms}, None
+    return {"displacements": np.array(data.displacements), "forces": np.array(data.forces)}, "symfc"
+
+
+def force_constants_from_forces(phonon: Phonopy, data: DisplacementForces) -> ForceConstants:
+    """Compact force constants from forces on displaced supercells, not symmetrised.
+
+    Parameters
+    ----------
+    phonon : phonopy.Phonopy
+        Of the same supercell; not modified.
+    data : DisplacementForces
+        phonopy's supercell order.
+
+    Returns
+    -------
+    ForceConstants
+        (n_primitive, n_supercell, 3, 3), eV/Å².
+    """
+    solver = phonon.copy()
+    solver.dataset, calculator = _phonopy_dataset(data)
+    solver.produce_force_constants(
+        fc_calculator=calculator, calculate_full_force_constants=False, show_drift=False
+    )
+    return ForceConstants(solver.force_constants)
+
+
+def reference_force_constants(phonon: Phonopy, material: Material) -> ForceConstants:
+    """Compact reference force constants of a material, not symmetrised."""
+    if isinstance(material.reference, DisplacementForces):
+        return force_constants_from_forces(phonon, material.reference)
+    return compact_force_constants(phonon, material.reference)
+
+
+def symmetrised(phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:
+    """Force constants with translational invariance and index permutation symmetry imposed (phonopy)."""
+    worker = phonon.copy()
+    worker.force_constants = np.array(compact_force_constants(phonon, force_constants).values)
+    worker.symmetrize_force_constants(show_drift=False)
+    return ForceConstants(worker.force_constants)
+
+
+def acoustic_sum_rule_violation(phonon: Phonopy, force_constants: ForceConstants) -> float:
+    """Largest violation of translational invariance, eV/Å².
+
+    ``max(|sum_j Phi_ij|, |sum_i Phi_ij|)`` over atoms and Cartesian components. The two sums differ before
+    symmetrisation: one is the net force on a displaced supercell, the other the force on an atom when the
+    whole crystal is shifted.
+    """
+    values = force_constants.values
+    full = values if values.shape[0] == values.shape[1] else compact_fc_to_full_fc(phonon.primitive, values)
+    return float(max(np.abs(full.sum(axis=0)).max(), np.abs(full.sum(axis=1)).max()))

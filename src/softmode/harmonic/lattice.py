@@ -1,0 +1,52 @@
+"""From a material to phonopy's view of it: unit cell, supercell, primitive cell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from phonopy import Phonopy
+from phonopy.structure.atoms import PhonopyAtoms
+
+from softmode.material import Cell, ForceConstants, Material
+
+
+def build_phonopy(material: Material) -> Phonopy:
+    """Phonopy object of a material, without force constants.
+
+    Parameters
+    ----------
+    material : Material
+        Its supercell and primitive matrices are passed on as they are; nothing is guessed.
+
+    Returns
+    -------
+    phonopy.Phonopy
+        Units: Å, eV/Å², THz.
+    """
+    cell = material.unitcell
+    unitcell = PhonopyAtoms(
+        cell=cell.lattice,
+        scaled_positions=cell.scaled_positions,
+        numbers=cell.numbers,
+        masses=cell.masses,
+    )
+    return Phonopy(
+        unitcell,
+        supercell_matrix=np.array(material.supercell_matrix),
+        primitive_matrix=np.array(material.primitive_matrix),
+        log_level=0,
+    )
+
+
+def with_cell(material: Material, cell: Cell) -> Material:
+    """Return the same material in another (relaxed) unit cell; atom order and reference data are kept."""
+    return replace(material, unitcell=cell)
+
+
+def compact_force_constants(phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:
+    """First index reduced to the atoms of the primitive cell (phonopy's ``p2s_map``)."""
+    values = force_constants.values
+    if values.shape[0] == len(phonon.primitive):
+        return force_constants
+    return ForceConstants(values[phonon.primitive.p2s_map])

@@ -1,0 +1,203 @@
+"""MACE models: a whole batch of configurations in one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
+
+from softmode.errors import CorruptWeightsError, PotentialError, SettingsError
+from softmode.potentials.base import Potential, PotentialInfo
+from softmode.potentials.catalog import Family
+from softmode.potentials.runtime import default_dtype, quiet, require_package, torch_device
+
+#: Atoms in one forward pass, by kind of device. A processor gains nothing from larger batches, which only
+#: take memory; an accelerator does, and a batch that turns out too large for it is halved.
+MAX_ATOMS_PER_BATCH = {"cpu": 256}
+MAX_ATOMS_ON_ACCELERATOR = 4000
+
+#: Where MACE looks for charge, spin and field in ``atoms.info``.
+_INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": "external_field"}
+
+
+class MACEPotential(Potential):
+    """A MACE model, evaluated as a batch.
+
+    Parameters
+    ----------
+    info : PotentialInfo
+        Description; its elements are replaced by those of the model.
+    path : Path
+        The ``.model`` file. It is a Python pickle: load only files you trust.
+    dtype : {"float64", "float32"}
+        Precision the model is converted to.
+    device : str
+        Where it runs.
+    head : str, optional
+        Which head of a multi-head model.
+    max_atoms_per_batch : int, optional
+        Atoms in one forward pass; larger batches are split between configurations.
+
+    Raises
+    ------
+    MissingDependencyError
+        If mace-torch is not installed.
+    CorruptWeightsError
+        If the file is not a MACE model.
+    SettingsError
+        If the head or the number of atoms is not one the model can use.
+    """
+
+    def __init__(
+        self,
+        info: PotentialInfo,
+        path: Path,
+        *,
+        dtype: str = "float64",
+        device: str = "cpu",
+        head: str | None = None,
+        max_atoms_per_batch: int | None = None,
+    ) -> None:
+        require_package(Family.MACE, info.name)
+        self.dtype = dtype
+        self.device = device
+        self.max_atoms_per_batch = _batch_limit(info.name, device, max_atoms_per_batch)
+        self._torch_device = torch_device(device, info.name)
+        self.model = _load_model(path, dtype, self._torch_device)
+        self._numbers = [int(number) for number in self.model.atomic_numbers]
+        self.info = replace(info, elements=tuple(chemical_symbols[number] for number in self._numbers))
+        self.heads = [str(name) for name in getattr(self.model, "heads", None) or ["Default"]]
+        self.head = _choose_head(info.name, self.heads, head)
+        self.cutoff = float(self.model.r_max)
+
+    def calculator(self) -> Calculator:
+        """A ``MACECalculator`` on the same model object, for relaxation and molecular dynamics."""
+        with quiet(), default_dtype():
+            from mace.calculators.mace import MACECalculator
+
+            # MACECalculator extends the list `implemented_properties`, which it inherits from ASE and so
+            # would change for every other calculator; a subclass with a list of its own contains that.
+            own = type("MACECalculator", (MACECalculator,), {"implemented_properties": []})
+            return own(models=[self.model], device=self.device, default_dtype=self.dtype, head=self.head)
+
+    def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
+        energies: list[float] = []
+        forces: list[Any] = []
+        for chunk in chunks_of_atoms(configurations, self.max_atoms_per_batch):
+            chunk_energies, chunk_forces = self._evaluate_chunk(chunk)
+            energies.extend(chunk_energies)
+            forces.extend(chunk_forces)
+        return energies, forces
+
+    def _evaluate_chunk(self, chunk: Sequence[Atoms]) -> tuple[list[float], list[Any]]:
+        """One forward pass; two of half the size when it does not fit into the memory of the device."""
+        import torch
+
+        try:
+            return self._forward(chunk)
+        except torch.OutOfMemoryError:
+            if len(chunk) == 1:
+                raise
+        torch.cuda.empty_cache()
+        half = len(chunk) // 2
+        first, second = self._evaluate_chunk(chunk[:half]), self._evaluate_chunk(chunk[half:])
+        return first[0] + second[0], first[1] + second[1]
+
+    def _forward(self, chunk: Sequence[Atoms]) -> tuple[list[float], list[Any]]:
+        from mace.tools import torch_geometric
+
+        with quiet(), default_dtype(self.dtype):
+            graphs = [self._graph(atoms) for atoms in chunk]
+            batch = torch_geometric.Batch.from_data_list(graphs).to(self._torch_device)
+            output = self.model(batch.to_dict(), compute_force=True, compute_stress=False)
+        if output.get("energy") is None or output.get("forces") is None:
+            raise PotentialError(
+                self.info.name,
+                f"the model ({type(self.model).__name__}) gives no energy and forces",
+                "Use a MACE model of energies and forces",
+            )
+        energies = output["energy"].detach().cpu().numpy().reshape(-1)
+        forces = output["forces"].detach().cpu().numpy()
+        ends = np.cumsum([len(atoms) for atoms in chunk])[:-1]
+        return [float(energy) for energy in energies], np.split(forces, ends)
+
+    def _graph(self, atoms: Atoms) -> Any:
+        """Neighbours within the cutoff, periodic as the configuration is, in the default precision."""
+        from mace import data as mace_data
+        from mace.tools.utils import AtomicNumberTable
+
+        keys = mace_data.KeySpecification(info_keys=_INFO_KEYS, arrays_keys={})
+        configuration = mace_data.config_from_atoms(atoms, key_specification=keys, head_name=self.head)
+        table = AtomicNumberTable(self._numbers)
+        return mace_data.AtomicData.from_config(
+            configuration, z_table=table, cutoff=self.cutoff, heads=self.heads
+        )
+
+
+def chunks_of_atoms(configurations: Sequence[Atoms], max_atoms: int) -> Iterator[list[Atoms]]:
+    """Split a batch, in order, into parts of at most `max_atoms` atoms (or of one larger configuration)."""
+    chunk: list[Atoms] = []
+    n_atoms = 0
+    for atoms in configurations:
+        if chunk and n_atoms + len(atoms) > max_atoms:
+            yield chunk
+            chunk, n_atoms = [], 0
+        chunk.append(atoms)
+        n_atoms += len(atoms)
+    if chunk:
+        yield chunk
+
+
+def _load_model(path: Path, dtype: str, device: Any) -> Any:
+    import torch
+
+    with quiet(), default_dtype():
+        import mace.modules  # noqa: F401  (the classes the file refers to, and e3nn made importable)
+
+        try:
+            # The file holds a whole module, not a table of weights, so that it cannot be read otherwise.
+            model = torch.load(path, map_location=device, weights_only=False)
+        except Exception as exc:
+            raise CorruptWeightsError(
+                str(path),
+                f"cannot be read as a MACE model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
+                "Check that it is a complete .model file, of a version that mace-torch can read",
+            ) from exc
+    if not isinstance(model, torch.nn.Module) or not hasattr(model, "atomic_numbers"):
+        raise CorruptWeightsError(
+            str(path), f"holds a {type(model).__name__}, not a MACE model", "Give a MACE .model file"
+        )
+    model = model.to(device=device, dtype=getattr(torch, dtype)).eval()
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    return model
+
+
+def _batch_limit(subject: str, device: str, asked: int | None) -> int:
+    if asked is None:
+        return MAX_ATOMS_PER_BATCH.get(device, MAX_ATOMS_ON_ACCELERATOR)
+    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
+        raise SettingsError(
+            subject, f"max_atoms_per_batch is {asked!r}", "Give a whole number of atoms, 1 or more"
+        )
+    return asked
+
+
+def _choose_head(subject: str, heads: list[str], asked: str | None) -> str:
+    """The head asked for; when none is, the only one or the one named default."""
+    if asked is not None:
+        matching = [head for head in heads if head == asked]
+    elif len(heads) == 1:
+        matching = heads
+    else:
+        matching = [head for head in heads if head.lower() == "default"]
+    if not matching:
+        problem = f"has no head {asked!r}" if asked is not None else "has several heads, and none is named"
+        raise SettingsError(subject, problem, f"Set kwargs = {{ head = ... }} to one of {', '.join(heads)}")
+    return matching[0]

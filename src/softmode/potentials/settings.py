@@ -1,0 +1,58 @@
+"""What a user says about a potential: its name, precision, device and options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from ase.data import chemical_symbols
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
+
+Dtype = Literal["float32", "float64"]
+Device = Annotated[str, StringConstraints(pattern=r"^(cpu|mps|(cuda|xpu)(:\d+)?)$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True, strip_whitespace=True)]
+
+
+class PotentialSettings(BaseModel):
+    """A potential as it stands in a study file or on the command line.
+
+    Parameters
+    ----------
+    name : str
+        A name ``softmode potentials`` lists, a path to a MACE ``.model`` file, or ``module:factory`` of
+        any ASE calculator.
+    label : str, optional
+        The name used in tables and figures; `name` when not given.
+    dtype : {"float32", "float64"}, optional
+        Precision. When not given: float64 for MACE, float32 for CHGNet and SevenNet (which have no other).
+    device : str
+        ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``.
+    kwargs : dict
+        Keyword arguments of a ``module:factory``; for MACE ``head`` (of a multi-head model) and
+        ``max_atoms_per_batch``.
+    weights : path, optional
+        A weight file to use in place of the catalogue's.
+    sha256 : str, optional
+        The SHA-256 the weights must have.
+    elements : tuple of str, optional
+        The chemical symbols a ``module:factory`` potential covers; when not given, anything is accepted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+    label: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
+    dtype: Dtype | None = None
+    device: Device = "cpu"
+    kwargs: dict[str, JsonValue] = Field(default_factory=dict)
+    weights: Path | None = None
+    sha256: Sha256 | None = None
+    elements: tuple[str, ...] | None = None
+
+    @field_validator("elements")
+    @classmethod
+    def _known_symbols(cls, symbols: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        unknown = sorted(set(symbols or ()) - set(chemical_symbols[1:]))
+        if unknown:
+            raise ValueError(f"not chemical symbols: {', '.join(unknown)}")
+        return symbols

@@ -1,0 +1,79 @@
+"""SevenNet: equivariant message passing, evaluated one configuration at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
+
+from softmode.errors import CorruptWeightsError
+from softmode.potentials.base import LoopedPotential, PotentialInfo
+from softmode.potentials.catalog import Family
+from softmode.potentials.runtime import (
+    allow_e3nn_constants,
+    default_dtype,
+    quiet,
+    require_package,
+    torch_device,
+)
+
+
+class SevenNetPotential(LoopedPotential):
+    """SevenNet with the weights of one checkpoint, in float32 (it has no other precision).
+
+    Parameters
+    ----------
+    info : PotentialInfo
+        Description; its elements are replaced by those of the checkpoint.
+    path : Path
+        The checkpoint.
+    device : str
+        Where it runs.
+
+    Raises
+    ------
+    MissingDependencyError
+        If sevenn is not installed.
+    CorruptWeightsError
+        If the file cannot be read.
+    """
+
+    def __init__(self, info: PotentialInfo, path: Path, *, device: str = "cpu") -> None:
+        require_package(Family.SEVENNET, info.name)
+        self.dtype = "float32"
+        self.device = device
+        target = torch_device(device, info.name)
+        allow_e3nn_constants()
+        with quiet(), default_dtype():
+            from sevenn.calculator import SevenNetCalculator
+
+            try:
+                self._calculator = SevenNetCalculator(str(path), device=target)
+            except Exception as exc:
+                raise CorruptWeightsError(
+                    str(path),
+                    f"cannot be read as a SevenNet model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
+                    "Install sevenn again, or give a complete checkpoint",
+                ) from exc
+        elements = tuple(chemical_symbols[number] for number in sorted(self._calculator.type_map))
+        self.info = replace(info, elements=elements)
+
+    def calculator(self) -> Calculator:
+        """A ``SevenNetCalculator`` on the same model object, for relaxation and molecular dynamics."""
+        with quiet():
+            from sevenn.calculator import SevenNetCalculator
+
+            return SevenNetCalculator(
+                self._calculator.model, file_type="model_instance", device=self._calculator.device
+            )
+
+    def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
+        # Its forces and stress come out of the same derivative with respect to the edges, so that leaving
+        # the stress out would save nothing.
+        with quiet():
+            self._calculator.calculate(atoms)
+        return self._calculator.results["energy"], self._calculator.results["forces"]

@@ -1,0 +1,162 @@
+"""The page: self-contained HTML with interactive figures, tables and failures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, select_autoescape
+from plotly.offline import get_plotlyjs
+
+from softmode import __version__
+from softmode.harmonic.protocol import HarmonicProtocol
+from softmode.report import interactive
+from softmode.report.style import colours, group_name
+from softmode.study.results import FAILED, OK, PENDING
+
+if TYPE_CHECKING:
+    from softmode.report.build import ReportData
+
+_CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
+
+
+def _html(figure: go.Figure, identifier: str) -> str:
+    html: str = figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=identifier)
+    return html
+
+
+def _number(value: Any, digits: int = 3) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return "–"
+    if isinstance(value, float) and np.isinf(value):
+        return "∞"
+    return f"{float(value):.{digits}g}"
+
+
+def _interval(row: pd.Series, name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if pd.isna(low):
+        return _number(row[name])
+    return f"{_number(row[name])} [{_number(low)}, {_number(high)}]"
+
+
+def _ranking_rows(data: ReportData) -> list[dict[str, str]]:
+    return [
+        {
+            "potential": row["potential"],
+            "group": "all" if row["group"] == "all" else group_name(row["group"]),
+            "overall": "yes" if row["group"] == "all" else "",
+            "n": str(row["n"]),
+            "failed": str(row["failed"]),
+            "w2": _interval(row, "median_rmse_w2_THz2"),
+            "w2_wrong": _number(row["median_rmse_w2_THz2_failures_as_wrong"]),
+            "vg": _interval(row, "median_rmse_vg_THzA"),
+            "vg_wrong": _number(row["median_rmse_vg_THzA_failures_as_wrong"]),
+            "softening": _interval(row, "median_softening"),
+            "agreement": _percent(row["stability_agreement"]),
+            "agreement_wrong": _percent(row["stability_agreement_failures_as_wrong"]),
+        }
+        for _, row in data.ranking.iterrows()
+    ]
+
+
+def _percent(value: float) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:.0f} %"
+
+
+def _material_rows(data: ReportData) -> list[dict[str, Any]]:
+    keys = data.records[data.records["measurement"] == "harmonic"]
+    files = {(row.material, row.potential): row.file for row in keys.itertuples()}
+    rows = []
+    for _, cell in data.cells[data.cells["state"] == OK].iterrows():
+        rows.append(
+            {
+                "formula": cell["formula"],
+                "material": cell["material"],
+                "group": group_name(cell["group"]),
+                "potential": cell["potential"],
+                "numbers": [
+                    _number(cell["path_rmse_w2_THz2"]),
+                    _number(cell["path_rmse_vg_THzA"]),
+                    _number(cell["mesh_rmse_w2_THz2"]),
+                    _number(cell["mesh_rmse_vg_THzA"]),
+                    f"{cell['mesh_lowest_reference_THz']:.2f}",
+                    f"{cell['mesh_lowest_model_THz']:.2f}",
+                    _number(cell["path_softening"]),
+                    _number(cell["asr_reference_eV_per_A2"], 2),
+                    _number(cell["asr_model_eV_per_A2"], 2),
+                ],
+                "agrees": bool(cell["mesh_stability_agrees"]),
+                "record": "../" + str(files.get((cell["material"], cell["potential"]), "")),
+            }
+        )
+    return rows
+
+
+def _figures(data: ReportData) -> dict[str, Any]:
+    if not data.has_results:
+        return {}
+    colour = colours(list(data.overlays))
+    return {
+        "scatter": _html(interactive.scatter(data.cells), "scatter"),
+        "boxes": _html(interactive.boxes(data.cells), "boxes"),
+        "lowest": _html(interactive.lowest_modes(data.cells), "lowest"),
+        "bands": [
+            {
+                "potential": potential,
+                "items": [
+                    {
+                        "role": overlay.role,
+                        "formula": overlay.formula,
+                        "material": overlay.material,
+                        "rmse": _number(overlay.rmse_w2),
+                        "html": _html(interactive.bands(overlay, colour[potential]), f"bands-{place}-{index}"),
+                    }
+                    for index, overlay in enumerate(overlays)
+                ],
+            }
+            for place, (potential, overlays) in enumerate(data.overlays.items())
+            if overlays
+        ],
+    }
+
+
+def _protocol_lines(protocol: HarmonicProtocol) -> list[str]:
+    relaxed = "relaxed by each potential, symmetry kept" if protocol.relax else "the reference's, not relaxed"
+    return [
+        f"finite displacements of {protocol.dispersion_displacement:g} Å, supercell of the reference",
+        f"structure: {relaxed}",
+        f"force constants of both sides {'symmetrised' if protocol.symmetrise else 'as they come (raw)'}",
+        f"{protocol.points_per_segment} q-points on each segment of the band path (seekpath); "
+        f"Γ-centred mesh of length {protocol.mesh_length:g} Å",
+        "non-analytical correction: "
+        + ("none on either side" if protocol.nac == "off" else "the reference's Born charges on both sides"),
+        f"a mode is imaginary below −{protocol.imaginary_tolerance:g} THz",
+    ]
+
+
+def render_page(data: ReportData) -> str:
+    """HTML of the report; needs no other file and no network."""
+    environment = Environment(
+        loader=PackageLoader("softmode.report"), autoescape=select_autoescape(), trim_blocks=True
+    )
+    counts = data.cells["state"].value_counts()
+    return environment.get_template("report.html.j2").render(
+        title=data.study.settings.name,
+        version=__version__,
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        n_materials=data.cells["material"].nunique(),
+        potentials=list(data.overlays),
+        counts={state: int(counts.get(state, 0)) for state in (OK, FAILED, PENDING)},
+        protocol=data.study.settings.protocol.name,
+        protocol_lines=_protocol_lines(data.study.settings.protocol),
+        seed=data.study.settings.seed,
+        ranking=_ranking_rows(data),
+        materials=_material_rows(data),
+        failures=data.failures.to_dict("records"),
+        figures=_figures(data),
+        plotlyjs=get_plotlyjs() if data.has_results else "",
+    )

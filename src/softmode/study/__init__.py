@@ -1,0 +1,1 @@
+"""Studies: many materials times several potentials, computed once, remembered, resumable."""

@@ -1,0 +1,237 @@
+"""A study on disk: its settings, its materials and potentials, its cells and their records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from softmode.datasets.base import MaterialEntry
+from softmode.datasets.catalog import open_dataset
+from softmode.errors import SettingsError, SoftmodeError
+from softmode.potentials.resolution import ResolvedPotential, resolve
+from softmode.potentials.settings import PotentialSettings
+from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
+from softmode.study.plan import CellIdentity, record_inputs
+from softmode.study.records import Failure, Record, RecordStore, digest_of, write_atomically
+from softmode.study.settings import StudySettings, parse_study
+
+_SETTINGS_FILE = "study.json"
+_MATERIALS_FILE = "materials.json"
+_POTENTIALS_FILE = "potentials.json"
+
+
+@dataclass(frozen=True)
+class PotentialInStudy:
+    """A potential of the study: ready to load, or the reason why it is not.
+
+    Parameters
+    ----------
+    label : str
+        Name in tables and figures.
+    resolved : ResolvedPotential or None
+        Set when it can be loaded.
+    digest : str
+        Of the potential; of its settings when it cannot be loaded.
+    failure : Failure or None
+        Why it cannot be loaded.
+    """
+
+    label: str
+    resolved: ResolvedPotential | None
+    digest: str
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One material and one potential.
+
+    Parameters
+    ----------
+    material : MaterialSummary
+        The material.
+    label : str
+        The potential's name in tables.
+    inputs : mapping of str to dict
+        Inputs of each measurement, in running order; their digests are the keys of the records.
+    entry : MaterialEntry or None
+        Loads the material; None when the source no longer holds it.
+    potential : ResolvedPotential or None
+        Loads the potential.
+    failure : Failure or None
+        Set when material or potential cannot be loaded at all.
+    """
+
+    material: MaterialSummary
+    label: str
+    inputs: Mapping[str, dict[str, Any]]
+    entry: MaterialEntry | None
+    potential: ResolvedPotential | None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """An opened study.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lives.
+    settings : StudySettings
+        What it measures.
+    cells : tuple of Cell
+        Potential by potential, materials in order.
+    store : RecordStore
+        Its records.
+    """
+
+    folder: Path
+    settings: StudySettings
+    cells: tuple[Cell, ...]
+    store: RecordStore
+
+    def settled(self, cell: Cell) -> bool:
+        """Whether there is nothing to compute in the cell: all there, or a failure that would repeat."""
+        for inputs in cell.inputs.values():
+            record = self.store.find(digest_of(inputs), with_arrays=False)
+            if record is None:
+                return False
+            if record.failure is not None:
+                return not record.failure.transient
+        return True
+
+    def records(self, cell: Cell, *, with_arrays: bool = False) -> dict[str, Record]:
+        """Records of a cell by measurement, as far as they exist."""
+        found = {}
+        for name, inputs in cell.inputs.items():
+            record = self.store.find(digest_of(inputs), with_arrays=with_arrays)
+            if record is not None:
+                found[name] = record
+        return found
+
+
+def _in_study(settings: PotentialSettings) -> PotentialInStudy:
+    label = settings.label or settings.name
+    try:
+        resolved = resolve(settings)
+    except SettingsError:
+        raise
+    except SoftmodeError as error:
+        unresolved = digest_of({"unresolved": settings.model_dump(mode="json")})
+        return PotentialInStudy(label, None, unresolved, Failure.from_error(error))
+    return PotentialInStudy(label, resolved, resolved.digest)
+
+
+def _cells(
+    settings: StudySettings,
+    materials: Sequence[MaterialSummary],
+    entries: Mapping[str, MaterialEntry],
+    potentials: Sequence[PotentialInStudy],
+) -> Iterator[Cell]:
+    for potential in potentials:
+        for material in materials:
+            identity = CellIdentity(
+                material.structure, material.reference, potential.digest, settings.protocol
+            )
+            failure = material.as_failure() if material.failure else potential.failure
+            yield Cell(
+                material=material,
+                label=potential.label,
+                inputs=record_inputs(settings.measurements, identity),
+                entry=entries.get(material.name),
+                potential=potential.resolved,
+                failure=failure,
+            )
+
+
+def open_study(
+    settings: StudySettings,
+    *,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> Study:
+    """Open a study, new or begun: find its materials and potentials and the keys of all its records.
+
+    Weights that are not on this machine are downloaded here.
+
+    Parameters
+    ----------
+    settings : StudySettings
+        From :func:`softmode.study.settings.load_study`.
+    advance : callable
+        Told how many of how many materials have been read.
+
+    Raises
+    ------
+    SettingsError
+        If dataset, selection or a potential's name is not understood, or nothing is selected.
+    StorageError
+        If the study's folder cannot be written.
+    """
+    folder = settings.output
+    dataset = open_dataset(settings.dataset.kind, settings.dataset.path, **settings.dataset.options)
+    entries = settings.dataset.select.pick(dataset.entries())
+    done = 0
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        advance(done, len(entries))
+
+    materials = summarise_materials(
+        entries, settings.dataset.select, folder / _MATERIALS_FILE, advance=one_more
+    )
+    if not materials:
+        raise SettingsError(
+            f"study {settings.name!r}",
+            "its selection takes no material",
+            "Widen [dataset.select]; `softmode datasets` shows what there is",
+        )
+    potentials = [_in_study(potential) for potential in settings.potentials]
+    digests = {potential.label: potential.digest for potential in potentials}
+    _write_if_changed(folder / _POTENTIALS_FILE, json.dumps(digests, indent=1))
+    _write_if_changed(folder / _SETTINGS_FILE, settings.model_dump_json(indent=1, by_alias=True))
+    by_name = {entry.name: entry for entry in entries}
+    return Study(
+        folder=folder,
+        settings=settings,
+        cells=tuple(_cells(settings, materials, by_name, potentials)),
+        store=RecordStore(folder / "records"),
+    )
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_atomically(path, text.encode())
+
+
+def reopen_study(folder: Path) -> Study:
+    """Open the study in `folder` as its last run left it, to read it.
+
+    Needs neither the reference data nor the potentials: what identifies them was remembered.
+
+    Raises
+    ------
+    SettingsError
+        If there is no study.
+    """
+    path = folder / _SETTINGS_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        digests = json.loads((folder / _POTENTIALS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            str(folder), "holds no study", "Give the folder that `softmode run` wrote"
+        ) from error
+    settings = parse_study({**content, "output": str(folder)}, str(path))
+    materials = take(remembered_materials(folder / _MATERIALS_FILE), settings.dataset.select)
+    potentials = [PotentialInStudy(label, None, digest) for label, digest in digests.items()]
+    return Study(
+        folder=folder,
+        settings=settings,
+        cells=tuple(_cells(settings, materials, {}, potentials)),
+        store=RecordStore(folder / "records"),
+    )

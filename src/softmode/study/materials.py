@@ -1,0 +1,147 @@
+"""The materials of a study by digest, remembered so that a large study starts and reports without parsing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from softmode.datasets.base import MaterialEntry, Selection
+from softmode.errors import SoftmodeError
+from softmode.material import Material
+from softmode.study.records import Failure, digest_of, write_atomically
+
+
+class MaterialSummary(BaseModel):
+    """What tables and keys need to know of a material.
+
+    Attributes
+    ----------
+    name : str
+        Identifier in the dataset.
+    fingerprint : str
+        Cheap identity of its source files; when it changes the material is read again.
+    formula, group, prototype : str
+        For tables; empty when the material could not be read.
+    n_atoms, n_supercell_atoms : int
+        Atoms of the unit cell and of the supercell.
+    elements : tuple of str
+        Chemical symbols.
+    structure, reference : str
+        Content digests; of the fingerprint when the material could not be read.
+    selection, selected : str, bool
+        Digest of the study's selection, and whether it takes the material.
+    failure : str
+        Why it could not be read, else empty.
+    failure_kind : str
+        Kind of that failure.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    fingerprint: str
+    formula: str = ""
+    group: str = ""
+    prototype: str = ""
+    n_atoms: int = 0
+    n_supercell_atoms: int = 0
+    elements: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+    structure: str = ""
+    reference: str = ""
+    selection: str = ""
+    selected: bool = True
+    failure: str = ""
+    failure_kind: str = ""
+
+    def as_failure(self) -> Failure:
+        """The failure recorded in every cell of a material that could not be read."""
+        return Failure(kind=self.failure_kind, message=self.failure)
+
+
+def _summarise(entry: MaterialEntry, selection: Selection) -> MaterialSummary:
+    try:
+        material: Material = entry.load()
+    except SoftmodeError as error:
+        unread = digest_of({"unread": entry.fingerprint, "name": entry.name})
+        return MaterialSummary(
+            name=entry.name,
+            fingerprint=entry.fingerprint,
+            structure=unread,
+            reference=unread,
+            failure=str(error),
+            failure_kind=error.kind,
+        )
+    return MaterialSummary(
+        name=entry.name,
+        fingerprint=entry.fingerprint,
+        formula=material.formula,
+        group=material.group,
+        prototype=material.tags.get("prototype", ""),
+        n_atoms=material.unitcell.n_atoms,
+        n_supercell_atoms=material.n_supercell_atoms,
+        elements=material.elements,
+        tags=dict(material.tags),
+        structure=material.structure_digest,
+        reference=material.reference_digest,
+        selected=selection.matches(material),
+    )
+
+
+def remembered_materials(index: Path) -> list[MaterialSummary]:
+    """Summaries that an earlier run left behind; empty when there are none."""
+    try:
+        content: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
+        return [MaterialSummary.model_validate(item) for item in content["materials"]]
+    except (ValueError, KeyError, OSError):
+        return []  # a cache: what cannot be read is made again
+
+
+def take(summaries: Sequence[MaterialSummary], selection: Selection) -> list[MaterialSummary]:
+    """Return those the selection takes; unreadable ones, of which that is unknown, stay and do not use up its limit."""
+    taken, readable = [], 0
+    for summary in summaries:
+        within = selection.limit is None or readable < selection.limit
+        if within and (summary.selected or summary.failure):
+            taken.append(summary)
+            readable += not summary.failure
+    return taken
+
+
+def summarise_materials(
+    entries: Sequence[MaterialEntry],
+    selection: Selection,
+    index: Path,
+    *,
+    advance: Callable[[], None] = lambda: None,
+) -> list[MaterialSummary]:
+    """Summaries of all entries that the selection takes, or that could not be read.
+
+    Parameters
+    ----------
+    entries : sequence of MaterialEntry
+        Entries of the dataset.
+    selection : Selection
+        Which materials the study wants.
+    index : Path
+        JSON file in which summaries are remembered; only what changed is read again.
+    advance : callable
+        Called once per entry.
+    """
+    wanted = digest_of(selection.model_dump(mode="json"))
+    remembered = {item.name: item for item in remembered_materials(index) if item.selection == wanted}
+    summaries = []
+    for entry in entries:
+        known = remembered.get(entry.name)
+        if known is None or known.fingerprint != entry.fingerprint or known.failure:
+            known = _summarise(entry, selection)
+        summaries.append(known.model_copy(update={"selection": wanted}))
+        advance()
+    text = json.dumps({"materials": [item.model_dump(mode="json") for item in summaries]}, indent=1)
+    if not index.exists() or index.read_text(encoding="utf-8") != text:
+        write_atomically(index, text.encode())
+    return take(summaries, selection)

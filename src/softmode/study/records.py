@@ -1,0 +1,227 @@
+"""Records: what a measurement returned, stored once under the digest of everything that determined it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from softmode import __version__
+from softmode.errors import SoftmodeError, StorageError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+_FORMAT = 1
+
+
+def digest_of(content: object) -> str:
+    """SHA-256 of the canonical JSON form of `content` (dicts sorted, floats by their shortest repr)."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a measurement has no result.
+
+    Parameters
+    ----------
+    kind : str
+        Short name (``UncoveredElement``, ``NonFiniteForces``, ``WorkerDied`` …).
+    message : str
+        The explanation a person reads.
+    transient : bool
+        Whether the next run should try again.
+    details : str
+        Traceback of an unforeseen error, else empty.
+    """
+
+    kind: str
+    message: str
+    transient: bool = False
+    details: str = ""
+
+    @classmethod
+    def from_error(cls, error: SoftmodeError) -> Failure:
+        """Failure that records an explained error."""
+        return cls(kind=error.kind, message=str(error), transient=error.transient)
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Result, or failure, of one measurement in one cell.
+
+    Parameters
+    ----------
+    key : str
+        Digest of `inputs`; the address of the record.
+    measurement : str
+        Name of the measurement.
+    inputs : mapping
+        Everything that determined the result, JSON-able.
+    values : mapping
+        Scalars and short texts of the result, JSON-able.
+    arrays : mapping of str to array
+        Arrays of the result.
+    failure : Failure or None
+        Set when there is no result.
+    created, seconds, software : str, float, str
+        When it was made (UTC), how long it took, by which softmode.
+    """
+
+    key: str
+    measurement: str
+    inputs: Mapping[str, Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict)
+    failure: Failure | None = None
+    seconds: float = 0.0
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    software: str = field(default_factory=lambda: f"softmode {__version__}")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a result."""
+        return self.failure is None
+
+
+def _encode(record: Record) -> bytes:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["softmode_record"] = _FORMAT
+        for name in ("key", "measurement", "seconds", "created", "software"):
+            file.attrs[name] = getattr(record, name)
+        file.attrs["inputs"] = json.dumps(record.inputs, sort_keys=True)
+        file.attrs["values"] = json.dumps(record.values, sort_keys=True)
+        file.attrs["failure"] = json.dumps(record.failure.__dict__ if record.failure else None)
+        for name, array in record.arrays.items():
+            compressible = array.ndim > 0 and array.size > 64 and array.dtype.kind in "fiub"
+            options = {"compression": "gzip", "shuffle": True, "fletcher32": True} if compressible else {}
+            file.create_dataset(name, data=array, **options)
+    return buffer.getvalue()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        On a full disk, missing permission and the like; nothing half-written stays behind.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise StorageError(
+            str(path.parent),
+            "the disk is full" if full else f"cannot be written ({error.strerror or error})",
+            "make room there and run again: what was finished is kept"
+            if full
+            else "check the folder's permissions and run again: what was finished is kept",
+        ) from error
+
+
+class RecordStore:
+    """A folder of records, one HDF5 file each, addressed by key.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made when the first record is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def path(self, key: str) -> Path:
+        """Where the record of `key` is, or would be."""
+        return self.root / key[:2] / f"{key}.h5"
+
+    def write(self, record: Record) -> None:
+        """Store a record atomically, replacing an earlier one of the same key.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        write_atomically(self.path(record.key), _encode(record))
+
+    def read(self, key: str, *, with_arrays: bool = True) -> Record:
+        """Read a record.
+
+        Raises
+        ------
+        StorageError
+            If it is not there or damaged.
+        """
+        path = self.path(key)
+        try:
+            with h5py.File(path, "r") as file:
+                attributes = dict(file.attrs)
+                arrays = {name: np.asarray(data[()]) for name, data in file.items()} if with_arrays else {}
+                failure = json.loads(attributes["failure"])
+                return Record(
+                    key=str(attributes["key"]),
+                    measurement=str(attributes["measurement"]),
+                    inputs=json.loads(attributes["inputs"]),
+                    values=json.loads(attributes["values"]),
+                    arrays=arrays,
+                    failure=Failure(**failure) if failure else None,
+                    seconds=float(attributes["seconds"]),
+                    created=str(attributes["created"]),
+                    software=str(attributes["software"]),
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise StorageError(
+                str(path),
+                "is not a readable record",
+                "delete the file and run the study again: only this record is computed anew",
+            ) from error
+
+    def find(self, key: str, *, with_arrays: bool = True) -> Record | None:
+        """Return the record of `key`, or None if there is none or it is damaged (and so has to be made again)."""
+        if not self.path(key).exists():
+            return None
+        try:
+            return self.read(key, with_arrays=with_arrays)
+        except StorageError:
+            return None
+
+    def settled(self, key: str) -> bool:
+        """Whether nothing is to be computed for `key`: there is a result, or a failure that would repeat."""
+        record = self.find(key, with_arrays=False)
+        return record is not None and (record.failure is None or not record.failure.transient)
+
+    def remove_leftovers(self) -> int:
+        """Delete temporary files that an interrupted writer left behind; returns how many."""
+        leftovers = list(self.root.glob("*/.*.tmp"))
+        for leftover in leftovers:
+            leftover.unlink(missing_ok=True)
+        return len(leftovers)

@@ -1,0 +1,209 @@
+"""Tables of a study, derived from its records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from softmode.study.folder import Cell, Study
+from softmode.study.records import Record
+
+FloatArray = NDArray[np.float64]
+
+#: Cell states in tables.
+OK, FAILED, PENDING = "ok", "failed", "pending"
+
+_IDENTITY = ["material", "formula", "group", "prototype", "potential", "state"]
+_BOOTSTRAP_SAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def _row(study: Study, cell: Cell) -> dict[str, Any]:
+    records = study.records(cell)
+    failed = next((record for record in records.values() if record.failure is not None), None)
+    complete = len(records) == len(cell.inputs)
+    material = cell.material
+    row: dict[str, Any] = {
+        "material": material.name,
+        "formula": material.formula or material.name,
+        "group": material.group or "unknown",
+        "prototype": material.prototype,
+        "potential": cell.label,
+        "state": FAILED if failed else OK if complete else PENDING,
+        **{key: value for key, value in material.tags.items() if key.startswith("site_")},
+    }
+    if failed is not None and failed.failure is not None:
+        row |= {"failure_kind": failed.failure.kind, "failure": failed.failure.message}
+    if complete and failed is None:
+        row |= _scalars(records)
+    return row
+
+
+def _scalars(records: dict[str, Record]) -> dict[str, Any]:
+    values: dict[str, Any] = {"seconds": sum(record.seconds for record in records.values())}
+    for record in records.values():
+        for name, value in record.values.items():
+            values[name] = json.dumps(value) if isinstance(value, list | dict) else value
+    return values
+
+
+def cell_table(study: Study) -> pd.DataFrame:
+    """One row per cell: identity, state, failure, every scalar with its unit in the column name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``material, formula, group, prototype, potential, state`` and those of the measurements;
+        cells that failed or are not computed yet are rows too.
+    """
+    table = pd.DataFrame([_row(study, cell) for cell in study.cells])
+    for column in ("failure_kind", "failure"):
+        if column not in table:
+            table[column] = None
+    return table[[*_IDENTITY, *[name for name in table.columns if name not in _IDENTITY]]]
+
+
+def record_index(study: Study) -> pd.DataFrame:
+    """Which record each figure came from: material, potential, measurement, key, file, date, software."""
+    rows = [
+        {
+            "material": cell.material.name,
+            "potential": cell.label,
+            "measurement": name,
+            "key": record.key,
+            "file": str(study.store.path(record.key).relative_to(study.folder)),
+            "created": record.created,
+            "software": record.software,
+            "seconds": record.seconds,
+        }
+        for cell in study.cells
+        for name, record in study.records(cell).items()
+    ]
+    columns = ["material", "potential", "measurement", "key", "file", "created", "software", "seconds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def bootstrap_median(values: FloatArray, rng: np.random.Generator) -> Interval:
+    """Median with its 95 % percentile-bootstrap interval over materials.
+
+    Parameters
+    ----------
+    values : (n,) array
+        One value per material; infinite ones (failures counted as wrong) are allowed.
+    rng : numpy.random.Generator
+        Seeded by the study.
+
+    Returns
+    -------
+    Interval
+        NaN bounds for fewer than two values.
+    """
+    if len(values) == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    median = _median(values[None, :])[0]
+    if len(values) < 2:
+        return Interval(median, np.nan, np.nan)
+    draws = rng.integers(0, len(values), size=(_BOOTSTRAP_SAMPLES, len(values)))
+    medians = np.sort(_median(values[draws]))
+    low, high = medians[[int(0.025 * len(medians)), int(np.ceil(0.975 * len(medians))) - 1]]
+    return Interval(float(median), float(low), float(high))
+
+
+def _median(values: FloatArray) -> FloatArray:
+    """Median along the last axis that stays defined with infinities (the mean of two of them is one)."""
+    ordered = np.sort(values, axis=-1)
+    n = ordered.shape[-1]
+    low, high = ordered[..., (n - 1) // 2], ordered[..., n // 2]
+    both_infinite = np.isinf(low) & np.isinf(high)
+    return np.where(both_infinite, high, 0.5 * (np.where(both_infinite, 0.0, low) + high))
+
+
+def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    done = rows[rows["state"] == OK]
+    n_all = int((rows["state"] != PENDING).sum())
+    n_failed = n_all - len(done)
+    summary: dict[str, Any] = {"potential": name, "group": group, "n": len(done), "failed": n_failed}
+    for quantity in ("rmse_w2_THz2", "rmse_vg_THzA"):
+        values = done[f"path_{quantity}"].to_numpy(float) if len(done) else np.empty(0)
+        interval = bootstrap_median(values, rng)
+        summary |= {
+            f"median_{quantity}": interval.value,
+            f"median_{quantity}_low": interval.low,
+            f"median_{quantity}_high": interval.high,
+            f"median_{quantity}_failures_as_wrong": bootstrap_median(
+                np.concatenate([values, np.full(n_failed, np.inf)]), rng
+            ).value,
+        }
+    softening = bootstrap_median(done["path_softening"].to_numpy(float) if len(done) else np.empty(0), rng)
+    agree = int(done["path_stability_agrees"].astype(bool).sum()) if len(done) else 0
+    return summary | {
+        "median_softening": softening.value,
+        "median_softening_low": softening.low,
+        "median_softening_high": softening.high,
+        "stability_agreement": agree / len(done) if len(done) else np.nan,
+        "stability_agreement_failures_as_wrong": agree / n_all if n_all else np.nan,
+    }
+
+
+def ranking(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Potentials in order of their median RMSE(ω²), failures counted as wrong, overall and by group.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`cell_table`.
+    seed : int
+        Seed of the bootstrap over materials.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per potential and group (``all`` first), with medians, 95 % intervals and failure counts.
+    """
+    rows = []
+    for potential, cells in table.groupby("potential", sort=False):
+        rows.append(_summary(str(potential), "all", cells, seed))
+        if cells["group"].nunique() > 1:
+            rows += [
+                _summary(str(potential), str(group), part, seed)
+                for group, part in cells.groupby("group", sort=False)
+            ]
+    summary = pd.DataFrame(rows)
+    overall = summary[summary["group"] == "all"].sort_values("median_rmse_w2_THz2_failures_as_wrong")
+    order = {name: index for index, name in enumerate(overall["potential"])}
+    return summary.sort_values(
+        "potential", key=lambda column: column.map(order), kind="stable"
+    ).reset_index(drop=True)
+
+
+def failures(table: pd.DataFrame) -> pd.DataFrame:
+    """Cells that failed, with their reasons."""
+    columns = ["material", "formula", "group", "potential", "failure_kind", "failure"]
+    return table.loc[table["state"] == FAILED, columns].reset_index(drop=True)
+
+
+def extremes(table: pd.DataFrame, potential: str) -> dict[str, str]:
+    """Best, median and worst material of a potential by RMSE(ω²) on the path; fewer where there are fewer."""
+    done = table[(table["state"] == OK) & (table["potential"] == potential)]
+    ordered = done.sort_values("path_rmse_w2_THz2")["material"].tolist()
+    if not ordered:
+        return {}
+    if len(ordered) == 1:
+        return {"": ordered[0]}
+    if len(ordered) == 2:
+        return {"best": ordered[0], "worst": ordered[1]}
+    return {"best": ordered[0], "median": ordered[(len(ordered) - 1) // 2], "worst": ordered[-1]}

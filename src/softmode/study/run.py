@@ -1,0 +1,242 @@
+"""Run a study: compute what is missing, on any ``concurrent.futures`` executor."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from softmode.errors import SettingsError, SoftmodeError, StorageError, WorkerDiedError
+from softmode.study.folder import Cell, Study
+from softmode.study.records import Failure, Record, digest_of
+from softmode.study.worker import CellOutcome, CellTask, prepare_worker, run_cell
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class RunReport:
+    """What a run did.
+
+    Attributes
+    ----------
+    total, found, computed, failed : int
+        Cells of the study; already there; computed now; of these, failed.
+    unstored : list of (material, potential, reason)
+        Cells whose result could not be written.
+    """
+
+    total: int = 0
+    found: int = 0
+    computed: int = 0
+    failed: int = 0
+    unstored: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+Listener = Callable[[Cell, CellOutcome], None]
+
+
+@contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """Thread counts that worker processes inherit (numerical libraries read them when imported)."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _process_pool(workers: int, threads: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=prepare_worker,
+        initargs=(threads,),
+    )
+
+
+def load_executor(specification: str) -> Executor:
+    """Executor made by ``module:factory``.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be imported or is not an executor.
+    """
+    module_name, _, factory_name = specification.partition(":")
+    try:
+        executor = getattr(importlib.import_module(module_name), factory_name)()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise SettingsError(
+            f"run.executor = {specification!r}", f"cannot be made ({error})", "Give module:factory"
+        ) from error
+    if not isinstance(executor, Executor):
+        raise SettingsError(
+            f"run.executor = {specification!r}",
+            f"gives a {type(executor).__name__}",
+            "It must return a concurrent.futures.Executor",
+        )
+    return executor
+
+
+def _store_failure(study: Study, cell: Cell, failure: Failure) -> CellOutcome:
+    """Record a failure that was found before any measurement could run."""
+    inputs = next(iter(cell.inputs.values()))
+    name = next(iter(cell.inputs))
+    try:
+        study.store.write(Record(digest_of(inputs), name, inputs, failure=failure))
+    except StorageError as error:
+        return CellOutcome(Failure.from_error(error), stored=False, seconds=0.0)
+    return CellOutcome(failure, stored=True, seconds=0.0)
+
+
+def _task(study: Study, cell: Cell) -> CellTask:
+    if cell.entry is None or cell.potential is None:
+        raise AssertionError("a cell that failed before it began has no task")
+    return CellTask(cell.entry, cell.potential, study.settings.protocol, cell.inputs, study.store.root)
+
+
+def run_study(study: Study, listener: Listener = lambda cell, outcome: None) -> RunReport:
+    """Compute every cell of the study that has no record yet.
+
+    Parameters
+    ----------
+    study : Study
+        From :func:`softmode.study.folder.open_study`.
+    listener : callable
+        Told of every cell as it is finished.
+
+    Returns
+    -------
+    RunReport
+    """
+    study.store.remove_leftovers()
+    report = RunReport(total=len(study.cells))
+    pending = []
+    for cell in study.cells:
+        if study.settled(cell):
+            report.found += 1
+        elif cell.failure is not None:
+            _note(report, cell, _store_failure(study, cell, cell.failure), listener)
+        else:
+            pending.append(cell)
+    if not pending:
+        return report
+    run = study.settings.run
+    if run.executor is not None:
+        with load_executor(run.executor) as executor:
+            for cell, outcome in _spread(study, pending, executor, in_flight=len(pending)):
+                _note(report, cell, outcome, listener)
+        return report
+    workers = min(run.workers or available_cores(), len(pending))
+    threads = max(1, available_cores() // workers)
+    with _environment(threads):
+        for cell, outcome in _on_processes(study, pending, workers, threads):
+            _note(report, cell, outcome, listener)
+    return report
+
+
+def _note(report: RunReport, cell: Cell, outcome: CellOutcome, listener: Listener) -> None:
+    report.computed += 1
+    report.failed += outcome.failure is not None
+    if not outcome.stored and outcome.failure is not None:
+        report.unstored.append((cell.material.name, cell.label, outcome.failure.message))
+    listener(cell, outcome)
+
+
+def _spread(
+    study: Study, cells: Sequence[Cell], executor: Executor, in_flight: int
+) -> Iterator[tuple[Cell, CellOutcome]]:
+    """Submit at most `in_flight` cells at a time; yield them as they finish."""
+    waiting = deque(cells)
+    running: dict[Future[CellOutcome], Cell] = {}
+    while waiting or running:
+        while waiting and len(running) < in_flight:
+            cell = waiting.popleft()
+            try:
+                running[executor.submit(run_cell, _task(study, cell))] = cell
+            except BrokenProcessPool:
+                waiting.appendleft(cell)
+                raise _PoolBrokeError(list(running.values()), list(waiting)) from None
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                raise _PoolBrokeError(list(running.values()), list(waiting))
+            cell = running.pop(future)
+            if error is None:
+                yield cell, future.result()
+            else:
+                yield cell, CellOutcome(_unexpected(error), stored=False, seconds=0.0)
+
+
+def _unexpected(error: BaseException) -> Failure:
+    if isinstance(error, SoftmodeError):
+        return Failure.from_error(error)
+    return Failure(type(error).__name__, f"{type(error).__name__}: {error}", transient=True)
+
+
+class _PoolBrokeError(Exception):
+    """A worker process died; one of the cells in flight was the cause."""
+
+    def __init__(self, suspects: list[Cell], waiting: list[Cell]) -> None:
+        super().__init__(f"{len(suspects)} cells in flight")
+        self.suspects = suspects
+        self.waiting = waiting
+
+
+def _on_processes(
+    study: Study, cells: Sequence[Cell], workers: int, threads: int
+) -> Iterator[tuple[Cell, CellOutcome]]:
+    """Run on local processes; when one dies, find out which cell did it and go on with the others."""
+    waiting = list(cells)
+    while waiting:
+        pool = _process_pool(workers, threads)
+        try:
+            yield from _spread(study, waiting, pool, in_flight=workers)
+            waiting = []
+        except _PoolBrokeError as broken:
+            waiting = broken.waiting
+            suspects = broken.suspects
+        except BaseException:
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+        else:
+            suspects = []
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for cell in suspects:
+            yield cell, _alone(study, cell, threads)
+
+
+def _alone(study: Study, cell: Cell, threads: int) -> CellOutcome:
+    """Run one cell in a process of its own; if that dies too, the cell is the cause."""
+    with _process_pool(1, threads) as pool:
+        try:
+            return pool.submit(run_cell, _task(study, cell)).result()
+        except BrokenProcessPool:
+            error = WorkerDiedError(
+                f"{cell.material.name} with {cell.label}",
+                "the worker process died (killed, crashed, or out of memory)",
+                "run again with fewer workers or on a machine with more memory",
+            )
+    return _store_failure(study, cell, Failure.from_error(error))

@@ -1,0 +1,177 @@
+"""The study file: what is measured, on which materials, with which potentials."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from softmode.datasets.base import Selection
+from softmode.errors import SettingsError
+from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
+from softmode.potentials.settings import PotentialSettings
+
+MeasurementName = Literal["harmonic"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class DatasetSettings(_Settings):
+    """Where the reference data comes from.
+
+    Attributes
+    ----------
+    kind : str
+        A name of ``softmode datasets``.
+    path : Path, optional
+        Folder or file; relative to the study file.
+    select : Selection
+        Which materials.
+    options : dict
+        Further options of the data source.
+    """
+
+    kind: str
+    path: Path | None = None
+    select: Selection = Field(default_factory=Selection)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunSettings(_Settings):
+    """How the work is spread; nothing here changes a result.
+
+    Attributes
+    ----------
+    workers : int, optional
+        Worker processes; by default one per core.
+    executor : str, optional
+        ``module:factory`` that returns any ``concurrent.futures.Executor`` (a cluster's, say).
+    """
+
+    workers: int | None = Field(default=None, ge=1)
+    executor: str | None = None
+
+
+class StudySettings(_Settings):
+    """A study: materials × potentials, and what is measured in each cell.
+
+    Attributes
+    ----------
+    name : str
+        Title of the study.
+    output : Path
+        The study's folder; relative to the current directory.
+    dataset : DatasetSettings
+        The materials.
+    potentials : tuple of PotentialSettings
+        The potentials, ``[[potential]]`` in the file.
+    measurements : tuple of str
+        What is measured.
+    protocol : HarmonicProtocol
+        Named protocol with changes: ``[protocol]`` with ``name`` and any of its fields.
+    run : RunSettings
+        How the work is spread.
+    seed : int
+        Seed of everything random (bootstrap); recorded.
+    """
+
+    name: str
+    output: Path
+    dataset: DatasetSettings
+    potentials: tuple[PotentialSettings, ...] = Field(alias="potential", min_length=1)
+    measurements: tuple[MeasurementName, ...] = ("harmonic",)
+    protocol: HarmonicProtocol = Field(default_factory=HarmonicProtocol)
+    run: RunSettings = Field(default_factory=RunSettings)
+    seed: int = 2026
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return named_protocol(value)
+        if isinstance(value, dict) and not str(value.get("name", "")).endswith("+"):
+            changes = dict(value)
+            return named_protocol(changes.pop("name", "default"), **changes)
+        return value
+
+    @field_validator("potentials")
+    @classmethod
+    def _distinct(cls, value: tuple[PotentialSettings, ...]) -> tuple[PotentialSettings, ...]:
+        labels = [settings.label or settings.name for settings in value]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"two potentials are called {twice[0]!r}: give one of them a `label`")
+        return value
+
+
+def _field_names(location: tuple[str | int, ...]) -> list[str]:
+    """Keys allowed where an unknown key was found."""
+    model: Any = StudySettings
+    known: dict[str, Any] = {
+        "dataset": DatasetSettings,
+        "select": Selection,
+        "potential": PotentialSettings,
+        "protocol": HarmonicProtocol,
+        "run": RunSettings,
+    }
+    for part in location[:-1]:
+        model = known.get(str(part), model)
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def explain(error: ValidationError) -> str:
+    """One line for the first problem pydantic found."""
+    first = error.errors()[0]
+    location = first["loc"]
+    where = ".".join(str(part) for part in location) or "the file"
+    if first["type"] == "extra_forbidden":
+        allowed = _field_names(location)
+        near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(allowed)}"
+        return f"unknown key {where!r} ({hint})"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}"
+
+
+def parse_study(content: dict[str, Any], source: str) -> StudySettings:
+    """Check the content of a study file.
+
+    Raises
+    ------
+    SettingsError
+        Naming the file and the key.
+    """
+    try:
+        return StudySettings.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(source, explain(error), "Correct the study file (see docs/studies.md)") from error
+
+
+def load_study(path: Path) -> StudySettings:
+    """Read a study file (TOML).
+
+    Paths of data and weights are taken relative to the study file; ``output`` defaults to ``runs/<file name>``
+    in the current directory.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, not TOML or not a valid study.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(str(path), f"cannot be read ({error.strerror})", "Give an existing study file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(str(path), f"is not valid TOML ({error})", "Correct the study file") from error
+    content.setdefault("name", path.stem)
+    content.setdefault("output", str(Path("runs") / path.stem))
+    dataset = content.get("dataset")
+    if isinstance(dataset, dict) and isinstance(dataset.get("path"), str):
+        dataset["path"] = str((path.parent / dataset["path"]).resolve())
+    return parse_study(content, str(path))

@@ -1,0 +1,260 @@
+"""Every family through the same checks."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.calculator import Calculator
+
+from softmode.errors import NonFiniteForcesError, PotentialError, UncoveredElementError
+from softmode.potentials import Potential, PotentialSettings
+
+Load = Callable[[PotentialSettings], Potential]
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    crystal: Callable[[], Atoms]
+    package: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    elements: tuple[str, ...] | None = None
+    step: float = 1e-4  # Å, of the central difference
+    derivative_tolerance: float = 1e-6  # eV/Å
+    same: float = 1e-10  # eV/Å, for two evaluations that should agree
+    uncovered: str = "Xe"
+
+
+def rock_salt() -> Atoms:
+    return bulk("NaCl", "rocksalt", a=5.6, cubic=True)
+
+
+def alloy() -> Atoms:
+    atoms = bulk("Cu", "fcc", a=3.7, cubic=True) * (2, 1, 1)
+    atoms.symbols[3] = "Al"
+    return atoms
+
+
+def argon() -> Atoms:
+    return bulk("Ar", "fcc", a=5.3, cubic=True)
+
+
+FLOAT32 = {"dtype": "float32", "step": 0.02, "derivative_tolerance": 2e-2, "same": 2e-5}
+CASES = [
+    Case("MACE", rock_salt, "mace"),
+    Case("MACE", rock_salt, "mace", **{**FLOAT32, "derivative_tolerance": 2e-3}),
+    Case("chgnet", rock_salt, "chgnet", **FLOAT32, uncovered="Ra"),
+    Case("7net-0", rock_salt, "sevenn", **FLOAT32, uncovered="Ra"),
+    Case("ase.calculators.emt:EMT", alloy, "ase", elements=("Cu", "Al")),
+    Case(
+        "ase.calculators.lj:LennardJones",
+        argon,
+        "ase",
+        kwargs={"sigma": 3.4, "epsilon": 0.01, "rc": 6.0, "smooth": True},
+        elements=("Ar",),
+    ),
+]
+MARKS = {"chgnet": [pytest.mark.real_potential], "7net-0": [pytest.mark.real_potential]}
+
+
+def parametrize() -> list[Any]:
+    return [
+        pytest.param(case, id=f"{case.name.split(':')[-1]}-{case.dtype}", marks=MARKS.get(case.name, []))
+        for case in CASES
+    ]
+
+
+@pytest.fixture(params=parametrize())
+def case(request: pytest.FixtureRequest) -> Case:
+    if importlib.util.find_spec(request.param.package) is None:
+        pytest.skip(f"{request.param.package} is not installed")
+    return request.param
+
+
+@pytest.fixture
+def potential(case: Case, load_potential: Load, request: pytest.FixtureRequest) -> Potential:
+    name = str(request.getfixturevalue("small_mace_path")) if case.name == "MACE" else case.name
+    dtype = case.dtype if case.name == "MACE" else None
+    return load_potential(
+        PotentialSettings(name=name, dtype=dtype, kwargs=case.kwargs, elements=case.elements)
+    )
+
+
+def displaced(atoms: Atoms, seed: int = 0, size: float = 0.15) -> Atoms:
+    moved = atoms.copy()
+    moved.positions += np.random.default_rng(seed).uniform(-size, size, moved.positions.shape)
+    return moved
+
+
+def test_says_what_it_is(case: Case, potential: Potential) -> None:
+    assert potential.dtype == case.dtype
+    assert potential.device == "cpu"
+    assert set(case.crystal().get_chemical_symbols()) <= set(potential.info.elements)
+
+
+def test_returns_float64_for_every_atom(case: Case, potential: Potential) -> None:
+    result = potential.evaluate([displaced(case.crystal(), seed) for seed in range(2)])
+    assert result.energies.dtype == np.float64
+    assert result.stacked_forces().dtype == np.float64
+    assert result.stacked_forces().shape == (2, len(case.crystal()), 3)
+    assert np.abs(result.stacked_forces()).max() > 1e-3
+
+
+def test_forces_are_the_derivative_of_the_total_energy_in_ev(case: Case, potential: Potential) -> None:
+    """An energy per atom, another unit or another order of atoms would fail here."""
+    atoms = displaced(case.crystal())
+    moves = [(0, 0), (len(atoms) // 2, 1), (len(atoms) - 1, 2)]
+    steps = []
+    for index, axis in moves:
+        for sign in (1, -1):
+            moved = atoms.copy()
+            moved.positions[index, axis] += sign * case.step
+            steps.append(moved)
+    forces = potential.evaluate([atoms]).forces[0]
+    energies = potential.evaluate(steps).energies.reshape(-1, 2)
+    derivative = -(energies[:, 0] - energies[:, 1]) / (2 * case.step)
+    expected = np.array([forces[move] for move in moves])
+    assert np.abs(expected).max() > 5 * case.derivative_tolerance, "the check could not fail"
+    np.testing.assert_allclose(derivative, expected, atol=case.derivative_tolerance)
+
+
+def test_doubling_the_cell_doubles_the_energy(case: Case, potential: Potential) -> None:
+    atoms = displaced(case.crystal())
+    one, two = potential.evaluate([atoms, atoms * (1, 1, 2)]).energies
+    assert two == pytest.approx(2 * one, rel=1e-5)
+
+
+def test_a_batch_of_mixed_sizes_equals_single_evaluations(case: Case, potential: Potential) -> None:
+    crystal = case.crystal()
+    batch = [displaced(crystal, 1), displaced(crystal * (2, 1, 1), 2), displaced(crystal, 3)]
+    together = potential.evaluate(batch)
+    for index, atoms in enumerate(batch):
+        alone = potential.evaluate([atoms])
+        assert together.energies[index] == pytest.approx(alone.energies[0], abs=case.same * len(atoms))
+        np.testing.assert_allclose(together.forces[index], alone.forces[0], atol=case.same)
+
+
+def test_an_empty_batch_gives_nothing(potential: Potential) -> None:
+    result = potential.evaluate([])
+    assert result.energies.shape == (0,)
+    assert result.forces == ()
+
+
+def test_permuting_atoms_permutes_forces(case: Case, potential: Potential) -> None:
+    atoms = displaced(case.crystal())
+    order = np.random.default_rng(5).permutation(len(atoms))
+    result = potential.evaluate([atoms, atoms[order]])
+    np.testing.assert_allclose(result.forces[1], result.forces[0][order], atol=case.same)
+    assert result.energies[1] == pytest.approx(result.energies[0], abs=case.same * len(atoms))
+
+
+def test_periodic_images_have_the_same_forces(case: Case, potential: Potential) -> None:
+    atoms = displaced(case.crystal())
+    shifted, wrapped = atoms.copy(), atoms.copy()
+    shifted.positions[0] += atoms.cell[0] - 2 * atoms.cell[1]
+    wrapped.positions += [1.3, -0.7, 9.1]
+    wrapped.wrap()
+    result = potential.evaluate([atoms, shifted, wrapped])
+    np.testing.assert_allclose(result.forces[1], result.forces[0], atol=2 * case.same)
+    np.testing.assert_allclose(result.forces[2], result.forces[0], atol=2 * case.same)
+
+
+def test_forces_sum_to_zero(case: Case, potential: Potential) -> None:
+    forces = potential.evaluate([displaced(case.crystal())]).forces[0]
+    np.testing.assert_allclose(forces.sum(axis=0), 0, atol=max(case.same * len(forces), 1e-9))
+
+
+def test_the_input_is_not_modified(case: Case, potential: Potential) -> None:
+    atoms = displaced(case.crystal())
+    atoms.info["note"] = "kept"
+    before = atoms.copy()
+    potential.evaluate([atoms])
+    assert atoms == before
+    assert atoms.calc is None
+    assert atoms.info == before.info
+    assert set(atoms.arrays) == set(before.arrays)
+
+
+def test_an_uncovered_element_is_refused_by_name(case: Case, potential: Potential) -> None:
+    atoms = case.crystal()
+    atoms.symbols[0] = case.uncovered
+    with pytest.raises(UncoveredElementError, match=rf"does not cover {case.uncovered}\b"):
+        potential.evaluate([case.crystal(), atoms])
+
+
+def test_nan_forces_are_caught(case: Case, potential: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_evaluate = potential._evaluate
+
+    def spoiled(configurations: list[Atoms]) -> tuple[Any, Any]:
+        energies, forces = true_evaluate(configurations)
+        forces = [np.array(force) for force in forces]
+        forces[1][2, 0] = np.nan
+        return energies, forces
+
+    monkeypatch.setattr(potential, "_evaluate", spoiled)
+    with pytest.raises(NonFiniteForcesError, match="configuration 1 of 2"):
+        potential.evaluate([case.crystal(), case.crystal()])
+
+
+def test_positions_that_are_not_finite_are_refused(case: Case, potential: Potential) -> None:
+    atoms = case.crystal()
+    atoms.positions[0, 0] = np.nan
+    with pytest.raises(PotentialError, match="configuration 1 of 2"):
+        potential.evaluate([case.crystal(), atoms])
+
+
+def test_the_calculator_agrees_and_gives_stress(case: Case, potential: Potential) -> None:
+    atoms = displaced(case.crystal())
+    result = potential.evaluate([atoms])
+    atoms.calc = potential.calculator()
+    assert isinstance(atoms.calc, Calculator)
+    np.testing.assert_allclose(atoms.get_forces(), result.forces[0], atol=max(case.same, 1e-9))
+    assert atoms.get_potential_energy() == pytest.approx(result.energies[0], abs=case.same * 50)
+    assert np.isfinite(atoms.get_stress()).all()
+
+
+def test_nothing_is_written_to_the_terminal(
+    case: Case, potential: Potential, capfd: pytest.CaptureFixture[str]
+) -> None:
+    potential.evaluate([case.crystal()])
+    potential.calculator()
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert captured.err == ""
+
+
+def test_torch_keeps_its_default_precision(case: Case, potential: Potential) -> None:
+    torch = pytest.importorskip("torch")
+    other = torch.float32 if case.dtype == "float64" else torch.float64
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(other)
+    try:
+        result = potential.evaluate([displaced(case.crystal())])
+        potential.calculator()
+        assert torch.get_default_dtype() == other
+    finally:
+        torch.set_default_dtype(before)
+    np.testing.assert_allclose(
+        result.forces[0], potential.evaluate([displaced(case.crystal())]).forces[0], atol=case.same
+    )
+
+
+def test_ase_keeps_its_list_of_properties(potential: Potential) -> None:
+    potential.calculator()
+    assert Calculator.implemented_properties == []
+
+
+@pytest.mark.parametrize("suffix", ["missing.model", "x/missing.model"])
+def test_a_missing_file_is_named(tmp_path: Path, suffix: str, load_potential: Load) -> None:
+    pytest.importorskip("mace")
+    with pytest.raises(PotentialError, match=r"missing\.model"):
+        load_potential(PotentialSettings(name=str(tmp_path / suffix)))

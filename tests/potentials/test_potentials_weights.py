@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
+from pathlib import Path
+
+import pytest
+from weight_server import Answer, WeightServer
+
+from softmode.errors import CorruptWeightsError, MissingWeightsError, StorageError
+from softmode.potentials import weights
+from softmode.potentials.weights import cached_path, find_cached, obtain
+
+NAME = "a-model_2.model"
+URL = f"https://example.org/releases/download/v1/{NAME}"
+
+
+def archive(n_bytes: int = 200_000) -> bytes:
+    """A zip archive as torch saves one: stored, not compressed."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as target:
+        target.writestr("model/data.pkl", b"pickle")
+        target.writestr("model/data/0", bytes(range(256)) * (n_bytes // 256))
+    return stream.getvalue()
+
+
+BODY = archive()
+SHA256 = hashlib.sha256(BODY).hexdigest()
+
+
+def assert_nothing_kept(cache: Path) -> None:
+    assert list(cache.glob("*")) == []
+    assert find_cached(URL) is None
+
+
+def test_a_download_is_kept_with_its_checksum(weight_server: WeightServer, isolated_cache: Path) -> None:
+    weight_server.answers[NAME] = Answer(BODY)
+    found = obtain(URL)
+    assert found.path == isolated_cache / NAME
+    assert found.path.read_bytes() == BODY
+    assert found.sha256 == SHA256
+    assert (isolated_cache / f"{NAME}.sha256").read_text() == f"{SHA256}  {NAME}\n"
+    assert sorted(path.name for path in isolated_cache.iterdir()) == [NAME, f"{NAME}.sha256"]
+    assert weight_server.requested == [f"/{NAME}"]
+
+
+def test_what_is_cached_needs_no_network(
+    weight_server: WeightServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight_server.answers[NAME] = Answer(BODY)
+    first = obtain(URL)
+    monkeypatch.setenv("SOFTMODE_WEIGHTS_URL", "http://127.0.0.1:9")
+    assert obtain(URL) == first
+    assert len(weight_server.requested) == 1
+
+
+def test_the_published_url_is_used_without_a_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOFTMODE_WEIGHTS_URL")
+    assert weights.download_url(URL) == URL
+
+
+def test_a_folder_can_be_the_mirror(
+    tmp_path: Path, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / NAME).write_bytes(BODY)
+    monkeypatch.setenv("SOFTMODE_WEIGHTS_URL", (tmp_path / "mirror").as_uri())
+    assert obtain(URL).sha256 == SHA256
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        pytest.param(
+            Answer(BODY[:90_000], announced=len(BODY)), f"ended after 90000 of {len(BODY)} bytes", id="cut"
+        ),
+        pytest.param(Answer(BODY[:90_000], announced=-1), "not a complete model file", id="cut, no length"),
+        pytest.param(Answer(BODY, announced=len(BODY) - 40), "not a complete model file", id="short length"),
+        pytest.param(Answer(BODY, announced=len(BODY) + 9), f"ended after {len(BODY)} of", id="long length"),
+        pytest.param(Answer(b""), "not a complete model file", id="empty"),
+        pytest.param(
+            Answer(b"<html>sign in</html>", content_type="text/html; charset=utf-8"), "web page", id="html"
+        ),
+        pytest.param(Answer(b"<html>sign in</html>"), "not a complete model file", id="html unannounced"),
+        pytest.param(
+            Answer(BODY[:100_000] + b"\xff\x00" + BODY[100_002:]), "checksum of its part", id="one bad byte"
+        ),
+    ],
+)
+def test_a_bad_download_is_refused_and_leaves_nothing(
+    weight_server: WeightServer, isolated_cache: Path, answer: Answer, problem: str
+) -> None:
+    weight_server.answers[NAME] = answer
+    with pytest.raises(CorruptWeightsError, match=re.escape(problem)) as caught:
+        obtain(URL)
+    assert weight_server.url in str(caught.value)
+    assert_nothing_kept(isolated_cache)
+    weight_server.answers[NAME] = Answer(BODY)
+    assert obtain(URL).sha256 == SHA256
+
+
+def test_not_found_is_reported(weight_server: WeightServer, isolated_cache: Path) -> None:
+    with pytest.raises(MissingWeightsError, match="HTTP 404"):
+        obtain(URL)
+    assert_nothing_kept(isolated_cache)
+
+
+def test_offline_the_error_says_which_file_to_put_where(isolated_cache: Path) -> None:
+    with pytest.raises(MissingWeightsError) as caught:
+        obtain(URL)
+    assert f"http://127.0.0.1:9/{NAME}" in str(caught.value)
+    assert str(isolated_cache / NAME) in str(caught.value)
+    assert_nothing_kept(isolated_cache)
+
+
+def test_a_stalled_connection_is_a_cut_download(
+    weight_server: WeightServer, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stalled(self: object, size: int = -1) -> bytes:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("http.client.HTTPResponse.read", stalled)
+    weight_server.answers[NAME] = Answer(BODY)
+    with pytest.raises(CorruptWeightsError, match="cut after 0 bytes"):
+        obtain(URL)
+    assert_nothing_kept(isolated_cache)
+
+
+def test_an_interrupt_leaves_nothing(
+    weight_server: WeightServer, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "_BLOCK", 50_000)
+    read, n_reads = HTTPResponse.read, []
+
+    def interrupted(self: object, size: int = -1) -> bytes:
+        n_reads.append(size)
+        if len(n_reads) == 3:
+            part = next(isolated_cache.glob(".*.part"))
+            assert part.is_file()
+            raise KeyboardInterrupt
+        return read(self, size)
+
+    monkeypatch.setattr("http.client.HTTPResponse.read", interrupted)
+    weight_server.answers[NAME] = Answer(BODY)
+    with pytest.raises(KeyboardInterrupt):
+        obtain(URL)
+    assert len(n_reads) == 3
+    assert_nothing_kept(isolated_cache)
+
+
+def test_a_full_disk_is_named(
+    weight_server: WeightServer, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    weight_server.answers[NAME] = Answer(BODY)
+    with pytest.raises(StorageError, match="No space left") as caught:
+        obtain(URL)
+    assert str(isolated_cache) in str(caught.value)
+    assert "SOFTMODE_CACHE" in str(caught.value)
+    assert_nothing_kept(isolated_cache)
+
+
+def test_a_cache_that_cannot_be_made_is_named(
+    weight_server: WeightServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SOFTMODE_CACHE", str(tmp_path / "file"))
+    weight_server.answers[NAME] = Answer(BODY)
+    with pytest.raises(StorageError, match="file/weights"):
+        obtain(URL)
+
+
+def test_the_pinned_checksum_is_held_against_downloads_and_the_cache(
+    weight_server: WeightServer, isolated_cache: Path
+) -> None:
+    weight_server.answers[NAME] = Answer(BODY)
+    with pytest.raises(CorruptWeightsError, match=f"has SHA-256 {SHA256}, but {'0' * 64}"):
+        obtain(URL, "0" * 64)
+    assert_nothing_kept(isolated_cache)
+    assert obtain(URL, SHA256).sha256 == SHA256
+    with pytest.raises(CorruptWeightsError, match=NAME):
+        obtain(URL, "0" * 64)
+
+
+def test_a_cached_file_that_changed_is_refused(weight_server: WeightServer) -> None:
+    weight_server.answers[NAME] = Answer(BODY)
+    path = obtain(URL).path
+    path.write_bytes(archive(100_000))
+    with pytest.raises(CorruptWeightsError, match=f"{NAME}: has changed since it was verified"):
+        obtain(URL)
+
+
+def test_a_file_put_there_by_hand_is_verified_once(isolated_cache: Path) -> None:
+    isolated_cache.mkdir(parents=True)
+    path = cached_path(URL)
+    path.write_bytes(BODY[:-50])
+    with pytest.raises(CorruptWeightsError, match="not a complete model file"):
+        obtain(URL)
+    path.write_bytes(BODY)
+    assert obtain(URL).sha256 == SHA256
+    assert (isolated_cache / f"{NAME}.sha256").read_text().startswith(SHA256)
+
+
+def test_the_cache_of_mace_itself_is_used_and_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "xdg" / "mace" / "amodel_2model"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(BODY)
+    assert obtain(URL).path == theirs
+    assert list(theirs.parent.iterdir()) == [theirs]
+    theirs.write_bytes(BODY[:-50])
+    with pytest.raises(CorruptWeightsError, match="amodel_2model"):
+        obtain(URL)
+
+
+def test_remains_of_killed_downloads_are_removed_after_a_day(
+    weight_server: WeightServer, isolated_cache: Path
+) -> None:
+    isolated_cache.mkdir(parents=True)
+    old, recent = isolated_cache / f".{NAME}.old.part", isolated_cache / f".{NAME}.new.part"
+    for path in (old, recent):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    weight_server.answers[NAME] = Answer(BODY)
+    obtain(URL)
+    assert not old.exists()
+    assert recent.exists()
+
+
+def test_simultaneous_downloads_do_not_disturb_each_other(
+    weight_server: WeightServer, isolated_cache: Path
+) -> None:
+    weight_server.answers[NAME] = Answer(BODY)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: weights.download(URL), range(8)))
+    assert {file.sha256 for file in found} == {SHA256}
+    assert sorted(path.name for path in isolated_cache.iterdir()) == [NAME, f"{NAME}.sha256"]
+    assert obtain(URL).path.read_bytes() == BODY
+
+
+def test_progress_is_shown_on_a_terminal_only(
+    weight_server: WeightServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weight_server.answers[NAME] = Answer(BODY)
+    obtain(URL)
+    assert capsys.readouterr() == ("", "")
+    cached_path(URL).unlink()
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    assert obtain(URL).sha256 == SHA256
+    captured = capsys.readouterr()
+    assert NAME in captured.err
+    assert captured.out == ""
