@@ -67,7 +67,7 @@ class Cell:
     lattice: FloatArray
     scaled_positions: FloatArray
     numbers: IntArray
-    masses: FloatArray = field(default=None)  # type: ignore[assignment]
+    masses: FloatArray = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         numbers = _frozen(self.numbers, np.int64)
@@ -165,7 +165,8 @@ class DisplacementForces:
         _require(
             bad.size == 0,
             "displaced supercells",
-            f"a force is missing or not finite (NaN) in displaced supercell {', '.join(str(i + 1) for i in bad)}",
+            "a force is missing or not finite (NaN) in displaced supercell "
+            + ", ".join(str(index + 1) for index in bad),
             "repeat that force calculation",
         )
         _require(
@@ -248,7 +249,8 @@ class NonAnalyticalCorrection:
             and self.dielectric.shape == (3, 3)
             and bool(np.isfinite(self.born_charges).all() and np.isfinite(self.dielectric).all()),
             "Born effective charges",
-            f"charges of shape {self.born_charges.shape} and dielectric tensor of shape {self.dielectric.shape}",
+            f"charges of shape {self.born_charges.shape} and "
+            f"dielectric tensor of shape {self.dielectric.shape}",
             "give finite (n_primitive, 3, 3) charges and a (3, 3) tensor",
         )
 

@@ -7,23 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softmode.datasets import open_reference
-from softmode.material import Material
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    if not SHARED.is_dir():
-        pytest.skip("../shared/data is absent")
-    return SHARED
-
-
-@pytest.fixture(scope="session")
-def example() -> Material:
-    return open_reference("example")
-
 
 @pytest.fixture(scope="session")
 def cscl_like(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -33,13 +33,17 @@ def datasets(
         table.add_column(column, overflow="fold")
     for info in known:
         table.add_row(
-            info.name, f"{info.title}\n{info.holds}", info.citation, info.licence, "needed" if info.needs_path else "–"
+            info.name,
+            f"{info.title}\n{info.holds}",
+            info.citation,
+            info.licence,
+            "needed" if info.needs_path else "no",
         )
     out.print(table)
 
 
 def _materials(kind: str, path: Path | None, as_json: bool) -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     entries = open_dataset(kind, path).entries()
     with progress() as bar:
         for entry in bar.track(entries, description="reading materials"):

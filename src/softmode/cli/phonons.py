@@ -109,7 +109,9 @@ def phonons(
             {"name": potential, "dtype": dtype, "device": device, "kwargs": json.loads(kwargs)}
         )
     except ValueError as error:
-        raise SettingsError(f"potential {potential!r}", f"its options are not valid ({error})", "Correct them") from error
+        raise SettingsError(
+            f"potential {potential!r}", f"its options are not valid ({error})", "Correct them"
+        ) from error
     changes: dict[str, object] = {"relax": True} if relax else {}
     result = score_phonons(open_reference(reference), resolve(settings), named_protocol(protocol, **changes))
     if plot is not None:

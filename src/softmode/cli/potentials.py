@@ -28,21 +28,22 @@ def potentials(
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     table = Table(
-        caption="Also: a path to any MACE .model file; any ASE calculator as module:factory.",
+        caption="Also: a path to any MACE .model file; any ASE calculator as module:factory. "
+        "Notes and citations: --json.",
         caption_justify="left",
+        pad_edge=False,
     )
-    for column in ("name", "family", "elements", "training data", "theory", "licence", "weights", "notes"):
-        table.add_column(column, overflow="fold", no_wrap=column == "name")
+    for column in ("name", "family", "elements", "training data", "theory", "licence", "weights"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("name", "family"))
     for row in rows:
         table.add_row(
             row["name"],
             row["family"],
-            str(len(row["elements"])) if row["elements"] else "?",
+            str(len(row["elements"])) if row["elements"] else "–",
             row["training_data"],
             row["level_of_theory"],
-            row["licence"],
+            row["licence"].partition(":")[0].replace("Academic Software License (ASL)", "ASL (academic)"),
             row["weights"],
-            row["notes"],
         )
     out.print(table)
 

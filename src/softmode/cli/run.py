@@ -28,9 +28,7 @@ def run(
     if output is not None:
         settings = settings.model_copy(update={"output": output})
     if workers is not None:
-        settings = settings.model_copy(
-            update={"run": settings.run.model_copy(update={"workers": workers})}
-        )
+        settings = settings.model_copy(update={"run": settings.run.model_copy(update={"workers": workers})})
     run_and_report(settings)
 
 

@@ -16,9 +16,7 @@ def open_with_progress(settings: StudySettings) -> Study:
     """Open a study, showing how many materials have been read."""
     with progress() as bar:
         task = bar.add_task("reading materials", total=None)
-        return open_study(
-            settings, advance=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        return open_study(settings, advance=lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def run_with_progress(study: Study) -> RunReport:

@@ -24,6 +24,10 @@ class HarmonicComparison:
         Root mean square difference of the signed squared frequencies, THz² (eq. 2 with its inner square).
     rmse_vg : float
         Root mean square difference of the group-velocity components, THz·Å (eq. 3).
+    mae_vg : float
+        Mean absolute difference of the group-velocity components, THz·Å. Where a branch passes through zero
+        frequency ``v_g`` diverges as ``1/ν`` and its mean square does not converge with the density of
+        q-points; its mean absolute value does.
     rmse_frequency : float
         Root mean square difference of the signed frequencies, THz.
     softening : float
@@ -49,6 +53,7 @@ class HarmonicComparison:
     n_bands: int
     rmse_w2: float
     rmse_vg: float
+    mae_vg: float
     rmse_frequency: float
     softening: float
     mean_frequency_reference: float
@@ -134,6 +139,7 @@ def compare(
         n_bands=n_bands,
         rmse_w2=float(np.sqrt(mean(w2_error))),
         rmse_vg=float(np.sqrt(mean((vg_model - vg_reference) ** 2))),
+        mae_vg=mean(np.abs(vg_model - vg_reference)),
         rmse_frequency=float(np.sqrt(mean((model.frequencies - reference.frequencies) ** 2))),
         softening=mean(w2_model * w2_reference) / mean(w2_reference**2),
         mean_frequency_reference=mean(reference.frequencies),

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ def real_space_dynamical_matrix(phonon: Phonopy, force_constants: ForceConstants
     """
     primitive = phonon.primitive
     values = compact_force_constants(phonon, force_constants).values
-    n_primitive, n_supercell = values.shape[:2]
+    n_primitive = values.shape[0]
     n_bands = 3 * n_primitive
     vectors, multiplicities = primitive.get_smallest_vectors()
     counts = multiplicities[:, :, 0].ravel()  # (supercell atom, primitive atom), row-major
@@ -148,11 +149,14 @@ def _complex(real: FloatArray, imaginary: FloatArray, n_bands: int) -> ComplexAr
     return out.reshape(-1, n_bands, n_bands)
 
 
-def _frequencies(eigenvalues: FloatArray) -> FloatArray:
-    return np.sign(eigenvalues) * np.sqrt(np.abs(eigenvalues)) * frequency_factor()
+def _frequencies(eigenvalues: NDArray[np.floating[Any]]) -> FloatArray:
+    frequencies: FloatArray = np.sign(eigenvalues) * np.sqrt(np.abs(eigenvalues)) * frequency_factor()
+    return frequencies
 
 
-def degenerate_set_starts(frequencies: FloatArray, tolerance: float = DEGENERACY_TOLERANCE) -> NDArray[np.bool_]:
+def degenerate_set_starts(
+    frequencies: FloatArray, tolerance: float = DEGENERACY_TOLERANCE
+) -> NDArray[np.bool_]:
     """Mark the first band of each degenerate set.
 
     Parameters

@@ -52,7 +52,7 @@ def plan_displacements(phonon: Phonopy, distance: float) -> DisplacementPlan:
     distance : float
         Length of each displacement, Å.
     """
-    generator = phonon.copy()
+    generator = phonon.replicate()
     generator.generate_displacements(distance=distance)
     dataset = generator.dataset
     displacements = np.zeros((len(dataset["first_atoms"]), len(phonon.supercell), 3))
@@ -103,7 +103,7 @@ def force_constants_from_forces(phonon: Phonopy, data: DisplacementForces) -> Fo
     ForceConstants
         (n_primitive, n_supercell, 3, 3), eV/Å².
     """
-    solver = phonon.copy()
+    solver = phonon.replicate()
     solver.dataset, calculator = _phonopy_dataset(data)
     solver.produce_force_constants(
         fc_calculator=calculator, calculate_full_force_constants=False, show_drift=False
@@ -120,7 +120,7 @@ def reference_force_constants(phonon: Phonopy, material: Material) -> ForceConst
 
 def symmetrised(phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:
     """Force constants with translational invariance and index permutation symmetry imposed (phonopy)."""
-    worker = phonon.copy()
+    worker = phonon.replicate()
     worker.force_constants = np.array(compact_force_constants(phonon, force_constants).values)
     worker.symmetrize_force_constants(show_drift=False)
     return ForceConstants(worker.force_constants)

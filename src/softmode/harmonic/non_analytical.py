@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 
 def _corrected(phonon: Phonopy, force_constants: ForceConstants, nac: NonAnalyticalCorrection) -> Phonopy:
-    worker = phonon.copy()
+    worker = phonon.replicate()
     worker.force_constants = np.array(compact_force_constants(phonon, force_constants).values)
     worker.nac_params = {
         "born": np.array(nac.born_charges),

@@ -103,8 +103,7 @@ def _draw(axes: Axes, overlay: BandOverlay, colour: str) -> None:
     role = f"{overlay.role}: " if overlay.role else ""
     name = f" ({overlay.material})" if overlay.material != overlay.formula else ""
     axes.set_title(
-        f"{role}{pretty_formula(overlay.formula)}{name}\n"
-        f"RMSE(ω²) = {overlay.rmse_w2:.3g} THz²",
+        f"{role}{pretty_formula(overlay.formula)}{name}\nRMSE(ω²) = {overlay.rmse_w2:.3g} THz²",
         fontsize=9,
     )
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from softmode.report.style import (
     MEDIAN_COLOUR,
@@ -33,6 +34,16 @@ def _potentials(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(table["potential"]))
 
 
+def _plain_log(axes: Axes, which: str) -> None:
+    """Logarithmic axis with plain numbers at 1, 2 and 5."""
+    for axis in which:
+        getattr(axes, f"set_{axis}scale")("log")
+        numbered = axes.xaxis if axis == "x" else axes.yaxis
+        numbered.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        numbered.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        numbered.set_minor_formatter(NullFormatter())
+
+
 def _panel_grid(n: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     columns = min(n, 2)
     rows = -(-n // columns)
@@ -55,15 +66,23 @@ def error_scatter(table: pd.DataFrame) -> Figure:
             for group in groups:
                 part = rows[rows["group"] == group]
                 axes.scatter(
-                    part[W2], part[VG], s=22, color=colour[group], marker=marker[group], alpha=0.8, linewidths=0
+                    part[W2],
+                    part[VG],
+                    s=22,
+                    color=colour[group],
+                    marker=marker[group],
+                    alpha=0.8,
+                    linewidths=0,
                 )
-            axes.set(xscale="log", yscale="log", title=potential)
+            _plain_log(axes, "xy")
+            axes.set_title(potential)
             _label_extremes(axes, rows)
         for axes in panels:
             axes.set_xlabel(W2_LABEL)
         panels[0].set_ylabel(VG_LABEL)
         handles = [
-            Line2D([], [], linestyle="", marker=marker[g], color=colour[g], label=group_name(g)) for g in groups
+            Line2D([], [], linestyle="", marker=marker[g], color=colour[g], label=group_name(g))
+            for g in groups
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
         return figure
@@ -111,15 +130,13 @@ def _boxes(axes: Axes, done: pd.DataFrame, column: str) -> None:
                 manage_ticks=False,
             )
             spread = np.random.default_rng(0).uniform(-0.25, 0.25, len(values)) * width
-            axes.plot(
-                x + spread, values, ".", color=colour[potential], markersize=2.5, alpha=0.7, zorder=3
-            )
+            axes.plot(x + spread, values, ".", color=colour[potential], markersize=2.5, alpha=0.7, zorder=3)
     counts = done[done["potential"] == potentials[0]]["group"].value_counts() if potentials else {}
     axes.set_xticks(
         range(len(groups)), [f"{group_name(group)}\n(n = {counts.get(group, 0)})" for group in groups]
     )
     axes.set_xlim(-0.6, len(groups) - 0.4)
-    axes.set_yscale("log")
+    _plain_log(axes, "y")
     axes.grid(axis="x", visible=False)
 
 
@@ -163,12 +180,21 @@ def stability_figure(table: pd.DataFrame) -> Figure:
             )
         lowest = done[["mesh_lowest_reference_THz", "mesh_lowest_model_THz"]].to_numpy(float)
         low, high = float(lowest.min()), float(lowest.max())
-        pad = 0.08 * (high - low + 0.1)
-        limits = (low - pad, max(high, 0.0) + pad)
+        limits = (1.1 * low - 0.1, max(high, 0.0) + 0.25)
         left.plot(limits, limits, color="0.5", linewidth=0.8)
         left.axhline(0.0, color="0.5", linewidth=0.6, linestyle=":")
         left.axvline(0.0, color="0.5", linewidth=0.6, linestyle=":")
+        ticks = [
+            value
+            for value in (-20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5)
+            if limits[0] <= value <= limits[1]
+        ]
+        left.set_xscale("symlog", linthresh=1.0)
+        left.set_yscale("symlog", linthresh=1.0)
         left.set(xlim=limits, ylim=limits)
+        for axis in (left.xaxis, left.yaxis):
+            axis.set_ticks(ticks, [f"{value:g}" for value in ticks])
+            axis.set_minor_formatter(NullFormatter())
         left.set_xlabel("lowest mode, reference (THz)")
         left.set_ylabel("lowest mode, potential (THz)")
         _softening(right, done, groups, potentials)
@@ -190,11 +216,19 @@ def _softening(axes: Axes, done: pd.DataFrame, groups: list[str], potentials: li
             x = place + (shift - (len(potentials) - 1) / 2) * width
             spread = rng.uniform(-0.3, 0.3, len(values)) * width
             axes.scatter(
-                x + spread, values, s=14, color=colour[potential], marker=marker[potential], alpha=0.7, linewidths=0
+                x + spread,
+                values,
+                s=14,
+                color=colour[potential],
+                marker=marker[potential],
+                alpha=0.7,
+                linewidths=0,
             )
             if len(values):
                 median = float(np.median(values))
-                axes.plot([x - 0.35 * width, x + 0.35 * width], [median] * 2, color=MEDIAN_COLOUR, linewidth=2)
+                axes.plot(
+                    [x - 0.35 * width, x + 0.35 * width], [median] * 2, color=MEDIAN_COLOUR, linewidth=2
+                )
     axes.axhline(1.0, color="0.5", linewidth=0.8)
     axes.set_xticks(range(len(groups)), [group_name(group) for group in groups])
     axes.set_ylabel("softening (slope of ω² on reference)")

@@ -116,7 +116,9 @@ def lowest_modes(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     values = done[["mesh_lowest_reference_THz", "mesh_lowest_model_THz"]].to_numpy(float)
     line = [float(values.min()) - 0.1, float(max(values.max(), 0.0)) + 0.1]
-    figure.add_scatter(x=line, y=line, mode="lines", line={"color": "#999"}, showlegend=False, hoverinfo="skip")
+    figure.add_scatter(
+        x=line, y=line, mode="lines", line={"color": "#999"}, showlegend=False, hoverinfo="skip"
+    )
     for potential in potentials:
         rows = done[done["potential"] == potential]
         figure.add_scatter(
@@ -163,5 +165,3 @@ def bands(overlay: BandOverlay, colour: str) -> go.Figure:
     )
     figure.update_yaxes(title="frequency (THz)", zeroline=True, zerolinecolor="#999")
     return _finish(figure, 430)
-
-

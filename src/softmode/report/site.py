@@ -113,7 +113,9 @@ def _figures(data: ReportData) -> dict[str, Any]:
                         "formula": overlay.formula,
                         "material": overlay.material,
                         "rmse": _number(overlay.rmse_w2),
-                        "html": _html(interactive.bands(overlay, colour[potential]), f"bands-{place}-{index}"),
+                        "html": _html(
+                            interactive.bands(overlay, colour[potential]), f"bands-{place}-{index}"
+                        ),
                     }
                     for index, overlay in enumerate(overlays)
                 ],

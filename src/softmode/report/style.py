@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 
@@ -60,7 +61,7 @@ def pretty_formula(formula: str) -> str:
 @contextmanager
 def paper_style() -> Iterator[None]:
     """Matplotlib settings of all figures."""
-    settings = {
+    settings: Any = {
         "figure.dpi": 110,
         "savefig.dpi": 200,
         "font.size": 9,

@@ -216,7 +216,7 @@ def reopen_study(folder: Path) -> Study:
     Raises
     ------
     SettingsError
-        If there is no study.
+        If there is no study, or its files are damaged.
     """
     path = folder / _SETTINGS_FILE
     try:
@@ -228,6 +228,10 @@ def reopen_study(folder: Path) -> Study:
         ) from error
     settings = parse_study({**content, "output": str(folder)}, str(path))
     materials = take(remembered_materials(folder / _MATERIALS_FILE), settings.dataset.select)
+    if not materials:
+        raise SettingsError(
+            str(folder), f"its list of materials ({_MATERIALS_FILE}) is damaged", "Give the study to `softmode run` again, which lists them anew"
+        )
     potentials = [PotentialInStudy(label, None, digest) for label, digest in digests.items()]
     return Study(
         folder=folder,

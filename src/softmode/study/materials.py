@@ -102,7 +102,7 @@ def remembered_materials(index: Path) -> list[MaterialSummary]:
 
 
 def take(summaries: Sequence[MaterialSummary], selection: Selection) -> list[MaterialSummary]:
-    """Return those the selection takes; unreadable ones, of which that is unknown, stay and do not use up its limit."""
+    """Return those the selection takes; unreadable ones stay, without using up its limit."""
     taken, readable = [], 0
     for summary in summaries:
         within = selection.limit is None or readable < selection.limit

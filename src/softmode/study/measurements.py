@@ -22,6 +22,7 @@ from softmode.study.records import Record
 COMPARISON_UNITS = {
     "rmse_w2": "THz2",
     "rmse_vg": "THzA",
+    "mae_vg": "THzA",
     "rmse_frequency": "THz",
     "mean_frequency_reference": "THz",
     "mean_frequency_model": "THz",
@@ -124,9 +125,7 @@ def _evaluated_material(context: CellContext, arrays: Mapping[str, NDArray[Any]]
     if not context.protocol.relax:
         return context.material
     cell = context.material.unitcell
-    relaxed = Cell(
-        arrays["unitcell_lattice"], arrays["unitcell_scaled_positions"], cell.numbers, cell.masses
-    )
+    relaxed = Cell(arrays["unitcell_lattice"], arrays["unitcell_scaled_positions"], cell.numbers, cell.masses)
     return hm.with_cell(context.material, relaxed)
 
 

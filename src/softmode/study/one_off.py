@@ -49,9 +49,7 @@ def score_phonons(
         What would be a recorded failure in a study is an exception here.
     """
     context = CellContext(material, potential.load, protocol)
-    identity = CellIdentity(
-        material.structure_digest, material.reference_digest, potential.digest, protocol
-    )
+    identity = CellIdentity(material.structure_digest, material.reference_digest, potential.digest, protocol)
     for name, inputs in record_inputs(("harmonic",), identity).items():
         started = time.perf_counter()
         result = MEASUREMENTS[name].run(context)

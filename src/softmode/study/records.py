@@ -25,6 +25,7 @@ from softmode.errors import SoftmodeError, StorageError
 Arrays = Mapping[str, NDArray[Any]]
 
 _FORMAT = 1
+_SEAL = b"sha256:"  # followed by the digest of the file up to here; HDF5 ignores what follows its end
 
 
 def digest_of(content: object) -> str:
@@ -111,7 +112,16 @@ def _encode(record: Record) -> bytes:
             compressible = array.ndim > 0 and array.size > 64 and array.dtype.kind in "fiub"
             options = {"compression": "gzip", "shuffle": True, "fletcher32": True} if compressible else {}
             file.create_dataset(name, data=array, **options)
-    return buffer.getvalue()
+    content = buffer.getvalue()
+    return content + _SEAL + hashlib.sha256(content).digest()
+
+
+def _seal_holds(path: Path) -> bool:
+    """Whether a record is byte for byte what was written."""
+    content = path.read_bytes()
+    end = len(content) - len(_SEAL) - hashlib.sha256().digest_size
+    sealed = content[end:] if end > 0 else b""
+    return sealed == _SEAL + hashlib.sha256(content[:end]).digest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -183,8 +193,12 @@ class RecordStore:
         """
         path = self.path(key)
         try:
+            if not _seal_holds(path):
+                raise ValueError("its checksum is wrong")
             with h5py.File(path, "r") as file:
                 attributes = dict(file.attrs)
+                if attributes["key"] != key:
+                    raise ValueError("it is the record of another key")
                 arrays = {name: np.asarray(data[()]) for name, data in file.items()} if with_arrays else {}
                 failure = json.loads(attributes["failure"])
                 return Record(
@@ -206,7 +220,7 @@ class RecordStore:
             ) from error
 
     def find(self, key: str, *, with_arrays: bool = True) -> Record | None:
-        """Return the record of `key`, or None if there is none or it is damaged (and so has to be made again)."""
+        """Return the record of `key`; None if there is none or it is damaged (it has to be made again)."""
         if not self.path(key).exists():
             return None
         try:

@@ -185,9 +185,9 @@ def ranking(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     summary = pd.DataFrame(rows)
     overall = summary[summary["group"] == "all"].sort_values("median_rmse_w2_THz2_failures_as_wrong")
     order = {name: index for index, name in enumerate(overall["potential"])}
-    return summary.sort_values(
-        "potential", key=lambda column: column.map(order), kind="stable"
-    ).reset_index(drop=True)
+    return summary.sort_values("potential", key=lambda column: column.map(order), kind="stable").reset_index(
+        drop=True
+    )
 
 
 def failures(table: pd.DataFrame) -> pd.DataFrame:

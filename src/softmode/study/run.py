@@ -84,7 +84,7 @@ def load_executor(specification: str) -> Executor:
     module_name, _, factory_name = specification.partition(":")
     try:
         executor = getattr(importlib.import_module(module_name), factory_name)()
-    except (ImportError, AttributeError, TypeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise SettingsError(
             f"run.executor = {specification!r}", f"cannot be made ({error})", "Give module:factory"
         ) from error
@@ -98,9 +98,12 @@ def load_executor(specification: str) -> Executor:
 
 
 def _store_failure(study: Study, cell: Cell, failure: Failure) -> CellOutcome:
-    """Record a failure that was found before any measurement could run."""
-    inputs = next(iter(cell.inputs.values()))
-    name = next(iter(cell.inputs))
+    """Record a failure found outside the measurements, in place of the first that has no result."""
+    records = study.records(cell)
+    name = next((name for name in cell.inputs if name not in records or not records[name].ok), None)
+    if name is None:
+        return CellOutcome(None, stored=True, seconds=0.0)
+    inputs = cell.inputs[name]
     try:
         study.store.write(Record(digest_of(inputs), name, inputs, failure=failure))
     except StorageError as error:

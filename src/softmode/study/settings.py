@@ -94,9 +94,10 @@ class StudySettings(_Settings):
     def _named(cls, value: Any) -> Any:
         if isinstance(value, str):
             return named_protocol(value)
-        if isinstance(value, dict) and not str(value.get("name", "")).endswith("+"):
+        if isinstance(value, dict) and isinstance(value.get("name", "default"), str):
             changes = dict(value)
-            return named_protocol(changes.pop("name", "default"), **changes)
+            # "yang2026+" is how a changed protocol calls itself in the study's folder
+            return named_protocol(changes.pop("name", "default").removesuffix("+"), **changes)
         return value
 
     @field_validator("potentials")
@@ -150,13 +151,15 @@ def parse_study(content: dict[str, Any], source: str) -> StudySettings:
         return StudySettings.model_validate(content)
     except ValidationError as error:
         raise SettingsError(source, explain(error), "Correct the study file (see docs/studies.md)") from error
+    except SettingsError as error:
+        raise SettingsError(source, f"{error.subject} {error.problem}", error.remedy) from error
 
 
 def load_study(path: Path) -> StudySettings:
     """Read a study file (TOML).
 
-    Paths of data and weights are taken relative to the study file; ``output`` defaults to ``runs/<file name>``
-    in the current directory.
+    The path of the data is taken relative to the study file; ``output``, which defaults to
+    ``runs/<file name>``, relative to the current directory.
 
     Raises
     ------
@@ -166,7 +169,9 @@ def load_study(path: Path) -> StudySettings:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(str(path), f"cannot be read ({error.strerror})", "Give an existing study file") from error
+        raise SettingsError(
+            str(path), f"cannot be read ({error.strerror})", "Give an existing study file"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), f"is not valid TOML ({error})", "Correct the study file") from error
     content.setdefault("name", path.stem)

@@ -73,17 +73,25 @@ class CellOutcome:
     seconds: float
 
 
-_loaded: OrderedDict[str, Potential] = OrderedDict()
+class _Loaded(threading.local):
+    """Potentials of this thread: calculators keep state, so threads must not share one."""
+
+    def __init__(self) -> None:
+        self.potentials: OrderedDict[str, Potential] = OrderedDict()
+
+
+_loaded = _Loaded()
 _MAX_LOADED = 2  # cells come potential by potential, so an older one is not needed again
 
 
 def _potential(resolved: ResolvedPotential) -> Potential:
-    """Return the potential, loaded once per process."""
-    if resolved.digest not in _loaded:
-        _loaded[resolved.digest] = resolved.load()
-        if len(_loaded) > _MAX_LOADED:
-            _loaded.popitem(last=False)
-    return _loaded[resolved.digest]
+    """Return the potential, loaded once per worker."""
+    potentials = _loaded.potentials
+    if resolved.digest not in potentials:
+        potentials[resolved.digest] = resolved.load()
+        if len(potentials) > _MAX_LOADED:
+            potentials.popitem(last=False)
+    return potentials[resolved.digest]
 
 
 def prepare_worker(threads: int) -> None:

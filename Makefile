@@ -1,0 +1,52 @@
+# make demo   score CHGNet and SevenNet-0 on the embedded DFT phonons and write a report
+# make test   run the tests
+# make lint   ruff and mypy
+# Everything is installed into .venv, once; after that nothing needs the network.
+
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+PYTHON ?= python3
+VENV := $(ROOT)/.venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint bench clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -4
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "softmode needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-demo: $(SOURCES) | $(BIN)/python
+	@echo "installing softmode with CHGNet and SevenNet (a few minutes, once)"
+	@$(PIP) install -c $(ROOT)/constraints.txt -e '$(ROOT)[chgnet,sevennet]'
+	@touch $@
+
+$(VENV)/installed-test: $(SOURCES) | $(BIN)/python
+	@echo "installing softmode with all potentials and what the tests need (a few minutes, once)"
+	@$(PIP) install -c $(ROOT)/constraints.txt -e '$(ROOT)[mace,chgnet,sevennet,dev]'
+	@touch $@ $(VENV)/installed-demo
+
+demo: $(VENV)/installed-demo
+	@echo "scoring CHGNet and SevenNet-0 on the DFT phonons of Cs2AgBiBr6 (about a minute, less the second time)"
+	@$(BIN)/softmode demo --output $(ROOT)/softmode-demo
+
+test: $(VENV)/installed-test
+	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-slow: $(VENV)/installed-test
+	@cd $(ROOT) && $(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/installed-test
+	@cd $(ROOT) && $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+bench: $(VENV)/installed-test
+	@cd $(ROOT) && $(BIN)/python benchmarks/dispersion_vs_phonopy.py
+
+clean:
+	rm -rf $(VENV) $(ROOT)/softmode-demo $(ROOT)/.mypy_cache $(ROOT)/.ruff_cache $(ROOT)/.pytest_cache

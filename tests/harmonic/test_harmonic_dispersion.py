@@ -1,0 +1,176 @@
+"""Vectorised dispersion against phonopy, against analytic chains and against numerical derivatives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from phonopy import Phonopy
+from phonopy.phonon.degeneracy import degenerate_sets
+
+from softmode import harmonic as hm
+from softmode.datasets.catalog import open_dataset, open_reference
+from softmode.harmonic.dispersion import frequency_factor
+from softmode.harmonic.finite_displacement import symmetrised
+from softmode.material import Cell, ForceConstants, Material
+
+#: Every prototype of the database, every 2nd to 6th archive: 27 materials, drawn before looking at them.
+STRIDE = 5
+
+
+def high_symmetry_and_random_q(n_random: int = 12) -> np.ndarray:
+    special = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0.5, 0.5], [0.5, 0.25, 0.75], [0.5, 0, 0], [0.25, 0.25, 0.5]]
+    random = np.random.default_rng(7).uniform(-0.5, 0.5, (n_random, 3))
+    return np.vstack([special, random])
+
+
+def phonopy_phonons(
+    phonon: Phonopy, force_constants: ForceConstants, q: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    worker = phonon.replicate()
+    worker.force_constants = np.array(force_constants.values)
+    worker.run_qpoints(q, with_group_velocities=True)
+    return worker.qpoints.frequencies, worker.qpoints.group_velocities
+
+
+def check_against_phonopy(material: Material, *, symmetrise: bool) -> tuple[float, float]:
+    """Largest deviations of frequencies (THz) and of group velocities (THz·Å); raises when too large."""
+    phonon = hm.build_phonopy(material)
+    force_constants = hm.reference_force_constants(phonon, material)
+    if symmetrise:
+        force_constants = symmetrised(phonon, force_constants)
+    q = high_symmetry_and_random_q()
+    ours = hm.dispersion(hm.real_space_dynamical_matrix(phonon, force_constants), q)
+    frequencies, velocities = phonopy_phonons(phonon, force_constants, q)
+    frequency_error = np.abs(ours.frequencies - frequencies).max()
+    assert frequency_error < 1e-6, material.name
+    worst = 0.0
+    for at_q in range(len(q)):
+        for bands in degenerate_sets(frequencies[at_q]):
+            # the sum over a degenerate set does not depend on the choice of eigenvectors within it
+            error = np.abs(
+                ours.group_velocities[at_q, bands].sum(axis=0) - velocities[at_q, bands].sum(axis=0)
+            ).max()
+            worst = max(worst, float(error) / len(bands))
+    assert worst < 1e-5, material.name
+    return float(frequency_error), worst
+
+
+@pytest.mark.shared_data
+def test_agrees_with_phonopy_on_every_kind_of_material_in_the_database(phonondb: Path) -> None:
+    entries = open_dataset("phonondb", phonondb).entries()[::STRIDE]
+    assert len(entries) >= 20
+    for entry in entries:
+        check_against_phonopy(entry.load(), symmetrise=True)
+
+
+@pytest.mark.parametrize("symmetrise", [True, False])
+def test_agrees_with_phonopy_on_the_example(symmetrise: bool) -> None:
+    check_against_phonopy(open_reference("example"), symmetrise=symmetrise)
+
+
+def simple_cubic(
+    longitudinal: float, transverse: float, mass: float, size: int = 4, a: float = 3.0
+) -> Material:
+    """One atom per cell, springs to its six neighbours: solvable on paper."""
+    cell = Cell(np.eye(3) * a, np.zeros((1, 3)), np.array([29]), masses=np.array([mass]))
+    material = Material(
+        name="springs",
+        formula="Cu",
+        unitcell=cell,
+        supercell_matrix=np.eye(3, dtype=int) * size,
+        primitive_matrix=np.eye(3),
+        reference=ForceConstants(np.zeros((1, size**3, 3, 3))),
+    )
+    phonon = hm.build_phonopy(material)
+    positions = phonon.supercell.scaled_positions * size
+    origin = positions[phonon.primitive.p2s_map[0]]
+    values = np.zeros((1, size**3, 3, 3))
+    for axis in range(3):
+        for step in (-1, 1):
+            neighbour = np.mod(origin + step * np.eye(3)[axis], size)
+            index = int(np.argmin(np.linalg.norm(positions - neighbour, axis=1)))
+            block = -transverse * np.eye(3)
+            block[axis, axis] = -longitudinal
+            values[0, index] += block
+    values[0, phonon.primitive.p2s_map[0]] = -values[0].sum(axis=0)
+    return Material(
+        name="springs",
+        formula="Cu",
+        unitcell=cell,
+        supercell_matrix=material.supercell_matrix,
+        primitive_matrix=material.primitive_matrix,
+        reference=ForceConstants(values),
+    )
+
+
+def test_springs_on_a_simple_cubic_lattice_have_the_frequencies_and_velocities_of_the_textbook() -> None:
+    longitudinal, transverse, mass, a = 3.0, 0.7, 40.0, 3.0
+    material = simple_cubic(longitudinal, transverse, mass, a=a)
+    phonon = hm.build_phonopy(material)
+    q = np.random.default_rng(3).uniform(-0.5, 0.5, (50, 3))
+    result = hm.dispersion(hm.real_space_dynamical_matrix(phonon, material.reference), q)
+    springs = np.where(np.eye(3, dtype=bool), longitudinal, transverse)  # [polarisation, direction]
+    sines = np.sin(np.pi * q)
+    w2 = 4.0 / mass * (sines**2) @ springs.T * frequency_factor() ** 2
+    order = np.argsort(w2, axis=1)
+    np.testing.assert_allclose(result.squared, np.take_along_axis(w2, order, axis=1), rtol=1e-9)
+    # dω/dk = (dω²/dk) / 2ω with ω = 2πν, k = 2πq/a and ω² = 4/m Σ C sin²(ka/2)
+    slope = 4.0 / mass * (a * sines * np.cos(np.pi * q))[:, None, :] * springs * frequency_factor() ** 2
+    velocity = 2.0 * np.pi * slope / (2.0 * np.sqrt(w2))[:, :, None]
+    velocity = np.take_along_axis(velocity, order[:, :, None], axis=1)
+    np.testing.assert_allclose(result.group_velocities, velocity, rtol=1e-7, atol=1e-9)
+
+
+def test_group_velocity_is_the_derivative_of_the_frequency() -> None:
+    material = open_reference("example")
+    phonon = hm.build_phonopy(material)
+    matrix = hm.real_space_dynamical_matrix(phonon, hm.reference_force_constants(phonon, material))
+    q = np.random.default_rng(5).uniform(-0.5, 0.5, (20, 3))
+    result = hm.dispersion(matrix, q)
+    step = 1e-5  # 1/Å
+    isolated = np.diff(result.frequencies, axis=1, prepend=-99.0, append=99.0)
+    isolated = (np.minimum(isolated[:, :-1], isolated[:, 1:]) > 0.02) & (result.frequencies > 0.1)
+    assert isolated.sum() > 100
+    for axis in range(3):
+        shift = step * np.eye(3)[axis] @ matrix.lattice.T
+        above = hm.dispersion(matrix, q + shift, group_velocities=False).frequencies
+        below = hm.dispersion(matrix, q - shift, group_velocities=False).frequencies
+        numerical = (above - below) / (2.0 * step)
+        np.testing.assert_allclose(
+            result.group_velocities[..., axis][isolated], numerical[isolated], rtol=1e-4, atol=2e-4
+        )
+
+
+def test_velocity_of_a_degenerate_set_does_not_depend_on_threads_or_on_the_order_of_q() -> None:
+    material = open_reference("example")
+    phonon = hm.build_phonopy(material)
+    matrix = hm.real_space_dynamical_matrix(phonon, hm.reference_force_constants(phonon, material))
+    q = hm.band_path(phonon, 20).points
+    one = hm.dispersion(matrix, q, threads=1)
+    two = hm.dispersion(matrix, q[::-1], threads=2)
+    np.testing.assert_allclose(two.frequencies[::-1], one.frequencies, atol=1e-9)
+    np.testing.assert_allclose(two.group_velocities[::-1], one.group_velocities, atol=1e-5)
+
+
+def test_full_and_compact_force_constants_give_the_same_phonons() -> None:
+    from phonopy.harmonic.force_constants import compact_fc_to_full_fc
+
+    material = open_reference("example")
+    phonon = hm.build_phonopy(material)
+    compact = hm.reference_force_constants(phonon, material)
+    full = ForceConstants(compact_fc_to_full_fc(phonon.primitive, np.array(compact.values)))
+    q = high_symmetry_and_random_q()
+    a = hm.dispersion(hm.real_space_dynamical_matrix(phonon, compact), q)
+    b = hm.dispersion(hm.real_space_dynamical_matrix(phonon, full), q)
+    np.testing.assert_array_equal(a.frequencies, b.frequencies)
+
+
+def test_imaginary_modes_are_negative_and_have_no_group_velocity() -> None:
+    material = simple_cubic(-3.0, -0.7, 40.0)
+    phonon = hm.build_phonopy(material)
+    q = np.array([[0.3, 0.1, 0.2]])
+    result = hm.dispersion(hm.real_space_dynamical_matrix(phonon, material.reference), q)
+    assert (result.frequencies < -1.0).all()
+    assert (result.group_velocities == 0.0).all()

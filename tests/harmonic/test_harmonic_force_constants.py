@@ -1,0 +1,100 @@
+"""Displacements, force constants, the sum rule, relaxation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc
+
+from softmode import harmonic as hm
+from softmode.errors import RelaxationError
+from softmode.harmonic.finite_displacement import symmetrised
+from softmode.material import Cell, DisplacementForces, ForceConstants, Material
+
+
+@pytest.fixture(scope="module")
+def example_force_constants(example: Material) -> tuple[object, np.ndarray]:
+    """phonopy object and full symmetrised force constants: a harmonic crystal to experiment on."""
+    phonon = hm.build_phonopy(example)
+    compact = symmetrised(phonon, hm.reference_force_constants(phonon, example))
+    return phonon, compact_fc_to_full_fc(phonon.primitive, np.array(compact.values))
+
+
+def harmonic_forces(full: np.ndarray, displacements: np.ndarray) -> np.ndarray:
+    return -np.einsum("ijab,njb->nia", full, displacements)
+
+
+def test_force_constants_of_a_harmonic_crystal_are_recovered(example_force_constants) -> None:
+    phonon, full = example_force_constants
+    plan = hm.plan_displacements(phonon, 0.01)
+    forces = harmonic_forces(full, plan.displacements)
+    found = hm.force_constants_from_forces(phonon, DisplacementForces(plan.displacements, forces))
+    np.testing.assert_allclose(found.values, full[phonon.primitive.p2s_map], atol=1e-10)
+
+
+def test_random_displacements_of_all_atoms_give_the_same_force_constants(example_force_constants) -> None:
+    phonon, full = example_force_constants
+    displacements = np.random.default_rng(1).normal(0.0, 0.02, (4, len(full), 3))
+    data = DisplacementForces(displacements, harmonic_forces(full, displacements))
+    found = hm.force_constants_from_forces(phonon, data)
+    np.testing.assert_allclose(found.values, full[phonon.primitive.p2s_map], atol=1e-6)
+
+
+def test_displacements_have_the_asked_length_and_move_one_atom_each(example: Material) -> None:
+    phonon = hm.build_phonopy(example)
+    plan = hm.plan_displacements(phonon, 0.02)
+    lengths = np.linalg.norm(plan.displacements, axis=2)
+    np.testing.assert_allclose(lengths.max(axis=1), 0.02)
+    assert ((lengths > 0).sum(axis=1) == 1).all()
+    supercells = plan.supercells()
+    np.testing.assert_allclose(
+        supercells[1].positions - plan.perfect.positions, plan.displacements[1], atol=1e-12
+    )
+
+
+def test_sum_rule_violation_is_what_was_put_in(example_force_constants) -> None:
+    phonon, full = example_force_constants
+    assert hm.acoustic_sum_rule_violation(phonon, ForceConstants(full)) < 1e-10
+    broken = full.copy()
+    broken[3, 3, 0, 1] += 0.25
+    assert hm.acoustic_sum_rule_violation(phonon, ForceConstants(broken)) == pytest.approx(0.25)
+
+
+def test_sum_rule_violation_looks_along_both_indices(example_force_constants) -> None:
+    phonon, full = example_force_constants
+    one_way = full.copy()
+    one_way[0, 5, 0, 0] += 0.1
+    one_way[0, 6, 0, 0] -= 0.1  # the row of atom 0 still sums to zero, the columns do not
+    assert hm.acoustic_sum_rule_violation(phonon, ForceConstants(one_way)) == pytest.approx(0.1)
+
+
+def test_symmetrised_force_constants_obey_sum_rule_and_permutation(example: Material) -> None:
+    phonon = hm.build_phonopy(example)
+    raw = hm.reference_force_constants(phonon, example)
+    assert hm.acoustic_sum_rule_violation(phonon, raw) > 1e-3  # as the data's own description says
+    clean = symmetrised(phonon, raw)
+    assert hm.acoustic_sum_rule_violation(phonon, clean) < 1e-10
+    full = compact_fc_to_full_fc(phonon.primitive, np.array(clean.values))
+    np.testing.assert_allclose(full, full.transpose(1, 0, 3, 2), atol=1e-12)
+
+
+def test_relaxation_finds_the_lattice_constant_of_minimal_energy() -> None:
+    atoms = bulk("Cu", "fcc", a=3.75, cubic=True)
+    relaxed = hm.relax_cell(Cell.from_atoms(atoms), EMT(), fmax=1e-4)
+    lattice_constants = np.linspace(3.5, 3.7, 81)
+    energies = []
+    for a in lattice_constants:
+        trial = bulk("Cu", "fcc", a=a, cubic=True)
+        trial.calc = EMT()
+        energies.append(trial.get_potential_energy())
+    minimum = lattice_constants[int(np.argmin(energies))]
+    assert relaxed.lattice[0, 0] == pytest.approx(minimum, abs=0.005)
+    np.testing.assert_allclose(relaxed.lattice, np.eye(3) * relaxed.lattice[0, 0], atol=1e-8)
+
+
+def test_relaxation_that_does_not_converge_says_so() -> None:
+    atoms = bulk("Cu", "fcc", a=3.9, cubic=True)
+    with pytest.raises(RelaxationError, match="did not reach"):
+        hm.relax_cell(Cell.from_atoms(atoms), EMT(), fmax=1e-4, max_steps=1)

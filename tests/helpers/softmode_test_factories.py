@@ -1,0 +1,109 @@
+"""Calculators and executors for tests, named as ``softmode_test_factories:…``; worker processes import them."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.calculators.emt import EMT
+
+
+class AdjustableEMT(EMT):
+    """EMT with hooks before and after each evaluation."""
+
+    def before(self) -> None:
+        """Called before an evaluation."""
+
+    def after(self, results: dict[str, Any]) -> None:
+        """Called with the results, which it may change."""
+
+    def calculate(self, *args: Any, **kwargs: Any) -> None:
+        self.before()
+        super().calculate(*args, **kwargs)
+        self.after(self.results)
+
+
+def scaled_emt(factor: float) -> EMT:
+    """Energies and forces of EMT times `factor`: force constants are `factor` times EMT's."""
+
+    class Scaled(AdjustableEMT):
+        def after(self, results: dict[str, Any]) -> None:
+            for name in ("energy", "free_energy", "forces", "energies", "stress"):
+                if name in results:
+                    results[name] = factor * results[name]
+
+    return Scaled()
+
+
+def counting_emt(log: str, seconds: float = 0.0) -> EMT:
+    """EMT that appends a line to `log` for each evaluation."""
+
+    class Counting(AdjustableEMT):
+        def before(self) -> None:
+            with Path(log).open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            time.sleep(seconds)
+
+    return Counting()
+
+
+def slow_emt(seconds: float) -> EMT:
+    """EMT that takes `seconds` for each evaluation."""
+
+    class Slow(AdjustableEMT):
+        def before(self) -> None:
+            time.sleep(seconds)
+
+    return Slow()
+
+
+def nan_emt() -> EMT:
+    """EMT with one force that is not a number."""
+
+    class NotANumber(AdjustableEMT):
+        def after(self, results: dict[str, Any]) -> None:
+            results["forces"] = np.array(results["forces"])
+            results["forces"][0, 0] = np.nan
+
+    return NotANumber()
+
+
+def dying_emt(element: str = "Cu") -> EMT:
+    """EMT whose process ends at once, without a word, when it meets `element`."""
+
+    class Dying(AdjustableEMT):
+        def calculate(self, atoms: Any = None, *args: Any, **kwargs: Any) -> None:
+            if element in atoms.get_chemical_symbols():
+                os._exit(3)
+            super().calculate(atoms, *args, **kwargs)
+
+    return Dying()
+
+
+def raising_emt(message: str = "the sum [/of] all [red] fears") -> EMT:
+    """EMT that raises."""
+
+    class Raising(AdjustableEMT):
+        def before(self) -> None:
+            raise RuntimeError(message)
+
+    return Raising()
+
+
+def one_thread() -> Executor:
+    """An executor in this process: no processes have to be started."""
+    return ThreadPoolExecutor(1)
+
+
+def four_threads() -> Executor:
+    """An executor whose cells run at the same time in one process."""
+    return ThreadPoolExecutor(4)
+
+
+def no_executor() -> str:
+    """Something else than an executor."""
+    return "nothing"
