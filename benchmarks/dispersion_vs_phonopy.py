@@ -40,7 +40,7 @@ def main() -> None:
 
             def ours(q: np.ndarray = q, threads: int = threads) -> hm.Dispersion:
                 matrix = hm.real_space_dynamical_matrix(phonon, force_constants)
-                return hm.dispersion(matrix, q, threads=threads)
+                return hm.compute_dispersion(matrix, q, threads=threads)
 
             def theirs(q: np.ndarray = q) -> None:
                 phonon.run_qpoints(q, with_group_velocities=True)

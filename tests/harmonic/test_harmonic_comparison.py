@@ -21,7 +21,7 @@ def phonons(lattice, factor: float = 1.0, q: np.ndarray | None = None) -> Disper
     phonon, force_constants = lattice
     scaled = ForceConstants(factor * force_constants.values)
     points = hm.band_path(phonon, 15).points if q is None else q
-    return hm.dispersion(hm.real_space_dynamical_matrix(phonon, scaled), points)
+    return hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, scaled), points)
 
 
 def test_a_potential_compared_with_itself_has_no_error(lattice) -> None:

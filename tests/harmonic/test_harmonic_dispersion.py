@@ -41,7 +41,7 @@ def check_against_phonopy(material: Material, *, symmetrise: bool) -> tuple[floa
     if symmetrise:
         force_constants = symmetrised(phonon, force_constants)
     q = high_symmetry_and_random_q()
-    ours = hm.dispersion(hm.real_space_dynamical_matrix(phonon, force_constants), q)
+    ours = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, force_constants), q)
     frequencies, velocities = phonopy_phonons(phonon, force_constants, q)
     frequency_error = np.abs(ours.frequencies - frequencies).max()
     assert frequency_error < 1e-6, material.name
@@ -110,7 +110,7 @@ def test_springs_on_a_simple_cubic_lattice_have_the_frequencies_and_velocities_o
     material = simple_cubic(longitudinal, transverse, mass, a=a)
     phonon = hm.build_phonopy(material)
     q = np.random.default_rng(3).uniform(-0.5, 0.5, (50, 3))
-    result = hm.dispersion(hm.real_space_dynamical_matrix(phonon, material.reference), q)
+    result = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, material.reference), q)
     springs = np.where(np.eye(3, dtype=bool), longitudinal, transverse)  # [polarisation, direction]
     sines = np.sin(np.pi * q)
     w2 = 4.0 / mass * (sines**2) @ springs.T * frequency_factor() ** 2
@@ -128,15 +128,15 @@ def test_group_velocity_is_the_derivative_of_the_frequency() -> None:
     phonon = hm.build_phonopy(material)
     matrix = hm.real_space_dynamical_matrix(phonon, hm.reference_force_constants(phonon, material))
     q = np.random.default_rng(5).uniform(-0.5, 0.5, (20, 3))
-    result = hm.dispersion(matrix, q)
+    result = hm.compute_dispersion(matrix, q)
     step = 1e-5  # 1/Å
     isolated = np.diff(result.frequencies, axis=1, prepend=-99.0, append=99.0)
     isolated = (np.minimum(isolated[:, :-1], isolated[:, 1:]) > 0.02) & (result.frequencies > 0.1)
     assert isolated.sum() > 100
     for axis in range(3):
         shift = step * np.eye(3)[axis] @ matrix.lattice.T
-        above = hm.dispersion(matrix, q + shift, group_velocities=False).frequencies
-        below = hm.dispersion(matrix, q - shift, group_velocities=False).frequencies
+        above = hm.compute_dispersion(matrix, q + shift, group_velocities=False).frequencies
+        below = hm.compute_dispersion(matrix, q - shift, group_velocities=False).frequencies
         numerical = (above - below) / (2.0 * step)
         np.testing.assert_allclose(
             result.group_velocities[..., axis][isolated], numerical[isolated], rtol=1e-4, atol=2e-4
@@ -148,8 +148,8 @@ def test_velocity_of_a_degenerate_set_does_not_depend_on_threads_or_on_the_order
     phonon = hm.build_phonopy(material)
     matrix = hm.real_space_dynamical_matrix(phonon, hm.reference_force_constants(phonon, material))
     q = hm.band_path(phonon, 20).points
-    one = hm.dispersion(matrix, q, threads=1)
-    two = hm.dispersion(matrix, q[::-1], threads=2)
+    one = hm.compute_dispersion(matrix, q, threads=1)
+    two = hm.compute_dispersion(matrix, q[::-1], threads=2)
     np.testing.assert_allclose(two.frequencies[::-1], one.frequencies, atol=1e-9)
     np.testing.assert_allclose(two.group_velocities[::-1], one.group_velocities, atol=1e-5)
 
@@ -162,8 +162,8 @@ def test_full_and_compact_force_constants_give_the_same_phonons() -> None:
     compact = hm.reference_force_constants(phonon, material)
     full = ForceConstants(compact_fc_to_full_fc(phonon.primitive, np.array(compact.values)))
     q = high_symmetry_and_random_q()
-    a = hm.dispersion(hm.real_space_dynamical_matrix(phonon, compact), q)
-    b = hm.dispersion(hm.real_space_dynamical_matrix(phonon, full), q)
+    a = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, compact), q)
+    b = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, full), q)
     np.testing.assert_array_equal(a.frequencies, b.frequencies)
 
 
@@ -171,6 +171,6 @@ def test_imaginary_modes_are_negative_and_have_no_group_velocity() -> None:
     material = simple_cubic(-3.0, -0.7, 40.0)
     phonon = hm.build_phonopy(material)
     q = np.array([[0.3, 0.1, 0.2]])
-    result = hm.dispersion(hm.real_space_dynamical_matrix(phonon, material.reference), q)
+    result = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, material.reference), q)
     assert (result.frequencies < -1.0).all()
     assert (result.group_velocities == 0.0).all()

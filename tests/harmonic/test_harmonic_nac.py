@@ -50,7 +50,7 @@ def test_without_correction_there_is_no_splitting_and_the_transverse_modes_are_t
     material = rubidium_bromide
     phonon = hm.build_phonopy(material)
     force_constants = symmetrised(phonon, hm.reference_force_constants(phonon, material))
-    plain = hm.dispersion(hm.real_space_dynamical_matrix(phonon, force_constants), np.zeros((1, 3)))
+    plain = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, force_constants), np.zeros((1, 3)))
     assert plain.frequencies[0, 5] == pytest.approx(plain.frequencies[0, 3], abs=1e-6)
     with_field = hm.dispersion_with_nac(phonon, force_constants, material.nac, hm.band_path(phonon, 10))
     assert with_field.frequencies[0, 3] == pytest.approx(plain.frequencies[0, 3], abs=1e-3)

@@ -64,7 +64,9 @@ def test_everything_comes_back_as_it_was(store: RecordStore) -> None:
 
 
 def test_a_failure_comes_back(store: RecordStore) -> None:
-    failure = Failure("NonFiniteForces", "Cs₂ with x: returned NaN. Look.", transient=True, details="Trace\nback")
+    failure = Failure(
+        "NonFiniteForces", "Cs₂ with x: returned NaN. Look.", transient=True, details="Trace\nback"
+    )
     store.write(a_record(values={}, arrays={}, failure=failure))
     found = store.read(KEY)
     assert found.failure == failure
@@ -188,7 +190,9 @@ def test_a_full_disk_names_the_folder_and_the_remedy(
         file = os.open  # the descriptor is closed with the file below
         del file
         opened = open(handle, mode)  # noqa: PTH123, SIM115
-        return type("Full", (), {"__enter__": lambda self: self, "__exit__": lambda *a: opened.close(), "write": full})()
+        return type(
+            "Full", (), {"__enter__": lambda self: self, "__exit__": lambda *a: opened.close(), "write": full}
+        )()
 
     if step == "fsync":
         monkeypatch.setattr(os, "fsync", full)

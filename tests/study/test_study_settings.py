@@ -191,9 +191,7 @@ def test_a_folder_without_a_whole_study_is_refused(
 def test_a_selection_of_nothing_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
     settings = tiny_study(tiny_dataset, tmp_path / "o")
     select = settings.dataset.select.model_copy(update={"elements": ("Cs",)})
-    nothing = settings.model_copy(
-        update={"dataset": settings.dataset.model_copy(update={"select": select})}
-    )
+    nothing = settings.model_copy(update={"dataset": settings.dataset.model_copy(update={"select": select})})
     with pytest.raises(SettingsError, match=r"takes no material.*dataset\.select"):
         open_study(nothing)
 

@@ -7,8 +7,8 @@ from softmode.harmonic.comparison import HarmonicComparison, compare
 from softmode.harmonic.dispersion import (
     Dispersion,
     RealSpaceDynamicalMatrix,
+    compute_dispersion,
     degenerate_set_starts,
-    dispersion,
     real_space_dynamical_matrix,
     signed_square,
 )
@@ -38,8 +38,8 @@ __all__ = [
     "band_path",
     "build_phonopy",
     "compare",
+    "compute_dispersion",
     "degenerate_set_starts",
-    "dispersion",
     "dispersion_with_nac",
     "force_constants_from_forces",
     "named_protocol",

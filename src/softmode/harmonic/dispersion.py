@@ -234,7 +234,7 @@ def _blocks(qpoints: FloatArray, threads: int) -> Iterator[FloatArray]:
         yield qpoints[start : start + size]
 
 
-def dispersion(
+def compute_dispersion(
     matrix: RealSpaceDynamicalMatrix,
     qpoints: FloatArray,
     *,

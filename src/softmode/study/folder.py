@@ -230,7 +230,9 @@ def reopen_study(folder: Path) -> Study:
     materials = take(remembered_materials(folder / _MATERIALS_FILE), settings.dataset.select)
     if not materials:
         raise SettingsError(
-            str(folder), f"its list of materials ({_MATERIALS_FILE}) is damaged", "Give the study to `softmode run` again, which lists them anew"
+            str(folder),
+            f"its list of materials ({_MATERIALS_FILE}) is damaged",
+            "Give the study to `softmode run` again, which lists them anew",
         )
     potentials = [PotentialInStudy(label, None, digest) for label, digest in digests.items()]
     return Study(

@@ -147,7 +147,7 @@ class _Side:
         if self.nac is not None:
             points = where if isinstance(where, hm.BandPath) else where.points
             return hm.dispersion_with_nac(self.phonon, self.force_constants, self.nac, points)
-        return hm.dispersion(self.matrix, where.points)
+        return hm.compute_dispersion(self.matrix, where.points)
 
 
 def _named_values(comparison: hm.HarmonicComparison, where: str) -> dict[str, Any]:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_study import emt, factory, tiny_study
+
+from softmode.datasets import open_reference
+from softmode.harmonic.protocol import HarmonicProtocol
+from softmode.material import ForceConstants, NonAnalyticalCorrection
+from softmode.study.folder import Cell, open_study
+from softmode.study.plan import MEASUREMENTS, CellIdentity, record_inputs, record_keys, with_requirements
+from softmode.study.records import digest_of
+
+IDENTITY = CellIdentity("structure", "reference", "potential", HarmonicProtocol())
+
+
+def keys(identity: CellIdentity) -> dict[str, str]:
+    return record_keys(record_inputs(("harmonic",), identity))
+
+
+def changed(identity: CellIdentity) -> set[str]:
+    before, after = keys(IDENTITY), keys(identity)
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name] != after[name]}
+
+
+FORCES, HARMONIC = "displaced_forces", "harmonic"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "affected"),
+    [
+        ("mesh_length", 61.0, {HARMONIC}),
+        ("points_per_segment", 51, {HARMONIC}),
+        ("symmetrise", False, {HARMONIC}),
+        ("imaginary_tolerance", 0.2, {HARMONIC}),
+        ("nac", "reference", {HARMONIC}),
+        ("dispersion_displacement", 0.02, {FORCES, HARMONIC}),
+        ("relax", True, {FORCES, HARMONIC}),
+        ("sigma_displacement", 0.02, set()),
+        ("relax_fmax", 1e-5, set()),
+        ("name", "another", set()),
+    ],
+)
+def test_a_protocol_setting_changes_what_depends_on_it(setting: str, value: Any, affected: set[str]) -> None:
+    protocol = HarmonicProtocol.model_validate({**HarmonicProtocol().model_dump(), setting: value})
+    assert protocol != HarmonicProtocol()
+    assert changed(replace(IDENTITY, protocol=protocol)) == affected
+
+
+def test_the_convergence_of_a_relaxation_counts_where_there_is_one() -> None:
+    one, two = (
+        keys(replace(IDENTITY, protocol=HarmonicProtocol(relax=True, relax_fmax=fmax)))
+        for fmax in (1e-4, 1e-5)
+    )
+    assert not set(one.values()) & set(two.values())
+
+
+@pytest.mark.parametrize(
+    ("part", "affected"),
+    [("structure", {FORCES, HARMONIC}), ("potential", {FORCES, HARMONIC}), ("reference", {HARMONIC})],
+)
+def test_a_part_of_the_cell_changes_what_depends_on_it(part: str, affected: set[str]) -> None:
+    assert changed(replace(IDENTITY, **{part: "another"})) == affected
+
+
+def test_every_protocol_setting_is_accounted_for() -> None:
+    """A setting added later must be put into the keys, or be named in the test above as without effect."""
+    known = {
+        *("name", "dispersion_displacement", "sigma_displacement", "symmetrise", "relax", "relax_fmax"),
+        *("points_per_segment", "mesh_length", "imaginary_tolerance", "nac"),
+    }
+    assert set(HarmonicProtocol.model_fields) == known
+
+
+def test_a_new_version_of_a_measurement_changes_it_and_what_requires_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = keys(IDENTITY)
+    for name, affected in ((HARMONIC, {HARMONIC}), (FORCES, {FORCES, HARMONIC})):
+        monkeypatch.setitem(MEASUREMENTS, name, replace(MEASUREMENTS[name], version=99))
+        after = keys(IDENTITY)
+        assert {key for key in before if before[key] != after[key]} == affected
+        monkeypatch.undo()
+
+
+def test_requirements_come_first() -> None:
+    assert with_requirements(("harmonic",)) == ("displaced_forces", "harmonic")
+    assert list(record_inputs(("harmonic",), IDENTITY)) == ["displaced_forces", "harmonic"]
+    positions = {name: place for place, name in enumerate(MEASUREMENTS)}
+    for measurement in MEASUREMENTS.values():
+        assert all(positions[other] < positions[measurement.name] for other in measurement.requires)
+
+
+def test_digests_of_a_material_tell_structure_from_reference(tiny_dataset: Path) -> None:
+    material = open_reference(tiny_dataset / "Cu")
+    values = np.random.default_rng(0).normal(size=(8, 8, 3, 3))
+    other = replace(material, reference=ForceConstants(values))
+    assert other.structure_digest == material.structure_digest
+    assert other.reference_digest != material.reference_digest
+    charges = NonAnalyticalCorrection(np.zeros((1, 3, 3)), np.eye(3), 14.4)
+    assert replace(material, nac=charges).reference_digest != material.reference_digest
+    assert replace(material, name="x", formula="y", tags={}).reference_digest == material.reference_digest
+
+
+def cell_of(dataset: Path, output: Path, potential: dict[str, Any], **more: Any) -> Cell:
+    return open_study(tiny_study(dataset, output, potential, ids=["Cu"], **more)).cells[0]
+
+
+def record_digests(cell: Cell) -> list[str]:
+    return [digest_of(inputs) for inputs in cell.inputs.values()]
+
+
+def test_labels_titles_seeds_and_workers_change_no_key(tiny_dataset: Path, tmp_path: Path) -> None:
+    plain = cell_of(tiny_dataset, tmp_path / "a", emt("one"))
+    other = cell_of(tiny_dataset, tmp_path / "b", emt("two"), name="another", seed=1, run={"workers": 2})
+    assert (plain.label, other.label) == ("one", "two")
+    assert record_digests(plain) == record_digests(other)
+
+
+def test_arguments_of_a_potential_change_its_keys(tiny_dataset: Path, tmp_path: Path) -> None:
+    one, two = (
+        cell_of(tiny_dataset, tmp_path / str(factor), factory("scaled_emt", factor=factor))
+        for factor in (0.9, 0.8)
+    )
+    assert not set(record_digests(one)) & set(record_digests(two))
+
+
+def test_a_moved_dataset_keeps_its_keys(tiny_dataset: Path, own_dataset: Path, tmp_path: Path) -> None:
+    here = cell_of(tiny_dataset, tmp_path / "a", emt())
+    there = cell_of(own_dataset, tmp_path / "b", emt())
+    assert record_digests(here) == record_digests(there)
