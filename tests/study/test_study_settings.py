@@ -184,7 +184,7 @@ def test_a_folder_without_a_whole_study_is_refused(
     if damage is not None:
         open_study(tiny_study(tiny_dataset, folder))
         (folder / damage).write_text("{")
-    with pytest.raises(SettingsError, match=r"o.*(holds no study|run it again)"):
+    with pytest.raises(SettingsError, match=r"o.*(holds no study|softmode run)"):
         reopen_study(folder)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import sys
 from typing import Annotated
 
 import typer
@@ -47,6 +46,9 @@ for module, panel in (
     module.register(app, panel)
 
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+
 def main() -> None:
     """Run the command line."""
     console.quiet_libraries()
@@ -54,6 +56,7 @@ def main() -> None:
         app(standalone_mode=True)
     except SoftmodeError as error:
         console.fail(str(error))
-    except KeyboardInterrupt:
-        console.err.print("interrupted; what was finished is kept, run the same command to go on")
-        sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == _INTERRUPTED:
+            console.err.print("interrupted; what was finished is kept, run the same command to go on")
+        raise

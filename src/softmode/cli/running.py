@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.markup import escape
+
 from softmode.cli.console import err, out, progress
 from softmode.report.build import build_report
 from softmode.study.folder import Cell, Study, open_study
@@ -29,8 +31,11 @@ def run_with_progress(study: Study) -> RunReport:
             bar.advance(task)
             if outcome.failure is not None:
                 err.print(
-                    f"[red]failed[/red] {cell.material.name} ({cell.material.formula}) × {cell.label}: "
-                    f"{outcome.failure.message}",
+                    "[red]failed[/red] "
+                    + escape(
+                        f"{cell.material.name} ({cell.material.formula}) × {cell.label}: "
+                        f"{outcome.failure.message}"
+                    ),
                     highlight=False,
                     soft_wrap=True,
                 )
@@ -46,7 +51,8 @@ def say(study: Study, report: RunReport, page: Path) -> None:
         highlight=False,
     )
     for material, potential, reason in report.unstored:
-        err.print(f"[red]not stored[/red] {material} × {potential}: {reason}", highlight=False)
+        text = escape(f"{material} × {potential}: {reason}")
+        err.print(f"[red]not stored[/red] {text}", highlight=False, soft_wrap=True)
     out.print(f"records  {study.store.root}", highlight=False, soft_wrap=True)
     out.print(f"report   {page}", highlight=False, soft_wrap=True)
 

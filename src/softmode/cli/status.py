@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from softmode.cli.console import out
@@ -28,7 +29,7 @@ def status(
     out.print(table)
     for failure in failures(cells).itertuples():
         out.print(
-            f"[red]failed[/red] {failure.material} × {failure.potential}: {failure.failure}",
+            "[red]failed[/red] " + escape(f"{failure.material} × {failure.potential}: {failure.failure}"),
             highlight=False,
             soft_wrap=True,
         )

@@ -232,7 +232,7 @@ def reopen_study(folder: Path) -> Study:
         raise SettingsError(
             str(folder),
             f"its list of materials ({_MATERIALS_FILE}) is damaged",
-            "Give the study to `softmode run` again, which lists them anew",
+            "Run the study again with `softmode run`, which lists them anew",
         )
     potentials = [PotentialInStudy(label, None, digest) for label, digest in digests.items()]
     return Study(

@@ -6,6 +6,7 @@ import importlib
 import logging
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -57,6 +58,16 @@ def _environment(threads: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back; processes started meanwhile never get it, not even before they can ignore it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def available_cores() -> int:
@@ -175,7 +186,9 @@ def _spread(
         while waiting and len(running) < in_flight:
             cell = waiting.popleft()
             try:
-                running[executor.submit(run_cell, _task(study, cell))] = cell
+                with _uninterrupted():
+                    future = executor.submit(run_cell, _task(study, cell))
+                running[future] = cell
             except BrokenProcessPool:
                 waiting.appendleft(cell)
                 raise _PoolBrokeError(list(running.values()), list(waiting)) from None
@@ -235,7 +248,9 @@ def _alone(study: Study, cell: Cell, threads: int) -> CellOutcome:
     """Run one cell in a process of its own; if that dies too, the cell is the cause."""
     with _process_pool(1, threads) as pool:
         try:
-            return pool.submit(run_cell, _task(study, cell)).result()
+            with _uninterrupted():
+                future = pool.submit(run_cell, _task(study, cell))
+            return future.result()
         except BrokenProcessPool:
             error = WorkerDiedError(
                 f"{cell.material.name} with {cell.label}",

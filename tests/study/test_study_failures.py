@@ -1,0 +1,245 @@
+"""Bad input and bad potentials: each a recorded, explained failure of its cells; the rest goes on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny_study import emt, factory, run_tiny, tiny_study, write_metal
+from typer.testing import CliRunner
+
+from softmode.cli.app import app
+from softmode.report.build import build_report
+from softmode.study.folder import Study, open_study
+from softmode.study.results import FAILED, OK, cell_table, ranking
+from softmode.study.run import RunReport, run_study
+
+#: material or potential: kind of its failures, what their message says, what the remedy says
+BAD_MATERIALS = {
+    "Ag": ("InputData", "POSCAR", ""),
+    "Ni": ("InputData", "FORCE_SETS", "forces on 9 atoms, but the supercell has 8"),
+    "Pd": ("InputData", "FORCE_SETS", "not finite"),
+    "Pt": ("InputData", "phonopy_params.yaml.xz", "truncated"),
+}
+BAD_POTENTIALS = {
+    "narrow": ("UncoveredElement", "does not cover Cu", "potential trained on these elements"),
+    "nan": ("NonFiniteForces", "returned NaN or infinite values", "inspect those configurations"),
+    "raising": ("Potential", "RuntimeError: the sum [/of] all [red] fears", "check"),
+    "broken": ("Potential", "making the calculator fails", "Check kwargs"),
+    "absent": ("MissingDependency", "no_such_module", "Install it"),
+    "file": ("MissingWeights", "/nonexistent.model", ""),
+    "network": ("MissingWeights", "127.0.0.1", ""),
+}
+TRANSIENT = {"absent", "file", "network"}
+
+
+def damage(root: Path) -> None:
+    """Add materials that cannot be read."""
+    for symbol in BAD_MATERIALS:
+        write_metal(root / symbol, symbol)
+    poscar = root / "Ag" / "POSCAR"
+    poscar.write_text("\n".join(poscar.read_text().splitlines()[:4]))
+    forces = root / "Ni" / "FORCE_SETS"
+    lines = forces.read_text().split("\n")
+    forces.write_text("\n".join(["9", *lines[1:], "0 0 0", ""]))
+    forces = root / "Pd" / "FORCE_SETS"
+    lines = forces.read_text().splitlines()
+    forces.write_text("\n".join([*lines[:-2], "   nan 0.0 0.0", lines[-1]]) + "\n")
+    for path in (root / "Pt").iterdir():
+        path.unlink()
+    (root / "Pt" / "phonopy_params.yaml.xz").write_bytes(b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F")
+
+
+@dataclass(frozen=True)
+class Suffering:
+    study: Study
+    report: RunReport
+    table: pd.DataFrame
+    page: str
+    failures_csv: pd.DataFrame
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
+    """No weights in the cache and none to be had."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOFTMODE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("xdg")))
+        patch.setenv("SOFTMODE_WEIGHTS_URL", f"http://127.0.0.1:{port}")
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def suffering(environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Suffering:
+    pytest.importorskip("mace")
+    root = tmp_path_factory.mktemp("bad")
+    dataset = root / "data"
+    write_metal(dataset / "Cu", "Cu")
+    write_metal(dataset / "Al", "Al")
+    damage(dataset)
+    settings = tiny_study(
+        dataset,
+        root / "o",
+        emt(),
+        {**factory("slow_emt", "narrow", seconds=0.0), "elements": ["Al"]},
+        factory("nan_emt", "nan"),
+        factory("raising_emt", "raising"),
+        factory("scaled_emt", "broken"),
+        {"name": "no_such_module:factory", "label": "absent"},
+        {"name": "/nonexistent.model", "label": "file"},
+        {"name": "medium-mpa-0", "label": "network"},
+    )
+    study, report = run_tiny(settings)
+    page = build_report(study)
+    return Suffering(
+        study,
+        report,
+        cell_table(study).set_index(["material", "potential"]),
+        page.read_text(encoding="utf-8"),
+        pd.read_csv(page.parent / "tables" / "failures.csv"),
+    )
+
+
+def test_all_other_cells_are_computed(suffering: Suffering) -> None:
+    table = suffering.table
+    ok = set(table.index[table["state"] == OK])
+    assert ok == {("Al", "emt"), ("Cu", "emt"), ("Al", "narrow")}
+    assert (table["state"] == FAILED).sum() == len(table) - 3 == 6 * 8 - 3
+    assert suffering.report.computed == 48
+    assert suffering.report.failed == 45
+    assert suffering.report.unstored == []
+
+
+@pytest.mark.parametrize("material", BAD_MATERIALS)
+def test_a_material_that_cannot_be_read(suffering: Suffering, material: str) -> None:
+    kind, names, problem = BAD_MATERIALS[material]
+    rows = suffering.table.loc[material]
+    assert set(rows["failure_kind"]) == {kind}
+    [message] = set(rows["failure"])
+    assert f"/{material}" in message
+    assert names in message
+    assert problem in message
+    assert message.count(". ") >= 1
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("potential", BAD_POTENTIALS)
+def test_a_potential_that_fails(suffering: Suffering, potential: str) -> None:
+    kind, problem, remedy = BAD_POTENTIALS[potential]
+    row = suffering.table.loc[("Cu", potential)]
+    assert row["failure_kind"] == kind
+    assert problem in row["failure"]
+    assert remedy in row["failure"]
+    assert "\n" not in row["failure"]
+
+
+def test_failures_are_in_the_tables(suffering: Suffering) -> None:
+    csv = suffering.failures_csv
+    assert len(csv) == 45
+    expected = suffering.table[suffering.table["state"] == FAILED]["failure"].to_dict()
+    found = {(row.material, row.potential): row.failure for row in csv.itertuples()}
+    assert found == expected
+    best = ranking(suffering.table.reset_index(), seed=1).query("group == 'all'").set_index("potential")
+    assert best.loc["emt", "failed"] == 4
+    assert best.loc["narrow", "failed"] == 5
+    assert best.loc["network", "n"] == 0
+
+
+def test_failures_are_in_the_page(suffering: Suffering) -> None:
+    import html
+
+    page = html.unescape(suffering.page)
+    for message in set(suffering.failures_csv["failure"]):
+        assert message in page
+
+
+def test_failures_are_in_the_status(suffering: Suffering) -> None:
+    result = CliRunner().invoke(app, ["status", str(suffering.study.folder)], terminal_width=500)
+    assert result.exit_code == 0
+    assert result.exception is None
+    lines = result.output.splitlines()
+    for row in suffering.failures_csv.itertuples():
+        expected = f"failed {row.material} × {row.potential}: {row.failure}"
+        assert expected in lines
+
+
+def test_an_unforeseen_error_keeps_its_traceback(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr("softmode.harmonic.plan_displacements", broken)
+    settings = tiny_study(tiny_dataset, tmp_path / "o", ids=["Cu"])
+    study, report = run_tiny(settings)
+    assert report.failed == 1
+    failure = study.records(study.cells[0])["displaced_forces"].failure
+    assert failure is not None
+    assert failure.kind == "ZeroDivisionError"
+    assert "nobody thought of this" in failure.message
+    assert "Traceback" in failure.details
+    assert failure.transient
+    monkeypatch.undo()
+    _, report = run_tiny(settings)
+    assert (report.computed, report.failed) == (1, 0)
+
+
+def test_only_what_may_succeed_is_tried_again(suffering: Suffering) -> None:
+    tried: list[str] = []
+    again = open_study(suffering.study.settings)
+    report = run_study(again, lambda cell, outcome: tried.append(cell.label))
+    assert set(tried) == TRANSIENT
+    # materials that cannot be read fail for good, whatever the potential
+    assert tried.count("absent") == 2
+    assert report.found == 48 - len(tried)
+    assert report.failed == len(tried)
+
+
+def test_weights_that_come_back_are_used(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for a module that is installed later."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entry = {"name": "module_of_later:make", "label": "later"}
+    settings = tiny_study(tiny_dataset, tmp_path / "o", emt(), entry, ids=["Cu"])
+    study, report = run_tiny(settings)
+    assert list(cell_table(study)["state"]) == [OK, FAILED]
+    (tmp_path / "module_of_later.py").write_text("from ase.calculators.emt import EMT as make\n")
+    study, report = run_tiny(settings)
+    assert (report.found, report.computed, report.failed) == (1, 1, 0)
+    assert list(cell_table(study)["state"]) == [OK, OK]
+
+
+@pytest.mark.parametrize("first", ["narrow", "wide"])
+def test_covered_elements_are_part_of_a_potential(tiny_dataset: Path, tmp_path: Path, first: str) -> None:
+    """Neither may a refused element look computed, nor a computed one refused, whichever came first."""
+    both = [emt("narrow", elements=["Al"]), emt("wide")]
+    order = both if first == "narrow" else both[::-1]
+    study, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", *order, ids=["Cu"]))
+    states = cell_table(study).set_index("potential")["state"].to_dict()
+    assert states == {"narrow": FAILED, "wide": OK}
+
+
+@pytest.mark.parametrize("workers", [2])
+def test_a_worker_that_dies_takes_no_other_cell_with_it(
+    tiny_dataset: Path, tmp_path: Path, importable_helpers: None, workers: int
+) -> None:
+    settings = tiny_study(
+        tiny_dataset, tmp_path / "o", factory("dying_emt", "dying", element="Au"), run={"workers": workers}
+    )
+    study, report = run_tiny(settings)
+    table = cell_table(study).set_index("material")
+    assert table["state"].to_dict() == {"Al": OK, "Au": FAILED, "Cu": OK}
+    assert table.loc["Au", "failure_kind"] == "WorkerDied"
+    assert "Au with dying" in table.loc["Au", "failure"]
+    assert "fewer workers" in table.loc["Au", "failure"]
+    assert (report.computed, report.failed) == (3, 1)
+    assert not study.settled(study.cells[1])  # tried again: there may be more memory then
+    assert study.settled(study.cells[0])

@@ -1,0 +1,126 @@
+"""A killed or interrupted run: what was finished is kept, and going on gives what an undisturbed run gives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_study import factory, record_contents, record_times, run_tiny, study_toml, tiny_study
+
+from softmode.study.folder import reopen_study
+from softmode.study.settings import StudySettings
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+SLOW = factory("slow_emt", seconds=0.25)
+
+
+def settings_of(dataset: Path, folder: Path) -> StudySettings:
+    return tiny_study(dataset, folder, SLOW, run={"workers": 2})
+
+
+def start(study_file: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from softmode.cli.app import main; main()", "run", str(study_file)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def members(session: int) -> list[int]:
+    """Living processes of a session."""
+    alive = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            after_name = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(after_name[3]) == session and after_name[0] != "Z":
+            alive.append(int(entry.name))
+    return alive
+
+
+def wait_for_records(folder: Path, process: subprocess.Popen[str], n: int = 1) -> None:
+    until = time.monotonic() + 60
+    while len(list((folder / "records").glob("*/*.h5"))) < n:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def wait_until_gone(session: int) -> float:
+    started = time.monotonic()
+    while members(session):
+        assert time.monotonic() < started + 20, f"still alive: {members(session)}"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+@pytest.mark.usefixtures("importable_helpers")
+def test_kill_9_loses_only_the_cells_in_flight(tiny_dataset: Path, tmp_path: Path) -> None:
+    settings = settings_of(tiny_dataset, tmp_path / "killed")
+    process = start(study_toml(tmp_path / "study.toml", settings))
+    wait_for_records(settings.output, process)
+    process.kill()
+    process.communicate()
+    wait_until_gone(process.pid)
+    study = reopen_study(settings.output)
+    before = record_times(study)
+    kept = record_contents(study)
+    assert 1 <= len(before) < 6
+    created = {key: study.store.read(key).created for key in before}
+
+    study, report = run_tiny(settings)
+    assert report.failed == 0
+    assert report.found + report.computed == 3
+    after = record_times(study)
+    assert {key: after[key] for key in before} == before
+    assert {key: study.store.read(key).created for key in before} == created
+    assert not list(study.store.root.glob("*/.*"))
+
+    undisturbed, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "undisturbed", SLOW))
+    contents = record_contents(study)
+    assert contents == record_contents(undisturbed)
+    assert {key: contents[key] for key in kept} == kept
+
+
+@pytest.mark.usefixtures("importable_helpers")
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_an_interrupt_says_how_to_go_on(tiny_dataset: Path, tmp_path: Path, whole_group: bool) -> None:
+    """Ctrl-C in a terminal goes to the whole process group, `kill -INT` to the main process."""
+    settings = settings_of(tiny_dataset, tmp_path / "o")
+    process = start(study_toml(tmp_path / "study.toml", settings))
+    wait_for_records(settings.output, process, n=2)
+    if whole_group:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, (out, err)
+    assert "Traceback" not in out + err
+    assert "interrupted; what was finished is kept" in err
+    wait_until_gone(process.pid)
+    assert record_times(reopen_study(settings.output))
+
+
+@pytest.mark.usefixtures("importable_helpers")
+def test_an_interrupt_while_workers_start_shows_no_traceback(tiny_dataset: Path, tmp_path: Path) -> None:
+    settings = settings_of(tiny_dataset, tmp_path / "o")
+    process = start(study_toml(tmp_path / "study.toml", settings))
+    until = time.monotonic() + 60
+    while len(members(process.pid)) < 4:  # the command, the resource tracker, two workers
+        assert time.monotonic() < until
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
+    wait_until_gone(process.pid)
