@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from softmode.cli.console import out, progress
@@ -69,10 +70,10 @@ def _materials(kind: str, path: Path | None, as_json: bool) -> None:
         table.add_column(column)
     for row in rows:
         if "error" in row:
-            table.add_row(str(row["name"]), "[red]unreadable[/red]", str(row["error"]), "", "")
+            table.add_row(escape(row["name"]), "[red]unreadable[/red]", escape(row["error"]), "", "")
         else:
             table.add_row(
-                str(row["name"]),
+                escape(row["name"]),
                 str(row["formula"]),
                 str(row.get("prototype", "")),
                 str(row["n_supercell_atoms"]),

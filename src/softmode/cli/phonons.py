@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import out
@@ -17,6 +18,7 @@ from softmode.potentials import PotentialSettings, resolve
 from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
 from softmode.report.style import PALETTE
 from softmode.study.one_off import HarmonicOneOff, score_phonons
+from softmode.study.settings import explain
 
 
 def _json(result: HarmonicOneOff) -> dict[str, Any]:
@@ -109,8 +111,9 @@ def phonons(
             {"name": potential, "dtype": dtype, "device": device, "kwargs": json.loads(kwargs)}
         )
     except ValueError as error:
+        reason = explain(error) if isinstance(error, ValidationError) else str(error)
         raise SettingsError(
-            f"potential {potential!r}", f"its options are not valid ({error})", "Correct them"
+            f"potential {potential!r}", f"its options are not valid ({reason})", "Correct them"
         ) from error
     changes: dict[str, object] = {"relax": True} if relax else {}
     result = score_phonons(open_reference(reference), resolve(settings), named_protocol(protocol, **changes))

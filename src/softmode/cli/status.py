@@ -20,12 +20,12 @@ def status(
     """Say how many cells of a study are done, failed (and why) and still to compute."""
     study = reopen_study(folder)
     cells = cell_table(study)
-    table = Table(title=study.settings.name, title_justify="left")
+    table = Table(title=escape(study.settings.name), title_justify="left")
     for column in ("potential", "done", "failed", "to compute"):
         table.add_column(column, justify="left" if column == "potential" else "right")
     for potential, rows in cells.groupby("potential", sort=False):
         counts = rows["state"].value_counts()
-        table.add_row(str(potential), *[str(counts.get(state, 0)) for state in (OK, FAILED, PENDING)])
+        table.add_row(escape(str(potential)), *[str(counts.get(state, 0)) for state in (OK, FAILED, PENDING)])
     out.print(table)
     for failure in failures(cells).itertuples():
         out.print(

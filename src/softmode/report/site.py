@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,9 @@ from plotly.offline import get_plotlyjs
 from softmode import __version__
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.report import interactive
+from softmode.report.data import ReportData
 from softmode.report.style import colours, group_name
 from softmode.study.results import FAILED, OK, PENDING
-
-if TYPE_CHECKING:
-    from softmode.report.build import ReportData
 
 _CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
 

@@ -199,9 +199,9 @@ def failures(table: pd.DataFrame) -> pd.DataFrame:
 def extremes(table: pd.DataFrame, potential: str) -> dict[str, str]:
     """Best, median and worst material of a potential by RMSE(ω²) on the path; fewer where there are fewer."""
     done = table[(table["state"] == OK) & (table["potential"] == potential)]
-    ordered = done.sort_values("path_rmse_w2_THz2")["material"].tolist()
-    if not ordered:
+    if done.empty:
         return {}
+    ordered = done.sort_values("path_rmse_w2_THz2")["material"].tolist()
     if len(ordered) == 1:
         return {"": ordered[0]}
     if len(ordered) == 2:

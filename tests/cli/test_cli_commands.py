@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_study import EMT_NAME, emt, factory, run_tiny, study_toml, tiny_study
+from typer.testing import CliRunner
+
+from softmode.cli.app import app
+from softmode.errors import SoftmodeError
+from softmode.study.results import cell_table
+
+PROMISED = {
+    *("material", "formula", "potential", "protocol", "n_q", "rmse_w2_THz2", "rmse_vg_THzA"),
+    *("lowest_reference_THz", "lowest_model_THz", "asr_reference", "asr_model", "softening"),
+}
+
+
+def call(*arguments: str | Path) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments: str | Path) -> str:
+    result = call(*arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
+def process(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command as a shell starts it."""
+    start = [sys.executable, "-c", "from softmode.cli.app import main; main()"]
+    command = [*start, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_help_lists_the_commands() -> None:
+    shown = succeed("--help")
+    for command in ("demo", "phonons", "run", "status", "report", "datasets", "potentials"):
+        assert command in shown
+        assert "Usage" in succeed(command, "--help")
+
+
+def test_the_version() -> None:
+    import importlib.metadata
+
+    assert succeed("--version").strip() == f"softmode {importlib.metadata.version('softmode')}"
+
+
+@pytest.mark.parametrize("protocol", ["default", "yang2026"])
+def test_one_off_figures_are_those_of_a_study(tiny_dataset: Path, tmp_path: Path, protocol: str) -> None:
+    arguments = ("--reference", tiny_dataset / "Cu", "--potential", EMT_NAME, "--protocol", protocol)
+    shown = json.loads(succeed("phonons", *arguments, "--json"))
+    assert shown.keys() >= PROMISED
+    assert (shown["material"], shown["formula"], shown["protocol"]) == ("Cu", "Cu", protocol)
+    assert shown["potential"] == EMT_NAME
+    settings = tiny_study(
+        tiny_dataset,
+        tmp_path / "o",
+        ids=["Cu"],
+        protocol={"name": protocol, "points_per_segment": 50, "mesh_length": 60.0},
+    )
+    assert settings.protocol.name == protocol
+    row = cell_table(run_tiny(settings)[0]).iloc[0]
+    for name in ("n_q", "rmse_w2_THz2", "rmse_vg_THzA", "lowest_reference_THz", "softening"):
+        assert shown[name] == row[f"path_{name}"]
+    assert shown["mesh_rmse_w2_THz2"] == row["mesh_rmse_w2_THz2"]
+    assert shown["asr_model"] == row["asr_model_eV_per_A2"]
+    assert shown["softening"] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_one_off_as_a_table_and_a_picture(tiny_dataset: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "bands.png"
+    arguments = ("--reference", tiny_dataset / "Al", "--potential", "softmode_test_factories:scaled_emt")
+    shown = succeed("phonons", *arguments, "--kwargs", '{"factor": 0.5}', "--plot", picture)
+    assert "softening" in shown
+    assert "0.5" in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def a_study(dataset: Path, folder: Path, *potentials: dict[str, Any]) -> Path:
+    settings = tiny_study(dataset, folder / "o", *potentials, ids=["Al", "Cu"])
+    return study_toml(folder / "study.toml", settings)
+
+
+def test_run_status_and_report(tiny_dataset: Path, tmp_path: Path) -> None:
+    study_file = a_study(tiny_dataset, tmp_path, emt(), factory("raising_emt", "broken [/red]"))
+    result = call("run", study_file)
+    assert result.exit_code == 0, (result.output, result.exception)
+    shown = " ".join(result.stdout.split())
+    assert "4 cells: 0 were there, 4 computed now, 2 of these failed" in shown
+    page = tmp_path / "o" / "report" / "index.html"
+    assert str(page) in shown
+    assert page.is_file()
+    assert "failed Al (Al) × broken [/red]: broken [/red]: failed on configuration 0" in result.stderr
+    assert "the sum [/of] all [red] fears" in result.stderr
+
+    again = " ".join(succeed("run", study_file).split())
+    assert "4 cells: 4 were there, 0 computed now, 0 of these failed" in again
+
+    status = succeed("status", tmp_path / "o")
+    rows = [line.split("│")[1:-1] for line in status.splitlines() if line.startswith("│")]
+    counts = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
+    assert counts == {"emt": ["2", "0", "0"], "broken [/red]": ["0", "2", "0"]}
+    assert "failed Cu × broken [/red]:" in status
+
+    page.unlink()
+    shown = succeed("report", tmp_path / "o")
+    assert str(page) in shown
+    assert page.is_file()
+
+
+def test_options_of_run_override_the_file(tiny_dataset: Path, tmp_path: Path) -> None:
+    study_file = a_study(tiny_dataset, tmp_path, emt())
+    succeed("run", study_file, "--output", tmp_path / "elsewhere", "--workers", "1")
+    assert (tmp_path / "elsewhere" / "study.json").is_file()
+    assert not (tmp_path / "o").exists()
+    assert json.loads((tmp_path / "elsewhere" / "study.json").read_text())["run"]["workers"] == 1
+
+
+def test_status_of_a_study_that_has_not_begun(tiny_dataset: Path, tmp_path: Path) -> None:
+    from softmode.study.folder import open_study
+
+    open_study(tiny_study(tiny_dataset, tmp_path / "o"))
+    [row] = [line for line in succeed("status", tmp_path / "o").splitlines() if "emt" in line]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["emt", "0", "0", "3"]
+
+
+def test_datasets_are_listed() -> None:
+    known = json.loads(succeed("datasets", "--json"))
+    assert {info["name"] for info in known} == {"phonondb", "phonopy", "example"}
+    for info in known:
+        assert info["holds"]
+        assert info["citation"]
+        assert info["licence"]
+    shown = succeed("datasets")
+    for info in known:
+        assert info["name"] in shown
+
+
+def test_materials_of_a_dataset_are_listed(own_dataset: Path) -> None:
+    (own_dataset / "Au" / "POSCAR").write_text("nothing [/red]")
+    listed = json.loads(succeed("datasets", "phonopy", "--path", own_dataset, "--json"))
+    assert [item["name"] for item in listed] == ["Al", "Au", "Cu"]
+    assert listed[0]["formula"] == "Al"
+    assert listed[0]["n_supercell_atoms"] == 8
+    assert "POSCAR" in listed[1]["error"]
+    shown = succeed("datasets", "phonopy", "--path", own_dataset)
+    assert "3 materials" in shown
+    assert "unreadable" in shown
+
+
+def test_potentials_are_listed() -> None:
+    listed = json.loads(succeed("potentials", "--json"))
+    names = {item["name"] for item in listed}
+    assert {"chgnet", "7net-0"} <= names
+    for item in listed:
+        assert item["family"]
+        assert item["training_data"]
+        assert item["level_of_theory"]
+        assert item["licence"]
+        assert item["weights"]
+        assert "Cs" in item["elements"] or not item["elements"]
+    shown = succeed("potentials")
+    assert "chgnet" in shown
+    assert "module:factory" in shown
+
+
+def bad_calls(dataset: Path, folder: Path) -> dict[str, tuple[Sequence[str | Path], str]]:
+    """Arguments, and what the error must name."""
+    unknown_key = folder / "unknown.toml"
+    unknown_key.write_text('[dataset]\nkind = "example"\n[[potential]]\nname = "chgnet"\n[run]\nworkes = 1\n')
+    phonons = ("phonons", "--reference", dataset / "Cu", "--potential")
+    return {
+        "no study file": (("run", folder / "none.toml"), "none.toml"),
+        "unknown key": (("run", unknown_key), "did you mean 'workers'"),
+        "no study": (("status", folder), "holds no study"),
+        "no study to report": (("report", folder), "holds no study"),
+        "no such reference": (("phonons", "--reference", folder / "x", "--potential", EMT_NAME), "/x"),
+        "many materials": (("phonons", "--reference", dataset, "--potential", EMT_NAME), "3 materials"),
+        "unknown potential": ((*phonons, "chgnett"), "chgnet"),
+        "unknown protocol": ((*phonons, EMT_NAME, "--protocol", "yang"), "yang2026"),
+        "bad kwargs": ((*phonons, EMT_NAME, "--kwargs", "{"), "options"),
+        "bad dtype": ((*phonons, EMT_NAME, "--dtype", "float16"), "float64"),
+        "bad picture": ((*phonons, EMT_NAME, "--plot", folder / "x.bmp"), "x.bmp"),
+        "no folder for the picture": ((*phonons, EMT_NAME, "--plot", folder / "no" / "x.png"), "x.png"),
+        "raising": ((*phonons, "softmode_test_factories:raising_emt"), "all [red] fears"),
+        "unknown dataset": (("datasets", "phonodb"), "phonondb"),
+        "no path": (("datasets", "phonondb"), "no path is given"),
+    }
+
+
+CASES = (
+    *("no study file", "unknown key", "no study", "no study to report", "no such reference"),
+    *("many materials", "unknown potential", "unknown protocol", "bad kwargs", "bad dtype"),
+    *("bad picture", "no folder for the picture", "raising", "unknown dataset", "no path"),
+)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_line(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any, case: str
+) -> None:
+    from softmode.cli.app import main
+
+    arguments, named = bad_calls(tiny_dataset, tmp_path)[case]
+    monkeypatch.setattr(sys, "argv", ["softmode", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    out, err = capfd.readouterr()
+    assert caught.value.code == 1
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert named in err
+    assert "Traceback" not in err
+
+
+def test_errors_of_a_true_process(tmp_path: Path) -> None:
+    done = process("run", tmp_path / "none [/x].toml")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"error: {tmp_path}/none [/x].toml: cannot be read (No such file or directory). "
+        "Give an existing study file.\n"
+    )
+
+
+def test_a_true_process_leaves_json_alone_on_standard_output(
+    tiny_dataset: Path, importable_helpers: None
+) -> None:
+    done = process("phonons", "--reference", tiny_dataset / "Cu", "--potential", EMT_NAME, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["material"] == "Cu"
+    assert done.stderr == ""
+
+
+def test_misuse_of_options_is_status_2() -> None:
+    assert call("phonons").exit_code == 2
+    assert call("run", "x.toml", "--workers", "0").exit_code == 2
+    assert call("nonsense").exit_code == 2
+
+
+def test_errors_reach_library_users_as_exceptions(tmp_path: Path) -> None:
+    result = call("status", tmp_path)
+    assert isinstance(result.exception, SoftmodeError)
+
+
+@pytest.mark.real_potential
+def test_the_demo(tmp_path: Path) -> None:
+    pytest.importorskip("chgnet")
+    done = process("demo", "--output", tmp_path / "demo", "--potential", "chgnet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / "demo" / "report" / "index.html"
+    assert str(page) in done.stdout
+    assert "Cs2AgBiBr6" in page.read_text(encoding="utf-8")
+    assert "0 of these failed" in done.stdout

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_study import emt, factory, run_tiny, tiny_study, write_metal
+
+from softmode.report.bands import band_overlay
+from softmode.report.build import build_report
+from softmode.report.style import order_groups, pretty_formula
+from softmode.study.folder import Study, reopen_study
+from softmode.study.results import cell_table
+
+PNG, PDF = b"\x89PNG\r\n\x1a\n", b"%PDF-"
+
+
+class Elements(HTMLParser):
+    """Tags with their attributes, and the text outside scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._hidden = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    """A study with results and failures whose data and potentials are gone, and its page."""
+    root = tmp_path_factory.mktemp("reported")
+    for symbol in ("Al", "Au", "Cu"):
+        write_metal(root / "data" / symbol, symbol)
+    settings = tiny_study(
+        root / "data",
+        root / "o",
+        factory("scaled_emt", "soft one", factor=0.8),
+        emt("exact/one"),
+        factory("nan_emt", "nan"),
+    )
+    run_tiny(settings)
+    shutil.rmtree(root / "data")
+    study = reopen_study(root / "o")
+    return study, build_report(study)
+
+
+@pytest.fixture(scope="module")
+def page(reported: tuple[Study, Path]) -> str:
+    return reported[1].read_text(encoding="utf-8")
+
+
+def test_it_is_where_it_is_said_to_be(reported: tuple[Study, Path]) -> None:
+    assert reported[1] == reported[0].folder / "report" / "index.html"
+
+
+def test_the_page_needs_no_other_file_and_no_network(page: str) -> None:
+    elements = Elements(page)
+    for tag, attributes in elements.tags:
+        for name in ("src", "href", "srcset", "data", "poster", "action"):
+            value = attributes.get(name)
+            if value is None:
+                continue
+            assert not value.startswith(("http:", "https:", "//")), (tag, value)
+            assert tag == "a" or value.startswith(("#", "data:")), (tag, value)
+        assert tag not in ("link", "iframe")
+    assert len(page) > 1_000_000  # plotly itself is inside
+    assert "Plotly.newPlot" in page
+    styles = "".join(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
+    assert "@import" not in styles
+    assert "url(" not in styles
+
+
+def test_links_to_records_lead_to_them(reported: tuple[Study, Path], page: str) -> None:
+    links = [attributes["href"] for tag, attributes in Elements(page).tags if tag == "a"]
+    records = [link for link in links if link is not None and link.endswith(".h5")]
+    assert len(records) == 6
+    for link in records:
+        assert (reported[1].parent / link).resolve().is_file()
+    targets = {attributes.get("id") for _, attributes in Elements(page).tags}
+    assert {link[1:] for link in links if link is not None and link.startswith("#")} <= targets
+
+
+def test_the_page_names_materials_potentials_and_reasons(page: str) -> None:
+    text = Elements(page).text
+    for word in ("Al", "Au", "Cu", "soft one", "exact/one", "nan", "NonFiniteForces"):
+        assert word in text
+    assert text.count("returned NaN or infinite values for configuration") == 3
+    assert "default+" in text
+    assert "seed 2026" in text
+
+
+def test_the_ranking_on_the_page(reported: tuple[Study, Path], page: str) -> None:
+    rows = re.findall(r"<tr class=\"overall\">(.*?)</tr>", page, re.DOTALL)
+    first_cells = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in rows]
+    assert [cells[0] for cells in first_cells] == ["exact/one", "soft one", "nan"]
+    assert first_cells[1][8].startswith("0.8")
+    assert first_cells[2][2:4] == ["0", "3"]
+    assert "∞" in first_cells[2]
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_every_figure_is_drawn(reported: tuple[Study, Path], suffix: str) -> None:
+    folder = reported[1].parent / "figures"
+    names = {path.stem for path in folder.glob(f"*.{suffix}")}
+    assert names == {"errors_scatter", "errors_boxes", "stability", "bands_soft_one", "bands_exact_one"}
+    for path in folder.glob(f"*.{suffix}"):
+        content = path.read_bytes()
+        assert content.startswith(PNG if suffix == "png" else PDF)
+        assert len(content) > 8_000
+
+
+def test_pictures_are_not_blank(reported: tuple[Study, Path]) -> None:
+    from matplotlib.image import imread
+
+    for path in (reported[1].parent / "figures").glob("*.png"):
+        picture = imread(path)[..., :3]
+        assert min(picture.shape[:2]) > 300
+        assert len(np.unique((255 * picture).astype(int).reshape(-1, 3), axis=0)) > 20
+
+
+def test_tables_have_the_promised_columns(reported: tuple[Study, Path]) -> None:
+    folder = reported[1].parent / "tables"
+    tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
+    assert set(tables) == {"cells", "ranking", "failures", "records"}
+    assert {
+        *("material", "formula", "group", "prototype", "potential", "state", "failure_kind", "failure"),
+        *("path_rmse_w2_THz2", "path_rmse_vg_THzA", "mesh_rmse_w2_THz2", "mesh_rmse_vg_THzA"),
+        *("path_lowest_reference_THz", "path_lowest_model_THz", "path_softening", "mesh_softening"),
+        *("path_mean_frequency_reference_THz", "path_mean_frequency_model_THz"),
+        *("path_bandwidth_reference_THz", "path_bandwidth_model_THz", "path_stability_agrees"),
+        *("asr_reference_eV_per_A2", "asr_model_eV_per_A2", "seconds"),
+    } <= set(tables["cells"].columns)
+    assert {
+        *("potential", "group", "n", "failed", "median_rmse_w2_THz2", "median_rmse_w2_THz2_low"),
+        *("median_rmse_w2_THz2_high", "median_rmse_w2_THz2_failures_as_wrong", "median_rmse_vg_THzA"),
+        *("median_softening", "stability_agreement", "stability_agreement_failures_as_wrong"),
+    } <= set(tables["ranking"].columns)
+    assert list(tables["failures"].columns) == [
+        *("material", "formula", "group", "potential", "failure_kind", "failure")
+    ]
+    assert {"material", "potential", "measurement", "key", "file", "created", "software"} <= set(
+        tables["records"].columns
+    )
+    assert len(tables["cells"]) == 9
+    assert len(tables["failures"]) == 3
+    expected = cell_table(reported[0])["path_rmse_w2_THz2"].to_numpy(float)
+    np.testing.assert_array_equal(tables["cells"]["path_rmse_w2_THz2"].to_numpy(), expected)
+
+
+def test_overlays_are_those_of_the_record(reported: tuple[Study, Path]) -> None:
+    overlay = band_overlay(reported[0], "soft one", "Cu", "best")
+    assert overlay is not None
+    np.testing.assert_allclose(overlay.model, np.sqrt(0.8) * overlay.reference, atol=1e-4)
+    pieces = overlay.pieces()
+    assert pieces[0].start == 0
+    assert pieces[-1].stop == len(overlay.path.distances)
+    assert [piece.stop for piece in pieces[:-1]] == [piece.start for piece in pieces[1:]]
+    assert len(pieces) < len(overlay.path.segments)  # Γ–X–U | K–Γ–L–W–X: segments that meet are one line
+    assert band_overlay(reported[0], "nan", "Cu", "") is None
+
+
+def test_without_any_result_there_is_still_a_page(tiny_dataset: Path, tmp_path: Path) -> None:
+    settings = tiny_study(tiny_dataset, tmp_path / "o", factory("nan_emt"), ids=["Al", "Cu"])
+    study, _ = run_tiny(settings)
+    page = build_report(study).read_text(encoding="utf-8")
+    text = Elements(page).text
+    assert text.count("returned NaN or infinite values") == 2
+    assert len(pd.read_csv(study.folder / "report" / "tables" / "failures.csv")) == 2
+    assert not (study.folder / "report" / "figures").exists()
+
+
+def test_before_anything_is_computed_there_is_a_page(tiny_dataset: Path, tmp_path: Path) -> None:
+    from softmode.study.folder import open_study
+
+    open_study(tiny_study(tiny_dataset, tmp_path / "o"))
+    page = build_report(reopen_study(tmp_path / "o")).read_text(encoding="utf-8")
+    assert "not computed yet" in page
+    assert len(pd.read_csv(tmp_path / "o" / "report" / "tables" / "cells.csv")) == 3
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a study in which every name is an attack on HTML."""
+    root = tmp_path_factory.mktemp("hostile")
+    write_metal(root / "data" / "<script>alert(1)<script>", "Cu")
+    write_metal(root / "data" / "tom & <b>", "Al")
+    settings = tiny_study(
+        root / "data",
+        root / "o",
+        emt("<img src=x onerror=alert(2)>"),
+        factory("raising_emt", "</script><script>alert(3)</script>", message="<script>alert(4)</script>"),
+        name="<script>alert(5)</script>",
+    )
+    return build_report(run_tiny(settings)[0]).read_text(encoding="utf-8")
+
+
+def test_names_are_no_html(hostile: str) -> None:
+    elements = Elements(hostile)
+    assert not [attributes for tag, attributes in elements.tags if tag == "img"]
+    assert "<script>alert" not in hostile
+    assert "<img src=x" not in hostile
+    for number in (1, 3, 4, 5):
+        assert f"<script>alert({number})" in elements.text
+    assert "<img src=x onerror=alert(2)>" in elements.text
+
+
+def test_names_are_no_formulas(tmp_path: Path) -> None:
+    """A dollar sign in a name does not break the type setting of figures."""
+    write_metal(tmp_path / "data" / "$x^$ \\frac", "Al")
+    settings = tiny_study(tmp_path / "data", tmp_path / "o", emt("$\\frac{1$ _^"))
+    study, _ = run_tiny(settings)
+    assert build_report(study).is_file()
+    assert len(list((tmp_path / "o" / "report" / "figures").glob("*.png"))) == 4
+
+
+def test_formulas_and_groups_are_set_as_in_print() -> None:
+    assert pretty_formula("Cs2AgBiBr6") == "Cs$_{2}$AgBiBr$_{6}$"
+    assert pretty_formula("C12H22O11") == "C$_{12}$H$_{22}$O$_{11}$"
+    assert order_groups(["rock_salt", "I", "F", "Br", "Cl", "F"]) == ["F", "Cl", "Br", "I", "rock_salt"]
