@@ -34,6 +34,7 @@ def importable_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

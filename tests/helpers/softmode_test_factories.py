@@ -1,4 +1,4 @@
-"""Calculators and executors for tests, named as ``softmode_test_factories:…``; worker processes import them."""
+"""Calculators and executors for tests, named ``softmode_test_factories:…``; workers import them."""
 
 from __future__ import annotations
 

@@ -131,7 +131,8 @@ def test_pictures_are_not_blank(reported: tuple[Study, Path]) -> None:
     for path in (reported[1].parent / "figures").glob("*.png"):
         picture = imread(path)[..., :3]
         assert min(picture.shape[:2]) > 300
-        assert len(np.unique((255 * picture).astype(int).reshape(-1, 3), axis=0)) > 20
+        numbers = (255 * picture[::2, ::2]).astype(int) @ [1, 256, 65536]
+        assert len(np.unique(numbers)) > 20
 
 
 def test_tables_have_the_promised_columns(reported: tuple[Study, Path]) -> None:

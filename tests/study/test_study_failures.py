@@ -27,7 +27,7 @@ BAD_MATERIALS = {
 }
 BAD_POTENTIALS = {
     "narrow": ("UncoveredElement", "does not cover Cu", "potential trained on these elements"),
-    "nan": ("NonFiniteForces", "returned NaN or infinite values", "inspect those configurations"),
+    "no number": ("NonFiniteForces", "returned NaN or infinite values", "inspect those configurations"),
     "raising": ("Potential", "RuntimeError: the sum [/of] all [red] fears", "check"),
     "broken": ("Potential", "making the calculator fails", "Check kwargs"),
     "absent": ("MissingDependency", "no_such_module", "Install it"),
@@ -89,7 +89,7 @@ def suffering(environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
         root / "o",
         emt(),
         {**factory("slow_emt", "narrow", seconds=0.0), "elements": ["Al"]},
-        factory("nan_emt", "nan"),
+        factory("nan_emt", "no number"),
         factory("raising_emt", "raising"),
         factory("scaled_emt", "broken"),
         {"name": "no_such_module:factory", "label": "absent"},

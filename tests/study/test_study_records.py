@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 from collections.abc import Iterator
@@ -191,13 +192,12 @@ def test_a_full_disk_names_the_folder_and_the_remedy(
     def full(*args: Any, **kwargs: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    class FullFile(io.BytesIO):
+        write = full
+
     def fdopen(handle: int, mode: str) -> Any:
-        file = os.open  # the descriptor is closed with the file below
-        del file
-        opened = open(handle, mode)  # noqa: PTH123, SIM115
-        return type(
-            "Full", (), {"__enter__": lambda self: self, "__exit__": lambda *a: opened.close(), "write": full}
-        )()
+        os.close(handle)
+        return FullFile()
 
     if step == "fsync":
         monkeypatch.setattr(os, "fsync", full)

@@ -11,6 +11,7 @@ from softmode.harmonic.dispersion import (
     degenerate_set_starts,
     real_space_dynamical_matrix,
     signed_square,
+    solve_modes,
 )
 from softmode.harmonic.finite_displacement import (
     DisplacementPlan,
@@ -18,8 +19,9 @@ from softmode.harmonic.finite_displacement import (
     force_constants_from_forces,
     plan_displacements,
     reference_force_constants,
+    symmetrised,
 )
-from softmode.harmonic.lattice import build_phonopy, with_cell
+from softmode.harmonic.lattice import build_phonopy, full_force_constants, supercell_of, with_cell
 from softmode.harmonic.non_analytical import dispersion_with_nac
 from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
 from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
@@ -42,6 +44,7 @@ __all__ = [
     "degenerate_set_starts",
     "dispersion_with_nac",
     "force_constants_from_forces",
+    "full_force_constants",
     "named_protocol",
     "plan_displacements",
     "q_mesh",
@@ -49,5 +52,8 @@ __all__ = [
     "reference_force_constants",
     "relax_cell",
     "signed_square",
+    "solve_modes",
+    "supercell_of",
+    "symmetrised",
     "with_cell",
 ]

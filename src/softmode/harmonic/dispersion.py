@@ -221,6 +221,29 @@ def _solve(
     return frequencies, set_means(velocities, degenerate_set_starts(frequencies))
 
 
+def solve_modes(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> tuple[FloatArray, ComplexArray]:
+    """Frequencies and eigenvectors at a few q-points.
+
+    Parameters
+    ----------
+    matrix : RealSpaceDynamicalMatrix
+        From :func:`real_space_dynamical_matrix`.
+    qpoints : (n_q, 3) array
+        Fractional coordinates in the reciprocal basis of the primitive cell.
+
+    Returns
+    -------
+    frequencies : (n_q, n_bands) array
+        THz, imaginary modes negative.
+    eigenvectors : (n_q, n_bands, n_bands) array
+        Columns, for Bloch waves with phases of lattice vectors alone (not of atomic positions).
+    """
+    phases = 2.0 * np.pi * (qpoints @ matrix.lattice_points.T)
+    dynamical = _complex(np.cos(phases) @ matrix.even, np.sin(phases) @ matrix.odd, matrix.n_bands)
+    eigenvalues, eigenvectors = np.linalg.eigh(dynamical)
+    return _frequencies(eigenvalues), eigenvectors
+
+
 def _threads(requested: int | None) -> int:
     if requested is not None:
         return max(1, requested)

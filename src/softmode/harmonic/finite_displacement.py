@@ -9,9 +9,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 
-from softmode.harmonic.lattice import compact_force_constants
+from softmode.harmonic.lattice import compact_force_constants, full_force_constants, supercell_of
 from softmode.material import DisplacementForces, ForceConstants, Material
 
 FloatArray = NDArray[np.float64]
@@ -58,15 +57,7 @@ def plan_displacements(phonon: Phonopy, distance: float) -> DisplacementPlan:
     displacements = np.zeros((len(dataset["first_atoms"]), len(phonon.supercell), 3))
     for index, first_atom in enumerate(dataset["first_atoms"]):
         displacements[index, first_atom["number"]] = first_atom["displacement"]
-    supercell = phonon.supercell
-    perfect = Atoms(
-        numbers=supercell.numbers,
-        scaled_positions=supercell.scaled_positions,
-        cell=supercell.cell,
-        masses=supercell.masses,
-        pbc=True,
-    )
-    return DisplacementPlan(perfect=perfect, displacements=displacements)
+    return DisplacementPlan(perfect=supercell_of(phonon).to_atoms(), displacements=displacements)
 
 
 def _phonopy_dataset(data: DisplacementForces) -> tuple[dict[str, Any], str | None]:
@@ -133,6 +124,5 @@ def acoustic_sum_rule_violation(phonon: Phonopy, force_constants: ForceConstants
     symmetrisation: one is the net force on a displaced supercell, the other the force on an atom when the
     whole crystal is shifted.
     """
-    values = force_constants.values
-    full = values if values.shape[0] == values.shape[1] else compact_fc_to_full_fc(phonon.primitive, values)
+    full = full_force_constants(phonon, force_constants).values
     return float(max(np.abs(full.sum(axis=0)).max(), np.abs(full.sum(axis=1)).max()))

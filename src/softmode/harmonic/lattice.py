@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from phonopy import Phonopy
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from phonopy.structure.atoms import PhonopyAtoms
 
 from softmode.material import Cell, ForceConstants, Material
@@ -50,3 +51,17 @@ def compact_force_constants(phonon: Phonopy, force_constants: ForceConstants) ->
     if values.shape[0] == len(phonon.primitive):
         return force_constants
     return ForceConstants(values[phonon.primitive.p2s_map])
+
+
+def full_force_constants(phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:
+    """Force constants with a first index over all atoms of the supercell."""
+    values = force_constants.values
+    if values.shape[0] == values.shape[1]:
+        return force_constants
+    return ForceConstants(compact_fc_to_full_fc(phonon.primitive, np.array(values)))
+
+
+def supercell_of(phonon: Phonopy) -> Cell:
+    """Return the reference supercell in phonopy's atom order."""
+    supercell = phonon.supercell
+    return Cell(supercell.cell, supercell.scaled_positions, supercell.numbers, supercell.masses)

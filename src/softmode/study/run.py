@@ -239,7 +239,7 @@ def _on_processes(
         else:
             suspects = []
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
         for cell in suspects:
             yield cell, _alone(study, cell, threads)
 
