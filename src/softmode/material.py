@@ -428,7 +428,7 @@ class Material:
     @property
     def group(self) -> str:
         """The key results are grouped by: the halide where there is one, else the prototype."""
-        return self.tags.get("halide") or self.tags.get("prototype") or "all"
+        return self.tags.get("halide") or self.tags.get("prototype") or "ungrouped"
 
     @cached_property
     def structure_digest(self) -> str:

@@ -187,7 +187,10 @@ def bad_calls(dataset: Path, folder: Path) -> dict[str, tuple[Sequence[str | Pat
         "bad kwargs": ((*phonons, EMT_NAME, "--kwargs", "{"), "options"),
         "bad dtype": ((*phonons, EMT_NAME, "--dtype", "float16"), "float64"),
         "bad picture": ((*phonons, EMT_NAME, "--plot", folder / "x.bmp"), "x.bmp"),
-        "no folder for the picture": ((*phonons, EMT_NAME, "--plot", folder / "no" / "x.png"), "x.png"),
+        "no folder for the picture": (
+            (*phonons, EMT_NAME, "--plot", unknown_key / "x.png"),
+            "cannot be written",
+        ),
         "raising": ((*phonons, "softmode_test_factories:raising_emt"), "all [red] fears"),
         "unknown dataset": (("datasets", "phonodb"), "phonondb"),
         "no path": (("datasets", "phonondb"), "no path is given"),

@@ -180,6 +180,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tiny_dataset: Path, copied: Pa
     path = next((copied / "records").glob("*/*.h5"))
     leftover = path.parent / f".{path.name}.abcd.tmp"
     leftover.write_bytes(b"half a record")
+    os.utime(leftover, (0, 0))
     again(tiny_dataset, copied)
     assert not leftover.exists()
 

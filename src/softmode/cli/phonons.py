@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from softmode.potentials import PotentialSettings, resolve
 from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
 from softmode.report.style import PALETTE
 from softmode.study.one_off import HarmonicOneOff, score_phonons
+from softmode.study.records import write_atomically
 from softmode.study.settings import explain
 
 
@@ -79,10 +81,15 @@ def _cell(value: float | bool) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.4g}"
 
 
-def _save_plot(overlay: BandOverlay, path: Path) -> None:
-    if path.suffix not in (".png", ".pdf", ".svg"):
+def _check_plot(path: Path | None) -> None:
+    if path is not None and path.suffix not in (".png", ".pdf", ".svg"):
         raise SettingsError(str(path), "is no picture softmode can write", "Use .png, .pdf or .svg")
-    band_figure([overlay], PALETTE[1]).savefig(path)
+
+
+def _save_plot(overlay: BandOverlay, path: Path) -> None:
+    buffer = io.BytesIO()
+    band_figure([overlay], PALETTE[1]).savefig(buffer, format=path.suffix[1:])
+    write_atomically(path, buffer.getvalue())
 
 
 def phonons(
@@ -106,6 +113,7 @@ def phonons(
     ] = None,
 ) -> None:
     """Compare the phonons of one potential with the DFT phonons of one material."""
+    _check_plot(plot)
     try:
         settings = PotentialSettings.model_validate(
             {"name": potential, "dtype": dtype, "device": device, "kwargs": json.loads(kwargs)}

@@ -43,8 +43,8 @@ def run_with_progress(study: Study) -> RunReport:
         return run_study(study, finished)
 
 
-def say(study: Study, report: RunReport, page: Path) -> None:
-    """Print what was done and where the report is."""
+def say(study: Study, report: RunReport) -> None:
+    """Print what was done, and what could not be stored."""
     out.print(
         f"{report.total} cells: {report.found} were there, {report.computed} computed now, "
         f"{report.failed} of these failed",
@@ -54,13 +54,13 @@ def say(study: Study, report: RunReport, page: Path) -> None:
         text = escape(f"{material} × {potential}: {reason}")
         err.print(f"[red]not stored[/red] {text}", highlight=False, soft_wrap=True)
     out.print(f"records  {study.store.root}", highlight=False, soft_wrap=True)
-    out.print(f"report   {page}", highlight=False, soft_wrap=True)
 
 
 def run_and_report(settings: StudySettings) -> Path:
     """Run a study to its end and write its report; returns the path of the page."""
     study = open_with_progress(settings)
     done = run_with_progress(study)
+    say(study, done)
     page = build_report(study)
-    say(study, done, page)
+    out.print(f"report   {page}", highlight=False, soft_wrap=True)
     return page

@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from softmode.harmonic.lattice import compact_force_constants, full_force_constants, supercell_of
+from softmode.harmonic.lattice import compact_force_constants, full_force_constants, independent, supercell_of
 from softmode.material import DisplacementForces, ForceConstants, Material
 
 FloatArray = NDArray[np.float64]
@@ -51,7 +51,7 @@ def plan_displacements(phonon: Phonopy, distance: float) -> DisplacementPlan:
     distance : float
         Length of each displacement, Å.
     """
-    generator = phonon.replicate()
+    generator = independent(phonon)
     generator.generate_displacements(distance=distance)
     dataset = generator.dataset
     displacements = np.zeros((len(dataset["first_atoms"]), len(phonon.supercell), 3))
@@ -94,7 +94,7 @@ def force_constants_from_forces(phonon: Phonopy, data: DisplacementForces) -> Fo
     ForceConstants
         (n_primitive, n_supercell, 3, 3), eV/Å².
     """
-    solver = phonon.replicate()
+    solver = independent(phonon)
     solver.dataset, calculator = _phonopy_dataset(data)
     solver.produce_force_constants(
         fc_calculator=calculator, calculate_full_force_constants=False, show_drift=False
@@ -111,7 +111,7 @@ def reference_force_constants(phonon: Phonopy, material: Material) -> ForceConst
 
 def symmetrised(phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:
     """Force constants with translational invariance and index permutation symmetry imposed (phonopy)."""
-    worker = phonon.replicate()
+    worker = independent(phonon)
     worker.force_constants = np.array(compact_force_constants(phonon, force_constants).values)
     worker.symmetrize_force_constants(show_drift=False)
     return ForceConstants(worker.force_constants)

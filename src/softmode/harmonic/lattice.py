@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -38,6 +39,14 @@ def build_phonopy(material: Material) -> Phonopy:
         primitive_matrix=np.array(material.primitive_matrix),
         log_level=0,
     )
+
+
+def independent(phonon: Phonopy) -> Phonopy:
+    """Return a phonopy object of the same crystal whose displacements and force constants are its own.
+
+    Cells and symmetry, which are not modified, are shared: ``replicate`` would search the symmetry again.
+    """
+    return copy.copy(phonon)
 
 
 def with_cell(material: Material, cell: Cell) -> Material:

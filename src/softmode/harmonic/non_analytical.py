@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode.harmonic.dispersion import Dispersion, degenerate_set_starts, set_means
-from softmode.harmonic.lattice import compact_force_constants
+from softmode.harmonic.lattice import compact_force_constants, independent
 from softmode.harmonic.qpoints import BandPath
 from softmode.material import ForceConstants, NonAnalyticalCorrection
 
@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 
 def _corrected(phonon: Phonopy, force_constants: ForceConstants, nac: NonAnalyticalCorrection) -> Phonopy:
-    worker = phonon.replicate()
+    worker = independent(phonon)
     worker.force_constants = np.array(compact_force_constants(phonon, force_constants).values)
     worker.nac_params = {
         "born": np.array(nac.born_charges),

@@ -38,7 +38,7 @@ class HarmonicProtocol(BaseModel):
         what is compared stays the force constants. ``off``: neither side is corrected.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = "default"
     dispersion_displacement: float = Field(default=0.01, gt=0, le=0.2)

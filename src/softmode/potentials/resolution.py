@@ -107,6 +107,7 @@ class ResolvedPotential:
             "device": self.settings.device.partition(":")[0],
             "package": self.versions[0],
             "source": self.source_sha256,
+            "elements": sorted(self.settings.elements) if self.settings.elements is not None else None,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

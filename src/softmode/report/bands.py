@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from softmode.harmonic.qpoints import BandPath
-from softmode.report.style import REFERENCE_COLOUR, paper_style, pretty_formula
+from softmode.report.style import REFERENCE_COLOUR, paper_style, plain, pretty_formula
 from softmode.study.folder import Study
 from softmode.study.records import Record
 
@@ -101,7 +101,7 @@ def _draw(axes: Axes, overlay: BandOverlay, colour: str) -> None:
     axes.axhline(0.0, color="0.4", linewidth=0.6)
     axes.grid(axis="y", visible=False)
     role = f"{overlay.role}: " if overlay.role else ""
-    name = f" ({overlay.material})" if overlay.material != overlay.formula else ""
+    name = f" ({plain(overlay.material)})" if overlay.material != overlay.formula else ""
     axes.set_title(
         f"{role}{pretty_formula(overlay.formula)}{name}\nRMSE(ω²) = {overlay.rmse_w2:.3g} THz²",
         fontsize=9,
@@ -125,9 +125,17 @@ def band_figure(overlays: list[BandOverlay], colour: str) -> Figure:
         for axes, overlay in zip(panels, overlays, strict=True):
             _draw(axes, overlay, colour)
         panels[0].set_ylabel("frequency (THz); imaginary below 0")
+        name, dashes = plain(overlays[0].potential), (0, (4, 1.5))
         handles = [
             Line2D([], [], color=REFERENCE_COLOUR, linewidth=1.2, label="reference (DFT)"),
-            Line2D([], [], color=colour, linewidth=1.2, linestyle=(0, (4, 1.5)), label=overlays[0].potential),
+            Line2D(
+                [],
+                [],
+                color=colour,
+                linewidth=1.2,
+                linestyle=(0, (4, 1.5)),
+                label=plain(overlays[0].potential),
+            ),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
         return figure

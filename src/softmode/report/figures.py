@@ -19,6 +19,7 @@ from softmode.report.style import (
     markers,
     order_groups,
     paper_style,
+    plain,
     pretty_formula,
 )
 from softmode.study.results import OK
@@ -75,13 +76,13 @@ def error_scatter(table: pd.DataFrame) -> Figure:
                     linewidths=0,
                 )
             _plain_log(axes, "xy")
-            axes.set_title(potential)
+            axes.set_title(plain(potential))
             _label_extremes(axes, rows)
         for axes in panels:
             axes.set_xlabel(W2_LABEL)
         panels[0].set_ylabel(VG_LABEL)
         handles = [
-            Line2D([], [], linestyle="", marker=marker[g], color=colour[g], label=group_name(g))
+            Line2D([], [], linestyle="", marker=marker[g], color=colour[g], label=plain(group_name(g)))
             for g in groups
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
@@ -133,7 +134,7 @@ def _boxes(axes: Axes, done: pd.DataFrame, column: str) -> None:
             axes.plot(x + spread, values, ".", color=colour[potential], markersize=2.5, alpha=0.7, zorder=3)
     counts = done[done["potential"] == potentials[0]]["group"].value_counts() if potentials else {}
     axes.set_xticks(
-        range(len(groups)), [f"{group_name(group)}\n(n = {counts.get(group, 0)})" for group in groups]
+        range(len(groups)), [f"{plain(group_name(group))}\n(n = {counts.get(group, 0)})" for group in groups]
     )
     axes.set_xlim(-0.6, len(groups) - 0.4)
     _plain_log(axes, "y")
@@ -154,7 +155,7 @@ def error_boxes(table: pd.DataFrame) -> Figure:
         for axes, column, label in ((left, VG, VG_LABEL), (right, W2, W2_LABEL)):
             _boxes(axes, done, column)
             axes.set_ylabel(label)
-        handles = [Patch(facecolor=colour[p], alpha=0.45, label=p) for p in potentials]
+        handles = [Patch(facecolor=colour[p], alpha=0.45, label=plain(p)) for p in potentials]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
         return figure
 
@@ -199,7 +200,8 @@ def stability_figure(table: pd.DataFrame) -> Figure:
         left.set_ylabel("lowest mode, potential (THz)")
         _softening(right, done, groups, potentials)
         handles = [
-            Line2D([], [], linestyle="", marker=marker[p], color=colour[p], label=p) for p in potentials
+            Line2D([], [], linestyle="", marker=marker[p], color=colour[p], label=plain(p))
+            for p in potentials
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
         return figure
@@ -230,7 +232,7 @@ def _softening(axes: Axes, done: pd.DataFrame, groups: list[str], potentials: li
                     [x - 0.35 * width, x + 0.35 * width], [median] * 2, color=MEDIAN_COLOUR, linewidth=2
                 )
     axes.axhline(1.0, color="0.5", linewidth=0.8)
-    axes.set_xticks(range(len(groups)), [group_name(group) for group in groups])
+    axes.set_xticks(range(len(groups)), [plain(group_name(group)) for group in groups])
     axes.set_ylabel("softening (slope of ω² on reference)")
     axes.grid(axis="x", visible=False)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
 
 from softmode import __version__
@@ -140,9 +140,7 @@ def _protocol_lines(protocol: HarmonicProtocol) -> list[str]:
 
 def render_page(data: ReportData) -> str:
     """HTML of the report; needs no other file and no network."""
-    environment = Environment(
-        loader=PackageLoader("softmode.report"), autoescape=select_autoescape(), trim_blocks=True
-    )
+    environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
     counts = data.cells["state"].value_counts()
     return environment.get_template("report.html.j2").render(
         title=data.study.settings.name,

@@ -44,8 +44,15 @@ def markers(names: Sequence[str], kinds: Sequence[str] = MARKERS) -> dict[str, s
     return {name: kinds[index % len(kinds)] for index, name in enumerate(names)}
 
 
+def plain(text: str) -> str:
+    """Text that matplotlib draws as it stands (a dollar sign would begin a formula)."""
+    return text.replace("$", r"\$")
+
+
 def pretty_formula(formula: str) -> str:
     """Formula with subscripts, for matplotlib."""
+    if not formula.isalnum():
+        return plain(formula)
     out, digits = "", ""
     for character in [*formula, ""]:
         if character.isdigit():

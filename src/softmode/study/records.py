@@ -9,6 +9,7 @@ import io
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from softmode.errors import SoftmodeError, StorageError
 Arrays = Mapping[str, NDArray[Any]]
 
 _FORMAT = 1
+_LEFTOVER_SECONDS = 600.0
 _SEAL = b"sha256:"  # followed by the digest of the file up to here; HDF5 ignores what follows its end
 
 
@@ -235,8 +237,13 @@ class RecordStore:
         return record is not None and (record.failure is None or not record.failure.transient)
 
     def remove_leftovers(self) -> int:
-        """Delete temporary files that an interrupted writer left behind; returns how many."""
-        leftovers = list(self.root.glob("*/.*.tmp"))
+        """Delete temporary files that an interrupted writer left behind; returns how many.
+
+        Young ones are left alone: another process may be about to finish them.
+        """
+        now = time.time()
+        found = self.root.glob("*/.*.tmp")
+        leftovers = [path for path in found if now - path.stat().st_mtime > _LEFTOVER_SECONDS]
         for leftover in leftovers:
             leftover.unlink(missing_ok=True)
         return len(leftovers)
