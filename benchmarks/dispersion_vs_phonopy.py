@@ -3,7 +3,7 @@
     python benchmarks/dispersion_vs_phonopy.py
 
 The crystal is the embedded Cs2AgBiBr6 (10-atom primitive cell, 80-atom supercell). softmode's time includes
-sorting the force constants by lattice vector; phonopy's dynamical matrix is set up beforehand, outside the clock.
+sorting the force constants by lattice vector; phonopy's dynamical matrix is set up before the clock starts.
 """
 
 from __future__ import annotations
