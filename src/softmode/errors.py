@@ -52,7 +52,19 @@ class UncoveredElementError(PotentialError):
 
 
 class NonFiniteForcesError(PotentialError):
-    """A potential returned NaN or infinity."""
+    """A potential returned NaN or infinity.
+
+    Parameters
+    ----------
+    subject, problem, remedy : str
+        As for every :class:`SoftmodeError`.
+    configurations : tuple of int
+        Which configurations of the batch, counted from 0.
+    """
+
+    def __init__(self, subject: str, problem: str, remedy: str, configurations: tuple[int, ...] = ()) -> None:
+        super().__init__(subject, problem, remedy)
+        self.configurations = configurations
 
 
 class MissingDependencyError(PotentialError):

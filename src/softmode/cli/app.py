@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from softmode.cli import console, datasets, demo, phonons, potentials, report, run, status
+from softmode.cli import console, datasets, demo, phonons, potentials, report, run, sigma, status
 from softmode.errors import SoftmodeError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ def _options(
 for module, panel in (
     (demo, "Start here"),
     (phonons, "One material"),
+    (sigma, "One material"),
     (run, "Studies"),
     (status, "Studies"),
     (report, "Studies"),

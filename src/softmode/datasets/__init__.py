@@ -1,9 +1,14 @@
-"""Where reference data comes from: each source yields `softmode.material.Material`, read when asked for."""
+"""Where reference data comes from: each source yields `softmode.material.Material`, and some a
+`softmode.material.Trajectory` with it, read when asked for.
+"""
 
+from softmode.datasets.assemble import supercell_of
 from softmode.datasets.atom_map import map_atoms
 from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, Selection, select
 from softmode.datasets.catalog import known_datasets, open_dataset, open_reference
 from softmode.datasets.prototypes import PROTOTYPES, Classification, classify
+from softmode.datasets.trajectory_alignment import align_trajectory
+from softmode.datasets.trajectory_files import read_trajectory
 
 __all__ = [
     "PROTOTYPES",
@@ -12,10 +17,13 @@ __all__ = [
     "DatasetInfo",
     "MaterialEntry",
     "Selection",
+    "align_trajectory",
     "classify",
     "known_datasets",
     "map_atoms",
     "open_dataset",
     "open_reference",
+    "read_trajectory",
     "select",
+    "supercell_of",
 ]

@@ -29,6 +29,17 @@ def phonopy_supercell(unitcell: Cell, supercell_matrix: IntArray, subject: str) 
         return get_supercell(to_phonopy(unitcell), supercell_matrix)
 
 
+def supercell_of(material: Material) -> Cell:
+    """The reference supercell of a material in phonopy's atom order: that of its reference and trajectory.
+
+    Raises
+    ------
+    InputDataError
+        If phonopy cannot make it.
+    """
+    return from_phonopy(phonopy_supercell(material.unitcell, material.supercell_matrix, material.name))
+
+
 def phonopy_primitive(
     unitcell: Cell, supercell_matrix: IntArray, primitive_matrix: FloatArray, subject: str
 ) -> Primitive:

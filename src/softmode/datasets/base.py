@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from softmode.datasets.prototypes import PrototypeName
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Material
+from softmode.material import Material, Trajectory
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,23 @@ class MaterialEntry:
     name : str
         Identifier, unique in its dataset.
     fingerprint : str
-        Identity of the source files (relative names, sizes, modification times). A key for caches of digests,
-        never part of a result.
+        Identity of the source files, those of the trajectory included (relative names, sizes, modification
+        times). A key for caches of digests, never part of a result.
     loader : callable
         Reads the material; a module-level function or a `functools.partial` of one.
+    trajectory_loader : callable, optional
+        Reads its trajectory, in phonopy's supercell order; None when its source has none.
     """
 
     name: str
     fingerprint: str
     loader: Callable[[], Material] = field(repr=False, compare=False)
+    trajectory_loader: Callable[[], Trajectory] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def has_trajectory(self) -> bool:
+        """Whether a trajectory comes with it (reading it may still fail)."""
+        return self.trajectory_loader is not None
 
     def load(self) -> Material:
         """Read the material.
@@ -69,6 +77,22 @@ class MaterialEntry:
             If the source is damaged or inconsistent.
         """
         return self.loader()
+
+    def load_trajectory(self) -> Trajectory:
+        """Read the reference trajectory, its atoms in phonopy's supercell order of the material.
+
+        Raises
+        ------
+        InputDataError
+            If there is none, or it is damaged or does not belong to the material.
+        """
+        if self.trajectory_loader is None:
+            raise InputDataError(
+                self.name,
+                "its reference has no trajectory",
+                "use a dataset with trajectories, or set the option trajectory of a phonopy dataset",
+            )
+        return self.trajectory_loader()
 
 
 @runtime_checkable

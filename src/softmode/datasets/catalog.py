@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from softmode.datasets import example, phonondb, phonopy_files
-from softmode.datasets.base import Dataset, DatasetInfo, did_you_mean
+from softmode.datasets import example, phonondb, phonopy_files, phonopy_options, vibes
+from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, did_you_mean
 from softmode.datasets.formats import check_option_keys
 from softmode.datasets.reading import ARCHIVE_SUFFIXES
+from softmode.datasets.trajectory_source import FrameChoice
 from softmode.errors import InputDataError, SettingsError
 from softmode.material import Material
 
 
 def known_datasets() -> list[DatasetInfo]:
     """Every kind of dataset softmode reads."""
-    return [phonondb.INFO, phonopy_files.INFO, example.INFO]
+    return [phonondb.INFO, phonopy_options.INFO, vibes.INFO, example.INFO]
 
 
 def open_dataset(kind: str, path: Path | str | None = None, **options: object) -> Dataset:
@@ -23,7 +25,7 @@ def open_dataset(kind: str, path: Path | str | None = None, **options: object) -
     Parameters
     ----------
     kind : str
-        ``phonondb``, ``phonopy`` or ``example``.
+        ``phonondb``, ``phonopy``, ``vibes`` or ``example``.
     path : Path, optional
         Where the data are; needed by all but ``example``.
     **options
@@ -52,7 +54,9 @@ def open_dataset(kind: str, path: Path | str | None = None, **options: object) -
     found = _existing(Path(path))
     if kind == "phonondb":
         return phonondb.PhononDatabase(found)
-    return phonopy_files.PhonopyFiles(found, phonopy_files.PhonopyOptions.create(**options))  # type: ignore[arg-type]
+    if kind == "vibes":
+        return vibes.VibesRuns(found, FrameChoice.create(**options))
+    return phonopy_files.PhonopyFiles(found, phonopy_options.PhonopyOptions.create(**options))  # type: ignore[arg-type]
 
 
 def open_reference(path: Path | str) -> Material:
@@ -61,8 +65,8 @@ def open_reference(path: Path | str) -> Material:
     Parameters
     ----------
     path : Path or str
-        A phonopy YAML file, a folder of phonopy files, an archive or folder of the phonon database, or
-        ``example`` / ``Cs2AgBiBr6``.
+        A phonopy YAML file, a folder of phonopy files, an archive or folder of the phonon database, a
+        trajectory.nc of FHI-vibes with force constants, or ``example`` / ``Cs2AgBiBr6``.
 
     Raises
     ------
@@ -74,8 +78,11 @@ def open_reference(path: Path | str) -> Material:
     if str(path) in (example.NAME, example.INFO.name) and not Path(path).exists():
         return example.load()
     found = _existing(Path(path))
+    entries: Sequence[MaterialEntry]
     if _is_database(found):
         entries = phonondb.PhononDatabase(found).entries()
+    elif vibes.is_vibes(found) and (found.is_file() or not phonopy_files.holds_one_material(found)):
+        entries = vibes.VibesRuns(found).entries()
     else:
         entries = phonopy_files.PhonopyFiles(found).entries()
     if len(entries) != 1:

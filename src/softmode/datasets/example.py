@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.resources import files
+from importlib.resources import as_file, files
 
-from softmode.datasets.assemble import make_material
+from softmode.datasets.assemble import make_material, supercell_of
 from softmode.datasets.base import DatasetInfo, MaterialEntry
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
+from softmode.datasets.trajectory_alignment import align_trajectory
+from softmode.datasets.trajectory_files import read_trajectory
 from softmode.errors import InputDataError
-from softmode.material import Material
+from softmode.material import Material, Trajectory
 
 NAME = "Cs2AgBiBr6"
 LEVEL_OF_THEORY = "PBE (CP2K, DZVP-MOLOPT-SR-GTH, Γ point of the 80-atom supercell, no spin-orbit coupling)"
+#: Frames of each sampler's run, in the order of the file: CHGNet 0.3.0, 7net-0.
+RUN_LENGTHS = (5, 10)
+_PARAMS, _FRAMES = "phonopy_params.yaml", "frames_300K.extxyz"
 INFO = DatasetInfo(
     name="example",
     title="Cs2AgBiBr6, comes with softmode",
@@ -37,14 +42,21 @@ class Example:
 
     def entries(self) -> Sequence[MaterialEntry]:
         """The one material."""
-        size = len(_text("phonopy_params.yaml"))
-        return [MaterialEntry(name=NAME, fingerprint=f"embedded:{size}", loader=partial(load))]
+        sizes = ":".join(str(len(_text(name))) for name in (_PARAMS, _FRAMES))
+        return [
+            MaterialEntry(
+                name=NAME,
+                fingerprint=f"embedded:{sizes}",
+                loader=partial(load),
+                trajectory_loader=partial(load_trajectory),
+            )
+        ]
 
 
 def load() -> Material:
     """Cs2AgBiBr6: 10-atom primitive cell, 2×2×2 supercell, forces on four displaced supercells (0.02 Å)."""
-    subject = f"softmode/data/{NAME}/phonopy_params.yaml"
-    contents = parse_phonopy_yaml(_text("phonopy_params.yaml"), subject)
+    subject = f"softmode/data/{NAME}/{_PARAMS}"
+    contents = parse_phonopy_yaml(_text(_PARAMS), subject)
     if contents.reference is None or contents.primitive_matrix is None:
         raise InputDataError(subject, "the embedded example is incomplete", "install softmode again")
     material = make_material(
@@ -57,6 +69,16 @@ def load() -> Material:
         contents.nac,
     )
     return replace(material, tags={**material.tags, "level_of_theory": LEVEL_OF_THEORY})
+
+
+def load_trajectory() -> Trajectory:
+    """15 configurations near 300 K with DFT forces, in phonopy's supercell order.
+
+    They are two runs (`RUN_LENGTHS`), of CHGNet and of 7net-0: only the forces are DFT's.
+    """
+    with as_file(files("softmode") / "data" / NAME / _FRAMES) as path:
+        frames = replace(read_trajectory([path]), run_lengths=RUN_LENGTHS, source=f"{NAME}/{_FRAMES}")
+    return align_trajectory(frames, supercell_of(load()), f"softmode/data/{NAME}/{_FRAMES}")
 
 
 def _text(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,71 +31,31 @@ from softmode.datasets.formats import (
     read_force_constants_hdf5,
     supercell_matrix_from,
 )
+from softmode.datasets.phonopy_options import INFO, PhonopyOptions
 from softmode.datasets.phonopy_yaml import YamlContents, parse_phonopy_yaml
 from softmode.datasets.reading import Files, FileSet, as_text, decompressed, fingerprint, naming, reading
+from softmode.datasets.trajectory_source import (
+    DATASET,
+    load_from_dataset,
+    load_from_files,
+    matching_files,
+)
 from softmode.errors import InputDataError
-from softmode.material import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
+from softmode.material import (
+    Cell,
+    DisplacementForces,
+    ForceConstants,
+    Material,
+    NonAnalyticalCorrection,
+    Trajectory,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-INFO = DatasetInfo(
-    name="phonopy",
-    title="Your own phonopy files",
-    holds="phonopy_params.yaml / phonopy.yaml (also .xz, .gz), or folders with POSCAR and FORCE_SETS, "
-    "FORCE_CONSTANTS or force_constants.hdf5; BORN when there",
-    citation="yours; phonopy: A. Togo et al., J. Phys. Condens. Matter 35, 353001 (2023)",
-    licence="yours",
-    needs_path=True,
-    options={
-        "supercell_matrix": "three or nine integers, where no file gives it (DIM)",
-        "primitive_matrix": "P, F, I, A, C, R, auto or nine numbers, where no file gives it (default auto)",
-        "level_of_theory": "how the forces were calculated, for the tables",
-    },
-)
-
 YAML_NAMES = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml")
 STRUCTURES = ("POSCAR-unitcell", "POSCAR", "CONTCAR")
 YAML_SUFFIXES = (".yaml", ".yaml.xz", ".yaml.lzma", ".yaml.gz", ".yml")
-
-
-@dataclass(frozen=True)
-class PhonopyOptions:
-    """What the files do not say.
-
-    Parameters
-    ----------
-    supercell_matrix : tuple of int or str or None
-        Three or nine integers; the files are asked where None.
-    primitive_matrix : str or tuple of float or None
-        A letter, ``auto`` or nine numbers; the files are asked where None, and ``auto`` is what is left.
-    level_of_theory : str
-        For the tables.
-    """
-
-    supercell_matrix: tuple[int, ...] | str | None = None
-    primitive_matrix: str | tuple[float, ...] | None = None
-    level_of_theory: str = "unknown"
-
-    @classmethod
-    def create(
-        cls,
-        supercell_matrix: object = None,
-        primitive_matrix: object = None,
-        level_of_theory: str = "unknown",
-    ) -> PhonopyOptions:
-        """Options from whatever a study file or a caller gives (nested lists, arrays, strings)."""
-
-        def plain(value: object, kind: type) -> object:
-            if value is None or isinstance(value, str):
-                return value
-            return tuple(kind(x) for x in np.asarray(value).ravel().tolist())
-
-        return cls(
-            supercell_matrix=plain(supercell_matrix, int),  # type: ignore[arg-type]
-            primitive_matrix=plain(primitive_matrix, float),  # type: ignore[arg-type]
-            level_of_theory=str(level_of_theory),
-        )
 
 
 @dataclass(frozen=True)
@@ -174,8 +134,18 @@ def _sources(path: Path) -> list[Path]:
 
 def entry(path: Path, options: PhonopyOptions) -> MaterialEntry:
     """One material."""
-    print_ = fingerprint([path], path.parent) if path.is_file() else FileSet(path).fingerprint
-    return MaterialEntry(name=material_name(path), fingerprint=print_, loader=partial(load, path, options))
+    identity = fingerprint([path], path.parent) if path.is_file() else FileSet(path).fingerprint
+    loader = partial(load, path, options)
+    trajectory_loader: Callable[[], Trajectory] | None = None
+    if options.trajectory == (DATASET,):
+        trajectory_loader = partial(load_from_dataset, loader, path, options.frames)
+        identity += options.frames.mark
+    elif options.trajectory:
+        folder = path.parent if path.is_file() else path
+        files = matching_files(folder, options.trajectory)
+        trajectory_loader = partial(load_from_files, loader, folder, options.trajectory, options.frames)
+        identity += f":{fingerprint(files, folder)}{options.frames.mark}"
+    return MaterialEntry(material_name(path), identity, loader, trajectory_loader)
 
 
 def load(path: Path, options: PhonopyOptions = PhonopyOptions()) -> Material:

@@ -21,7 +21,7 @@ from softmode.harmonic.finite_displacement import (
     reference_force_constants,
     symmetrised,
 )
-from softmode.harmonic.lattice import build_phonopy, full_force_constants, supercell_of, with_cell
+from softmode.harmonic.lattice import build_phonopy, full_force_constants, reference_supercell, with_cell
 from softmode.harmonic.non_analytical import dispersion_with_nac
 from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
 from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
@@ -53,7 +53,7 @@ __all__ = [
     "relax_cell",
     "signed_square",
     "solve_modes",
-    "supercell_of",
+    "reference_supercell",
     "symmetrised",
     "with_cell",
 ]

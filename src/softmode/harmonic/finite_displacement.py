@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from softmode.harmonic.lattice import compact_force_constants, full_force_constants, independent, supercell_of
+from softmode.harmonic.lattice import compact_force_constants, full_force_constants, independent, reference_supercell
 from softmode.material import DisplacementForces, ForceConstants, Material
 
 FloatArray = NDArray[np.float64]
@@ -57,7 +57,7 @@ def plan_displacements(phonon: Phonopy, distance: float) -> DisplacementPlan:
     displacements = np.zeros((len(dataset["first_atoms"]), len(phonon.supercell), 3))
     for index, first_atom in enumerate(dataset["first_atoms"]):
         displacements[index, first_atom["number"]] = first_atom["displacement"]
-    return DisplacementPlan(perfect=supercell_of(phonon).to_atoms(), displacements=displacements)
+    return DisplacementPlan(perfect=reference_supercell(phonon).to_atoms(), displacements=displacements)
 
 
 def _phonopy_dataset(data: DisplacementForces) -> tuple[dict[str, Any], str | None]:

@@ -70,7 +70,7 @@ def full_force_constants(phonon: Phonopy, force_constants: ForceConstants) -> Fo
     return ForceConstants(compact_fc_to_full_fc(phonon.primitive, np.array(values)))
 
 
-def supercell_of(phonon: Phonopy) -> Cell:
+def reference_supercell(phonon: Phonopy) -> Cell:
     """Return the reference supercell in phonopy's atom order."""
     supercell = phonon.supercell
     return Cell(supercell.cell, supercell.scaled_positions, supercell.numbers, supercell.masses)

@@ -213,6 +213,7 @@ class Potential(ABC):
                 f"returned NaN or infinite values for configuration {', '.join(map(str, bad[:10]))}"
                 f"{' …' if len(bad) > 10 else ''} of {len(configurations)} (counted from 0)",
                 "inspect those configurations; the potential cannot be trusted there",
+                configurations=tuple(bad),
             )
         return Evaluation(energies=energies, forces=forces)
 

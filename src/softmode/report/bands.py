@@ -125,7 +125,6 @@ def band_figure(overlays: list[BandOverlay], colour: str) -> Figure:
         for axes, overlay in zip(panels, overlays, strict=True):
             _draw(axes, overlay, colour)
         panels[0].set_ylabel("frequency (THz); imaginary below 0")
-        name = plain(overlays[0].potential)
         handles = [
             Line2D([], [], color=REFERENCE_COLOUR, linewidth=1.2, label="reference (DFT)"),
             Line2D(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from softmode.report.bands import BandOverlay, band_overlay
 from softmode.study.folder import Study
-from softmode.study.results import OK, cell_table, extremes, failures, ranking, record_index
+from softmode.study.results import cell_table, done, extremes, failures, ranking, record_index
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class ReportData:
     @property
     def has_results(self) -> bool:
         """Whether any cell has a result to draw."""
-        return bool((self.cells["state"] == OK).any())
+        return not done(self.cells, "harmonic").empty
 
 
 def collect(study: Study) -> ReportData:

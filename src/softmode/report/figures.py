@@ -22,13 +22,9 @@ from softmode.report.style import (
     plain,
     pretty_formula,
 )
-from softmode.study.results import OK
+from softmode.study.results import done as finished
 
 W2, VG = "path_rmse_w2_THz2", "path_rmse_vg_THzA"
-
-
-def _done(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["state"] == OK]
 
 
 def _potentials(table: pd.DataFrame) -> list[str]:
@@ -57,7 +53,7 @@ def _panel_grid(n: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
 
 def error_scatter(table: pd.DataFrame) -> Figure:
     """RMSE(ω²) against RMSE(v_g) per material, a panel per potential, groups by colour and marker."""
-    done = _done(table)
+    done = finished(table, "harmonic")
     groups = order_groups(done["group"])
     colour, marker = colours(groups), markers(groups)
     with paper_style():
@@ -146,7 +142,7 @@ def error_boxes(table: pd.DataFrame) -> Figure:
 
     The layout of Fig. 1b and 1c of the paper, with every material as a dot.
     """
-    done = _done(table)
+    done = finished(table, "harmonic")
     potentials = _potentials(done)
     colour = colours(potentials)
     with paper_style():
@@ -162,7 +158,7 @@ def error_boxes(table: pd.DataFrame) -> Figure:
 
 def stability_figure(table: pd.DataFrame) -> Figure:
     """Lowest mode of the model against the reference's, and the softening slope per group."""
-    done = _done(table)
+    done = finished(table, "harmonic")
     groups, potentials = order_groups(done["group"]), _potentials(done)
     colour, marker = colours(potentials), markers(potentials)
     with paper_style():

@@ -17,7 +17,7 @@ from softmode.report.style import (
     markers,
     order_groups,
 )
-from softmode.study.results import OK
+from softmode.study.results import done as finished
 
 W2_TEXT = "RMSE(ω²) (THz²)"
 VG_TEXT = "RMSE(v<sub>g</sub>) (THz·Å)"
@@ -51,7 +51,7 @@ def _hover(rows: pd.DataFrame) -> list[str]:
 
 def scatter(table: pd.DataFrame) -> go.Figure:
     """RMSE(ω²) against RMSE(v_g): colour by group, marker by potential."""
-    done = table[table["state"] == OK]
+    done = finished(table, "harmonic")
     groups, potentials = order_groups(done["group"]), list(dict.fromkeys(done["potential"]))
     colour, marker = colours(groups), markers(potentials, PLOTLY_MARKERS)
     figure = go.Figure()
@@ -75,7 +75,7 @@ def scatter(table: pd.DataFrame) -> go.Figure:
 
 def boxes(table: pd.DataFrame) -> go.Figure:
     """Box plots of both errors per group and potential, every material a point."""
-    done = table[table["state"] == OK]
+    done = finished(table, "harmonic")
     groups, potentials = order_groups(done["group"]), list(dict.fromkeys(done["potential"]))
     colour = colours(potentials)
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
@@ -110,7 +110,7 @@ def boxes(table: pd.DataFrame) -> go.Figure:
 
 def lowest_modes(table: pd.DataFrame) -> go.Figure:
     """Lowest mode of the potential against the reference's, on the mesh."""
-    done = table[table["state"] == OK]
+    done = finished(table, "harmonic")
     potentials = list(dict.fromkeys(done["potential"]))
     colour, marker = colours(potentials), markers(potentials, PLOTLY_MARKERS)
     figure = go.Figure()

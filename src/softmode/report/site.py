@@ -16,7 +16,7 @@ from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.report import interactive
 from softmode.report.data import ReportData
 from softmode.report.style import colours, group_name
-from softmode.study.results import FAILED, OK, PENDING
+from softmode.study.results import FAILED, OK, PENDING, done
 
 _CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
 
@@ -69,7 +69,7 @@ def _material_rows(data: ReportData) -> list[dict[str, Any]]:
     keys = data.records[data.records["measurement"] == "harmonic"]
     files = {(row.material, row.potential): row.file for row in keys.itertuples()}
     rows = []
-    for _, cell in data.cells[data.cells["state"] == OK].iterrows():
+    for _, cell in done(data.cells, "harmonic").iterrows():
         rows.append(
             {
                 "formula": cell["formula"],

@@ -14,7 +14,7 @@ from softmode.errors import SettingsError, SoftmodeError
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
-from softmode.study.plan import CellIdentity, record_inputs
+from softmode.study.plan import CellIdentity, blocked, record_inputs
 from softmode.study.records import Failure, Record, RecordStore, digest_of, write_atomically
 from softmode.study.settings import StudySettings, parse_study
 
@@ -96,12 +96,16 @@ class Study:
 
     def settled(self, cell: Cell) -> bool:
         """Whether there is nothing to compute in the cell: all there, or a failure that would repeat."""
-        for inputs in cell.inputs.values():
+        failed: set[str] = set()
+        for name, inputs in cell.inputs.items():
+            if blocked(name, failed):
+                failed.add(name)
+                continue
             record = self.store.find(digest_of(inputs), with_arrays=False)
-            if record is None:
+            if record is None or (record.failure is not None and record.failure.transient):
                 return False
             if record.failure is not None:
-                return not record.failure.transient
+                failed.add(name)
         return True
 
     def records(self, cell: Cell, *, with_arrays: bool = False) -> dict[str, Record]:
@@ -135,7 +139,12 @@ def _cells(
     for potential in potentials:
         for material in materials:
             identity = CellIdentity(
-                material.structure, material.reference, potential.digest, settings.protocol
+                structure=material.structure,
+                reference=material.reference,
+                trajectory=material.trajectory,
+                potential=potential.digest,
+                protocol=settings.protocol,
+                seed=settings.seed,
             )
             failure = material.as_failure() if material.failure else potential.failure
             yield Cell(

@@ -32,6 +32,8 @@ class MaterialSummary(BaseModel):
         Chemical symbols.
     structure, reference : str
         Content digests; of the fingerprint when the material could not be read.
+    trajectory : str
+        Digest of its reference trajectory; of the fingerprint when unreadable; empty when it has none.
     selection, selected : str, bool
         Digest of the study's selection, and whether it takes the material.
     failure : str
@@ -53,6 +55,7 @@ class MaterialSummary(BaseModel):
     tags: dict[str, str] = {}
     structure: str = ""
     reference: str = ""
+    trajectory: str = ""
     selection: str = ""
     selected: bool = True
     failure: str = ""
@@ -88,8 +91,19 @@ def _summarise(entry: MaterialEntry, selection: Selection) -> MaterialSummary:
         tags=dict(material.tags),
         structure=material.structure_digest,
         reference=material.reference_digest,
+        trajectory=_trajectory_digest(entry),
         selected=selection.matches(material),
     )
+
+
+def _trajectory_digest(entry: MaterialEntry) -> str:
+    """Digest of the trajectory; one that cannot be read fails the measurements that need it, no others."""
+    if not entry.has_trajectory:
+        return ""
+    try:
+        return entry.load_trajectory().digest
+    except SoftmodeError:
+        return digest_of({"unread trajectory": entry.fingerprint, "name": entry.name})
 
 
 def remembered_materials(index: Path) -> list[MaterialSummary]:

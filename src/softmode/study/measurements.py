@@ -1,9 +1,9 @@
-"""What is measured in a cell (one material, one potential): from loaded objects to values and arrays."""
+"""Harmonic measurements in a cell (one material, one potential): loaded objects to values and arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +13,8 @@ from phonopy import Phonopy
 
 from softmode import harmonic as hm
 from softmode.errors import RelaxationError
-from softmode.harmonic.finite_displacement import symmetrised
 from softmode.material import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
-from softmode.potentials.base import Potential
-from softmode.study.records import Record
+from softmode.study.context import CellContext, Result
 
 #: Path and mesh figures kept from each comparison, with the unit in the name of the column.
 COMPARISON_UNITS = {
@@ -33,55 +31,32 @@ COMPARISON_UNITS = {
 }
 
 
-@dataclass(frozen=True)
-class Result:
-    """Values (JSON-able) and arrays of a measurement."""
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+def displaced_forces(context: CellContext) -> Result:
+    """Forces on the displaced supercells of the dispersion comparison (and on the perfect one)."""
+    return forces_at(context, context.protocol.dispersion_displacement)
 
 
-@dataclass(eq=False)
-class CellContext:
-    """What a measurement may use; everything is loaded when first asked for.
+def displaced_forces_for_sigma(context: CellContext) -> Result:
+    """Forces on the displaced supercells from which the force constants used in σ are made."""
+    return forces_at(context, context.protocol.sigma_displacement)
+
+
+def forces_at(context: CellContext, distance: float) -> Result:
+    """Forces of the potential on symmetry-reduced displaced supercells (and on the perfect one).
 
     Parameters
     ----------
-    material : Material
-        The material with its reference data.
-    load_potential : callable
-        Returns the potential, loaded once per process.
-    protocol : HarmonicProtocol
-        The study's protocol.
-    records : dict of str to Record
-        Records of the measurements already made in this cell.
+    context : CellContext
+        Material and potential.
+    distance : float
+        Length of the displacements, Å.
     """
-
-    material: Material
-    load_potential: Any
-    protocol: hm.HarmonicProtocol
-    records: dict[str, Record] = field(default_factory=dict)
-
-    @cached_property
-    def potential(self) -> Potential:
-        """The potential, loaded."""
-        potential: Potential = self.load_potential()
-        return potential
-
-    @cached_property
-    def phonon(self) -> Phonopy:
-        """phonopy's view of the reference structure."""
-        return hm.build_phonopy(self.material)
-
-
-def displaced_forces(context: CellContext) -> Result:
-    """Forces of the potential on the symmetry-reduced displaced supercells (and on the perfect one)."""
     material, phonon = context.material, context.phonon
     context.potential.check_elements([material.unitcell.to_atoms()])
     if context.protocol.relax:
         material = _relaxed(material, context)
         phonon = hm.build_phonopy(material)
-    plan = hm.plan_displacements(phonon, context.protocol.dispersion_displacement)
+    plan = hm.plan_displacements(phonon, distance)
     evaluation = context.potential.evaluate([plan.perfect, *plan.supercells()])
     forces = evaluation.stacked_forces()
     return Result(
@@ -120,7 +95,7 @@ def _lattice_ratio(reference: Material, model: Material) -> float:
     return float((volumes[1] / volumes[0]) ** (1.0 / 3.0))
 
 
-def _evaluated_material(context: CellContext, arrays: Mapping[str, NDArray[Any]]) -> Material:
+def evaluated_material(context: CellContext, arrays: Mapping[str, NDArray[Any]]) -> Material:
     """Material in the structure the potential was evaluated on (the reference's, unless relaxed)."""
     if not context.protocol.relax:
         return context.material
@@ -166,7 +141,7 @@ def harmonic(context: CellContext) -> Result:
     """Phonons of potential and reference on the band path and on a mesh, compared."""
     protocol, phonon = context.protocol, context.phonon
     forces = context.records["displaced_forces"].arrays
-    model_material = _evaluated_material(context, forces)
+    model_material = evaluated_material(context, forces)
     model_phonon = phonon if model_material is context.material else hm.build_phonopy(model_material)
     raw_reference = hm.reference_force_constants(phonon, context.material)
     raw_model = hm.force_constants_from_forces(
@@ -174,8 +149,8 @@ def harmonic(context: CellContext) -> Result:
     )
     nac = context.material.nac if protocol.nac == "reference" else None
     keep = not protocol.symmetrise
-    reference = _Side(phonon, raw_reference if keep else symmetrised(phonon, raw_reference), nac)
-    model = _Side(model_phonon, raw_model if keep else symmetrised(model_phonon, raw_model), nac)
+    reference = _Side(phonon, raw_reference if keep else hm.symmetrised(phonon, raw_reference), nac)
+    model = _Side(model_phonon, raw_model if keep else hm.symmetrised(model_phonon, raw_model), nac)
     path = hm.band_path(phonon, protocol.points_per_segment)
     mesh = hm.q_mesh(phonon, protocol.mesh_length)
     bands_reference, bands_model = reference.at(path), model.at(path)

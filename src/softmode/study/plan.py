@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from softmode.harmonic.protocol import HarmonicProtocol
-from softmode.study import measurements
-from softmode.study.measurements import CellContext, Result
+from softmode.study import measurements, sigma_measurements
+from softmode.study.context import CellContext, Result
 from softmode.study.records import digest_of
 
 
@@ -20,16 +20,22 @@ class CellIdentity:
     ----------
     structure, reference : str
         Digests of the material: of its structure, and of structure and reference data together.
+    trajectory : str
+        Digest of its reference trajectory; empty when it has none.
     potential : str
         Digest of the potential with its weights and precision.
     protocol : HarmonicProtocol
         The study's protocol.
+    seed : int
+        The study's seed.
     """
 
     structure: str
     reference: str
+    trajectory: str
     potential: str
     protocol: HarmonicProtocol
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class Measurement:
         The measurement itself.
     requires : tuple of str
         Measurements whose records it reads; their keys are part of its key.
+    needs_trajectory : bool
+        Whether it applies only to materials with a reference trajectory.
+    record_as : str
+        Name under which its records are kept, when it shares them with another measurement: equal inputs
+        then have equal keys. Empty: its own name.
     """
 
     name: str
@@ -55,15 +66,16 @@ class Measurement:
     inputs: Callable[[CellIdentity], dict[str, Any]]
     run: Callable[[CellContext], Result]
     requires: tuple[str, ...] = field(default=())
+    needs_trajectory: bool = False
+    record_as: str = ""
 
 
-def _forces_inputs(cell: CellIdentity) -> dict[str, Any]:
-    relax = cell.protocol.relax_fmax if cell.protocol.relax else None
+def _forces_inputs(cell: CellIdentity, displacement: float) -> dict[str, Any]:
     return {
         "structure": cell.structure,
         "potential": cell.potential,
-        "displacement": cell.protocol.dispersion_displacement,
-        "relax_fmax": relax,
+        "displacement": displacement,
+        "relax_fmax": cell.protocol.relax_fmax if cell.protocol.relax else None,
     }
 
 
@@ -79,12 +91,48 @@ def _harmonic_inputs(cell: CellIdentity) -> dict[str, Any]:
     }
 
 
+def _trajectory_inputs(cell: CellIdentity) -> dict[str, Any]:
+    return {"structure": cell.structure, "trajectory": cell.trajectory, "potential": cell.potential}
+
+
+def _sigma_inputs(cell: CellIdentity) -> dict[str, Any]:
+    return {"reference": cell.reference, "symmetrise": cell.protocol.symmetrise, "seed": cell.seed}
+
+
 #: Every measurement softmode knows, each after those it requires.
 MEASUREMENTS: dict[str, Measurement] = {
     measurement.name: measurement
     for measurement in (
-        Measurement("displaced_forces", 1, _forces_inputs, measurements.displaced_forces),
+        Measurement(
+            "displaced_forces",
+            1,
+            lambda cell: _forces_inputs(cell, cell.protocol.dispersion_displacement),
+            measurements.displaced_forces,
+        ),
         Measurement("harmonic", 1, _harmonic_inputs, measurements.harmonic, requires=("displaced_forces",)),
+        Measurement(
+            "displaced_forces_for_sigma",
+            1,
+            lambda cell: _forces_inputs(cell, cell.protocol.sigma_displacement),
+            measurements.displaced_forces_for_sigma,
+            needs_trajectory=True,
+            record_as="displaced_forces",
+        ),
+        Measurement(
+            "trajectory_forces",
+            1,
+            _trajectory_inputs,
+            sigma_measurements.trajectory_forces,
+            needs_trajectory=True,
+        ),
+        Measurement(
+            "sigma",
+            1,
+            _sigma_inputs,
+            sigma_measurements.sigma_comparison,
+            requires=("displaced_forces_for_sigma", "trajectory_forces"),
+            needs_trajectory=True,
+        ),
     )
 }
 
@@ -104,12 +152,14 @@ def with_requirements(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def record_inputs(names: tuple[str, ...], cell: CellIdentity) -> dict[str, dict[str, Any]]:
-    """Inputs of every measurement named (requirements included, in running order)."""
+    """Inputs of every measurement named that applies to the cell, requirements included, in running order."""
     inputs: dict[str, dict[str, Any]] = {}
     for name in with_requirements(names):
         measurement = MEASUREMENTS[name]
+        if measurement.needs_trajectory and not cell.trajectory:
+            continue
         inputs[name] = {
-            "measurement": name,
+            "measurement": measurement.record_as or name,
             "version": measurement.version,
             **measurement.inputs(cell),
             "requires": {other: digest_of(inputs[other]) for other in measurement.requires},
@@ -120,3 +170,8 @@ def record_inputs(names: tuple[str, ...], cell: CellIdentity) -> dict[str, dict[
 def record_keys(inputs: Mapping[str, dict[str, Any]]) -> dict[str, str]:
     """Key of each record: the digest of its inputs."""
     return {name: digest_of(content) for name, content in inputs.items()}
+
+
+def blocked(name: str, failed: Collection[str]) -> bool:
+    """Whether a measurement cannot be made because one it requires has failed."""
+    return any(requirement in failed for requirement in MEASUREMENTS[name].requires)

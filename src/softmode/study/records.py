@@ -8,8 +8,10 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 import time
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -160,6 +162,37 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
 
 
+class Partial:
+    """What a long measurement has so far, in numbered pieces; gone once its record is stored.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the pieces are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, number: int, arrays: Arrays) -> None:
+        """Store a piece atomically."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
+        write_atomically(self.folder / f"{number:06d}.npz", buffer.getvalue())
+
+    def load(self, number: int) -> dict[str, NDArray[Any]] | None:
+        """Return a piece; None if it is not there or damaged."""
+        try:
+            with np.load(self.folder / f"{number:06d}.npz", allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def clear(self) -> None:
+        """Forget all pieces."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class RecordStore:
     """A folder of records, one HDF5 file each, addressed by key.
 
@@ -176,6 +209,10 @@ class RecordStore:
         """Where the record of `key` is, or would be."""
         return self.root / key[:2] / f"{key}.h5"
 
+    def partial(self, key: str) -> Partial:
+        """Return the place for the pieces of a record that takes long."""
+        return Partial(self.root / key[:2] / f"{key}.partial")
+
     def write(self, record: Record) -> None:
         """Store a record atomically, replacing an earlier one of the same key.
 
@@ -185,6 +222,8 @@ class RecordStore:
             If it cannot be written.
         """
         write_atomically(self.path(record.key), _encode(record))
+        if record.failure is None:
+            self.partial(record.key).clear()
 
     def read(self, key: str, *, with_arrays: bool = True) -> Record:
         """Read a record.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from softmode.study.folder import Cell, Study
+from softmode.study.plan import blocked
 from softmode.study.records import Record
 
 FloatArray = NDArray[np.float64]
@@ -31,33 +33,58 @@ class Interval:
     high: float
 
 
+def _states(cell: Cell, records: Mapping[str, Record]) -> dict[str, str]:
+    """State of each measurement of a cell; one that requires a failed one has failed with it."""
+    states: dict[str, str] = {}
+    failed: set[str] = set()
+    for name in cell.inputs:
+        record = records.get(name)
+        if blocked(name, failed) or (record is not None and record.failure is not None):
+            failed.add(name)
+            states[name] = FAILED
+        else:
+            states[name] = PENDING if record is None else OK
+    return states
+
+
 def _row(study: Study, cell: Cell) -> dict[str, Any]:
     records = study.records(cell)
-    failed = next((record for record in records.values() if record.failure is not None), None)
-    complete = len(records) == len(cell.inputs)
+    states = _states(cell, records)
     material = cell.material
+    of_cell = set(states.values())
     row: dict[str, Any] = {
         "material": material.name,
         "formula": material.formula or material.name,
         "group": material.group or "unknown",
         "prototype": material.prototype,
         "potential": cell.label,
-        "state": FAILED if failed else OK if complete else PENDING,
+        "state": FAILED if FAILED in of_cell else PENDING if PENDING in of_cell else OK,
+        **{f"{name}_state": states.get(name, "") for name in study.settings.measurements},
         **{key: value for key, value in material.tags.items() if key.startswith("site_")},
     }
-    if failed is not None and failed.failure is not None:
-        row |= {"failure_kind": failed.failure.kind, "failure": failed.failure.message}
-    if complete and failed is None:
-        row |= _scalars(records)
-    return row
+    failure = next((record.failure for record in records.values() if record.failure is not None), None)
+    if failure is not None:
+        row |= {"failure_kind": failure.kind, "failure": failure.message}
+    return row | _scalars(record for record in records.values() if record.ok)
 
 
-def _scalars(records: dict[str, Record]) -> dict[str, Any]:
-    values: dict[str, Any] = {"seconds": sum(record.seconds for record in records.values())}
-    for record in records.values():
+def _scalars(records: Iterable[Record]) -> dict[str, Any]:
+    values: dict[str, Any] = {"seconds": 0.0}
+    seen: set[str] = set()
+    for record in records:
+        if record.key in seen:  # kept under one key by two measurements
+            continue
+        seen.add(record.key)
+        values["seconds"] += record.seconds
         for name, value in record.values.items():
-            values[name] = json.dumps(value) if isinstance(value, list | dict) else value
+            values.setdefault(name, json.dumps(value) if isinstance(value, list | dict) else value)
     return values
+
+
+def done(table: pd.DataFrame, measurement: str) -> pd.DataFrame:
+    """Rows in which a measurement has a result."""
+    column = f"{measurement}_state"
+    return table[table[column] == OK] if column in table else table.iloc[:0]
 
 
 def cell_table(study: Study) -> pd.DataFrame:
@@ -133,12 +160,12 @@ def _median(values: FloatArray) -> FloatArray:
 
 def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
-    done = rows[rows["state"] == OK]
-    n_all = int((rows["state"] != PENDING).sum())
-    n_failed = n_all - len(done)
-    summary: dict[str, Any] = {"potential": name, "group": group, "n": len(done), "failed": n_failed}
+    good = done(rows, "harmonic")
+    n_failed = int((rows["harmonic_state"] == FAILED).sum())
+    n_all = len(good) + n_failed
+    summary: dict[str, Any] = {"potential": name, "group": group, "n": len(good), "failed": n_failed}
     for quantity in ("rmse_w2_THz2", "rmse_vg_THzA"):
-        values = done[f"path_{quantity}"].to_numpy(float) if len(done) else np.empty(0)
+        values = good[f"path_{quantity}"].to_numpy(float) if len(good) else np.empty(0)
         interval = bootstrap_median(values, rng)
         summary |= {
             f"median_{quantity}": interval.value,
@@ -148,13 +175,13 @@ def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, 
                 np.concatenate([values, np.full(n_failed, np.inf)]), rng
             ).value,
         }
-    softening = bootstrap_median(done["path_softening"].to_numpy(float) if len(done) else np.empty(0), rng)
-    agree = int(done["path_stability_agrees"].astype(bool).sum()) if len(done) else 0
+    softening = bootstrap_median(good["path_softening"].to_numpy(float) if len(good) else np.empty(0), rng)
+    agree = int(good["path_stability_agrees"].astype(bool).sum()) if len(good) else 0
     return summary | {
         "median_softening": softening.value,
         "median_softening_low": softening.low,
         "median_softening_high": softening.high,
-        "stability_agreement": agree / len(done) if len(done) else np.nan,
+        "stability_agreement": agree / len(good) if len(good) else np.nan,
         "stability_agreement_failures_as_wrong": agree / n_all if n_all else np.nan,
     }
 
@@ -174,6 +201,8 @@ def ranking(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     pandas.DataFrame
         One row per potential and group (``all`` first), with medians, 95 % intervals and failure counts.
     """
+    if "harmonic_state" not in table:
+        return pd.DataFrame()
     rows = []
     for potential, cells in table.groupby("potential", sort=False):
         rows.append(_summary(str(potential), "all", cells, seed))
@@ -198,10 +227,21 @@ def failures(table: pd.DataFrame) -> pd.DataFrame:
 
 def extremes(table: pd.DataFrame, potential: str) -> dict[str, str]:
     """Best, median and worst material of a potential by RMSE(ω²) on the path; fewer where there are fewer."""
-    done = table[(table["state"] == OK) & (table["potential"] == potential)]
-    if done.empty:
+    good = done(table[table["potential"] == potential], "harmonic")
+    return best_median_worst(good, "path_rmse_w2_THz2")
+
+
+def best_median_worst(table: pd.DataFrame, column: str) -> dict[str, str]:
+    """Materials with the smallest, median and largest value of `column`; fewer where there are fewer.
+
+    Returns
+    -------
+    dict of str to str
+        Role (``best``, ``median``, ``worst``; empty when there is only one) to material.
+    """
+    if table.empty:
         return {}
-    ordered = done.sort_values("path_rmse_w2_THz2")["material"].tolist()
+    ordered = table.sort_values(column)["material"].tolist()
     if len(ordered) == 1:
         return {"": ordered[0]}
     if len(ordered) == 2:

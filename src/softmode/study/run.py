@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from softmode.errors import SettingsError, SoftmodeError, StorageError, WorkerDiedError
 from softmode.study.folder import Cell, Study
+from softmode.study.plan import blocked
 from softmode.study.records import Failure, Record, digest_of
 from softmode.study.worker import CellOutcome, CellTask, prepare_worker, run_cell
 
@@ -109,23 +110,30 @@ def load_executor(specification: str) -> Executor:
 
 
 def _store_failure(study: Study, cell: Cell, failure: Failure) -> CellOutcome:
-    """Record a failure found outside the measurements, in place of the first that has no result."""
+    """Record a failure found outside the measurements, for each that has no result and could have one."""
     records = study.records(cell)
-    name = next((name for name in cell.inputs if name not in records or not records[name].ok), None)
-    if name is None:
-        return CellOutcome(None, stored=True, seconds=0.0)
-    inputs = cell.inputs[name]
+    failed: set[str] = set()
     try:
-        study.store.write(Record(digest_of(inputs), name, inputs, failure=failure))
+        for name, inputs in cell.inputs.items():
+            if blocked(name, failed):
+                failed.add(name)
+            elif name not in records or not records[name].ok:
+                failed.add(name)
+                study.store.write(Record(digest_of(inputs), inputs["measurement"], inputs, failure=failure))
     except StorageError as error:
         return CellOutcome(Failure.from_error(error), stored=False, seconds=0.0)
+    if not failed:
+        return CellOutcome(None, stored=True, seconds=0.0)
     return CellOutcome(failure, stored=True, seconds=0.0)
 
 
 def _task(study: Study, cell: Cell) -> CellTask:
     if cell.entry is None or cell.potential is None:
         raise AssertionError("a cell that failed before it began has no task")
-    return CellTask(cell.entry, cell.potential, study.settings.protocol, cell.inputs, study.store.root)
+    settings = study.settings
+    return CellTask(
+        cell.entry, cell.potential, settings.protocol, cell.inputs, study.store.root, settings.seed
+    )
 
 
 def run_study(study: Study, listener: Listener = lambda cell, outcome: None) -> RunReport:

@@ -14,7 +14,7 @@ from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
 from softmode.potentials.settings import PotentialSettings
 
-MeasurementName = Literal["harmonic"]
+MeasurementName = Literal["harmonic", "sigma"]
 
 
 class _Settings(BaseModel):
@@ -84,7 +84,7 @@ class StudySettings(_Settings):
     output: Path
     dataset: DatasetSettings
     potentials: tuple[PotentialSettings, ...] = Field(alias="potential", min_length=1)
-    measurements: tuple[MeasurementName, ...] = ("harmonic",)
+    measurements: tuple[MeasurementName, ...] = ("harmonic", "sigma")
     protocol: HarmonicProtocol = Field(default_factory=HarmonicProtocol)
     run: RunSettings = Field(default_factory=RunSettings)
     seed: int = 2026

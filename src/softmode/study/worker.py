@@ -22,8 +22,8 @@ from softmode.errors import SoftmodeError, StorageError
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
-from softmode.study.measurements import CellContext
-from softmode.study.plan import MEASUREMENTS
+from softmode.study.context import CellContext, Result
+from softmode.study.plan import MEASUREMENTS, blocked
 from softmode.study.records import Failure, Record, RecordStore, digest_of
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class CellTask:
         Inputs of each measurement of the cell, in running order.
     records : Path
         Folder of the record store.
+    seed : int
+        The study's seed.
     """
 
     entry: MaterialEntry
@@ -52,6 +54,7 @@ class CellTask:
     protocol: HarmonicProtocol
     inputs: Mapping[str, dict[str, Any]]
     records: Path
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -127,27 +130,23 @@ def _failure(error: Exception) -> Failure:
     )
 
 
-def _compute(name: str, task: CellTask, context: CellContext) -> Record:
+def _compute(name: str, inputs: dict[str, Any], context: CellContext) -> Record:
     """Run one measurement; whatever goes wrong in it becomes its recorded failure."""
-    inputs = task.inputs[name]
     started = time.perf_counter()
-    key = digest_of(inputs)
+    result, failure = Result(), None
     try:
         result = MEASUREMENTS[name].run(context)
+    except StorageError:
+        raise
     except Exception as error:  # noqa: BLE001 - the border of a cell: the study goes on, the reason is kept
-        return Record(
-            key=key,
-            measurement=name,
-            inputs=inputs,
-            failure=_failure(error),
-            seconds=time.perf_counter() - started,
-        )
+        failure = _failure(error)
     return Record(
-        key=key,
-        measurement=name,
+        key=digest_of(inputs),
+        measurement=inputs["measurement"],
         inputs=inputs,
         values=result.values,
         arrays=result.arrays,
+        failure=failure,
         seconds=time.perf_counter() - started,
     )
 
@@ -175,23 +174,43 @@ def run_cell(task: CellTask) -> CellOutcome:
     return CellOutcome(failure, stored=True, seconds=time.perf_counter() - started)
 
 
+def _context(task: CellTask, store_records: dict[str, Record]) -> CellContext:
+    entry = task.entry
+    return CellContext(
+        material=entry.load(),
+        load_potential=lambda: _potential(task.potential),
+        protocol=task.protocol,
+        records=store_records,
+        load_trajectory=entry.load_trajectory if entry.has_trajectory else None,
+        seed=task.seed,
+    )
+
+
 def _run_measurements(task: CellTask, store: RecordStore) -> Failure | None:
+    """Make what is missing; a measurement is left out when one it requires has failed."""
     context: CellContext | None = None
     done: dict[str, Record] = {}
+    failed: set[str] = set()
+    first: Failure | None = None
     for name, inputs in task.inputs.items():
-        record = store.find(digest_of(inputs))
+        if blocked(name, failed):
+            failed.add(name)
+            continue
+        key = digest_of(inputs)
+        record = store.find(key)
         if record is None or (record.failure is not None and record.failure.transient):
-            if context is None:
-                try:
-                    material = task.entry.load()
-                except SoftmodeError as error:
-                    failed = Record(digest_of(inputs), name, inputs, failure=_failure(error))
-                    store.write(failed)
-                    return failed.failure
-                context = CellContext(material, lambda: _potential(task.potential), task.protocol, done)
-            record = _compute(name, task, context)
+            try:
+                context = context or _context(task, done)
+            except SoftmodeError as error:
+                record = Record(key, inputs["measurement"], inputs, failure=_failure(error))
+                store.write(record)
+                return record.failure
+            context.partial = store.partial(key)
+            record = _compute(name, inputs, context)
             store.write(record)
-        if record.failure is not None:
-            return record.failure
-        done[name] = record
-    return None
+        if record.failure is None:
+            done[name] = record
+        else:
+            failed.add(name)
+            first = first or record.failure
+    return first

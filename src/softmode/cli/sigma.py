@@ -1,0 +1,149 @@
+"""``softmode sigma``: the anharmonicity score of a trajectory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from softmode.anharmonic.classes import CLASSES, class_probabilities, classify
+from softmode.cli.console import err, out
+from softmode.datasets import (
+    align_trajectory,
+    open_reference,
+    read_trajectory,
+    reference_from_supercell,
+    supercell_of,
+)
+from softmode.errors import SettingsError
+from softmode.material import Material
+from softmode.study.one_off import SigmaOneOff, score_trajectory
+
+
+def _reference(trajectories: list[Path], supercell: Path | None, force_constants: Path | None) -> Material:
+    """Supercell and force constants, from whatever was given."""
+    if force_constants is None:
+        if supercell is not None:
+            return open_reference(supercell)
+        if trajectories[0].suffix == ".nc":
+            return open_reference(trajectories[0])
+        raise SettingsError(
+            "softmode sigma",
+            "no force constants are given",
+            "Give --force-constants (only an FHI-vibes trajectory.nc brings its own)",
+        )
+    if supercell is not None:
+        return reference_from_supercell(supercell, force_constants)
+    return open_reference(force_constants)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _json(result: SigmaOneOff) -> dict[str, Any]:
+    estimate, modes = result.estimate, result.modes
+    probabilities = class_probabilities(estimate)
+    return {
+        "material": result.material.name,
+        "formula": result.material.formula,
+        "overall": result.result.overall,
+        "overall_std": result.result.overall_std,
+        "mean_t": estimate.mean,
+        "mean_t_ci95": [estimate.low, estimate.high],
+        "class": classify(estimate.mean),
+        "class_probability": {name: float(p) for name, p in zip(CLASSES, probabilities, strict=True)},
+        "per_element": {name: _finite(value) for name, value in result.per_element.items()},
+        "per_element_std": {name: _finite(value) for name, value in result.per_element_std.items()},
+        "per_site": {name: _finite(value) for name, value in result.per_site.items()},
+        "mass_weighted": modes.mass_weighted,
+        "per_mode": [
+            {
+                "frequency_THz": float(frequency),
+                "q": [round(float(x), 6) for x in q],
+                "multiplicity": int(multiplicity),
+                "imaginary": bool(imaginary),
+                "sigma": _finite(value),
+            }
+            for frequency, q, multiplicity, imaginary, value in zip(
+                modes.frequencies,
+                modes.qpoints,
+                modes.multiplicities,
+                modes.imaginary,
+                modes.sigma,
+                strict=True,
+            )
+        ],
+        "n_frames": estimate.n_frames,
+        "n_effective": estimate.n_effective,
+        "autocorrelation_time_frames": estimate.autocorrelation_time,
+        "natoms": result.trajectory.n_atoms,
+        "run_lengths": list(result.trajectory.run_lengths),
+        "notes": list(result.trajectory.notes),
+    }
+
+
+def _table(content: dict[str, Any]) -> Table:
+    table = Table(
+        title=f"{content['formula']}: {content['n_frames']} frames of {content['natoms']} atoms",
+        title_justify="left",
+        show_header=False,
+    )
+    low, high = content["mean_t_ci95"]
+    chances = ", ".join(f"{name} {100 * p:.0f} %" for name, p in content["class_probability"].items())
+    for name, text in (
+        ("⟨σ(t)⟩, the score", f"{content['mean_t']:.4f}   95 % [{low:.4f}, {high:.4f}]"),
+        ("class", f"{content['class']}   ({chances})"),
+        ("σ overall", f"{content['overall']:.6f}   (mean forces removed: {content['overall_std']:.6f})"),
+        ("σ by element", _listed(content["per_element"])),
+        ("σ by site", _listed(content["per_site"])),
+        ("σ mass-weighted", f"{content['mass_weighted']:.4f}"),
+        ("independent frames", f"{content['n_effective']:.1f}"),
+    ):
+        table.add_row(name, text)
+    return table
+
+
+def _listed(values: dict[str, float | None]) -> str:
+    return "   ".join(f"{name} {value:.4f}" if value is not None else f"{name} –" for name, value in values.items())
+
+
+def sigma(
+    trajectory: Annotated[
+        list[Path],
+        typer.Option(help="vasprun.xml(.gz/.xz), .traj, .extxyz, trajectory.nc or phonopy dataset; repeatable."),
+    ],
+    supercell: Annotated[
+        Path | None, typer.Option(help="The reference supercell (SPOSCAR), in the order of the force constants.")
+    ] = None,
+    force_constants: Annotated[
+        Path | None,
+        typer.Option(help="force_constants.hdf5, FORCE_CONSTANTS, phonopy.yaml, or a folder of phonopy files."),
+    ] = None,
+    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")] = 0,
+    every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
+    symmetrise: Annotated[
+        bool, typer.Option("--symmetrise", help="Impose the sum rule on the force constants first.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Anharmonicity σ⁽²⁾ of a trajectory: overall, per frame, element, site and phonon mode."""
+    material = _reference(trajectory, supercell, force_constants)
+    frames = read_trajectory(trajectory, skip=skip, every=every)
+    aligned = align_trajectory(frames, supercell_of(material), frames.source)
+    content = _json(score_trajectory(material, aligned, symmetrise=symmetrise))
+    for note in aligned.notes:
+        err.print(note, highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
+    else:
+        out.print(_table(content))
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the command."""
+    app.command("sigma", rich_help_panel=panel)(sigma)

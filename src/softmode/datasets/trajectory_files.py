@@ -1,0 +1,178 @@
+"""Trajectories from files: molecular dynamics runs, or configurations with their forces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from softmode.datasets.ase_trajectory import MAGIC as ASE_MAGIC
+from softmode.datasets.ase_trajectory import read_ase_trajectory
+from softmode.datasets.assemble import phonopy_supercell
+from softmode.datasets.extended_xyz import read_extended_xyz
+from softmode.datasets.formats import from_phonopy
+from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
+from softmode.datasets.reading import as_text
+from softmode.datasets.streams import ByteStream
+from softmode.datasets.trajectory_frames import FrameCollector
+from softmode.datasets.vasprun import read_vasprun
+from softmode.datasets.vibes_file import read_vibes_frames
+from softmode.errors import InputDataError, SettingsError
+from softmode.material import Cell, DisplacementForces, Trajectory
+
+#: What is read, for messages.
+FORMATS = (
+    "vasprun.xml, ASE .traj, extended XYZ (.xyz, .extxyz), FHI-vibes trajectory.nc and phonopy YAML with "
+    "displacements and forces, each also .gz or .xz"
+)
+_COMPRESSED = (".gz", ".xz", ".lzma")
+_Reader = Callable[[ByteStream, FrameCollector], None]
+
+
+def read_trajectory(paths: Sequence[Path | str], *, skip: int = 0, every: int = 1) -> Trajectory:
+    """One trajectory from files of any mixture of formats; each file (or concatenated vasprun.xml) is a run.
+
+    A run that was cut short in mid-write gives its whole frames, and a note.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, in order. The format is found from their contents.
+    skip : int
+        Frames dropped at the start of each run (equilibration).
+    every : int
+        One frame in so many is kept of the others, in each run.
+
+    Returns
+    -------
+    Trajectory
+        Positions in Å and forces in eV/Å as they are in the files, in their atom order.
+
+    Raises
+    ------
+    SettingsError
+        If a file is not there or given twice, or `skip` or `every` makes no sense.
+    InputDataError
+        If a file cannot be read, frames do not belong together, or none is left; file and frame are named.
+    """
+    files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    _check_request(files, skip, every)
+    collector = FrameCollector(skip, every)
+    for path in files:
+        stream = ByteStream(path)
+        _reader_of(path, stream.head())(stream, collector)
+    return collector.trajectory(files[0].name if len(files) == 1 else _named(files))
+
+
+def _check_request(files: Sequence[Path], skip: int, every: int) -> None:
+    if not files:
+        raise SettingsError("trajectory", "no file is given", "give at least one")
+    if skip < 0 or every < 1:
+        raise SettingsError(
+            "trajectory",
+            f"skip = {skip}, every = {every} makes no sense",
+            "set skip to 0 or more and every to 1 or more",
+        )
+    seen: set[Path] = set()
+    for path in files:
+        if path.is_dir():
+            raise SettingsError(str(path), "it is a folder, not a trajectory", "give the files in it")
+        if not path.exists():
+            raise SettingsError(str(path), "there is no such file", "give an existing trajectory")
+        if path.resolve() in seen:
+            raise SettingsError(str(path), "the file is given twice", "give each run once")
+        seen.add(path.resolve())
+
+
+def _named(files: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in files[:4]) + (
+        f", … ({len(files)} files)" if len(files) > 4 else ""
+    )
+
+
+def _reader_of(path: Path, head: bytes) -> _Reader:
+    """By content; by name where a file was cut before its content shows."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"CDF"):
+        raise InputDataError(
+            str(path),
+            "it is netCDF of the classic format, not HDF5",
+            "convert it with  nccopy -k nc4, or write it again with the package netCDF4 installed",
+        )
+    by_content: tuple[tuple[bool, _Reader], ...] = (
+        (head.startswith(ASE_MAGIC), read_ase_trajectory),
+        (head.startswith(b"\x89HDF\r\n\x1a\n"), read_vibes_frames),
+        (text.startswith((b"<?xml", b"<modeling")), read_vasprun),
+        (bool(re.match(rb"\d+[ \t]*\r?\n[^\n]*(Lattice|Properties)=", text, re.I)), read_extended_xyz),
+        (bool(re.search(rb"^(phonopy|phono3py|unit_cell):", text, re.M)), _read_phonopy_dataset),
+    )
+    for matches, reader in by_content:
+        if matches:
+            return reader
+    if not path.stat().st_size:
+        raise InputDataError(str(path), "the file is empty", "fetch or copy it again, or leave it out")
+    by_name: tuple[tuple[tuple[str, ...], _Reader], ...] = (
+        ((".xml",), read_vasprun),
+        ((".traj",), read_ase_trajectory),
+        ((".xyz", ".extxyz"), read_extended_xyz),
+        ((".nc",), read_vibes_frames),
+        ((".yaml", ".yml"), _read_phonopy_dataset),
+    )
+    name = path.name.lower()
+    for suffix in _COMPRESSED:
+        name = name.removesuffix(suffix)
+    for suffixes, reader in by_name:
+        if name.endswith(suffixes):
+            return reader
+    raise InputDataError(str(path), "its format is not known", f"give {FORMATS}")
+
+
+def _read_phonopy_dataset(stream: ByteStream, collector: FrameCollector) -> None:
+    """Displaced supercells of a phonopy YAML file as frames of one run, in the order of its supercell."""
+    subject = str(stream.path)
+    data = stream.whole()
+    if stream.cut:
+        raise InputDataError(subject, "the compressed file is truncated or damaged", "fetch or copy it again")
+    contents = parse_phonopy_yaml(as_text(subject, data), subject)
+    if contents.reference is None:
+        missing = "displacements" if contents.displacements is None else "forces"
+        raise InputDataError(
+            subject,
+            f"it holds no {missing}: this is no displacement–force dataset",
+            "save it with its dataset (Phonopy.save), or give a trajectory",
+        )
+    supercell = contents.supercell
+    if supercell is None:
+        supercell = from_phonopy(phonopy_supercell(contents.unitcell, contents.supercell_matrix, subject))
+    collect_displaced(supercell, contents.reference, subject, collector)
+
+
+def collect_displaced(
+    supercell: Cell, reference: DisplacementForces, subject: str, collector: FrameCollector
+) -> None:
+    """Displaced supercells as the frames of one run.
+
+    Parameters
+    ----------
+    supercell : Cell
+        The supercell at rest, in the atom order of `reference`.
+    reference : DisplacementForces
+        Displacements and forces.
+    subject : str
+        The file.
+    collector : FrameCollector
+        Takes the frames.
+    """
+    at_rest = supercell.scaled_positions @ supercell.lattice
+    collector.begin_run(subject)
+    for displacements, forces in zip(reference.displacements, reference.forces, strict=True):
+        if collector.wanted:
+            collector.add(supercell.numbers, supercell.lattice, forces, positions=at_rest + displacements)
+        else:
+            collector.pass_over()
+    n_displaced = np.count_nonzero(np.abs(reference.displacements).max(axis=2) > 1e-8, axis=1)
+    if supercell.n_atoms > 1 and (n_displaced == 1).any():
+        collector.notes.append(f"{subject}: in some frames a single atom is displaced: no thermal motion")
+    collector.end_run()

@@ -1,0 +1,155 @@
+"""FHI-vibes' trajectory.nc: a self-contained record of a molecular dynamics run."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from softmode.datasets.reading import naming, reading
+from softmode.datasets.streams import ByteStream
+from softmode.datasets.trajectory_frames import FrameCollector
+from softmode.errors import InputDataError
+from softmode.material import Cell
+
+FloatArray = NDArray[np.float64]
+
+_REMEDY = "write it again with  vibes output trajectory, or fetch it again"
+_FUNCTIONALS = {"pbe": "PBE", "pbesol": "PBEsol", "pw-lda": "LDA", "hse06": "HSE06", "scan": "SCAN"}
+
+
+@dataclass(frozen=True)
+class VibesContents:
+    """What a trajectory.nc says about the crystal.
+
+    Parameters
+    ----------
+    name : str
+        Name of the system; empty when not given.
+    reference : Cell
+        Supercell the displacements are from, in the order of everything in the file.
+    primitive : Cell or None
+        Primitive cell, when given.
+    force_constants : (n_atoms, n_atoms, 3, 3) array or None
+        Force constants of the supercell, eV/Å², when given.
+    level_of_theory : str
+        How forces were calculated; ``unknown`` when not given.
+    """
+
+    name: str
+    reference: Cell
+    primitive: Cell | None
+    force_constants: FloatArray | None
+    level_of_theory: str
+
+
+def parse_vibes(stream: ByteStream) -> VibesContents:
+    """The crystal in a trajectory.nc.
+
+    Raises
+    ------
+    InputDataError
+        If it is damaged or not as FHI-vibes writes it.
+    """
+    subject = str(stream.path)
+    data = stream.whole()
+    with (
+        reading(subject, "this is not a readable trajectory.nc (truncated?)", _REMEDY),
+        h5py.File(io.BytesIO(data), "r") as file,
+        naming(subject),
+    ):
+        primitive = _cell(file, "atoms_primitive")
+        reference = _cell(file, "atoms_reference") or _cell(file, "atoms_supercell")
+        if reference is None:
+            raise InputDataError(subject, "it names no reference supercell (atoms_reference)", _REMEDY)
+        return VibesContents(
+            name=_text(file, "system_name"),
+            reference=reference,
+            primitive=primitive,
+            force_constants=_force_constants(file, reference.n_atoms, subject),
+            level_of_theory=_level_of_theory(file),
+        )
+
+
+def read_vibes_frames(stream: ByteStream, collector: FrameCollector) -> None:
+    """The frames of a trajectory.nc.
+
+    Raises
+    ------
+    InputDataError
+        If it is damaged or not as FHI-vibes writes it.
+    """
+    subject = str(stream.path)
+    data = stream.whole()
+    with (
+        reading(subject, "this is not a readable trajectory.nc (truncated?)", _REMEDY),
+        h5py.File(io.BytesIO(data), "r") as file,
+    ):
+        for needed in ("positions", "cell"):
+            if needed not in file:
+                raise InputDataError(subject, f"it holds no {needed}", _REMEDY)
+        numbers = [atomic_numbers[symbol] for symbol in file.attrs["symbols"]]
+        collector.begin_run(subject)
+        forces = file.get("forces")
+        for frame in range(len(file["positions"])):
+            if not collector.wanted:
+                collector.pass_over()
+                continue
+            collector.add(
+                numbers,
+                file["cell"][frame],
+                None if forces is None else forces[frame],
+                positions=file["positions"][frame],
+            )
+        collector.end_run()
+
+
+def _text(file: h5py.File, name: str) -> str:
+    value = file.attrs.get(name, "")
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _cell(file: h5py.File, name: str) -> Cell | None:
+    text = _text(file, name)
+    if not text:
+        return None
+    atoms: dict[str, Any] = json.loads(text)
+    lattice = np.array(atoms["cell"], dtype=np.float64)
+    return Cell(
+        lattice=lattice,
+        scaled_positions=np.array(atoms["positions"], dtype=np.float64) @ np.linalg.inv(lattice),
+        numbers=np.array([atomic_numbers[symbol] for symbol in atoms["symbols"]]),
+        masses=np.array(atoms["masses"], dtype=np.float64) if "masses" in atoms else None,  # type: ignore[arg-type]
+    )
+
+
+def _force_constants(file: h5py.File, n_atoms: int, subject: str) -> FloatArray | None:
+    """(3N, 3N), atom by atom, to (N, N, 3, 3)."""
+    if "force_constants_remapped" not in file:
+        return None
+    values = np.array(file["force_constants_remapped"], dtype=np.float64)
+    if values.shape != (3 * n_atoms, 3 * n_atoms):
+        raise InputDataError(
+            subject,
+            f"force constants of shape {values.shape}, but the supercell has {n_atoms} atoms",
+            _REMEDY,
+        )
+    return np.ascontiguousarray(values.reshape(n_atoms, 3, n_atoms, 3).transpose(0, 2, 1, 3))
+
+
+def _level_of_theory(file: h5py.File) -> str:
+    text = _text(file, "raw_metadata")
+    calculator = (json.loads(text) if text else {}).get("calculator", {})
+    functional = str(calculator.get("calculator_parameters", {}).get("xc", ""))
+    code = {"Aims": "FHI-aims"}.get(
+        str(calculator.get("calculator", "")), str(calculator.get("calculator", ""))
+    )
+    if not functional:
+        return code or "unknown"
+    return _FUNCTIONALS.get(functional.lower(), functional) + (f" ({code})" if code else "")

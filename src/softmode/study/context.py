@@ -1,0 +1,72 @@
+"""What a measurement is given and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from numpy.typing import NDArray
+from phonopy import Phonopy
+
+from softmode.harmonic import HarmonicProtocol, build_phonopy
+from softmode.material import Material, Trajectory
+from softmode.potentials.base import Potential
+from softmode.study.records import Partial, Record
+
+
+@dataclass(frozen=True)
+class Result:
+    """Values (JSON-able) and arrays of a measurement."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class CellContext:
+    """What a measurement may use; everything is loaded when first asked for.
+
+    Parameters
+    ----------
+    material : Material
+        The material with its reference data.
+    load_potential : callable
+        Returns the potential, loaded once per process.
+    protocol : HarmonicProtocol
+        The study's protocol.
+    records : dict of str to Record
+        Records of the measurements already made in this cell.
+    load_trajectory : callable, optional
+        Returns the reference trajectory in phonopy's supercell order, if the reference has one.
+    partial : Partial, optional
+        Where a long measurement keeps what it has, so that it can go on after an interruption.
+    seed : int
+        Seed of everything random.
+    """
+
+    material: Material
+    load_potential: Callable[[], Potential]
+    protocol: HarmonicProtocol
+    records: dict[str, Record] = field(default_factory=dict)
+    load_trajectory: Callable[[], Trajectory] | None = None
+    partial: Partial | None = None
+    seed: int = 0
+
+    @cached_property
+    def potential(self) -> Potential:
+        """The potential, loaded."""
+        return self.load_potential()
+
+    @cached_property
+    def phonon(self) -> Phonopy:
+        """phonopy's view of the reference structure."""
+        return build_phonopy(self.material)
+
+    @cached_property
+    def trajectory(self) -> Trajectory:
+        """The reference trajectory."""
+        if self.load_trajectory is None:
+            raise AssertionError("measurements of trajectories are planned only where there is one")
+        return self.load_trajectory()

@@ -1,0 +1,77 @@
+"""Anharmonicity results of a study: confusion matrices over materials, from the table of cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from softmode.anharmonic.classes import ConfusionMatrix, confusion_matrix, with_intervals
+from softmode.study.results import FAILED, done
+
+#: Approaches that are compared with the reference in confusion matrices (paper Fig. 3).
+COMPARED = ("phi_ref", "phi_model")
+
+
+def reference_sigma(table: pd.DataFrame) -> dict[str, float]:
+    """⟨σ(t)⟩_t of the reference by material, from whichever cell of the material has it."""
+    good = done(table, "sigma")
+    if good.empty:
+        return {}
+    first = good.drop_duplicates("material")
+    return dict(zip(first["material"], first["sigma_reference_mean_t"].astype(float), strict=True))
+
+
+def compared_sigma(
+    table: pd.DataFrame, potential: str, approach: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """σ of reference and potential over materials.
+
+    Returns
+    -------
+    reference, model : (n,) arrays
+        ⟨σ(t)⟩_t; the model's is NaN where it failed.
+    failed : (n,) bool array
+        Cells that failed although the material's reference σ is known.
+    """
+    known = reference_sigma(table)
+    rows = table[(table["potential"] == potential) & table["material"].isin(known)]
+    failed = (rows["sigma_state"] == FAILED).to_numpy(bool)
+    finished = (rows["sigma_state"] == "ok").to_numpy(bool)
+    rows, failed = rows[finished | failed], failed[finished | failed]
+    reference = np.array([known[name] for name in rows["material"]], dtype=np.float64)
+    column = f"sigma_{approach}_mean_t"
+    model = rows[column].to_numpy(float) if column in rows else np.full(len(rows), np.nan)
+    return reference, model, failed
+
+
+def confusion(table: pd.DataFrame, potential: str, approach: str) -> ConfusionMatrix:
+    """Confusion matrix of a potential and approach over the materials of `table`."""
+    return confusion_matrix(*compared_sigma(table, potential, approach))
+
+
+def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Confusion matrices and their summary figures with intervals, overall and by group.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per potential, approach and group (``all`` first).
+    """
+    rows = []
+    if reference_sigma(table):
+        for potential, cells in table.groupby("potential", sort=False):
+            groups = [("all", cells)]
+            if cells["group"].nunique() > 1:
+                groups += [(str(group), part) for group, part in cells.groupby("group", sort=False)]
+            for approach in COMPARED:
+                rows += [
+                    {"potential": potential, "approach": approach, "group": group}
+                    | _figures(part, str(potential), approach, seed)
+                    for group, part in groups
+                ]
+    return pd.DataFrame(rows)
+
+
+def _figures(table: pd.DataFrame, potential: str, approach: str, seed: int) -> dict[str, float]:
+    raise NotImplementedError
