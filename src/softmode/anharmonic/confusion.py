@@ -139,7 +139,7 @@ def _accuracy(table: FloatArray) -> FloatArray:
 
 
 def _kappa(table: FloatArray) -> FloatArray:
-    # (p_observed - p_chance) / (1 - p_chance), times the squared total: whole numbers until the last division.
+    # (p_observed - p_chance) / (1 - p_chance), times the squared total: whole numbers until divided.
     total = _total(table)
     chance = np.sum(table.sum(axis=-1) * table.sum(axis=-2)[..., :_N], axis=-1)
     return _ratio(_right(table) * total - chance, total**2 - chance)

@@ -7,7 +7,7 @@ Frames are correlated. How the interval of a mean is made, and how often it hold
 2. moving-block bootstrap of the mean (H. R. Künsch, Ann. Stat. 17, 1217 (1989)): it gives the distribution
    its shape;
 3. its spread is set to a standard error that is nearly unbiased for few blocks, from the lowest cosine
-   transforms of each run and from the differences between run means (U. K. Müller, J. Econometrics 141, 1331
+   components of each run and from the differences between run means (U. K. Müller, J. Econometrics 141, 1331
    (2007); E. Lazarus et al., J. Bus. Econ. Stat. 36, 541 (2018)), with one degree of freedom less than there
    are blocks;
 4. it is widened to Student's t with these degrees of freedom.
@@ -144,10 +144,11 @@ def _standard_error(values: FloatArray, runs: Sequence[int], times: CorrelationT
     """Standard error of the mean with ``n_blocks - 1`` degrees of freedom.
 
     In a run of ``n`` frames that holds ``B`` blocks, each of the ``B - 1`` lowest components of the
-    orthonormal cosine transform has the variance that ``sqrt(n)`` times the mean has, as long as its wavelength
-    is long against the correlation time. What it lacks where it is not so long is made up for as if the
-    correlation decayed exponentially (prewhitening: D. W. K. Andrews & J. C. Monahan, Econometrica 60, 953
-    (1992)). The weighted differences between run means add one degree of freedom less than there are runs.
+    orthonormal cosine transform has the variance that ``sqrt(n)`` times the mean has, as long as its
+    wavelength is long against the correlation time. What it lacks where it is not so long is made up for as
+    if the correlation decayed exponentially (prewhitening: D. W. K. Andrews & J. C. Monahan, Econometrica 60,
+    953 (1992)). The weighted differences between run means add one degree of freedom less than there are
+    runs.
     """
     block_length = times.block_length
     power, degrees = 0.0, -1
@@ -243,8 +244,8 @@ def mean_with_interval(
     Returns
     -------
     MeanEstimate
-        Where the frames are worth ten independent ones or more, its 95 % interval holds the true mean between
-        90 and 98 % of the time (``docs/statistics.md``).
+        Where the frames are worth ten independent ones or more and the values are not extremely skewed, the
+        95 % interval holds the true mean between 90 and 98 % of the time (``docs/statistics.md``).
 
     Raises
     ------

@@ -10,7 +10,6 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from softmode.anharmonic.classes import CLASSES, class_probabilities, classify
 from softmode.cli.console import err, out
 from softmode.datasets import (
     align_trajectory,
@@ -46,17 +45,16 @@ def _finite(value: float) -> float | None:
 
 
 def _json(result: SigmaOneOff) -> dict[str, Any]:
-    estimate, modes = result.estimate, result.modes
-    probabilities = class_probabilities(estimate)
+    given, modes = result.score, result.modes
     return {
         "material": result.material.name,
         "formula": result.material.formula,
         "overall": result.result.overall,
         "overall_std": result.result.overall_std,
-        "mean_t": estimate.mean,
-        "mean_t_ci95": [estimate.low, estimate.high],
-        "class": classify(estimate.mean),
-        "class_probability": {name: float(p) for name, p in zip(CLASSES, probabilities, strict=True)},
+        "mean_t": given.mean_t,
+        "mean_t_ci95": list(given.interval) if given.interval else None,
+        "class": given.class_name,
+        "class_probability": given.probabilities,
         "per_element": {name: _finite(value) for name, value in result.per_element.items()},
         "per_element_std": {name: _finite(value) for name, value in result.per_element_std.items()},
         "per_site": {name: _finite(value) for name, value in result.per_site.items()},
@@ -78,12 +76,12 @@ def _json(result: SigmaOneOff) -> dict[str, Any]:
                 strict=True,
             )
         ],
-        "n_frames": estimate.n_frames,
-        "n_effective": estimate.n_effective,
-        "autocorrelation_time_frames": estimate.autocorrelation_time,
+        "n_frames": result.trajectory.n_frames,
+        "n_effective": given.n_effective,
+        "autocorrelation_time_frames": given.autocorrelation_time,
         "natoms": result.trajectory.n_atoms,
         "run_lengths": list(result.trajectory.run_lengths),
-        "notes": list(result.trajectory.notes),
+        "notes": [*result.trajectory.notes, *([given.note] if given.note else [])],
     }
 
 
@@ -93,36 +91,45 @@ def _table(content: dict[str, Any]) -> Table:
         title_justify="left",
         show_header=False,
     )
-    low, high = content["mean_t_ci95"]
-    chances = ", ".join(f"{name} {100 * p:.0f} %" for name, p in content["class_probability"].items())
+    interval, chances = content["mean_t_ci95"], content["class_probability"]
+    within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "no interval: too few frames"
+    shares = ", ".join(f"{name} {100 * p:.0f} %" for name, p in chances.items()) if chances else "uncertain"
+    independent = content["n_effective"]
     for name, text in (
-        ("⟨σ(t)⟩, the score", f"{content['mean_t']:.4f}   95 % [{low:.4f}, {high:.4f}]"),
-        ("class", f"{content['class']}   ({chances})"),
+        ("⟨σ(t)⟩, the score", f"{content['mean_t']:.4f}   {within}"),
+        ("class", f"{content['class']}   ({shares})"),
         ("σ overall", f"{content['overall']:.6f}   (mean forces removed: {content['overall_std']:.6f})"),
         ("σ by element", _listed(content["per_element"])),
         ("σ by site", _listed(content["per_site"])),
         ("σ mass-weighted", f"{content['mass_weighted']:.4f}"),
-        ("independent frames", f"{content['n_effective']:.1f}"),
+        ("independent frames", f"{independent:.1f}" if independent is not None else "unknown"),
     ):
         table.add_row(name, text)
     return table
 
 
 def _listed(values: dict[str, float | None]) -> str:
-    return "   ".join(f"{name} {value:.4f}" if value is not None else f"{name} –" for name, value in values.items())
+    return "   ".join(
+        f"{name} {value:.4f}" if value is not None else f"{name} –" for name, value in values.items()
+    )
 
 
 def sigma(
     trajectory: Annotated[
         list[Path],
-        typer.Option(help="vasprun.xml(.gz/.xz), .traj, .extxyz, trajectory.nc or phonopy dataset; repeatable."),
+        typer.Option(
+            help="vasprun.xml(.gz/.xz), .traj, .extxyz, trajectory.nc or phonopy dataset; repeatable."
+        ),
     ],
     supercell: Annotated[
-        Path | None, typer.Option(help="The reference supercell (SPOSCAR), in the order of the force constants.")
+        Path | None,
+        typer.Option(help="The reference supercell (SPOSCAR), in the order of the force constants."),
     ] = None,
     force_constants: Annotated[
         Path | None,
-        typer.Option(help="force_constants.hdf5, FORCE_CONSTANTS, phonopy.yaml, or a folder of phonopy files."),
+        typer.Option(
+            help="force_constants.hdf5, FORCE_CONSTANTS, phonopy.yaml, or a folder of phonopy files."
+        ),
     ] = None,
     skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
@@ -136,7 +143,7 @@ def sigma(
     frames = read_trajectory(trajectory, skip=skip, every=every)
     aligned = align_trajectory(frames, supercell_of(material), frames.source)
     content = _json(score_trajectory(material, aligned, symmetrise=symmetrise))
-    for note in aligned.notes:
+    for note in content["notes"]:
         err.print(note, highlight=False, markup=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(content, indent=1, ensure_ascii=False))

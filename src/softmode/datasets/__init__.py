@@ -6,6 +6,7 @@ from softmode.datasets.assemble import supercell_of
 from softmode.datasets.atom_map import map_atoms
 from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, Selection, select
 from softmode.datasets.catalog import known_datasets, open_dataset, open_reference
+from softmode.datasets.loose_files import reference_from_supercell
 from softmode.datasets.prototypes import PROTOTYPES, Classification, classify
 from softmode.datasets.trajectory_alignment import align_trajectory
 from softmode.datasets.trajectory_files import read_trajectory
@@ -24,6 +25,7 @@ __all__ = [
     "open_dataset",
     "open_reference",
     "read_trajectory",
+    "reference_from_supercell",
     "select",
     "supercell_of",
 ]

@@ -83,7 +83,7 @@ def _touch(reader: TrajectoryReader, index: int) -> None:
 def _with_new_table(data: bytes) -> tuple[bytes, int]:
     """The file with a new table of places at its end, for when its own is lost; and the number of frames.
 
-    A frame's description (JSON, its length in front) is written after its arrays: if it is whole, so are they.
+    The description of a frame (JSON, its length in front) follows its arrays: if it is whole, so are they.
     """
     places, at = [], data.find(_ITEM_MARK)
     while at >= 0:

@@ -31,7 +31,7 @@ from softmode.datasets.formats import (
     read_force_constants_hdf5,
     supercell_matrix_from,
 )
-from softmode.datasets.phonopy_options import INFO, PhonopyOptions
+from softmode.datasets.phonopy_options import INFO, NO_OPTIONS, PhonopyOptions
 from softmode.datasets.phonopy_yaml import YamlContents, parse_phonopy_yaml
 from softmode.datasets.reading import Files, FileSet, as_text, decompressed, fingerprint, naming, reading
 from softmode.datasets.trajectory_source import (
@@ -71,7 +71,7 @@ class PhonopyFiles:
     """
 
     path: Path
-    options: PhonopyOptions = PhonopyOptions()
+    options: PhonopyOptions = NO_OPTIONS
 
     @property
     def info(self) -> DatasetInfo:
@@ -148,7 +148,7 @@ def entry(path: Path, options: PhonopyOptions) -> MaterialEntry:
     return MaterialEntry(material_name(path), identity, loader, trajectory_loader)
 
 
-def load(path: Path, options: PhonopyOptions = PhonopyOptions()) -> Material:
+def load(path: Path, options: PhonopyOptions = NO_OPTIONS) -> Material:
     """Read one phonopy YAML file or one folder.
 
     A YAML file that has neither forces nor force constants is completed by FORCE_SETS, FORCE_CONSTANTS or

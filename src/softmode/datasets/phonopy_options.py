@@ -78,3 +78,7 @@ class PhonopyOptions:
             trajectory=() if trajectory is None else file_patterns(trajectory),
             frames=FrameChoice.create(skip, every),
         )
+
+
+#: The files say everything.
+NO_OPTIONS = PhonopyOptions()

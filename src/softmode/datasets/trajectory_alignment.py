@@ -26,7 +26,7 @@ IntArray = NDArray[np.int64]
 #: crystal (crystals melt near 0.1).
 _SAME_CRYSTAL = 0.25
 #: How far a frame may be moved as a whole (Å) before the shift is taken away, and before it is worth a note.
-_LARGEST_SHIFT, _NOTABLE_SHIFT = 0.5, 0.1
+_LARGEST_SHIFT, _NOTABLE_SHIFT = 0.5, 0.2
 _REMEDY = "give the undisplaced supercell of this trajectory, and frames of that crystal, not molten"
 
 
@@ -131,8 +131,8 @@ def _in_lattice(trajectory: Trajectory, supercell: Cell, subject: str) -> tuple[
 
 
 def _refuse_lattice(given: FloatArray, wanted: FloatArray, subject: str) -> None:
-    scale = float((wanted**2).sum(axis=1).max())
-    rotated = bool(np.abs(given @ given.T - wanted @ wanted.T).max() < 2 * SAME_LATTICE * scale)
+    stretches = np.linalg.svd(np.linalg.inv(wanted) @ given, compute_uv=False)
+    rotated = bool(np.abs(stretches - 1.0).max() < SAME_LATTICE)
     raise InputDataError(
         subject,
         f"the lattice vectors of the trajectory, {vectors(given)}, are not those of the supercell, "
@@ -177,7 +177,7 @@ def _mean_configuration(positions: FloatArray, lattice: FloatArray) -> tuple[Flo
 
 
 def _match(configuration: FloatArray, numbers: IntArray, supercell: Cell) -> _Match:
-    """The best match: of the crystal where it is, then moved so that one atom falls on each site it may take."""
+    """The best match: of the crystal as it is, then moved so that one atom falls on each site it may take."""
     bond = _shortest_bond(supercell)
     in_place = _nearest_sites(configuration, numbers, supercell, np.zeros(3))
     if in_place.acceptable(bond):

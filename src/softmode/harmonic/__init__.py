@@ -50,10 +50,10 @@ __all__ = [
     "q_mesh",
     "real_space_dynamical_matrix",
     "reference_force_constants",
+    "reference_supercell",
     "relax_cell",
     "signed_square",
     "solve_modes",
-    "reference_supercell",
     "symmetrised",
     "with_cell",
 ]

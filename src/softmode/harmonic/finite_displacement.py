@@ -10,7 +10,12 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from softmode.harmonic.lattice import compact_force_constants, full_force_constants, independent, reference_supercell
+from softmode.harmonic.lattice import (
+    compact_force_constants,
+    full_force_constants,
+    independent,
+    reference_supercell,
+)
 from softmode.material import DisplacementForces, ForceConstants, Material
 
 FloatArray = NDArray[np.float64]

@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from softmode.report.bands import band_figure
-from softmode.report.data import collect
+from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES
+from softmode.report.sigma_figures import MATERIAL_FIGURES, SIGMA_FIGURES, confusion_figure
 from softmode.report.site import render_page
 from softmode.report.style import colours
 from softmode.study.folder import Study
 from softmode.study.records import write_atomically
+from softmode.study.sigma_results import COMPARED, confusion
 
 
-def _save(figure: Figure, folder: Path, name: str) -> None:
-    for suffix in ("png", "pdf"):
-        buffer = io.BytesIO()
-        metadata = {"CreationDate": None} if suffix == "pdf" else {}
-        figure.savefig(buffer, format=suffix, metadata=metadata)
-        write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
+def _rendered(figure: Figure, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    metadata = {"CreationDate": None} if suffix == "pdf" else {}
+    figure.savefig(buffer, format=suffix, metadata=metadata)
+    return buffer.getvalue()
 
 
 def _file_name(text: str) -> str:
     return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
+
+
+def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
+    """File name, title and figure of everything that can be drawn."""
+    if data.has_phonons:
+        for name, title, draw in HARMONIC_FIGURES:
+            yield name, title, draw(data.cells)
+        colour = colours(data.potentials)
+        for potential, overlays in data.overlays.items():
+            if overlays:
+                figure = band_figure(overlays, colour[potential])
+                yield f"bands_{_file_name(potential)}", f"Band structures, {potential}", figure
+    if data.has_sigma:
+        matrices = {
+            (approach, potential): confusion(data.cells, potential, approach)
+            for approach in COMPARED
+            for potential in data.potentials
+        }
+        yield "confusion", "Classes of dynamic stability", confusion_figure(matrices)
+        for name, title, draw in SIGMA_FIGURES:
+            yield name, title, draw(data.cells)
+        for material, records in data.sigma_records.items():
+            formula = data.formula(material)
+            for name, title, draw_material in MATERIAL_FIGURES:
+                figure = draw_material(records, formula)
+                yield f"{name}_{_file_name(material)}", f"{title}: {formula}", figure
 
 
 def build_report(study: Study) -> Path:
@@ -46,19 +74,17 @@ def build_report(study: Study) -> Path:
     tables = {
         "cells": data.cells,
         "ranking": data.ranking,
+        "confusion": data.confusion,
         "failures": data.failures,
         "records": data.records,
     }
     for name, table in tables.items():
         write_atomically(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
-    if data.has_results:
-        for name, _title, draw in HARMONIC_FIGURES:
-            _save(draw(data.cells), folder / "figures", name)
-        colour = colours(list(data.overlays))
-        for potential, overlays in data.overlays.items():
-            if overlays:
-                figure = band_figure(overlays, colour[potential])
-                _save(figure, folder / "figures", f"bands_{_file_name(potential)}")
+    pictures: dict[str, tuple[str, bytes]] = {}
+    for name, title, figure in _figures(data):
+        pictures[name] = (title, _rendered(figure, "png"))
+        write_atomically(folder / "figures" / f"{name}.png", pictures[name][1])
+        write_atomically(folder / "figures" / f"{name}.pdf", _rendered(figure, "pdf"))
     page = folder / "index.html"
-    write_atomically(page, render_page(data).encode())
+    write_atomically(page, render_page(data, pictures).encode())
     return page

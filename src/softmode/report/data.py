@@ -8,7 +8,9 @@ import pandas as pd
 
 from softmode.report.bands import BandOverlay, band_overlay
 from softmode.study.folder import Study
+from softmode.study.records import Record
 from softmode.study.results import cell_table, done, extremes, failures, ranking, record_index
+from softmode.study.sigma_results import confusion_table, sigma_extremes
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,10 @@ class ReportData:
         The tables.
     overlays : dict of str to list of BandOverlay
         Best, median and worst material by potential.
+    confusion : pandas.DataFrame
+        Confusion matrices over materials with their figures; empty without trajectories.
+    sigma_records : dict of str to dict of str to Record
+        ``sigma`` records by potential, of the materials shown in detail.
     """
 
     study: Study
@@ -31,11 +37,42 @@ class ReportData:
     failures: pd.DataFrame
     records: pd.DataFrame
     overlays: dict[str, list[BandOverlay]]
+    confusion: pd.DataFrame
+    sigma_records: dict[str, dict[str, Record]]
 
     @property
-    def has_results(self) -> bool:
-        """Whether any cell has a result to draw."""
+    def potentials(self) -> list[str]:
+        """Labels of the potentials, in the order of the study."""
+        return list(self.overlays)
+
+    @property
+    def has_phonons(self) -> bool:
+        """Whether any cell has phonons to draw."""
         return not done(self.cells, "harmonic").empty
+
+    @property
+    def has_sigma(self) -> bool:
+        """Whether any cell has an anharmonicity to draw."""
+        return not done(self.cells, "sigma").empty
+
+    def formula(self, material: str) -> str:
+        """Formula of a material."""
+        return str(self.cells.loc[self.cells["material"] == material, "formula"].iloc[0])
+
+
+def _sigma_records(study: Study, cells: pd.DataFrame) -> dict[str, dict[str, Record]]:
+    """Records of the materials that are best, median or worst for some potential."""
+    potentials = list(dict.fromkeys(cells["potential"]))
+    shown = {
+        material: None for potential in potentials for material in sigma_extremes(cells, potential).values()
+    }
+    records: dict[str, dict[str, Record]] = {material: {} for material in shown}
+    for cell in study.cells:
+        if cell.material.name in records:
+            record = study.records(cell, with_arrays=True).get("sigma")
+            if record is not None and record.ok:
+                records[cell.material.name][cell.label] = record
+    return records
 
 
 def collect(study: Study) -> ReportData:
@@ -53,4 +90,6 @@ def collect(study: Study) -> ReportData:
         failures=failures(cells),
         records=record_index(study),
         overlays=overlays,
+        confusion=confusion_table(cells, study.settings.seed),
+        sigma_records=_sigma_records(study, cells),
     )

@@ -1,4 +1,4 @@
-"""Figures of the anharmonicity comparison (matplotlib; after Figs. 1a, 3, S7 and S9 of Yang et al., PCCP 2026)."""
+"""Figures of the anharmonicity comparison (after Figs. 1a, 3, S7 and S9 of Yang et al., PCCP 2026)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softmode.anharmonic.classes import CLASSES, ConfusionMatrix
+from softmode.anharmonic.classes import CLASSES
+from softmode.anharmonic.confusion import ConfusionMatrix
 from softmode.report.style import (
     REFERENCE_COLOUR,
     W2_LABEL,
@@ -65,7 +66,10 @@ def confusion_figure(matrices: Mapping[tuple[str, str], ConfusionMatrix], title:
 def _draw_confusion(axes: Axes, matrix: ConfusionMatrix) -> None:
     counts = np.asarray(matrix.counts)
     shares = np.divide(
-        counts, counts.sum(axis=1, keepdims=True), out=np.zeros((3, 3)), where=counts.sum(axis=1, keepdims=True) > 0
+        counts,
+        counts.sum(axis=1, keepdims=True),
+        out=np.zeros((3, 3)),
+        where=counts.sum(axis=1, keepdims=True) > 0,
     )
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     for i in range(3):
@@ -126,7 +130,8 @@ def _bars(rows: pd.DataFrame, approach: str) -> np.ndarray:
     mean = rows[f"sigma_{approach}_mean_t"].to_numpy(float)
     low = rows[f"sigma_{approach}_mean_t_low"].to_numpy(float)
     high = rows[f"sigma_{approach}_mean_t_high"].to_numpy(float)
-    return np.maximum(np.array([mean - low, high - mean]), 0.0)
+    bars: np.ndarray = np.nan_to_num(np.maximum(np.array([mean - low, high - mean]), 0.0))
+    return bars  # zero where there is no interval
 
 
 def _potential_legend(figure: Figure, potentials: Sequence[str]) -> None:
@@ -153,7 +158,9 @@ def sigma_differences(table: pd.DataFrame) -> Figure:
                 values = difference[good["potential"] == potential].to_numpy(float)
                 if len(values) >= 8:
                     axes.hist(values, bins=bins, histtype="stepfilled", alpha=0.35, color=colour[potential])
-                axes.plot(values, np.full(len(values), -0.3 - 0.25 * place), "|", color=colour[potential], ms=9)
+                axes.plot(
+                    values, np.full(len(values), -0.3 - 0.25 * place), "|", color=colour[potential], ms=9
+                )
             axes.axvline(0.0, color="0.4", linewidth=0.8)
             axes.set_title(name)
             axes.set_xlabel(f"{SIGMA}, potential minus reference")
@@ -164,7 +171,7 @@ def sigma_differences(table: pd.DataFrame) -> Figure:
 
 
 def sigma_against_phonon_error(table: pd.DataFrame) -> Figure:
-    """RMSE(ω²) against the reference's σ, coloured by it, a panel per potential (the trend of paper Fig. 1a)."""
+    """RMSE(ω²) against RMSE(v_g), coloured by the reference's σ (paper Fig. 1a)."""
     good = done(done(table, "sigma"), "harmonic")
     potentials = list(dict.fromkeys(good["potential"]))
     marker = markers(potentials)
@@ -230,7 +237,7 @@ def trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
 
 
 def parity_figure(records: Mapping[str, Record], formula: str) -> Figure:
-    """Force components, potential against reference: whole, harmonic and anharmonic part; a row per potential."""
+    """Force components, potential against reference: whole, harmonic, anharmonic; a row per potential."""
     parts = {"force": "force", "harmonic_force": "harmonic part", "anharmonic_force": "anharmonic part"}
     with paper_style():
         figure = Figure(figsize=(8.6, 2.9 * len(records) + 0.3))
@@ -241,13 +248,13 @@ def parity_figure(records: Mapping[str, Record], formula: str) -> Figure:
                 counts = record.arrays[f"parity_{part}"]
                 used = np.flatnonzero((counts.sum(axis=0) + counts.sum(axis=1)) > 0)
                 limit = float(np.abs(edges[[used[0], used[-1] + 1]]).max())
-                axes.pcolormesh(edges, edges, np.where(counts > 0, counts, np.nan).T, norm=LogNorm(), cmap="viridis")
+                axes.pcolormesh(
+                    edges, edges, np.where(counts > 0, counts, np.nan).T, norm=LogNorm(), cmap="viridis"
+                )
                 axes.plot([-limit, limit], [-limit, limit], color="0.5", linewidth=0.7)
                 axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
                 mae, rmse = (record.values[f"{part}_{kind}_eV_per_A"] for kind in ("mae", "rmse"))
-                axes.set_title(
-                    f"{name}\nMAE {1000 * mae:.0f}, RMSE {1000 * rmse:.0f} meV/Å", fontsize=8.5
-                )
+                axes.set_title(f"{name}\nMAE {1000 * mae:.0f}, RMSE {1000 * rmse:.0f} meV/Å", fontsize=8.5)
                 axes.set_xlabel("reference (eV/Å)")
             row[0].set_ylabel(f"{plain(potential)} (eV/Å)")
         figure.suptitle(pretty_formula(formula))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +18,7 @@ from softmode import __version__
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.report import interactive
 from softmode.report.data import ReportData
+from softmode.report.sigma_figures import APPROACH_NAMES
 from softmode.report.style import colours, group_name
 from softmode.study.results import FAILED, OK, PENDING, done
 
@@ -95,7 +99,7 @@ def _material_rows(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _figures(data: ReportData) -> dict[str, Any]:
-    if not data.has_results:
+    if not data.has_phonons:
         return {}
     colour = colours(list(data.overlays))
     return {
@@ -138,8 +142,75 @@ def _protocol_lines(protocol: HarmonicProtocol) -> list[str]:
     ]
 
 
-def render_page(data: ReportData) -> str:
-    """HTML of the report; needs no other file and no network."""
+def _sigma_rows(data: ReportData) -> list[dict[str, Any]]:
+    """Anharmonicity of each cell, for the page's table."""
+    rows = []
+    for _, cell in done(data.cells, "sigma").iterrows():
+        rows.append(
+            {
+                "formula": cell["formula"],
+                "material": cell["material"],
+                "potential": cell["potential"],
+                "frames": int(cell["sigma_n_frames"]),
+                "scores": [_score(cell, approach) for approach in ("reference", "phi_ref", "phi_model")],
+                "classes": [cell[f"sigma_{approach}_class"] for approach in ("reference", "phi_model")],
+                "agrees": cell["sigma_reference_class"] == cell["sigma_phi_model_class"],
+                "numbers": [
+                    f"{cell['sigma_force_error']:+.3f}",
+                    f"{cell['sigma_hessian_error']:+.3f}",
+                    f"{1000 * cell['force_mae_eV_per_A']:.0f}",
+                    f"{1000 * cell['harmonic_force_mae_eV_per_A']:.0f}",
+                    f"{1000 * cell['anharmonic_force_mae_eV_per_A']:.0f}",
+                ],
+                "notes": "; ".join(json.loads(cell["sigma_notes"])),
+            }
+        )
+    return rows
+
+
+def _score(cell: pd.Series, approach: str) -> str:
+    mean, low, high = (cell[f"sigma_{approach}_mean_t{end}"] for end in ("", "_low", "_high"))
+    return f"{mean:.3f}" if pd.isna(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _confusion_rows(data: ReportData) -> list[dict[str, str]]:
+    return [
+        {
+            "potential": row["potential"],
+            "approach": APPROACH_NAMES[row["approach"]],
+            "group": "all" if row["group"] == "all" else group_name(row["group"]),
+            "failures": "wrong" if row["failures_as_wrong"] else "left out",
+            "n": str(row["n"]),
+            "failed": str(row["failed"]),
+            **{
+                name: _interval(row, name)
+                for name in ("accuracy", "kappa", "called_more_stable", "called_less_stable")
+            },
+        }
+        for _, row in data.confusion.iterrows()
+    ]
+
+
+def _embedded(pictures: Mapping[str, tuple[str, bytes]]) -> list[dict[str, str]]:
+    """Pictures of the anharmonicity section, inline."""
+    names = ("confusion", "sigma_", "traces_", "parity_", "modes_")
+    return [
+        {"title": title, "data": base64.b64encode(png).decode()}
+        for name, (title, png) in pictures.items()
+        if name.startswith(names)
+    ]
+
+
+def render_page(data: ReportData, pictures: Mapping[str, tuple[str, bytes]]) -> str:
+    """HTML of the report; needs no other file and no network.
+
+    Parameters
+    ----------
+    data : ReportData
+        What is shown.
+    pictures : mapping of str to (str, bytes)
+        Title and PNG of the figures by name; those that are not drawn interactively are embedded.
+    """
     environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
     counts = data.cells["state"].value_counts()
     return environment.get_template("report.html.j2").render(
@@ -156,5 +227,8 @@ def render_page(data: ReportData) -> str:
         materials=_material_rows(data),
         failures=data.failures.to_dict("records"),
         figures=_figures(data),
-        plotlyjs=get_plotlyjs() if data.has_results else "",
+        sigma=_sigma_rows(data),
+        confusion=_confusion_rows(data),
+        pictures=_embedded(pictures),
+        plotlyjs=get_plotlyjs() if data.has_phonons else "",
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.modes import ModeSigma, mode_sigma, supercell_modes
+from softmode.anharmonic.score import Score, score
 from softmode.anharmonic.sigma import Sigma, harmonic_forces, sigma, sigma_std_by
 from softmode.anharmonic.sites import site_labels
-from softmode.anharmonic.statistics import MeanEstimate, mean_with_interval
 from softmode.harmonic import (
     HarmonicProtocol,
     build_phonopy,
@@ -103,7 +103,7 @@ class SigmaOneOff:
         In the supercell's atom order.
     result : Sigma
         σ⁽²⁾ and its resolved forms.
-    estimate : MeanEstimate
+    score : Score
         ⟨σ(t)⟩_t with its interval.
     per_element, per_site : dict of str to float
         Root mean square.
@@ -116,7 +116,7 @@ class SigmaOneOff:
     material: Material
     trajectory: Trajectory
     result: Sigma
-    estimate: MeanEstimate
+    score: Score
     per_element: dict[str, float]
     per_site: dict[str, float]
     per_element_std: dict[str, float]
@@ -142,7 +142,7 @@ def score_trajectory(
     Raises
     ------
     InputDataError
-        If all forces of a frame are zero, or there are too few frames for an interval.
+        If all forces of a frame are zero.
     """
     phonon = build_phonopy(material)
     constants = reference_force_constants(phonon, material)
@@ -156,9 +156,7 @@ def score_trajectory(
         material=material,
         trajectory=trajectory,
         result=result,
-        estimate=mean_with_interval(
-            result.per_frame, trajectory.run_lengths, seed=seed, subject=trajectory.source
-        ),
+        score=score(result.per_frame, trajectory.run_lengths, seed=seed, subject=trajectory.source),
         per_element=result.by(cell.symbols),
         per_site=result.by(site_labels(cell)),
         per_element_std=sigma_std_by(trajectory.forces, harmonic, cell.symbols),

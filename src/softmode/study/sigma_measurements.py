@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode import harmonic as hm
-from softmode.anharmonic.classes import CLASSES, class_probabilities, classify
+from softmode.anharmonic.classes import CLASSES
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.modes import mode_sigma, supercell_modes
+from softmode.anharmonic.score import Score, score
 from softmode.anharmonic.sigma import Sigma, harmonic_forces, sigma
 from softmode.anharmonic.sites import site_labels
-from softmode.anharmonic.statistics import mean_with_interval
 from softmode.errors import NonFiniteForcesError
 from softmode.material import DisplacementForces, ForceConstants
 from softmode.study.context import CellContext, Result
@@ -23,8 +23,8 @@ from softmode.study.measurements import evaluated_material
 
 FloatArray = NDArray[np.float64]
 
-#: The ways of combining force constants and forces on the reference's configurations: all of the reference;
-#: forces of the potential; both of the potential; force constants of the potential with the reference's forces.
+#: Ways of combining force constants and forces on the reference's configurations: both of the reference;
+#: forces of the potential; both of the potential; force constants of the potential, forces of the reference.
 APPROACHES = ("reference", "phi_ref", "phi_model", "phi_model_ref_forces")
 
 _BATCH = 8  # frames per call of the potential; fixed, so that an interruption does not change batches
@@ -143,13 +143,18 @@ def sigma_comparison(context: CellContext) -> Result:
     }
     values: dict[str, Any] = {
         "sigma_n_frames": trajectory.n_frames,
-        "trajectory_notes": list(trajectory.notes),
     }
     arrays: dict[str, NDArray[Any]] = {"run_lengths": np.array(trajectory.run_lengths)}
+    notes: list[str] = list(trajectory.notes)
     labels = {"element": cell.symbols, "site": site_labels(cell)}
     for approach, (phi, force) in combined.items():
         result = sigma(forces[force], harmonic[phi])
-        values |= _sigma_values(approach, result, trajectory.run_lengths, labels, context.seed)
+        given = score(
+            result.per_frame, trajectory.run_lengths, seed=context.seed, subject=context.material.name
+        )
+        values |= _sigma_values(approach, result, given, labels)
+        if given.note and approach == "reference":
+            notes.append(given.note)
         arrays[f"sigma_t_{approach}"] = result.per_frame
     for side in ("reference", "model"):
         modes = mode_sigma(supercell_modes(phonon, constants[side]), forces[side], harmonic[side])
@@ -158,29 +163,25 @@ def sigma_comparison(context: CellContext) -> Result:
         arrays[f"mode_qpoints_{side}"] = modes.qpoints
         arrays[f"mode_sigma_{side}"] = modes.sigma
         values[f"sigma_{side}_mass_weighted"] = modes.mass_weighted
-    values |= _force_errors(forces, harmonic) | _attribution(values)
+    values |= _force_errors(forces, harmonic) | _attribution(values) | {"sigma_notes": notes}
     return Result(values=values, arrays=arrays | _parity(forces, harmonic))
 
 
 def _sigma_values(
-    approach: str,
-    result: Sigma,
-    run_lengths: tuple[int, ...],
-    labels: Mapping[str, tuple[str, ...]],
-    seed: int,
+    approach: str, result: Sigma, given: Score, labels: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    estimate = mean_with_interval(result.per_frame, run_lengths, seed=seed)
-    probabilities = class_probabilities(estimate)
     prefix = f"sigma_{approach}"
+    low, high = given.interval or (None, None)
+    probabilities = given.probabilities or dict.fromkeys(CLASSES)
     return {
         f"{prefix}_overall": result.overall,
         f"{prefix}_overall_std": result.overall_std,
-        f"{prefix}_mean_t": estimate.mean,
-        f"{prefix}_mean_t_low": estimate.low,
-        f"{prefix}_mean_t_high": estimate.high,
-        f"{prefix}_n_effective": estimate.n_effective,
-        f"{prefix}_class": classify(estimate.mean),
-        **{f"{prefix}_p_{name}": float(p) for name, p in zip(CLASSES, probabilities, strict=True)},
+        f"{prefix}_mean_t": given.mean_t,
+        f"{prefix}_mean_t_low": low,
+        f"{prefix}_mean_t_high": high,
+        f"{prefix}_n_effective": given.n_effective,
+        f"{prefix}_class": given.class_name,
+        **{f"{prefix}_p_{name}": chance for name, chance in probabilities.items()},
         **{
             f"{prefix}_per_{kind}": {
                 name: None if np.isnan(value) else value for name, value in result.by(names).items()

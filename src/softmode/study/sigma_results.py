@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.anharmonic.classes import ConfusionMatrix, confusion_matrix, with_intervals
-from softmode.study.results import FAILED, done
+from softmode.anharmonic.classes import CLASSES
+from softmode.anharmonic.confusion import ConfusionMatrix, confusion_matrix, with_intervals
+from softmode.study.results import FAILED, OK, best_median_worst, done
 
 #: Approaches that are compared with the reference in confusion matrices (paper Fig. 3).
 COMPARED = ("phi_ref", "phi_model")
@@ -37,7 +41,7 @@ def compared_sigma(
     known = reference_sigma(table)
     rows = table[(table["potential"] == potential) & table["material"].isin(known)]
     failed = (rows["sigma_state"] == FAILED).to_numpy(bool)
-    finished = (rows["sigma_state"] == "ok").to_numpy(bool)
+    finished = (rows["sigma_state"] == OK).to_numpy(bool)
     rows, failed = rows[finished | failed], failed[finished | failed]
     reference = np.array([known[name] for name in rows["material"]], dtype=np.float64)
     column = f"sigma_{approach}_mean_t"
@@ -56,22 +60,51 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per potential, approach and group (``all`` first).
+        One row per potential, approach and group (``all`` first), once with failures left out and once with
+        failures counted as wrong.
     """
+    if not reference_sigma(table):
+        return pd.DataFrame()
     rows = []
-    if reference_sigma(table):
-        for potential, cells in table.groupby("potential", sort=False):
-            groups = [("all", cells)]
-            if cells["group"].nunique() > 1:
-                groups += [(str(group), part) for group, part in cells.groupby("group", sort=False)]
-            for approach in COMPARED:
+    for potential, cells in table.groupby("potential", sort=False):
+        groups = [("all", cells)]
+        if cells["group"].nunique() > 1:
+            groups += [(str(group), part) for group, part in cells.groupby("group", sort=False)]
+        for approach in COMPARED:
+            for group, part in groups:
+                matrix = confusion(part, str(potential), approach)
                 rows += [
-                    {"potential": potential, "approach": approach, "group": group}
-                    | _figures(part, str(potential), approach, seed)
-                    for group, part in groups
+                    {"potential": potential, "approach": approach, "group": group} | figures
+                    for figures in _figures(matrix, seed)
                 ]
     return pd.DataFrame(rows)
 
 
-def _figures(table: pd.DataFrame, potential: str, approach: str, seed: int) -> dict[str, float]:
-    raise NotImplementedError
+def _figures(matrix: ConfusionMatrix, seed: int) -> Iterator[dict[str, Any]]:
+    for as_wrong in (False, True):
+        estimate = with_intervals(matrix, seed, failures_as_wrong=as_wrong)
+        row: dict[str, Any] = {
+            "failures_as_wrong": as_wrong,
+            "n": matrix.n_materials,
+            "failed": matrix.n_failed,
+        }
+        for name in ("accuracy", "kappa", "called_more_stable", "called_less_stable"):
+            figure = getattr(estimate, name)
+            row |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+        for i, of_reference in enumerate(CLASSES):
+            for j, of_model in enumerate(CLASSES):
+                cell = f"{of_reference}_called_{of_model}"
+                row[f"{cell}_count"] = int(matrix.counts[i, j])
+                row[f"{cell}_rate"] = estimate.rates[i, j]
+                row[f"{cell}_rate_low"] = estimate.rates_low[i, j]
+                row[f"{cell}_rate_high"] = estimate.rates_high[i, j]
+        yield row
+
+
+def sigma_extremes(table: pd.DataFrame, potential: str) -> dict[str, str]:
+    """Materials on which |σ_phi_model - σ_reference| of a potential is smallest, median and largest."""
+    good = done(table[table["potential"] == potential], "sigma")
+    if good.empty:
+        return {}
+    difference = (good["sigma_phi_model_mean_t"] - good["sigma_reference_mean_t"]).abs()
+    return best_median_worst(good.assign(difference=difference), "difference")
