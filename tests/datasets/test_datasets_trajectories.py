@@ -27,6 +27,7 @@ from softmode.errors import InputDataError, SettingsError
 from softmode.material import ForceConstants, Material, Trajectory
 
 CASE = make_case()
+pytestmark = pytest.mark.filterwarnings("ignore:Warning. Point group symmetries")  # 2×1×2 cells
 
 
 def displacements(material: Material, trajectory: Trajectory) -> NDArray[np.float64]:

@@ -9,13 +9,13 @@ import pytest
 from tiny_study import emt, factory, tiny_study
 
 from softmode.datasets import open_reference
-from softmode.harmonic.protocol import HarmonicProtocol
+from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
 from softmode.material import ForceConstants, NonAnalyticalCorrection
 from softmode.study.folder import Cell, open_study
 from softmode.study.plan import MEASUREMENTS, CellIdentity, record_inputs, record_keys, with_requirements
 from softmode.study.records import digest_of
 
-IDENTITY = CellIdentity("structure", "reference", "potential", HarmonicProtocol())
+IDENTITY = CellIdentity("structure", "reference", "", "potential", HarmonicProtocol(), seed=1)
 
 
 def keys(identity: CellIdentity) -> dict[str, str]:
@@ -134,3 +134,42 @@ def test_a_moved_dataset_keeps_its_keys(tiny_dataset: Path, own_dataset: Path, t
     here = cell_of(tiny_dataset, tmp_path / "a", emt())
     there = cell_of(own_dataset, tmp_path / "b", emt())
     assert record_digests(here) == record_digests(there)
+
+
+WITH_TRAJECTORY = replace(IDENTITY, trajectory="trajectory")
+
+
+def all_keys(identity: CellIdentity) -> dict[str, str]:
+    return record_keys(record_inputs(("harmonic", "sigma"), identity))
+
+
+def test_measurements_of_trajectories_apply_only_where_there_is_one() -> None:
+    assert set(all_keys(IDENTITY)) == {"displaced_forces", "harmonic"}
+    assert set(all_keys(WITH_TRAJECTORY)) == {
+        *("displaced_forces", "harmonic", "displaced_forces_for_sigma", "trajectory_forces", "sigma")
+    }
+
+
+def test_equal_displacements_share_a_record_and_different_ones_do_not() -> None:
+    equal = all_keys(WITH_TRAJECTORY)
+    assert equal["displaced_forces"] == equal["displaced_forces_for_sigma"]
+    published = all_keys(replace(WITH_TRAJECTORY, protocol=named_protocol("yang2026")))
+    assert published["displaced_forces"] != published["displaced_forces_for_sigma"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"seed": 2}, {"sigma"}),
+        ({"trajectory": "other"}, {"trajectory_forces", "sigma"}),
+        ({"reference": "other"}, {"harmonic", "sigma"}),
+        (
+            {"protocol": named_protocol("default", sigma_displacement=0.03)},
+            {"displaced_forces_for_sigma", "sigma"},
+        ),
+        ({"protocol": named_protocol("default", mesh_length=30.0)}, {"harmonic"}),
+    ],
+)
+def test_what_a_change_computes_anew(change: dict[str, Any], expected: set[str]) -> None:
+    before, after = all_keys(WITH_TRAJECTORY), all_keys(replace(WITH_TRAJECTORY, **change))
+    assert {name for name in before if before[name] != after[name]} == expected

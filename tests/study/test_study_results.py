@@ -37,6 +37,7 @@ def table_of(cells: dict[str, list[float | None]], groups: str = "") -> pd.DataF
                     "prototype": "",
                     "potential": potential,
                     "state": "failed" if value is None else "ok",
+                    "harmonic_state": "failed" if value is None else "ok",
                     "path_rmse_w2_THz2": np.nan if value is None else value,
                     "path_rmse_vg_THzA": np.nan if value is None else 10 * value,
                     "path_softening": np.nan if value is None else 1 - value / 100,
@@ -160,7 +161,7 @@ def test_groups_follow_their_potential() -> None:
 
 def test_cells_to_come_are_no_failures() -> None:
     table = table_of({"a": [1.0, 2.0, None]})
-    table.loc[1, "state"] = "pending"
+    table.loc[1, ["state", "harmonic_state"]] = "pending"
     row = ranking(table, seed=1).iloc[0]
     assert (row["n"], row["failed"]) == (1, 1)
     assert list(failures(table)["material"]) == ["m2"]

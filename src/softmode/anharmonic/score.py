@@ -25,6 +25,8 @@ class Score:
         95 % confidence interval; None when there are too few independent frames to tell.
     n_effective, autocorrelation_time : float or None
         Number of independent frames; correlation time in frames.
+    reliable : bool
+        Whether there are enough independent frames for the interval's 95 % to be taken at its word.
     class_name : str
         Class of the mean.
     probabilities : dict of str to float, or None
@@ -39,6 +41,7 @@ class Score:
     autocorrelation_time: float | None
     class_name: str
     probabilities: dict[str, float] | None
+    reliable: bool = False
     note: str = ""
 
 
@@ -68,5 +71,6 @@ def score(per_frame: NDArray[np.float64], run_lengths: Sequence[int], *, seed: i
         n_effective=estimate.n_effective,
         autocorrelation_time=estimate.autocorrelation_time,
         class_name=classify(mean),
+        reliable=estimate.reliable,
         probabilities={name: float(p) for name, p in zip(CLASSES, chances, strict=True)},
     )

@@ -78,6 +78,7 @@ def _json(result: SigmaOneOff) -> dict[str, Any]:
         ],
         "n_frames": result.trajectory.n_frames,
         "n_effective": given.n_effective,
+        "interval_reliable": given.reliable,
         "autocorrelation_time_frames": given.autocorrelation_time,
         "natoms": result.trajectory.n_atoms,
         "run_lengths": list(result.trajectory.run_lengths),

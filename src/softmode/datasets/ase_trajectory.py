@@ -29,43 +29,47 @@ def read_ase_trajectory(stream: ByteStream, collector: FrameCollector) -> None:
     """
     subject = str(stream.path)
     collector.begin_run(subject)
-    data = stream.whole()
-    if len(data) < _HEADER:
+    head = stream.head()
+    if len(head) < _HEADER:
         collector.end_run("its header ends too early")
         return
-    announced = int.from_bytes(data[32:40], "little")
+    announced = int.from_bytes(head[32:40], "little")
+    reader = _open(stream)
+    if reader is not None:
+        with reader:
+            _take_frames(reader, collector)
+    collector.end_run(f"{announced} frames are announced" if collector.seen < announced else "")
+
+
+def _open(stream: ByteStream) -> TrajectoryReader | None:
+    """ASE's reader; where the table of places is lost, of the file with a new one. None without frames."""
     try:
-        reader = TrajectoryReader(io.BytesIO(data))
+        return TrajectoryReader(stream.seekable())
     except _UNREADABLE:
-        reader = None
-    if reader is None:
-        data, n_found = _with_new_table(data)
-        if n_found == 0:
-            collector.end_run(f"{announced} frames are announced")
-            return
-        try:
-            reader = TrajectoryReader(io.BytesIO(data))
-        except _UNREADABLE as error:
-            raise InputDataError(
-                subject, f"ASE cannot read it ({error})", "write it again with ase.io"
-            ) from error
-    cut = ""
+        data, n_found = _with_new_table(stream.whole())
+    if n_found == 0:
+        return None
+    try:
+        return TrajectoryReader(io.BytesIO(data))
+    except _UNREADABLE as error:
+        problem = f"ASE cannot read it ({error})"
+        raise InputDataError(str(stream.path), problem, "write it again with ase.io") from error
+
+
+def _take_frames(reader: TrajectoryReader, collector: FrameCollector) -> None:
+    """Frames up to the first that is not there."""
     for index in range(len(reader)):
         try:
-            if collector.wanted:
-                atoms = reader[index]
-            else:
-                _touch(reader, index)
+            if not collector.wanted:
+                reader.backend[
+                    index
+                ].keys()  # written after the arrays of a frame: that it is there is enough
+                collector.pass_over()
+                continue
+            atoms = reader[index]
         except _UNREADABLE:
-            cut = f"{announced} frames are announced"
-            break
-        if collector.wanted:
-            add_atoms(collector, atoms)
-        else:
-            collector.pass_over()
-    if not cut and (len(reader) < announced or stream.cut):
-        cut = f"{announced} frames are announced"
-    collector.end_run(cut)
+            return
+        add_atoms(collector, atoms)
 
 
 def add_atoms(collector: FrameCollector, atoms: Atoms) -> None:
@@ -73,11 +77,6 @@ def add_atoms(collector: FrameCollector, atoms: Atoms) -> None:
     results = {} if atoms.calc is None else atoms.calc.results
     forces = results.get("forces", atoms.arrays.get("forces", atoms.arrays.get("force")))
     collector.add(atoms.numbers, atoms.cell.array, forces, positions=atoms.positions)
-
-
-def _touch(reader: TrajectoryReader, index: int) -> None:
-    """Read the description of a frame, which is written after its arrays: that it is there is enough."""
-    reader.backend[index].keys()
 
 
 def _with_new_table(data: bytes) -> tuple[bytes, int]:

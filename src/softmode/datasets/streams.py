@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
@@ -97,6 +98,10 @@ class ByteStream:
     def whole(self) -> bytes:
         """Everything that can be had."""
         return b"".join(self)
+
+    def seekable(self) -> Path | io.BytesIO:
+        """What random access needs: the file itself, or in memory what a compressed one holds."""
+        return self.path if self._decompressor() is None else io.BytesIO(self.whole())
 
     def _decompressor(self) -> Callable[[], _Decompressor] | None:
         start = next(self._raw(6), b"")

@@ -213,6 +213,8 @@ class FrameCollector:
             )
 
     def _check_same(self, numbers: IntArray, lattice: FloatArray, where: str) -> None:
+        if np.array_equal(lattice, self._lattice) and np.array_equal(numbers, self._numbers):  # type: ignore[arg-type]
+            return
         if lattice.shape != (3, 3) or not np.isfinite(lattice).all() or abs(np.linalg.det(lattice)) < 1e-6:
             raise InputDataError(
                 where, "it has no periodic cell", "give a trajectory that names its lattice vectors"

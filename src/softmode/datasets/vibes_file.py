@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -58,10 +57,9 @@ def parse_vibes(stream: ByteStream) -> VibesContents:
         If it is damaged or not as FHI-vibes writes it.
     """
     subject = str(stream.path)
-    data = stream.whole()
     with (
         reading(subject, "this is not a readable trajectory.nc (truncated?)", _REMEDY),
-        h5py.File(io.BytesIO(data), "r") as file,
+        h5py.File(stream.seekable(), "r") as file,
         naming(subject),
     ):
         primitive = _cell(file, "atoms_primitive")
@@ -86,15 +84,15 @@ def read_vibes_frames(stream: ByteStream, collector: FrameCollector) -> None:
         If it is damaged or not as FHI-vibes writes it.
     """
     subject = str(stream.path)
-    data = stream.whole()
     with (
         reading(subject, "this is not a readable trajectory.nc (truncated?)", _REMEDY),
-        h5py.File(io.BytesIO(data), "r") as file,
+        h5py.File(stream.seekable(), "r") as file,
     ):
         for needed in ("positions", "cell"):
             if needed not in file:
                 raise InputDataError(subject, f"it holds no {needed}", _REMEDY)
-        numbers = [atomic_numbers[symbol] for symbol in file.attrs["symbols"]]
+        symbols = [s.decode() if isinstance(s, bytes) else str(s) for s in file.attrs["symbols"]]
+        numbers = [atomic_numbers[symbol] for symbol in symbols]
         collector.begin_run(subject)
         forces = file.get("forces")
         for frame in range(len(file["positions"])):

@@ -180,6 +180,7 @@ def _sigma_values(
         f"{prefix}_mean_t_low": low,
         f"{prefix}_mean_t_high": high,
         f"{prefix}_n_effective": given.n_effective,
+        f"{prefix}_interval_reliable": given.reliable,
         f"{prefix}_class": given.class_name,
         **{f"{prefix}_p_{name}": chance for name, chance in probabilities.items()},
         **{

@@ -64,7 +64,7 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         failures counted as wrong.
     """
     if not reference_sigma(table):
-        return pd.DataFrame()
+        return pd.DataFrame(columns=["potential", "approach", "group"])
     rows = []
     for potential, cells in table.groupby("potential", sort=False):
         groups = [("all", cells)]
