@@ -353,6 +353,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     refused(
         put("d.xyz", b'2\nLattice="1 0"\nH 0 0 0\nH 0 0 0\n'), "d.xyz, frame 0", "ASE cannot read", "Lattice"
     )
+    refused(
+        put("g.xyz", b'-3\nLattice="1 0"\n'), "g.xyz, frame 0", "stands where the number of atoms", "extended"
+    )
     refused(put("e.xyz", b"H 0 0 0\n"), "e.xyz, frame 0", "stands where the number of atoms", "extended XYZ")
     gz = write_case(CASE, tmp_path / "run.xml.gz").read_bytes()
     refused(put("f.xml.gz", gz[:400] + b"\xff" * 64 + gz[464:]), "f.xml.gz", "damaged", "copy it again")
@@ -366,6 +369,21 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_trajectory([path], skip=-1)
     with pytest.raises(SettingsError, match="every = 0"):
         read_trajectory([path], every=0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", [*NAMES, "vasprun.xml.gz", "run.extxyz.xz"])
+def test_damaged_anywhere(name: str, tmp_path: Path) -> None:
+    """Whatever bytes are wrong: frames, or an error that names the file; never a traceback."""
+    path = write_case(CASE, tmp_path / name)
+    data = path.read_bytes()
+    rng = np.random.default_rng(5)
+    for _ in range(30):
+        damaged = bytearray(data)
+        for place in rng.integers(0, len(data), 3):
+            damaged[place] = rng.integers(0, 256)
+        found = read_cut(path, bytes(damaged))
+        assert isinstance(found, Trajectory) or path.name in str(found)
 
 
 def test_vibes_without_what_is_needed(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from ase import Atoms
@@ -16,7 +18,7 @@ from softmode.errors import InputDataError
 MAGIC = b"- of UlmASE-Trajectory"
 _HEADER = 48  # magic, tag, then three integers: version, number of items, place of the table of their places
 _ITEM_MARK = b'"positions.": {"ndarray"'
-_UNREADABLE = (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError)
+_UNREADABLE = (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError, MemoryError)
 
 
 def read_ase_trajectory(stream: ByteStream, collector: FrameCollector) -> None:
@@ -34,26 +36,32 @@ def read_ase_trajectory(stream: ByteStream, collector: FrameCollector) -> None:
         collector.end_run("its header ends too early")
         return
     announced = int.from_bytes(head[32:40], "little")
-    reader = _open(stream)
-    if reader is not None:
-        with reader:
+    with _seekable(stream) as file:
+        reader = _open(file, subject)
+        if reader is not None:
             _take_frames(reader, collector)
     collector.end_run(f"{announced} frames are announced" if collector.seen < announced else "")
 
 
-def _open(stream: ByteStream) -> TrajectoryReader | None:
+def _seekable(stream: ByteStream) -> BinaryIO:
+    source = stream.seekable()
+    return source.open("rb") if isinstance(source, Path) else source
+
+
+def _open(file: BinaryIO, subject: str) -> TrajectoryReader | None:
     """ASE's reader; where the table of places is lost, of the file with a new one. None without frames."""
     try:
-        return TrajectoryReader(stream.seekable())
+        return TrajectoryReader(file)
     except _UNREADABLE:
-        data, n_found = _with_new_table(stream.whole())
+        file.seek(0)
+        data, n_found = _with_new_table(file.read())
     if n_found == 0:
         return None
     try:
         return TrajectoryReader(io.BytesIO(data))
     except _UNREADABLE as error:
         problem = f"ASE cannot read it ({error})"
-        raise InputDataError(str(stream.path), problem, "write it again with ase.io") from error
+        raise InputDataError(subject, problem, "write it again with ase.io") from error
 
 
 def _take_frames(reader: TrajectoryReader, collector: FrameCollector) -> None:

@@ -59,6 +59,8 @@ def _blocks(stream: ByteStream, subject: str) -> Iterator[_Block]:
             continue
         try:
             n_atoms = int(first)
+            if n_atoms < 1:
+                raise ValueError(n_atoms)
         except ValueError as error:
             where = f"{subject}, frame {frame} (counted from 0)"
             said = first.decode(errors="replace").strip()[:40]
@@ -80,4 +82,4 @@ def _line_whole(block: list[bytes]) -> bool:
     if last.endswith(b"\n"):
         return True
     widths = {len(line.rstrip(b"\r\n")) for line in block[2:]}
-    return len(block) > 3 and len(widths) == 1 and last == last.rstrip()
+    return len(block) > 3 and len(widths) == 1 and last.rstrip(b"\r") == last.rstrip()
