@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -59,6 +60,44 @@ def slow_emt(seconds: float) -> EMT:
             time.sleep(seconds)
 
     return Slow()
+
+
+def logging_emt(log: str) -> EMT:
+    """EMT that appends a digest of the positions to `log`, slow while ``<log>.slow`` exists.
+
+    Its trajectories are saved after every batch, not every few seconds.
+    """
+    from softmode.study import sigma_measurements
+
+    sigma_measurements._SAVE_EVERY = 0.0
+
+    class Logging(AdjustableEMT):
+        def calculate(self, atoms: Any = None, *args: Any, **kwargs: Any) -> None:
+            digest = hashlib.sha256(np.round(atoms.positions, 6).tobytes()).hexdigest()
+            with Path(log).open("a") as file:
+                file.write(f"{digest}\n")
+            if Path(f"{log}.slow").exists():
+                time.sleep(0.05)
+            super().calculate(atoms, *args, **kwargs)
+
+    return Logging()
+
+
+def nan_close_emt(distance: float) -> EMT:
+    """EMT that returns NaN where two atoms are closer than `distance` (Å)."""
+
+    class NotANumberWhenClose(AdjustableEMT):
+        def after(self, results: dict[str, Any]) -> None:
+            if _shortest(self.atoms) < distance:
+                results["forces"] = np.full_like(results["forces"], np.nan)
+
+    return NotANumberWhenClose()
+
+
+def _shortest(atoms: Any) -> float:
+    """Shortest distance between two atoms, Å."""
+    distances = atoms.get_all_distances(mic=True)
+    return float(distances[np.triu_indices(len(atoms), 1)].min())
 
 
 def nan_emt() -> EMT:

@@ -26,13 +26,18 @@ QUICK = {"points_per_segment": 5, "mesh_length": 8.0}
 HELPERS = Path(__file__).resolve().parent
 
 
-def write_metal(folder: Path, symbol: str, force: float = 1.0) -> Path:
-    """Phonopy files of an fcc metal, 2x2x2 primitive cells; forces are those of EMT times `force`."""
-    folder.mkdir(parents=True)
+def metal_phonopy(symbol: str) -> Phonopy:
+    """phonopy's view of an fcc metal, 2x2x2 primitive cells."""
     unitcell = PhonopyAtoms(
         cell=bulk(symbol, "fcc").cell.array, scaled_positions=[[0.0, 0.0, 0.0]], symbols=[symbol]
     )
-    phonon = Phonopy(unitcell, supercell_matrix=np.diag([2, 2, 2]), primitive_matrix="P", log_level=0)
+    return Phonopy(unitcell, supercell_matrix=np.diag([2, 2, 2]), primitive_matrix="P", log_level=0)
+
+
+def write_metal(folder: Path, symbol: str, force: float = 1.0) -> Path:
+    """Phonopy files of an fcc metal, 2x2x2 primitive cells; forces are those of EMT times `force`."""
+    folder.mkdir(parents=True)
+    phonon = metal_phonopy(symbol)
     phonon.generate_displacements(distance=0.01)
     forces = []
     for cell in phonon.supercells_with_displacements:
@@ -40,7 +45,7 @@ def write_metal(folder: Path, symbol: str, force: float = 1.0) -> Path:
         displaced.calc = EMT()
         forces.append(force * displaced.get_forces())
     phonon.forces = np.array(forces)
-    write_crystal_structure(folder / "POSCAR", unitcell)
+    write_crystal_structure(folder / "POSCAR", phonon.unitcell)
     write_FORCE_SETS(phonon.dataset, filename=folder / "FORCE_SETS")
     (folder / "phonopy.conf").write_text("DIM = 2 2 2\nPRIMITIVE_AXES = P\n")
     return folder
@@ -63,13 +68,19 @@ def tiny_study(
     protocol: dict[str, Any] | None = None,
     run: dict[str, Any] | None = None,
     ids: Sequence[str] = (),
+    options: dict[str, Any] | None = None,
     **more: Any,
 ) -> StudySettings:
     """Settings of a study on fcc metals; runs in this process unless `run` says otherwise."""
     content = {
         "name": "tiny",
         "output": str(output),
-        "dataset": {"kind": "phonopy", "path": str(dataset), "select": {"ids": list(ids)}},
+        "dataset": {
+            "kind": "phonopy",
+            "path": str(dataset),
+            "select": {"ids": list(ids)},
+            "options": options or {},
+        },
         "potential": list(potentials) or [emt()],
         "protocol": {**QUICK, **(protocol or {})},
         "run": run if run is not None else {"executor": f"{FACTORIES}:one_thread"},

@@ -94,6 +94,8 @@ def _table(content: dict[str, Any]) -> Table:
     )
     interval, chances = content["mean_t_ci95"], content["class_probability"]
     within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "no interval: too few frames"
+    if interval and not content["interval_reliable"]:
+        within += "   (few independent frames: may be too narrow)"
     shares = ", ".join(f"{name} {100 * p:.0f} %" for name, p in chances.items()) if chances else "uncertain"
     independent = content["n_effective"]
     for name, text in (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from softmode.anharmonic.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES
@@ -47,6 +48,9 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
             for potential in data.potentials
         }
         yield "confusion", "Classes of dynamic stability", confusion_figure(matrices)
+        published = published_confusion_matrices()
+        if {name for _, name in published} & set(data.potentials):
+            yield "confusion_published", "The same, as published", confusion_figure(published, CITATION)
         for name, title, draw in SIGMA_FIGURES:
             yield name, title, draw(data.cells)
         for material, records in data.sigma_records.items():

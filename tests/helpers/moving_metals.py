@@ -1,0 +1,105 @@
+"""Fcc metals in motion under EMT: reference trajectories beside phonopy files, and σ from its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+from numpy.typing import NDArray
+from tiny_study import metal_phonopy, write_metal
+
+FloatArray = NDArray[np.float64]
+
+#: Option of a phonopy dataset with which the trajectories written here are found.
+MOVING = {"trajectory": "*.extxyz"}
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Truth: supercell at rest, configurations (Å) and their forces (eV/Å), phonopy's atom order."""
+
+    rest: Atoms
+    positions: FloatArray
+    forces: FloatArray
+
+    @property
+    def displacements(self) -> FloatArray:
+        """From the supercell, centre of mass at rest (all masses are equal)."""
+        moved = self.positions - self.rest.positions
+        return np.asarray(moved - moved.mean(axis=1, keepdims=True))
+
+    def frames(self) -> list[Atoms]:
+        images = []
+        for positions, forces in zip(self.positions, self.forces, strict=True):
+            atoms = self.rest.copy()
+            atoms.positions = positions
+            atoms.calc = SinglePointCalculator(atoms, energy=0.0, forces=forces)
+            images.append(atoms)
+        return images
+
+    def sigma_t(self, hessian: FloatArray, forces: FloatArray | None = None) -> FloatArray:
+        """σ(t) from its definition; `hessian` (3 n_atoms, 3 n_atoms), forces those of EMT unless given."""
+        total = (self.forces if forces is None else forces).reshape(len(self.positions), -1)
+        anharmonic = total + self.displacements.reshape(len(total), -1) @ hessian.T
+        return np.sqrt((anharmonic**2).sum(axis=1) / (total**2).sum(axis=1))
+
+
+def emt_forces(atoms: Atoms) -> FloatArray:
+    """Forces of EMT, eV/Å."""
+    atoms = atoms.copy()
+    atoms.calc = EMT()
+    return np.asarray(atoms.get_forces())
+
+
+def supercell(symbol: str) -> Atoms:
+    """The supercell of :func:`tiny_study.write_metal`."""
+    cell = metal_phonopy(symbol).supercell
+    return Atoms([symbol] * len(cell), positions=cell.positions, cell=cell.cell, pbc=True)
+
+
+def moving(symbol: str, n_frames: int = 24, amplitude: float = 0.1, seed: int = 5) -> Motion:
+    """Random configurations around the crystal, eight decimals as files have them."""
+    rest = supercell(symbol)
+    rng = np.random.default_rng(seed)
+    positions = np.round(rest.positions + rng.normal(0.0, amplitude, (n_frames, len(rest), 3)), 8)
+    forces = []
+    for moved in positions:
+        atoms = rest.copy()
+        atoms.positions = moved
+        forces.append(emt_forces(atoms))
+    return Motion(rest, positions, np.array(forces))
+
+
+def write_moving_metal(folder: Path, symbol: str, force: float = 1.0, **motion: float) -> Motion:
+    """Phonopy files of a metal, and a trajectory beside them.
+
+    `force` scales the forces in FORCE_SETS, not those of the trajectory: σ is close to ``|1 - force|``.
+    """
+    write_metal(folder, symbol, force)
+    truth = moving(symbol, **motion)  # type: ignore[arg-type]
+    write(folder / "run.extxyz", truth.frames())
+    return truth
+
+
+@cache
+def emt_hessian(
+    symbol: str, distance: float = 0.01, forces: Callable[[Atoms], FloatArray] = emt_forces
+) -> FloatArray:
+    """Second derivatives of the energy by central differences, (3 n_atoms, 3 n_atoms), eV/Å²."""
+    rest = supercell(symbol)
+    columns = []
+    for index in range(3 * len(rest)):
+        sides = []
+        for sign in (1.0, -1.0):
+            atoms = rest.copy()
+            atoms.positions[index // 3, index % 3] += sign * distance
+            sides.append(forces(atoms).ravel())
+        columns.append((sides[1] - sides[0]) / (2.0 * distance))
+    return np.array(columns).T
