@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import phonopy
 from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from numpy.typing import NDArray
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from tiny_study import metal_phonopy, write_metal
 
 FloatArray = NDArray[np.float64]
@@ -88,11 +89,25 @@ def write_moving_metal(folder: Path, symbol: str, force: float = 1.0, **motion: 
     return truth
 
 
+def phonopy_hessian(folder: Path) -> FloatArray:
+    """Force constants that phonopy itself makes of the files in a folder, (3 n_atoms, 3 n_atoms), eV/Å²."""
+    phonon = phonopy.load(
+        unitcell_filename=folder / "POSCAR",
+        force_sets_filename=folder / "FORCE_SETS",
+        supercell_matrix=np.diag([2, 2, 2]),
+        primitive_matrix="P",
+        symmetrize_fc=False,
+        log_level=0,
+    )
+    constants = np.asarray(phonon.force_constants)
+    if constants.shape[0] != constants.shape[1]:
+        constants = compact_fc_to_full_fc(phonon.primitive, constants)
+    return np.asarray(constants.transpose(0, 2, 1, 3).reshape(3 * len(constants), -1))
+
+
 @cache
-def emt_hessian(
-    symbol: str, distance: float = 0.01, forces: Callable[[Atoms], FloatArray] = emt_forces
-) -> FloatArray:
-    """Second derivatives of the energy by central differences, (3 n_atoms, 3 n_atoms), eV/Å²."""
+def emt_hessian(symbol: str, distance: float = 0.01) -> FloatArray:
+    """Second derivatives of EMT's energy by central differences, (3 n_atoms, 3 n_atoms), eV/Å²."""
     rest = supercell(symbol)
     columns = []
     for index in range(3 * len(rest)):
@@ -100,6 +115,6 @@ def emt_hessian(
         for sign in (1.0, -1.0):
             atoms = rest.copy()
             atoms.positions[index // 3, index % 3] += sign * distance
-            sides.append(forces(atoms).ravel())
+            sides.append(emt_forces(atoms).ravel())
         columns.append((sides[1] - sides[0]) / (2.0 * distance))
     return np.array(columns).T

@@ -249,7 +249,12 @@ def parity_figure(records: Mapping[str, Record], formula: str) -> Figure:
                 used = np.flatnonzero((counts.sum(axis=0) + counts.sum(axis=1)) > 0)
                 limit = float(np.abs(edges[[used[0], used[-1] + 1]]).max())
                 axes.pcolormesh(
-                    edges, edges, np.where(counts > 0, counts, np.nan).T, norm=LogNorm(), cmap="viridis"
+                    edges,
+                    edges,
+                    np.where(counts > 0, counts, np.nan).T,
+                    norm=LogNorm(),
+                    cmap="viridis",
+                    rasterized=True,  # thousands of squares as vectors: slow to write and to open
                 )
                 axes.plot([-limit, limit], [-limit, limit], color="0.5", linewidth=0.7)
                 axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
