@@ -43,7 +43,7 @@ test-slow: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/installed-test
-	@cd $(ROOT) && $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	@cd $(ROOT) && $(BIN)/ruff format --check src tests benchmarks && $(BIN)/ruff check src tests benchmarks && $(BIN)/mypy
 
 bench: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python benchmarks/dispersion_vs_phonopy.py
