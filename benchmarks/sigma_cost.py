@@ -4,8 +4,8 @@
 
 1. σ of 1600 frames of 80 atoms with all its resolved forms and intervals: by frame, element, site and phonon
    mode, block bootstrap and class probabilities.
-2. The measurement that re-evaluates a trajectory, beside a bare loop over the same frames with the potential's
-   own ASE calculator, in turn, frame batch by frame batch.
+2. The measurement that re-evaluates a trajectory, beside a bare loop over the same frames with the
+   potential's own ASE calculator, in turn.
 """
 
 from __future__ import annotations
