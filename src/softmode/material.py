@@ -1,8 +1,7 @@
-"""The vocabulary: cells, materials and their reference data, frozen and checked on creation."""
+"""The vocabulary: materials, their reference data and trajectories, frozen and checked on creation."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,125 +9,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from ase import Atoms
-from ase.data import atomic_masses_common, chemical_symbols
-from numpy.typing import ArrayLike, NDArray
 
-from softmode.errors import InputDataError
+from softmode.cell import Cell, FloatArray, IntArray, array_digest, frozen, require
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-
-def _frozen(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
-    array = np.array(values, dtype=dtype, order="C", copy=True)
-    array.setflags(write=False)
-    return array
-
-
-def _require(condition: bool, subject: str, problem: str, remedy: str) -> None:
-    if not condition:
-        raise InputDataError(subject, problem, remedy)
-
-
-def array_digest(*parts: object) -> str:
-    """SHA-256 over arrays (dtype, shape, bytes) and plain values, in order."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            digest.update(f"array:{part.dtype.str}:{part.shape}:".encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
-        else:
-            digest.update(f"value:{part!r}:".encode())
-    return digest.hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """A periodic cell.
-
-    Parameters
-    ----------
-    lattice : (3, 3) array
-        Lattice vectors as rows, Å.
-    scaled_positions : (n_atoms, 3) array
-        Fractional coordinates.
-    numbers : (n_atoms,) array
-        Atomic numbers.
-    masses : (n_atoms,) array, optional
-        Atomic masses, u; the common isotope-averaged values when not given.
-
-    Raises
-    ------
-    InputDataError
-        If shapes do not match, the lattice is singular or a number is not finite.
-    """
-
-    lattice: FloatArray
-    scaled_positions: FloatArray
-    numbers: IntArray
-    masses: FloatArray = field(default=None)  # type: ignore[arg-type]
-
-    def __post_init__(self) -> None:
-        numbers = _frozen(self.numbers, np.int64)
-        masses = atomic_masses_common[numbers] if self.masses is None else self.masses
-        object.__setattr__(self, "lattice", _frozen(self.lattice))
-        object.__setattr__(self, "scaled_positions", _frozen(self.scaled_positions))
-        object.__setattr__(self, "numbers", numbers)
-        object.__setattr__(self, "masses", _frozen(masses))
-        n_atoms = len(numbers)
-        remedy = "check the structure file"
-        _require(self.lattice.shape == (3, 3), "cell", f"lattice has shape {self.lattice.shape}", remedy)
-        _require(
-            self.scaled_positions.shape == (n_atoms, 3) and self.masses.shape == (n_atoms,),
-            "cell",
-            f"{n_atoms} atomic numbers but positions of shape {self.scaled_positions.shape} "
-            f"and masses of shape {self.masses.shape}",
-            remedy,
-        )
-        finite = np.isfinite(self.lattice).all() and np.isfinite(self.scaled_positions).all()
-        _require(bool(finite), "cell", "lattice or positions are not finite", remedy)
-        _require(abs(np.linalg.det(self.lattice)) > 1e-6, "cell", "lattice vectors span no volume", remedy)
-
-    @classmethod
-    def from_atoms(cls, atoms: Atoms) -> Cell:
-        """Cell of an ASE ``Atoms`` object (its masses are kept)."""
-        return cls(
-            lattice=atoms.cell.array,
-            scaled_positions=atoms.get_scaled_positions(wrap=False),
-            numbers=atoms.numbers,
-            masses=atoms.get_masses(),
-        )
-
-    def to_atoms(self) -> Atoms:
-        """Periodic ASE ``Atoms``."""
-        return Atoms(
-            numbers=self.numbers,
-            scaled_positions=self.scaled_positions,
-            cell=self.lattice,
-            masses=self.masses,
-            pbc=True,
-        )
-
-    @property
-    def n_atoms(self) -> int:
-        """Number of atoms."""
-        return len(self.numbers)
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """Chemical symbols in atom order."""
-        return tuple(chemical_symbols[number] for number in self.numbers)
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """Distinct chemical symbols, by atomic number."""
-        return tuple(chemical_symbols[number] for number in sorted(set(self.numbers.tolist())))
-
-    @cached_property
-    def digest(self) -> str:
-        """Content digest."""
-        return array_digest(self.lattice, self.scaled_positions, self.numbers, self.masses)
+__all__ = [
+    "Cell",
+    "DisplacementForces",
+    "ForceConstants",
+    "Material",
+    "NonAnalyticalCorrection",
+    "Trajectory",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,24 +43,24 @@ class DisplacementForces:
     forces: FloatArray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "displacements", _frozen(self.displacements))
-        object.__setattr__(self, "forces", _frozen(self.forces))
+        object.__setattr__(self, "displacements", frozen(self.displacements))
+        object.__setattr__(self, "forces", frozen(self.forces))
         shape = self.displacements.shape
-        _require(
+        require(
             len(shape) == 3 and shape[2] == 3 and shape == self.forces.shape and shape[0] > 0,
             "displaced supercells",
             f"displacements of shape {shape} but forces of shape {self.forces.shape}",
             "give one force per atom and displaced supercell",
         )
         bad = np.flatnonzero(~np.isfinite(self.forces).all(axis=(1, 2)))
-        _require(
+        require(
             bad.size == 0,
             "displaced supercells",
             "a force is missing or not finite (NaN) in displaced supercell "
             + ", ".join(str(index + 1) for index in bad),
             "repeat that force calculation",
         )
-        _require(
+        require(
             bool(np.isfinite(self.displacements).all()) and bool(np.any(self.displacements != 0.0)),
             "displaced supercells",
             "displacements are not finite or all zero",
@@ -201,15 +92,15 @@ class ForceConstants:
     values: FloatArray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _frozen(self.values))
+        object.__setattr__(self, "values", frozen(self.values))
         shape = self.values.shape
-        _require(
+        require(
             len(shape) == 4 and shape[2:] == (3, 3) and 0 < shape[0] <= shape[1],
             "force constants",
             f"an array of shape {shape} is not (n, n_supercell, 3, 3)",
             "give full or compact force constants as phonopy writes them",
         )
-        _require(
+        require(
             bool(np.isfinite(self.values).all()),
             "force constants",
             "some values are not finite (NaN)",
@@ -259,10 +150,10 @@ class Trajectory:
 
     def __post_init__(self) -> None:
         for name in ("lattice", "positions", "forces"):
-            object.__setattr__(self, name, _frozen(getattr(self, name)))
-        object.__setattr__(self, "numbers", _frozen(self.numbers, np.int64))
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        object.__setattr__(self, "numbers", frozen(self.numbers, np.int64))
         shape = self.positions.shape
-        _require(
+        require(
             len(shape) == 3
             and shape[0] > 0
             and shape[1:] == (len(self.numbers), 3)
@@ -274,7 +165,7 @@ class Trajectory:
         )
         finite = np.isfinite(self.positions).all(axis=(1, 2)) & np.isfinite(self.forces).all(axis=(1, 2))
         bad = np.flatnonzero(~finite)
-        _require(
+        require(
             bad.size == 0,
             self.source,
             f"a position or force is missing or not finite (NaN) in frame {_listed(bad)} (counted from 0)",
@@ -282,7 +173,7 @@ class Trajectory:
         )
         lengths = self.run_lengths or (shape[0],)
         object.__setattr__(self, "run_lengths", tuple(int(length) for length in lengths))
-        _require(
+        require(
             sum(self.run_lengths) == shape[0] and min(self.run_lengths) > 0,
             self.source,
             f"runs of {self.run_lengths} frames do not add up to {shape[0]}",
@@ -329,9 +220,9 @@ class NonAnalyticalCorrection:
     unit_factor: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "born_charges", _frozen(self.born_charges))
-        object.__setattr__(self, "dielectric", _frozen(self.dielectric))
-        _require(
+        object.__setattr__(self, "born_charges", frozen(self.born_charges))
+        object.__setattr__(self, "dielectric", frozen(self.dielectric))
+        require(
             self.born_charges.ndim == 3
             and self.born_charges.shape[1:] == (3, 3)
             and self.dielectric.shape == (3, 3)
@@ -387,18 +278,18 @@ class Material:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "supercell_matrix", _frozen(self.supercell_matrix, np.int64))
-        object.__setattr__(self, "primitive_matrix", _frozen(self.primitive_matrix))
+        object.__setattr__(self, "supercell_matrix", frozen(self.supercell_matrix, np.int64))
+        object.__setattr__(self, "primitive_matrix", frozen(self.primitive_matrix))
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
         n_supercell = self.n_supercell_atoms
-        _require(n_supercell > 0, self.name, "the supercell matrix is singular", "check DIM")
+        require(n_supercell > 0, self.name, "the supercell matrix is singular", "check DIM")
         if isinstance(self.reference, DisplacementForces):
             n_given = self.reference.forces.shape[1]
             what = "forces on"
         else:
             n_given = self.reference.values.shape[1]
             what = "force constants of"
-        _require(
+        require(
             n_given == n_supercell,
             self.name,
             f"{what} {n_given} atoms, but the supercell has {n_supercell}",

@@ -201,7 +201,7 @@ def test_supercell_of_disp_yaml_that_is_another(cscl_like: Path, tmp_path: Path)
 def test_names_and_duplicates(cscl_like: Path, tmp_path: Path) -> None:
     shutil.copytree(cscl_like, tmp_path / "mp-1-20180417")
     pack(cscl_like, tmp_path / "materials-id-1-cscl-pm-3m-221.tar.xz")
-    with pytest.raises(InputDataError, match="are both mp-1"):
+    with pytest.raises(InputDataError, match="are both named mp-1"):
         open_dataset("phonondb", tmp_path).entries()
     wrong = pack(cscl_like, tmp_path / "materials-id-2-cscl.tar.xz")
     with pytest.raises(InputDataError, match="is named mp-2 but holds mp-1"):

@@ -25,19 +25,17 @@ from softmode.study.one_off import SigmaOneOff, score_trajectory
 
 def _reference(trajectories: list[Path], supercell: Path | None, force_constants: Path | None) -> Material:
     """Supercell and force constants, from whatever was given."""
-    if force_constants is None:
-        if supercell is not None:
-            return open_reference(supercell)
-        if trajectories[0].suffix == ".nc":
-            return open_reference(trajectories[0])
-        raise SettingsError(
-            "softmode sigma",
-            "no force constants are given",
-            "Give --force-constants (only an FHI-vibes trajectory.nc brings its own)",
-        )
-    if supercell is not None:
+    if force_constants is not None and supercell is not None:
         return reference_from_supercell(supercell, force_constants)
-    return open_reference(force_constants)
+    if force_constants is not None:
+        return open_reference(force_constants)
+    if supercell is None and trajectories[0].suffix == ".nc":
+        return open_reference(trajectories[0])
+    raise SettingsError(
+        "softmode sigma",
+        "no force constants are given",
+        "Give --force-constants (only an FHI-vibes trajectory.nc brings its own)",
+    )
 
 
 def _finite(value: float) -> float | None:
@@ -94,6 +92,8 @@ def _table(content: dict[str, Any]) -> Table:
     )
     interval, chances = content["mean_t_ci95"], content["class_probability"]
     within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "no interval: too few frames"
+    if interval and not content["interval_reliable"]:
+        within += ", of too few independent frames to rely on"
     if interval and not content["interval_reliable"]:
         within += "   (few independent frames: may be too narrow)"
     shares = ", ".join(f"{name} {100 * p:.0f} %" for name, p in chances.items()) if chances else "uncertain"

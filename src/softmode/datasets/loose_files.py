@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import NoReturn
 
 import ase.io
 import numpy as np
@@ -37,20 +39,34 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
         If a file cannot be read or the force constants are not of this supercell.
     """
     for path in (supercell, force_constants):
-        if not path.is_file():
+        if not path.exists():
             raise SettingsError(str(path), "there is no such file", "give an existing file")
+    if supercell.is_dir():
+        raise SettingsError(str(supercell), "it is a folder, not a supercell", "give the SPOSCAR in it")
+    if force_constants.is_dir():
+        _refuse_own_supercell(force_constants)
     cell = _structure(supercell)
     identity = np.eye(3, dtype=np.int64)
     primitive_matrix = automatic_primitive_matrix(cell, str(supercell))
     primitive = phonopy_primitive(cell, identity, primitive_matrix, str(supercell))
     data = decompressed(force_constants.name, force_constants.read_bytes())
     subject = str(force_constants)
+    if re.search(rb"^(phonopy|unit_cell|supercell_matrix):", data, re.M):
+        _refuse_own_supercell(force_constants)
     if data.startswith(b"\x89HDF"):
         values, rows = read_force_constants_hdf5(data, subject)
     else:
         values, rows = parse_force_constants(as_text(subject, data), subject)
     reference = order_force_constants(values, rows, None, primitive, subject)
     return make_material(supercell.stem, str(supercell), cell, identity, primitive_matrix, reference)
+
+
+def _refuse_own_supercell(path: Path) -> NoReturn:
+    raise SettingsError(
+        str(path),
+        "it brings its own supercell",
+        "leave the supercell away, or give force_constants.hdf5 or FORCE_CONSTANTS",
+    )
 
 
 def _structure(path: Path) -> Cell:

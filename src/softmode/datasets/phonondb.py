@@ -20,7 +20,7 @@ from softmode.datasets.formats import (
     primitive_matrix_from,
     supercell_matrix_from,
 )
-from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, FileSet
+from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, FileSet, distinct_sources
 from softmode.errors import InputDataError
 from softmode.material import Material
 
@@ -86,16 +86,7 @@ class PhononDatabase:
                 "no material of the phonon database is in it",
                 "point to a folder of *.tar.lzma or *.tar.xz archives, or of these unpacked",
             )
-        sources: dict[str, Path] = {}
-        for path in paths:
-            name = material_name(path.name)
-            if name in sources:
-                raise InputDataError(
-                    str(self.path),
-                    f"{sources[name].name} and {path.name} are both {name}",
-                    "keep one of them",
-                )
-            sources[name] = path
+        sources = distinct_sources(self.path, paths, lambda path: material_name(path.name))
         return [entry(sources[name]) for name in sorted(sources, key=natural_key)]
 
 

@@ -33,7 +33,16 @@ from softmode.datasets.formats import (
 )
 from softmode.datasets.phonopy_options import INFO, NO_OPTIONS, PhonopyOptions
 from softmode.datasets.phonopy_yaml import YamlContents, parse_phonopy_yaml
-from softmode.datasets.reading import Files, FileSet, as_text, decompressed, fingerprint, naming, reading
+from softmode.datasets.reading import (
+    Files,
+    FileSet,
+    as_text,
+    decompressed,
+    distinct_sources,
+    fingerprint,
+    naming,
+    reading,
+)
 from softmode.datasets.trajectory_source import (
     DATASET,
     load_from_dataset,
@@ -86,16 +95,7 @@ class PhonopyFiles:
         InputDataError
             If nothing is found, or two sources bear the same name.
         """
-        sources: dict[str, Path] = {}
-        for path in _sources(self.path):
-            name = material_name(path)
-            if name in sources:
-                raise InputDataError(
-                    str(self.path),
-                    f"{sources[name].name} and {path.name} are both named {name}",
-                    "rename one",
-                )
-            sources[name] = path
+        sources = distinct_sources(self.path, _sources(self.path), material_name)
         if not sources:
             raise InputDataError(
                 str(self.path),

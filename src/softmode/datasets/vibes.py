@@ -19,7 +19,7 @@ from softmode.datasets.assemble import (
     supercell_order,
 )
 from softmode.datasets.base import DatasetInfo, MaterialEntry, natural_key
-from softmode.datasets.reading import fingerprint, naming
+from softmode.datasets.reading import distinct_sources, fingerprint, naming
 from softmode.datasets.streams import ByteStream
 from softmode.datasets.trajectory_alignment import align_trajectory
 from softmode.datasets.trajectory_files import read_trajectory
@@ -72,14 +72,7 @@ class VibesRuns:
         InputDataError
             If nothing is found, or two sources bear the same name.
         """
-        sources: dict[str, Path] = {}
-        for path in _sources(self.path):
-            name = material_name(path)
-            if name in sources:
-                raise InputDataError(
-                    str(self.path), f"{sources[name]} and {path} are both named {name}", "rename one"
-                )
-            sources[name] = path
+        sources = distinct_sources(self.path, _sources(self.path), material_name)
         if not sources:
             raise InputDataError(
                 str(self.path),

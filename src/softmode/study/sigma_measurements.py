@@ -86,7 +86,7 @@ class _Pieces:
         self._number = 0
         self._saved_at = time.monotonic()
         while self._partial is not None and (piece := self._partial.load(self._number)) is not None:
-            for start in piece["starts"].tolist():
+            for start in piece.get("starts", np.empty(0, int)).tolist():
                 self._known[start] = {
                     "forces": piece[f"forces_{start}"],
                     "energies": piece[f"energies_{start}"],

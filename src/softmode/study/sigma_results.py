@@ -15,6 +15,8 @@ from softmode.study.results import FAILED, OK, best_median_worst, done
 
 #: Approaches that are compared with the reference in confusion matrices (paper Fig. 3).
 COMPARED = ("phi_ref", "phi_model")
+#: In place of a group: all materials.
+ALL = "all"
 
 
 def reference_sigma(table: pd.DataFrame) -> dict[str, float]:
@@ -27,9 +29,19 @@ def reference_sigma(table: pd.DataFrame) -> dict[str, float]:
 
 
 def compared_sigma(
-    table: pd.DataFrame, potential: str, approach: str
+    table: pd.DataFrame, potential: str, approach: str, group: str = ALL
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """σ of reference and potential over materials.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`, of all potentials: where one failed, another's cell
+        knows the reference.
+    potential, approach : str
+        What is compared.
+    group : str
+        Materials of this group only.
 
     Returns
     -------
@@ -40,6 +52,7 @@ def compared_sigma(
     """
     known = reference_sigma(table)
     rows = table[(table["potential"] == potential) & table["material"].isin(known)]
+    rows = rows if group == ALL else rows[rows["group"] == group]
     failed = (rows["sigma_state"] == FAILED).to_numpy(bool)
     finished = (rows["sigma_state"] == OK).to_numpy(bool)
     rows, failed = rows[finished | failed], failed[finished | failed]
@@ -49,9 +62,9 @@ def compared_sigma(
     return reference, model, failed
 
 
-def confusion(table: pd.DataFrame, potential: str, approach: str) -> ConfusionMatrix:
-    """Confusion matrix of a potential and approach over the materials of `table`."""
-    return confusion_matrix(*compared_sigma(table, potential, approach))
+def confusion(table: pd.DataFrame, potential: str, approach: str, group: str = ALL) -> ConfusionMatrix:
+    """Confusion matrix of a potential and approach; arguments as for :func:`compared_sigma`."""
+    return confusion_matrix(*compared_sigma(table, potential, approach, group))
 
 
 def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -67,12 +80,12 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         return pd.DataFrame(columns=["potential", "approach", "group"])
     rows = []
     for potential, cells in table.groupby("potential", sort=False):
-        groups = [("all", cells)]
+        groups = [ALL]
         if cells["group"].nunique() > 1:
-            groups += [(str(group), part) for group, part in cells.groupby("group", sort=False)]
+            groups += [str(group) for group in cells["group"].unique()]
         for approach in COMPARED:
-            for group, part in groups:
-                matrix = confusion(part, str(potential), approach)
+            for group in groups:
+                matrix = confusion(table, str(potential), approach, group)
                 rows += [
                     {"potential": potential, "approach": approach, "group": group} | figures
                     for figures in _figures(matrix, seed)

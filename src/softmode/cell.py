@@ -1,0 +1,131 @@
+"""A periodic cell: lattice, positions, elements, masses; frozen and checked on creation."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_masses_common, chemical_symbols
+from numpy.typing import ArrayLike, NDArray
+
+from softmode.errors import InputDataError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def frozen(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
+    """Read-only, contiguous copy of an array."""
+    array = np.array(values, dtype=dtype, order="C", copy=True)
+    array.setflags(write=False)
+    return array
+
+
+def require(condition: bool, subject: str, problem: str, remedy: str) -> None:
+    """Raise an :class:`InputDataError` unless the condition holds."""
+    if not condition:
+        raise InputDataError(subject, problem, remedy)
+
+
+def array_digest(*parts: object) -> str:
+    """SHA-256 over arrays (dtype, shape, bytes) and plain values, in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"array:{part.dtype.str}:{part.shape}:".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(f"value:{part!r}:".encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A periodic cell.
+
+    Parameters
+    ----------
+    lattice : (3, 3) array
+        Lattice vectors as rows, Å.
+    scaled_positions : (n_atoms, 3) array
+        Fractional coordinates.
+    numbers : (n_atoms,) array
+        Atomic numbers.
+    masses : (n_atoms,) array, optional
+        Atomic masses, u; the common isotope-averaged values when not given.
+
+    Raises
+    ------
+    InputDataError
+        If shapes do not match, the lattice is singular or a number is not finite.
+    """
+
+    lattice: FloatArray
+    scaled_positions: FloatArray
+    numbers: IntArray
+    masses: FloatArray = field(default=None)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        numbers = frozen(self.numbers, np.int64)
+        masses = atomic_masses_common[numbers] if self.masses is None else self.masses
+        object.__setattr__(self, "lattice", frozen(self.lattice))
+        object.__setattr__(self, "scaled_positions", frozen(self.scaled_positions))
+        object.__setattr__(self, "numbers", numbers)
+        object.__setattr__(self, "masses", frozen(masses))
+        n_atoms = len(numbers)
+        remedy = "check the structure file"
+        require(self.lattice.shape == (3, 3), "cell", f"lattice has shape {self.lattice.shape}", remedy)
+        require(
+            self.scaled_positions.shape == (n_atoms, 3) and self.masses.shape == (n_atoms,),
+            "cell",
+            f"{n_atoms} atomic numbers but positions of shape {self.scaled_positions.shape} "
+            f"and masses of shape {self.masses.shape}",
+            remedy,
+        )
+        finite = np.isfinite(self.lattice).all() and np.isfinite(self.scaled_positions).all()
+        require(bool(finite), "cell", "lattice or positions are not finite", remedy)
+        require(abs(np.linalg.det(self.lattice)) > 1e-6, "cell", "lattice vectors span no volume", remedy)
+
+    @classmethod
+    def from_atoms(cls, atoms: Atoms) -> Cell:
+        """Cell of an ASE ``Atoms`` object (its masses are kept)."""
+        return cls(
+            lattice=atoms.cell.array,
+            scaled_positions=atoms.get_scaled_positions(wrap=False),
+            numbers=atoms.numbers,
+            masses=atoms.get_masses(),
+        )
+
+    def to_atoms(self) -> Atoms:
+        """Periodic ASE ``Atoms``."""
+        return Atoms(
+            numbers=self.numbers,
+            scaled_positions=self.scaled_positions,
+            cell=self.lattice,
+            masses=self.masses,
+            pbc=True,
+        )
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.numbers)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Chemical symbols in atom order."""
+        return tuple(chemical_symbols[number] for number in self.numbers)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Distinct chemical symbols, by atomic number."""
+        return tuple(chemical_symbols[number] for number in sorted(set(self.numbers.tolist())))
+
+    @cached_property
+    def digest(self) -> str:
+        """Content digest."""
+        return array_digest(self.lattice, self.scaled_positions, self.numbers, self.masses)
