@@ -47,7 +47,14 @@ def progress() -> Iterator[Progress]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+    # averaged over an hour: cells may take longer than the half minute rich looks back by default
+    with Progress(
+        *columns,
+        console=err,
+        disable=not err.is_terminal,
+        transient=True,
+        speed_estimate_period=3600.0,
+    ) as bar:
         yield bar
 
 
