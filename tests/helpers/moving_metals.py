@@ -1,4 +1,4 @@
-"""Fcc metals in motion under EMT: reference trajectories beside phonopy files, and σ from its definition."""
+"""Metals in motion under EMT: reference trajectories beside phonopy files, and σ from its definition."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ class Motion:
 
     @property
     def displacements(self) -> FloatArray:
-        """From the supercell, centre of mass at rest (all masses are equal)."""
+        """From the supercell, centre of mass at rest."""
         moved = self.positions - self.rest.positions
-        return np.asarray(moved - moved.mean(axis=1, keepdims=True))
+        drift = np.average(moved, axis=1, weights=self.rest.get_masses())
+        return np.asarray(moved - drift[:, None, :])
 
     def frames(self) -> list[Atoms]:
         images = []
@@ -62,7 +63,7 @@ def emt_forces(atoms: Atoms) -> FloatArray:
 def supercell(symbol: str) -> Atoms:
     """The supercell of :func:`tiny_study.write_metal`."""
     cell = metal_phonopy(symbol).supercell
-    return Atoms([symbol] * len(cell), positions=cell.positions, cell=cell.cell, pbc=True)
+    return Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, pbc=True)
 
 
 def moving(symbol: str, n_frames: int = 24, amplitude: float = 0.1, seed: int = 5) -> Motion:
@@ -89,7 +90,7 @@ def write_moving_metal(folder: Path, symbol: str, force: float = 1.0, **motion: 
     return truth
 
 
-def phonopy_hessian(folder: Path) -> FloatArray:
+def phonopy_hessian(folder: Path, *, symmetrise: bool = True) -> FloatArray:
     """Force constants that phonopy itself makes of the files in a folder, (3 n_atoms, 3 n_atoms), eV/Å²."""
     phonon = phonopy.load(
         unitcell_filename=folder / "POSCAR",
@@ -99,6 +100,8 @@ def phonopy_hessian(folder: Path) -> FloatArray:
         symmetrize_fc=False,
         log_level=0,
     )
+    if symmetrise:
+        phonon.symmetrize_force_constants()
     constants = np.asarray(phonon.force_constants)
     if constants.shape[0] != constants.shape[1]:
         constants = compact_fc_to_full_fc(phonon.primitive, constants)

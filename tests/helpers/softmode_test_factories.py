@@ -63,21 +63,23 @@ def slow_emt(seconds: float) -> EMT:
 
 
 def logging_emt(log: str) -> EMT:
-    """EMT that appends a digest of the positions to `log`, slow while ``<log>.slow`` exists.
+    """EMT that appends a digest of the positions to `log`.
 
-    Its trajectories are saved after every batch, not every few seconds.
+    Where ``<log>.slow`` exists it takes its time, and every batch of a trajectory is saved, in this process.
     """
-    from softmode.study import sigma_measurements
+    slow = Path(f"{log}.slow").exists()
+    if slow:
+        from softmode.study import sigma_measurements
 
-    sigma_measurements._SAVE_EVERY = 0.0
+        sigma_measurements._SAVE_EVERY = 0.0
 
     class Logging(AdjustableEMT):
         def calculate(self, atoms: Any = None, *args: Any, **kwargs: Any) -> None:
             digest = hashlib.sha256(np.round(atoms.positions, 6).tobytes()).hexdigest()
             with Path(log).open("a") as file:
                 file.write(f"{digest}\n")
-            if Path(f"{log}.slow").exists():
-                time.sleep(0.05)
+            time.sleep(0.05 if slow else 0.0)
+            self.initialize(atoms)  # else rounding depends on the configuration before
             super().calculate(atoms, *args, **kwargs)
 
     return Logging()

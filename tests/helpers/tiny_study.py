@@ -26,22 +26,26 @@ QUICK = {"points_per_segment": 5, "mesh_length": 8.0}
 HELPERS = Path(__file__).resolve().parent
 
 
-def metal_phonopy(symbol: str) -> Phonopy:
-    """phonopy's view of an fcc metal, 2x2x2 primitive cells."""
+def metal_phonopy(name: str) -> Phonopy:
+    """phonopy's view of an fcc metal, or of an alloy (``CuAu``, B2); 2x2x2 primitive cells."""
+    alloy = sum(letter.isupper() for letter in name) == 2
+    atoms = bulk(name, "cesiumchloride", a=3.15) if alloy else bulk(name, "fcc")
     unitcell = PhonopyAtoms(
-        cell=bulk(symbol, "fcc").cell.array, scaled_positions=[[0.0, 0.0, 0.0]], symbols=[symbol]
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(),
+        symbols=atoms.get_chemical_symbols(),
     )
     return Phonopy(unitcell, supercell_matrix=np.diag([2, 2, 2]), primitive_matrix="P", log_level=0)
 
 
 def write_metal(folder: Path, symbol: str, force: float = 1.0) -> Path:
-    """Phonopy files of an fcc metal, 2x2x2 primitive cells; forces are those of EMT times `force`."""
+    """Phonopy files of :func:`metal_phonopy`; forces are those of EMT times `force`."""
     folder.mkdir(parents=True)
     phonon = metal_phonopy(symbol)
     phonon.generate_displacements(distance=0.01)
     forces = []
     for cell in phonon.supercells_with_displacements:
-        displaced = Atoms([symbol] * len(cell), positions=cell.positions, cell=cell.cell, pbc=True)
+        displaced = Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, pbc=True)
         displaced.calc = EMT()
         forces.append(force * displaced.get_forces())
     phonon.forces = np.array(forces)

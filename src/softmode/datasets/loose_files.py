@@ -49,7 +49,7 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
     identity = np.eye(3, dtype=np.int64)
     primitive_matrix = automatic_primitive_matrix(cell, str(supercell))
     primitive = phonopy_primitive(cell, identity, primitive_matrix, str(supercell))
-    data = decompressed(force_constants.name, force_constants.read_bytes())
+    data = decompressed(str(force_constants), force_constants.read_bytes())
     subject = str(force_constants)
     if re.search(rb"^(phonopy|unit_cell|supercell_matrix):", data, re.M):
         _refuse_own_supercell(force_constants)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def trajectory_forces(context: CellContext) -> Result:
         raise NonFiniteForcesError(
             f"{context.material.name} with {context.potential.info.name}",
             f"NaN or infinite forces on {len(bad)} of {trajectory.n_frames} reference frames: "
-            f"{', '.join(map(str, bad[:20]))}{', …' if len(bad) > 20 else ''} (counted from 0)",
+            f"{_listed(bad)} (counted from 0)",
             "look at those frames; the potential cannot be trusted there",
             configurations=tuple(bad),
         )
@@ -74,6 +75,13 @@ def trajectory_forces(context: CellContext) -> Result:
         values={"n_frames": trajectory.n_frames},
         arrays={"forces": np.concatenate(forces), "energies": np.concatenate(energies)},
     )
+
+
+def _listed(frames: list[int]) -> str:
+    """Ascending frame numbers, all of them, consecutive ones drawn together: ``3, 7-9, 12``."""
+    edges = np.flatnonzero(np.diff(frames, prepend=-2, append=frames[-1] + 2) > 1)
+    runs = [(frames[first], frames[after - 1]) for first, after in pairwise(edges)]
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 class _Pieces:

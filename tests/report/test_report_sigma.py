@@ -1,0 +1,259 @@
+"""Anharmonicity in the report: section, figures and tables; confusion matrices, the published ones too."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from moving_metals import MOVING, write_moving_metal
+from tiny_study import emt, factory, run_tiny, tiny_study
+
+from softmode.anharmonic.confusion import ConfusionMatrix
+from softmode.anharmonic.published import published_confusion_matrices
+from softmode.report.build import build_report
+from softmode.report.sigma_figures import (
+    confusion_figure,
+    mode_figure,
+    parity_figure,
+    sigma_against_reference,
+    trace_figure,
+)
+from softmode.study.folder import Study, reopen_study
+from softmode.study.results import cell_table
+
+HARMONIC = {"errors_scatter", "errors_boxes", "stability", "bands_soft_one", "bands_exact"}
+OVER_MATERIALS = {"confusion", "sigma_reference", "sigma_differences", "sigma_phonon_errors"}
+CLASS_OF = {"Al": "weak", "Au": "unstable"}
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    """A weak and an unstable metal, two potentials and one that fails; data and potentials are gone."""
+    root = tmp_path_factory.mktemp("reported")
+    for symbol, force in (("Al", 1.0), ("Au", 2.5)):
+        write_moving_metal(root / "data" / symbol, symbol, force, n_frames=10, amplitude=0.05)
+    settings = tiny_study(
+        root / "data",
+        root / "o",
+        factory("scaled_emt", "soft one", factor=0.8),
+        emt("exact"),
+        factory("nan_emt", "broken"),
+        options=MOVING,
+    )
+    run_tiny(settings)
+    shutil.rmtree(root / "data")
+    study = reopen_study(root / "o")
+    return study, build_report(study)
+
+
+@pytest.fixture(scope="module")
+def page(reported: tuple[Study, Path]) -> str:
+    return reported[1].read_text(encoding="utf-8")
+
+
+def section(page: str) -> str:
+    """The anharmonicity section."""
+    [found] = re.findall(r'<h2 id="anharmonicity">.*?(?=<h2 )', page, re.DOTALL)
+    return found
+
+
+def cells_of(table: str) -> list[list[str]]:
+    body = table.partition("<tbody>")[2].partition("</tbody>")[0]
+    return [
+        [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
+    ]
+
+
+def drawn(report: Path, suffix: str = "png") -> set[str]:
+    return {path.stem for path in (report.parent / "figures").glob(f"*.{suffix}")}
+
+
+def assert_not_blank(report: Path) -> None:
+    for path in (report.parent / "figures").glob("*.png"):
+        picture = imread(path)[..., :3]
+        assert min(picture.shape[:2]) > 300, path
+        numbers = (255 * picture[::2, ::2]).astype(int) @ [1, 256, 65536]
+        assert len(np.unique(numbers)) > 20, path
+
+
+def test_every_cell_has_its_row(reported: tuple[Study, Path], page: str) -> None:
+    scores, matrices = re.findall(r"<table>.*?</table>", section(page), re.DOTALL)
+    rows = {(row[1], row[2]): row for row in cells_of(scores)}
+    assert set(rows) == {(symbol, name) for symbol in CLASS_OF for name in ("soft one", "exact")}
+    table = cell_table(reported[0]).set_index(["material", "potential"])
+    for key, row in rows.items():
+        assert row[3] == "10"
+        for place, approach in ((4, "reference"), (5, "phi_ref"), (6, "phi_model")):
+            assert row[place].startswith(f"{table.loc[key, f'sigma_{approach}_mean_t']:.3f}")
+        assert row[7:9] == [CLASS_OF[key[0]], "weak"]
+        assert row[11] == f"{1000 * table.loc[key, 'force_mae_eV_per_A']:.0f}"
+    assert 'href="#anharmonicity"' in page
+    confusion = cells_of(matrices)
+    assert len(confusion) == 3 * 2 * 2
+    [row] = [r for r in confusion if r[:4] == ["exact", "Φ of the potential", "all", "left out"]]
+    assert row[4:6] == ["2", "0"]
+    assert row[6].startswith("0.5 [")
+    [row] = [r for r in confusion if r[:4] == ["broken", "Φ of the reference", "all", "wrong"]]
+    assert row[4:6] == ["2", "2"]
+    assert row[6].startswith("0 [")
+
+
+def test_pictures_are_in_the_page(reported: tuple[Study, Path], page: str) -> None:
+    titles = re.findall(r'<img alt="([^"]*)" src="data:image/png;base64,', section(page))
+    assert len(titles) == len(OVER_MATERIALS) + 3 * len(CLASS_OF)
+    assert "Classes of dynamic stability" in titles
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_every_figure_is_drawn(reported: tuple[Study, Path], suffix: str) -> None:
+    of_materials = {f"{kind}_{symbol}" for kind in ("traces", "parity", "modes") for symbol in CLASS_OF}
+    assert drawn(reported[1], suffix) == HARMONIC | OVER_MATERIALS | of_materials
+    magic = b"\x89PNG\r\n\x1a\n" if suffix == "png" else b"%PDF-"
+    for path in (reported[1].parent / "figures").glob(f"*.{suffix}"):
+        content = path.read_bytes()
+        assert content.startswith(magic)
+        assert 8_000 < len(content) < 500_000
+
+
+def test_pictures_are_not_blank(reported: tuple[Study, Path]) -> None:
+    assert_not_blank(reported[1])
+
+
+def test_the_confusion_table(reported: tuple[Study, Path]) -> None:
+    table = pd.read_csv(reported[1].parent / "tables" / "confusion.csv")
+    classes = ("weak", "strong", "unstable")
+    figures = ("accuracy", "kappa", "called_more_stable", "called_less_stable")
+    assert {
+        *("potential", "approach", "group", "failures_as_wrong", "n", "failed"),
+        *(f"{name}{end}" for name in figures for end in ("", "_low", "_high")),
+        *(f"{a}_called_{b}_count" for a in classes for b in classes),
+        *(f"{a}_called_{b}_rate{end}" for a in classes for b in classes for end in ("", "_low", "_high")),
+    } == set(table.columns)
+    rows = table.set_index(["potential", "approach", "failures_as_wrong"]).sort_index()
+    assert len(rows) == 3 * 2 * 2
+    assert rows.loc[("exact", "phi_ref", False), "accuracy"] == 1.0
+    assert rows.loc[("exact", "phi_model", False), "called_more_stable"] == 1.0
+    assert rows.loc[("broken", "phi_model", True), "accuracy"] == 0.0
+    assert rows.xs("broken")["failed"].tolist() == [2] * 4
+
+
+def test_the_table_of_cells_holds_sigma(reported: tuple[Study, Path]) -> None:
+    table = pd.read_csv(reported[1].parent / "tables" / "cells.csv")
+    approaches = ("reference", "phi_ref", "phi_model", "phi_model_ref_forces")
+    ends = ("mean_t", "mean_t_low", "mean_t_high", "overall", "class", "p_weak", "n_effective", "per_site")
+    assert {
+        *("sigma_state", "sigma_force_error", "sigma_hessian_error", "force_mae_eV_per_A"),
+        *("harmonic_force_rmse_eV_per_A", "anharmonic_force_mae_eV_per_A", "force_rms_reference_eV_per_A"),
+        *(f"sigma_{approach}_{end}" for approach in approaches for end in ends),
+    } <= set(table.columns)
+
+
+# Studies of one kind of measurement, or hardly any result
+
+
+def a_study(dataset: Path, folder: Path, *measurements: str) -> Study:
+    write_moving_metal(dataset / "Al", "Al", n_frames=10)
+    settings = tiny_study(dataset, folder, emt("exact"), measurements=measurements, options=MOVING)
+    return run_tiny(settings)[0]
+
+
+def test_a_study_of_anharmonicity_alone(tmp_path: Path) -> None:
+    report = build_report(a_study(tmp_path / "data", tmp_path / "o", "sigma"))
+    page = report.read_text(encoding="utf-8")
+    assert len(cells_of(re.findall(r"<table>.*?</table>", section(page), re.DOTALL)[0])) == 1
+    of_material = {"traces_Al", "parity_Al", "modes_Al"}
+    assert drawn(report) == (OVER_MATERIALS - {"sigma_phonon_errors"}) | of_material
+    assert_not_blank(report)
+    for path in (report.parent / "tables").glob("*.csv"):
+        assert "potential" in pd.read_csv(path).columns, path.name
+
+
+def test_a_study_of_phonons_alone(tmp_path: Path) -> None:
+    report = build_report(a_study(tmp_path / "data", tmp_path / "o", "harmonic"))
+    page = report.read_text(encoding="utf-8")
+    assert 'id="anharmonicity"' not in page
+    assert 'href="#anharmonicity"' not in page
+    assert drawn(report) == {"errors_scatter", "errors_boxes", "stability", "bands_exact"}
+    table = pd.read_csv(report.parent / "tables" / "cells.csv")
+    assert not [column for column in table.columns if column.startswith("sigma_")]
+
+
+def test_a_study_in_which_every_anharmonicity_failed(tmp_path: Path) -> None:
+    write_moving_metal(tmp_path / "data" / "Al", "Al", n_frames=10)
+    (tmp_path / "data" / "Al" / "run.extxyz").write_text("nothing")
+    study, report = run_tiny(tiny_study(tmp_path / "data", tmp_path / "o", options=MOVING))
+    assert report.failed == 1
+    page = build_report(study)
+    text = page.read_text(encoding="utf-8")
+    assert 'id="anharmonicity"' not in text
+    assert "run.extxyz" in text
+    assert not drawn(page) & OVER_MATERIALS
+
+
+# Figures
+
+
+def texts(figure: Figure) -> list[list[str]]:
+    return [[text.get_text() for text in axes.texts] for axes in figure.axes if axes.get_visible()]
+
+
+def test_published_matrices_are_drawn_by_the_same_code() -> None:
+    matrices = published_confusion_matrices()
+    figure = confusion_figure(matrices, "Yang et al.")
+    shown = texts(figure)
+    assert len(shown) == len(matrices) == 8
+    expected = {tuple(str(count) for count in matrix.counts.ravel()) for matrix in matrices.values()}
+    assert {tuple(panel) for panel in shown} == expected
+    assert ("940", "29", "0", "49", "414", "14", "1", "27", "215") in expected  # omat-0-medium, top row
+    figure.savefig(Path("/dev/null"), format="png")
+
+
+def test_a_run_and_the_publication_side_by_side() -> None:
+    own = ConfusionMatrix(np.arange(9).reshape(3, 3))
+    published = published_confusion_matrices()["phi_model", "mpa-0-medium"]
+    figure = confusion_figure({("phi_ref", "own"): own, ("phi_model", "mpa"): published})
+    assert texts(figure) == [[str(n) for n in range(9)], [str(n) for n in published.counts.ravel()]]
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["own", "mpa", "", ""]
+
+
+def test_an_empty_class_is_drawn() -> None:
+    figure = confusion_figure({("phi_ref", "a"): ConfusionMatrix(np.diag([5, 0, 0]))})
+    shares = np.asarray(figure.axes[0].images[0].get_array())
+    assert shares.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_figures_show_what_the_records_hold(reported: tuple[Study, Path]) -> None:
+    study = reported[0]
+    records = {
+        cell.label: study.records(cell, with_arrays=True)["sigma"]
+        for cell in study.cells
+        if cell.material.name == "Au" and cell.label != "broken"
+    }
+    traces = trace_figure(records, "Au")
+    for axes, approach in zip(traces.axes, ("phi_ref", "phi_model"), strict=True):
+        lines = {str(line.get_label()): line.get_ydata() for line in axes.lines}
+        reference = records["exact"].arrays["sigma_t_reference"]
+        np.testing.assert_array_equal(lines["reference"], reference)
+        for label, record in records.items():
+            np.testing.assert_array_equal(lines[label], record.arrays[f"sigma_t_{approach}"])
+    parity = parity_figure(records, "Au")
+    assert len(parity.axes) == 6
+    mae = 1000 * records["soft one"].values["force_mae_eV_per_A"]
+    assert f"MAE {mae:.0f}," in parity.axes[0].get_title()
+    modes = mode_figure(records, "Au")
+    n_points = sum(len(points.get_offsets()) for points in modes.axes[0].collections)
+    n_sets = sum(len(record.arrays["mode_frequencies_model"]) for record in records.values())
+    assert n_points == n_sets + len(records["exact"].arrays["mode_frequencies_reference"])
+    scatter = sigma_against_reference(cell_table(study))
+    for axes in scatter.axes:
+        assert axes.get_xlim() == axes.get_ylim()
+        assert axes.get_xlim()[1] > 1.5  # the unstable one is inside
