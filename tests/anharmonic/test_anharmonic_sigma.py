@@ -180,7 +180,7 @@ def test_minimum_image_is_the_shortest_of_all_images(seed: int) -> None:
     rng = np.random.default_rng(seed)
     lattice = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) * 5.0 + rng.normal(0, 0.5, (3, 3))
     vectors = rng.normal(0, 8, (6, 3))
-    images = np.stack(np.meshgrid(*[np.arange(-5, 6)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ lattice
+    images = np.stack(np.meshgrid(*[np.arange(-8, 9)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ lattice
     shortest = np.linalg.norm(vectors[:, None, :] + images, axis=2).min(axis=1)
     np.testing.assert_allclose(np.linalg.norm(minimum_image(vectors, lattice), axis=1), shortest, atol=1e-9)
 

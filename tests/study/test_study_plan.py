@@ -146,7 +146,8 @@ def all_keys(identity: CellIdentity) -> dict[str, str]:
 def test_measurements_of_trajectories_apply_only_where_there_is_one() -> None:
     assert set(all_keys(IDENTITY)) == {"displaced_forces", "harmonic"}
     assert set(all_keys(WITH_TRAJECTORY)) == {
-        *("displaced_forces", "harmonic", "displaced_forces_for_sigma", "trajectory_forces", "sigma")
+        *("displaced_forces", "harmonic", "displaced_forces_for_sigma", "trajectory_forces", "sigma"),
+        "reference_sigma",
     }
 
 
@@ -160,9 +161,9 @@ def test_equal_displacements_share_a_record_and_different_ones_do_not() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"seed": 2}, {"sigma"}),
-        ({"trajectory": "other"}, {"trajectory_forces", "sigma"}),
-        ({"reference": "other"}, {"harmonic", "sigma"}),
+        ({"seed": 2}, {"reference_sigma", "sigma"}),
+        ({"trajectory": "other"}, {"trajectory_forces", "reference_sigma", "sigma"}),
+        ({"reference": "other"}, {"harmonic", "reference_sigma", "sigma"}),
         (
             {"protocol": named_protocol("default", sigma_displacement=0.03)},
             {"displaced_forces_for_sigma", "sigma"},
@@ -173,3 +174,8 @@ def test_equal_displacements_share_a_record_and_different_ones_do_not() -> None:
 def test_what_a_change_computes_anew(change: dict[str, Any], expected: set[str]) -> None:
     before, after = all_keys(WITH_TRAJECTORY), all_keys(replace(WITH_TRAJECTORY, **change))
     assert {name for name in before if before[name] != after[name]} == expected
+
+
+def test_the_reference_is_scored_once_for_all_potentials() -> None:
+    one, other = (all_keys(replace(WITH_TRAJECTORY, potential=name)) for name in ("one", "other"))
+    assert {name for name in one if one[name] == other[name]} == {"reference_sigma"}

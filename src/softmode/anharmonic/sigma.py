@@ -98,13 +98,15 @@ class Sigma:
         return {str(names[k]): float(np.sqrt(ratio[k])) for k in ordered}
 
 
-def sigma(forces: FloatArray, harmonic: FloatArray) -> Sigma:
+def sigma(forces: FloatArray, harmonic: FloatArray, *, subject: str = "trajectory") -> Sigma:
     """σ⁽²⁾ from forces and their harmonic part.
 
     Parameters
     ----------
     forces, harmonic : (n_frames, n_atoms, 3) arrays
         eV/Å.
+    subject : str
+        Whose forces these are, for the error.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def sigma(forces: FloatArray, harmonic: FloatArray) -> Sigma:
     without = np.flatnonzero(squared.sum(axis=1) == 0.0)
     if without.size:
         raise InputDataError(
-            "trajectory",
+            subject,
             "all forces are zero in frame "
             f"{', '.join(str(frame) for frame in without[:10])} (counted from 0)",
             "check that the forces were read, and leave out the perfect crystal",

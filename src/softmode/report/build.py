@@ -12,7 +12,12 @@ from softmode.anharmonic.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES
-from softmode.report.sigma_figures import MATERIAL_FIGURES, SIGMA_FIGURES, confusion_figure
+from softmode.report.sigma_figures import (
+    MATERIAL_FIGURES,
+    SIGMA_FIGURES,
+    confusion_figure,
+    sigma_against_phonon_error,
+)
 from softmode.report.site import render_page
 from softmode.report.style import colours
 from softmode.study.folder import Study
@@ -52,7 +57,8 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
         if {name for _, name in published} & set(data.potentials):
             yield "confusion_published", "The same, as published", confusion_figure(published, CITATION)
         for name, title, draw in SIGMA_FIGURES:
-            yield name, title, draw(data.cells)
+            if data.has_phonons or draw is not sigma_against_phonon_error:
+                yield name, title, draw(data.cells)
         for material, records in data.sigma_records.items():
             formula = data.formula(material)
             for name, title, draw_material in MATERIAL_FIGURES:

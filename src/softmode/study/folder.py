@@ -14,7 +14,7 @@ from softmode.errors import SettingsError, SoftmodeError
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
-from softmode.study.plan import CellIdentity, blocked, record_inputs
+from softmode.study.plan import MEASUREMENTS, CellIdentity, blocked, record_inputs
 from softmode.study.records import Failure, Record, RecordStore, digest_of, write_atomically
 from softmode.study.settings import StudySettings, parse_study
 
@@ -102,6 +102,8 @@ class Study:
                 failed.add(name)
                 continue
             record = self.store.find(digest_of(inputs), with_arrays=False)
+            if record is None and cell.failure is not None and not MEASUREMENTS[name].needs_potential:
+                continue  # cannot be made in this cell, nor is it about this cell's potential
             if record is None or (record.failure is not None and record.failure.transient):
                 return False
             if record.failure is not None:

@@ -56,6 +56,8 @@ class Measurement:
         Measurements whose records it reads; their keys are part of its key.
     needs_trajectory : bool
         Whether it applies only to materials with a reference trajectory.
+    needs_potential : bool
+        False when it is about the reference alone; its records then serve every potential.
     record_as : str
         Name under which its records are kept, when it shares them with another measurement: equal inputs
         then have equal keys. Empty: its own name.
@@ -67,6 +69,7 @@ class Measurement:
     run: Callable[[CellContext], Result]
     requires: tuple[str, ...] = field(default=())
     needs_trajectory: bool = False
+    needs_potential: bool = True
     record_as: str = ""
 
 
@@ -95,6 +98,10 @@ def _trajectory_inputs(cell: CellIdentity) -> dict[str, Any]:
     return {"structure": cell.structure, "trajectory": cell.trajectory, "potential": cell.potential}
 
 
+def _reference_sigma_inputs(cell: CellIdentity) -> dict[str, Any]:
+    return {**_sigma_inputs(cell), "trajectory": cell.trajectory}
+
+
 def _sigma_inputs(cell: CellIdentity) -> dict[str, Any]:
     return {"reference": cell.reference, "symmetrise": cell.protocol.symmetrise, "seed": cell.seed}
 
@@ -110,6 +117,14 @@ MEASUREMENTS: dict[str, Measurement] = {
             measurements.displaced_forces,
         ),
         Measurement("harmonic", 1, _harmonic_inputs, measurements.harmonic, requires=("displaced_forces",)),
+        Measurement(
+            "reference_sigma",
+            1,
+            _reference_sigma_inputs,
+            sigma_measurements.reference_sigma,
+            needs_trajectory=True,
+            needs_potential=False,
+        ),
         Measurement(
             "displaced_forces_for_sigma",
             1,
@@ -130,7 +145,7 @@ MEASUREMENTS: dict[str, Measurement] = {
             1,
             _sigma_inputs,
             sigma_measurements.sigma_comparison,
-            requires=("displaced_forces_for_sigma", "trajectory_forces"),
+            requires=("reference_sigma", "displaced_forces_for_sigma", "trajectory_forces"),
             needs_trajectory=True,
         ),
     )

@@ -185,7 +185,7 @@ class Partial:
         try:
             with np.load(self.folder / f"{number:06d}.npz", allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
             return None
 
     def clear(self) -> None:
@@ -222,7 +222,7 @@ class RecordStore:
             If it cannot be written.
         """
         write_atomically(self.path(record.key), _encode(record))
-        if record.failure is None:
+        if record.failure is None or not record.failure.transient:
             self.partial(record.key).clear()
 
     def read(self, key: str, *, with_arrays: bool = True) -> Record:

@@ -202,7 +202,7 @@ def ranking(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         One row per potential and group (``all`` first), with medians, 95 % intervals and failure counts.
     """
     if "harmonic_state" not in table:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=["potential", "group", "n", "failed"])
     rows = []
     for potential, cells in table.groupby("potential", sort=False):
         rows.append(_summary(str(potential), "all", cells, seed))

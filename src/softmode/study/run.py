@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from softmode.errors import SettingsError, SoftmodeError, StorageError, WorkerDiedError
 from softmode.study.folder import Cell, Study
-from softmode.study.plan import blocked
+from softmode.study.plan import MEASUREMENTS, blocked
 from softmode.study.records import Failure, Record, digest_of
 from softmode.study.worker import CellOutcome, CellTask, prepare_worker, run_cell
 
@@ -117,6 +117,8 @@ def _store_failure(study: Study, cell: Cell, failure: Failure) -> CellOutcome:
         for name, inputs in cell.inputs.items():
             if blocked(name, failed):
                 failed.add(name)
+            elif not MEASUREMENTS[name].needs_potential and not cell.material.failure:
+                continue  # about the reference alone: another potential's cell may have it
             elif name not in records or not records[name].ok:
                 failed.add(name)
                 study.store.write(Record(digest_of(inputs), inputs["measurement"], inputs, failure=failure))

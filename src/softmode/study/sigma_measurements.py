@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from phonopy import Phonopy
 
 from softmode import harmonic as hm
 from softmode.anharmonic.classes import CLASSES
@@ -119,60 +121,115 @@ class _Pieces:
         self._saved_at = time.monotonic()
 
 
-def _force_constants(context: CellContext) -> tuple[ForceConstants, ForceConstants]:
-    """Full force constants of reference and potential, symmetrised or not as the protocol says."""
-    phonon = context.phonon
-    arrays = context.records["displaced_forces_for_sigma"].arrays
-    model = evaluated_material(context, arrays)
-    model_phonon = phonon if model is context.material else hm.build_phonopy(model)
-    of_reference = hm.reference_force_constants(phonon, context.material)
-    of_model = hm.force_constants_from_forces(
-        model_phonon, DisplacementForces(arrays["displacements"], arrays["forces"])
-    )
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """Forces of one side on the trajectory, their harmonic part, and the force constants it is made with."""
+
+    forces: FloatArray
+    force_constants: ForceConstants
+    harmonic: FloatArray
+
+
+def _full(context: CellContext, phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:
+    """Full force constants, symmetrised or not as the protocol says."""
     if context.protocol.symmetrise:
-        of_reference = hm.symmetrised(phonon, of_reference)
-        of_model = hm.symmetrised(model_phonon, of_model)
-    return hm.full_force_constants(phonon, of_reference), hm.full_force_constants(model_phonon, of_model)
+        force_constants = hm.symmetrised(phonon, force_constants)
+    return hm.full_force_constants(phonon, force_constants)
+
+
+def _moved(context: CellContext) -> FloatArray:
+    return displacements(context.trajectory, hm.reference_supercell(context.phonon))
+
+
+def _reference(context: CellContext) -> _Side:
+    phonon = context.phonon
+    constants = _full(context, phonon, hm.reference_force_constants(phonon, context.material))
+    return _Side(context.trajectory.forces, constants, harmonic_forces(constants, _moved(context)))
+
+
+def _model(context: CellContext) -> _Side:
+    arrays = context.records["displaced_forces_for_sigma"].arrays
+    material = evaluated_material(context, arrays)
+    phonon = context.phonon if material is context.material else hm.build_phonopy(material)
+    data = DisplacementForces(arrays["displacements"], arrays["forces"])
+    constants = _full(context, phonon, hm.force_constants_from_forces(phonon, data))
+    forces = context.records["trajectory_forces"].arrays["forces"]
+    return _Side(forces, constants, harmonic_forces(constants, _moved(context)))
+
+
+def reference_sigma(context: CellContext) -> Result:
+    """σ⁽²⁾ of the reference alone; it needs no potential, so that it is known where potentials fail."""
+    side = _reference(context)
+    scored = _scored(context, "reference", side.forces, side.harmonic, context.trajectory.source)
+    modes = _mode_results(context, "reference", side)
+    notes = [*context.trajectory.notes, *([scored.note] if scored.note else [])]
+    return Result(
+        values={
+            "sigma_n_frames": context.trajectory.n_frames,
+            **scored.values,
+            **modes.values,
+            "sigma_notes": notes,
+        },
+        arrays={
+            "run_lengths": np.array(context.trajectory.run_lengths),
+            "sigma_t_reference": scored.per_frame,
+            **modes.arrays,
+        },
+    )
 
 
 def sigma_comparison(context: CellContext) -> Result:
-    """σ⁽²⁾ of reference and potential on the same configurations, resolved, with intervals and classes."""
-    trajectory, phonon = context.trajectory, context.phonon
-    cell = hm.reference_supercell(phonon)
-    moved = displacements(trajectory, cell)
-    constants = dict(zip(("reference", "model"), _force_constants(context), strict=True))
-    harmonic = {name: harmonic_forces(values, moved) for name, values in constants.items()}
-    forces = {"reference": trajectory.forces, "model": context.records["trajectory_forces"].arrays["forces"]}
-    combined = {
-        "reference": ("reference", "reference"),
-        "phi_ref": ("reference", "model"),
-        "phi_model": ("model", "model"),
-        "phi_model_ref_forces": ("model", "reference"),
-    }
-    values: dict[str, Any] = {
-        "sigma_n_frames": trajectory.n_frames,
-    }
-    arrays: dict[str, NDArray[Any]] = {"run_lengths": np.array(trajectory.run_lengths)}
-    notes: list[str] = list(trajectory.notes)
+    """σ⁽²⁾ of the potential on the reference's configurations, beside the reference's own."""
+    of_reference = context.records["reference_sigma"]
+    reference, model = _reference(context), _model(context)
+    values: dict[str, Any] = dict(of_reference.values)
+    arrays: dict[str, NDArray[Any]] = dict(of_reference.arrays)
+    subject = f"{context.potential.info.name} on the trajectory of {context.material.name}"
+    for approach, forces, harmonic in (
+        ("phi_ref", model.forces, reference.harmonic),
+        ("phi_model", model.forces, model.harmonic),
+        ("phi_model_ref_forces", reference.forces, model.harmonic),
+    ):
+        scored = _scored(context, approach, forces, harmonic, subject)
+        values |= scored.values
+        arrays[f"sigma_t_{approach}"] = scored.per_frame
+    modes = _mode_results(context, "model", model)
+    parts = _parts(reference, model)
+    values |= {**modes.values, **_force_errors(parts), **_attribution(values)}
+    return Result(values=values, arrays={**arrays, **modes.arrays, **_parity(parts)})
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """Values of an approach, σ(t), and why there is no interval."""
+
+    values: dict[str, Any]
+    per_frame: FloatArray
+    note: str
+
+
+def _scored(
+    context: CellContext, approach: str, forces: FloatArray, harmonic: FloatArray, subject: str
+) -> _Scored:
+    result = sigma(forces, harmonic, subject=subject)
+    run_lengths = context.trajectory.run_lengths
+    given = score(result.per_frame, run_lengths, seed=context.seed, subject=context.material.name)
+    cell = hm.reference_supercell(context.phonon)
     labels = {"element": cell.symbols, "site": site_labels(cell)}
-    for approach, (phi, force) in combined.items():
-        result = sigma(forces[force], harmonic[phi])
-        given = score(
-            result.per_frame, trajectory.run_lengths, seed=context.seed, subject=context.material.name
-        )
-        values |= _sigma_values(approach, result, given, labels)
-        if given.note and approach == "reference":
-            notes.append(given.note)
-        arrays[f"sigma_t_{approach}"] = result.per_frame
-    for side in ("reference", "model"):
-        modes = mode_sigma(supercell_modes(phonon, constants[side]), forces[side], harmonic[side])
-        arrays[f"mode_frequencies_{side}"] = modes.frequencies
-        arrays[f"mode_multiplicities_{side}"] = modes.multiplicities
-        arrays[f"mode_qpoints_{side}"] = modes.qpoints
-        arrays[f"mode_sigma_{side}"] = modes.sigma
-        values[f"sigma_{side}_mass_weighted"] = modes.mass_weighted
-    values |= _force_errors(forces, harmonic) | _attribution(values) | {"sigma_notes": notes}
-    return Result(values=values, arrays=arrays | _parity(forces, harmonic))
+    return _Scored(_sigma_values(approach, result, given, labels), result.per_frame, given.note)
+
+
+def _mode_results(context: CellContext, name: str, side: _Side) -> Result:
+    modes = mode_sigma(supercell_modes(context.phonon, side.force_constants), side.forces, side.harmonic)
+    return Result(
+        values={f"sigma_{name}_mass_weighted": modes.mass_weighted},
+        arrays={
+            f"mode_frequencies_{name}": modes.frequencies,
+            f"mode_multiplicities_{name}": modes.multiplicities,
+            f"mode_qpoints_{name}": modes.qpoints,
+            f"mode_sigma_{name}": modes.sigma,
+        },
+    )
 
 
 def _sigma_values(
@@ -200,43 +257,35 @@ def _sigma_values(
     }
 
 
-def _force_errors(forces: Mapping[str, FloatArray], harmonic: Mapping[str, FloatArray]) -> dict[str, float]:
-    """MAE and RMSE of force components on the frames, split into harmonic and anharmonic parts, eV/Å."""
-    errors: dict[str, float] = {
-        "force_rms_reference_eV_per_A": float(np.sqrt(np.mean(forces["reference"] ** 2)))
+def _parts(reference: _Side, model: _Side) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Whole, harmonic and anharmonic forces of both sides."""
+    return {
+        "force": (reference.forces, model.forces),
+        "harmonic_force": (reference.harmonic, model.harmonic),
+        "anharmonic_force": (reference.forces - reference.harmonic, model.forces - model.harmonic),
     }
-    for part, (reference, model) in _parts(forces, harmonic).items():
+
+
+def _force_errors(parts: Mapping[str, tuple[FloatArray, FloatArray]]) -> dict[str, float]:
+    """MAE and RMSE of force components on the frames, eV/Å."""
+    rms = float(np.sqrt(np.mean(parts["force"][0] ** 2)))
+    errors: dict[str, float] = {"force_rms_reference_eV_per_A": rms}
+    for part, (reference, model) in parts.items():
         difference = model - reference
         errors[f"{part}_mae_eV_per_A"] = float(np.abs(difference).mean())
         errors[f"{part}_rmse_eV_per_A"] = float(np.sqrt(np.mean(difference**2)))
     return errors
 
 
-def _parts(
-    forces: Mapping[str, FloatArray], harmonic: Mapping[str, FloatArray]
-) -> dict[str, tuple[FloatArray, FloatArray]]:
-    return {
-        "force": (forces["reference"], forces["model"]),
-        "harmonic_force": (harmonic["reference"], harmonic["model"]),
-        "anharmonic_force": (
-            forces["reference"] - harmonic["reference"],
-            forces["model"] - harmonic["model"],
-        ),
-    }
-
-
-def _parity(forces: Mapping[str, FloatArray], harmonic: Mapping[str, FloatArray]) -> dict[str, NDArray[Any]]:
+def _parity(parts: Mapping[str, tuple[FloatArray, FloatArray]]) -> dict[str, NDArray[Any]]:
     """Two-dimensional histograms of force components, reference against potential, on common axes."""
-    parts = _parts(forces, harmonic)
     limit = max(float(np.abs(side).max()) for pair in parts.values() for side in pair) * 1.0001
     edges = np.linspace(-limit, limit, _HISTOGRAM_BINS + 1)
-    histograms = {
-        f"parity_{part}": np.histogram2d(reference.ravel(), model.ravel(), bins=(edges, edges))[0].astype(
-            np.int64
-        )
+    counts = {
+        f"parity_{part}": np.histogram2d(reference.ravel(), model.ravel(), bins=(edges, edges))[0]
         for part, (reference, model) in parts.items()
     }
-    return {"parity_edges": edges, **histograms}
+    return {"parity_edges": edges, **{name: values.astype(np.int64) for name, values in counts.items()}}
 
 
 def _attribution(values: Mapping[str, Any]) -> dict[str, float]:
