@@ -283,6 +283,17 @@ def test_the_frames_on_which_a_potential_fails_are_named(tmp_path: Path, n_bad: 
     assert table.loc[("emt", True), "accuracy"].tolist() == [1.0, 1.0]
 
 
+def test_a_failure_counts_even_where_no_potential_succeeds(tmp_path: Path) -> None:
+    write_moving_metal(tmp_path / "data" / "Al", "Al", n_frames=10)
+    study, _ = run_tiny(tiny_study(tmp_path / "data", tmp_path / "o", factory("nan_emt"), options=MOVING))
+    cells = cell_table(study)
+    assert cells["sigma_state"].tolist() == [FAILED]
+    assert cells["sigma_reference_mean_t"].notna().all()
+    table = confusion_table(cells, seed=1).set_index("failures_as_wrong")
+    assert table.loc[True, "accuracy"].tolist() == [0.0, 0.0]
+    assert table["failed"].tolist() == [1] * 4
+
+
 # Protocols
 
 
