@@ -96,8 +96,8 @@ class TroublesomeSprings(SpringCrystal):
     """Springs with the vices of real potentials.
 
     The order of summation, and with it the last bits, depends on the positions at the last reset, as with
-    neighbour lists that are kept; and the first evaluation ever is off in the last digits, as with models that
-    are compiled when first used.
+    neighbour lists that are kept; and the first evaluation ever is off in the last digits, as with models
+    that are compiled when first used.
 
     Parameters
     ----------

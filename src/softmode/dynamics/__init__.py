@@ -1,0 +1,67 @@
+"""Molecular dynamics and harmonic sampling: configurations of a crystal at a temperature.
+
+Nothing here knows studies or potentials: ASE calculators, phonopy objects and arrays in, arrays out.
+Files are written by :mod:`softmode.dynamics.trajectory_writer` alone.
+"""
+
+from softmode.dynamics.chunks import Checkpoint, Chunk, Frames, RunDescription
+from softmode.dynamics.diagnostics import (
+    Drift,
+    Equilibration,
+    RunDiagnostics,
+    diagnose,
+    equilibration,
+    linear_drift,
+)
+from softmode.dynamics.md_settings import MDSettings
+from softmode.dynamics.molecular_dynamics import MDResult, md_chunks, run_md
+from softmode.dynamics.normal_modes import NormalModes, normal_modes, supercell_normal_modes
+from softmode.dynamics.thermal import (
+    ThermalSamples,
+    ThermalSettings,
+    mean_square_displacements,
+    random_samples,
+    sign_alternating_samples,
+)
+from softmode.dynamics.thermostats import relaxation_time, sampled_temperature
+from softmode.dynamics.trajectory_writer import (
+    MDRun,
+    TrajectoryWriter,
+    export_ase,
+    joined_trajectory,
+    read_md,
+    record_md,
+)
+
+__all__ = [
+    "Checkpoint",
+    "Chunk",
+    "Drift",
+    "Equilibration",
+    "Frames",
+    "MDResult",
+    "MDRun",
+    "MDSettings",
+    "NormalModes",
+    "RunDescription",
+    "RunDiagnostics",
+    "ThermalSamples",
+    "ThermalSettings",
+    "TrajectoryWriter",
+    "diagnose",
+    "equilibration",
+    "export_ase",
+    "joined_trajectory",
+    "linear_drift",
+    "md_chunks",
+    "mean_square_displacements",
+    "normal_modes",
+    "random_samples",
+    "read_md",
+    "record_md",
+    "relaxation_time",
+    "run_md",
+    "sampled_temperature",
+    "sign_alternating_samples",
+    "supercell_normal_modes",
+]
