@@ -21,6 +21,8 @@ from softmode.potentials.runtime import (
     torch_device,
 )
 
+_WARM_UP = 3
+
 
 class SevenNetPotential(LoopedPotential):
     """SevenNet with the weights of one checkpoint, in float32 (it has no other precision).
@@ -59,6 +61,7 @@ class SevenNetPotential(LoopedPotential):
                     f"cannot be read as a SevenNet model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
                     "Install sevenn again, or give a complete checkpoint",
                 ) from exc
+        self._warm = False
         elements = tuple(chemical_symbols[number] for number in sorted(self._calculator.type_map))
         self.info = replace(info, elements=elements)
 
@@ -75,5 +78,10 @@ class SevenNetPotential(LoopedPotential):
         # Its forces and stress come out of the same derivative with respect to the edges, so that leaving
         # the stress out would save nothing.
         with quiet():
-            self._calculator.calculate(atoms)
+            # TorchScript optimises during the first evaluations of a process, which differ from all later
+            # ones in the last bits: results must not depend on where a run was interrupted (on one thread; with
+            # several, sums in another order differ there anyway).
+            for _ in range(1 if self._warm else 1 + _WARM_UP):
+                self._calculator.calculate(atoms)
+            self._warm = True
         return self._calculator.results["energy"], self._calculator.results["forces"]
