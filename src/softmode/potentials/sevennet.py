@@ -79,8 +79,8 @@ class SevenNetPotential(LoopedPotential):
         # the stress out would save nothing.
         with quiet():
             # TorchScript optimises during the first evaluations of a process, which differ from all later
-            # ones in the last bits: results must not depend on where a run was interrupted (on one thread; with
-            # several, sums in another order differ there anyway).
+            # ones in the last bits. Results must not depend on where a run was interrupted; on one thread
+            # they do not (on several, sums are added in any order).
             for _ in range(1 if self._warm else 1 + _WARM_UP):
                 self._calculator.calculate(atoms)
             self._warm = True
