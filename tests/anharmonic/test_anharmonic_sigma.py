@@ -164,7 +164,10 @@ def test_shifting_every_frame_rigidly_changes_nothing(crystal, seed: int, remove
 def test_zero_forces_are_refused_with_the_frames(crystal) -> None:
     forces = np.ones((4, 2, 3))
     forces[2] = 0.0
-    with pytest.raises(InputDataError, match="all forces are zero in frame 2"):
+    with pytest.raises(InputDataError, match="all forces are zero, or next to it, in frame 2"):
+        sigma(forces, np.zeros_like(forces))
+    forces[2] = 1e-6  # the perfect crystal, with the noise of a calculation
+    with pytest.raises(InputDataError, match="in frame 2"):
         sigma(forces, np.zeros_like(forces))
 
 
@@ -229,6 +232,19 @@ def test_mode_figures_recombine_to_the_mass_weighted_sigma(example: Material, cr
     )
     assert result.mass_weighted == pytest.approx(expected, rel=1e-12)
     assert result.multiplicities.sum() == 3 * cell.n_atoms
+
+
+def test_translations_have_no_sigma_and_are_never_imaginary(example: Material) -> None:
+    phonon = hm.build_phonopy(example)
+    raw = hm.full_force_constants(phonon, hm.reference_force_constants(phonon, example))
+    assert hm.acoustic_sum_rule_violation(phonon, raw) > 1e-3  # so the translations are not at zero frequency
+    modes = supercell_modes(phonon, raw)
+    forces = np.random.default_rng(2).normal(0.0, 0.3, (10, len(modes.masses), 3))
+    result = mode_sigma(modes, forces, 0.5 * forces)
+    assert result.multiplicities[result.translation].sum() == 3
+    assert np.isnan(result.sigma[result.translation]).all()
+    assert not result.imaginary[result.translation].any()
+    np.testing.assert_allclose(result.sigma[~result.translation], 0.5, rtol=1e-12)
 
 
 def test_anharmonic_force_along_one_mode_shows_in_that_mode_alone(example: Material, crystal) -> None:

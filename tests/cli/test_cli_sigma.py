@@ -195,7 +195,9 @@ def test_supercell_and_force_constants_in_two_files(
     for ours, theirs in zip(found["per_mode"], plain["per_mode"], strict=True):
         assert ours["frequency_THz"] == pytest.approx(theirs["frequency_THz"], abs=1e-5)
         assert ours["multiplicity"] == theirs["multiplicity"]
-        assert ours["sigma"] == pytest.approx(theirs["sigma"], rel=1e-5)
+        assert (ours["sigma"] is None) == (theirs["sigma"] is None)  # the translations
+        if ours["sigma"] is not None:
+            assert ours["sigma"] == pytest.approx(theirs["sigma"], rel=1e-5)
 
 
 def test_a_folder_of_phonopy_files(phonon: Phonopy, plain: dict[str, Any], tmp_path: Path) -> None:
@@ -334,7 +336,7 @@ def bad_call(case: str, metal: Path, motion: Motion, folder: Path) -> tuple[list
     ase.io.write(sposcar, motion.rest, format="vasp", direct=True)
     frames = {
         "lattice": (stretched, ["0.002", "allowed 0.001", "changed.extxyz"]),
-        "zero": (without_forces, ["all forces are zero in frame 3"]),
+        "zero": (without_forces, ["all forces are zero, or next to it, in frame 3"]),
         "nan": (not_a_number, ["NaN", "in frame 5 ", "changed.extxyz"]),
         "element": (another_element, ["Al7 Cu1", "the supercell Al8"]),
         "molten": (molten, ["atom", "Å"]),

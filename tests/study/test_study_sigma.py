@@ -294,6 +294,19 @@ def test_a_failure_counts_even_where_no_potential_succeeds(tmp_path: Path) -> No
     assert table["failed"].tolist() == [1] * 4
 
 
+def test_relaxing_for_the_dispersion_leaves_sigma_at_the_reference_structure(tmp_path: Path) -> None:
+    """The potential is the reference: whatever is relaxed, no error of σ may appear."""
+    write_moving_metal(tmp_path / "data" / "Al", "Al", n_frames=10)
+    settings = tiny_study(
+        tmp_path / "data", tmp_path / "o", emt(), options=MOVING, protocol={"name": "default", "relax": True}
+    )
+    study, report = run_tiny(settings)
+    assert report.failed == 0
+    row = cell_table(study).iloc[0]
+    assert row["sigma_phi_model_mean_t"] == pytest.approx(row["sigma_reference_mean_t"], rel=1e-6)
+    assert row["sigma_hessian_error"] == pytest.approx(0.0, abs=1e-9)
+
+
 # Protocols
 
 

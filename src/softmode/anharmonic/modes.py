@@ -40,6 +40,8 @@ class SupercellModes:
         Modes of the same number have the same frequency and equivalent q-points: nothing tells them apart.
     masses : (n_atoms,) array
         Masses of the supercell's atoms, u.
+    translation : (n_q * n_bands,) array
+        How much of each mode is a shift of the whole crystal, 0 to 1.
     """
 
     qpoints: FloatArray
@@ -47,6 +49,7 @@ class SupercellModes:
     vectors: ComplexArray
     sets: NDArray[np.int64]
     masses: FloatArray
+    translation: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,8 @@ class ModeSigma:
         Number of modes in the set.
     squared_force, squared_anharmonic : (n_sets,) arrays
         Mean squared projections of the mass-weighted forces and anharmonic forces, (eV/Å)²/u.
+    translation : (n_sets,) bool array
+        The set of the three translations.
     """
 
     qpoints: FloatArray
@@ -70,19 +75,20 @@ class ModeSigma:
     multiplicities: NDArray[np.int64]
     squared_force: FloatArray
     squared_anharmonic: FloatArray
+    translation: NDArray[np.bool_]
 
     @property
     def sigma(self) -> FloatArray:
-        """σ of each set; NaN where there is no force (the three translations)."""
-        present = self.squared_force > 1e-12 * self.squared_force.sum()
+        """σ of each set; NaN for the three translations, on which there is no force but noise."""
+        present = ~self.translation & (self.squared_force > 1e-12 * self.squared_force.sum())
         values = np.full(len(self.frequencies), np.nan)
         values[present] = np.sqrt(self.squared_anharmonic[present] / self.squared_force[present])
         return values
 
     @property
     def imaginary(self) -> NDArray[np.bool_]:
-        """Which sets are imaginary."""
-        return self.frequencies < -DEGENERACY_TOLERANCE
+        """Which sets are imaginary; translations never, whatever a broken sum rule makes of them."""
+        return (self.frequencies < -DEGENERACY_TOLERANCE) & ~self.translation
 
     @property
     def mass_weighted(self) -> float:
@@ -147,12 +153,15 @@ def supercell_modes(phonon: Phonopy, force_constants: ForceConstants) -> Superce
     n_q, n_bands = frequencies.shape
     by_atom = eigenvectors.reshape(n_q, -1, 3, n_bands)[:, atom]  # (n_q, n_atoms, 3, n_bands)
     vectors = (by_atom * phases[:, :, None, None]).transpose(0, 3, 1, 2).reshape(n_q * n_bands, -1)
+    masses = np.array(phonon.supercell.masses, dtype=np.float64)
+    shift = np.kron(np.sqrt(masses / masses.sum())[:, None], np.eye(3))  # (3 n_atoms, 3), orthonormal
     return SupercellModes(
         qpoints=qpoints,
         frequencies=frequencies,
         vectors=vectors,
         sets=_degenerate_sets(frequencies, _stars(phonon, qpoints)),
-        masses=np.array(phonon.supercell.masses, dtype=np.float64),
+        masses=masses,
+        translation=(np.abs(vectors.conj() @ shift) ** 2).sum(axis=1),
     )
 
 
@@ -192,4 +201,5 @@ def mode_sigma(modes: SupercellModes, forces: FloatArray, harmonic: FloatArray) 
         multiplicities=counts[order],
         squared_force=summed(total),
         squared_anharmonic=summed(anharmonic),
+        translation=summed(modes.translation) > 0.5 * counts[order],
     )

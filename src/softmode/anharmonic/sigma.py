@@ -17,6 +17,9 @@ from softmode.material import ForceConstants
 FloatArray = NDArray[np.float64]
 
 
+_NO_FORCE = 1e-3
+
+
 def harmonic_forces(force_constants: ForceConstants, displacements: FloatArray) -> FloatArray:
     """Forces of the harmonic crystal, ``F_i = -Σ_j Φ_ij u_j``.
 
@@ -111,17 +114,19 @@ def sigma(forces: FloatArray, harmonic: FloatArray, *, subject: str = "trajector
     Raises
     ------
     InputDataError
-        If a frame has no force on any atom: its σ is not defined.
+        If a frame has no forces, or less than a thousandth of what is usual in the trajectory: the perfect
+        crystal, whose σ is noise over noise.
     """
     anharmonic = forces - harmonic
     squared = np.einsum("fai,fai->fa", forces, forces)
-    without = np.flatnonzero(squared.sum(axis=1) == 0.0)
+    of_frame = squared.sum(axis=1)
+    without = np.flatnonzero(of_frame <= _NO_FORCE**2 * of_frame.mean())
     if without.size:
         raise InputDataError(
             subject,
-            "all forces are zero in frame "
+            "all forces are zero, or next to it, in frame "
             f"{', '.join(str(frame) for frame in without[:10])} (counted from 0)",
-            "check that the forces were read, and leave out the perfect crystal",
+            "check that the forces were read, and leave out the perfect crystal (--skip 1)",
         )
     return Sigma(
         squared_force=squared,

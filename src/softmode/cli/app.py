@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from typing import Annotated
 
 import typer
@@ -57,6 +58,10 @@ def main() -> None:
         app(standalone_mode=True)
     except SoftmodeError as error:
         console.fail(str(error))
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        console.fail(f"output: cannot be written ({error.strerror or error}). Make room there and try again.")
     except SystemExit as leaving:
         if leaving.code == _INTERRUPTED:
             console.err.print("interrupted; what was finished is kept, run the same command to go on")

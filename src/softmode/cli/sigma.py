@@ -94,8 +94,6 @@ def _table(content: dict[str, Any]) -> Table:
     within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "no interval: too few frames"
     if interval and not content["interval_reliable"]:
         within += ", of too few independent frames to rely on"
-    if interval and not content["interval_reliable"]:
-        within += "   (few independent frames: may be too narrow)"
     shares = ", ".join(f"{name} {100 * p:.0f} %" for name, p in chances.items()) if chances else "uncertain"
     independent = content["n_effective"]
     for name, text in (
@@ -118,6 +116,10 @@ def _listed(values: dict[str, float | None]) -> str:
 
 
 def sigma(
+    more: Annotated[
+        list[Path] | None, typer.Argument(help="Further trajectories.", show_default=False)
+    ] = None,
+    *,
     trajectory: Annotated[
         list[Path],
         typer.Option(
@@ -142,8 +144,9 @@ def sigma(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Anharmonicity σ⁽²⁾ of a trajectory: overall, per frame, element, site and phonon mode."""
-    material = _reference(trajectory, supercell, force_constants)
-    frames = read_trajectory(trajectory, skip=skip, every=every)
+    trajectories = [*trajectory, *(more or [])]
+    material = _reference(trajectories, supercell, force_constants)
+    frames = read_trajectory(trajectories, skip=skip, every=every)
     aligned = align_trajectory(frames, supercell_of(material), frames.source)
     content = _json(score_trajectory(material, aligned, symmetrise=symmetrise))
     for note in content["notes"]:

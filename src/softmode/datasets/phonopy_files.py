@@ -125,10 +125,17 @@ def holds_one_material(folder: Path) -> bool:
 def _sources(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    if holds_one_material(path):
-        return [path]
     inside = sorted(path.iterdir())
     folders = [p for p in inside if p.is_dir() and holds_one_material(p)]
+    if holds_one_material(path):
+        if folders:
+            raise InputDataError(
+                str(path),
+                f"it is a material itself and holds others ({folders[0].name}"
+                f"{', …' if len(folders) > 1 else ''})",
+                "point to one of them, or move the files of this material into a folder of their own",
+            )
+        return [path]
     return folders + [p for p in inside if p.is_file() and p.name.lower().endswith(YAML_SUFFIXES)]
 
 

@@ -123,7 +123,7 @@ def _boxes(axes: Axes, done: pd.DataFrame, column: str) -> None:
                 medianprops={"color": MEDIAN_COLOUR, "linewidth": 1.8},
                 whiskerprops={"linewidth": 0.8},
                 capprops={"linewidth": 0.8},
-                flierprops={"marker": "+", "markersize": 5, "markeredgecolor": colour[potential]},
+                showfliers=False,  # every material is a dot below
                 manage_ticks=False,
             )
             spread = np.random.default_rng(0).uniform(-0.25, 0.25, len(values)) * width
@@ -192,7 +192,7 @@ def stability_figure(table: pd.DataFrame) -> Figure:
         for axis in (left.xaxis, left.yaxis):
             axis.set_ticks(ticks, [f"{value:g}" for value in ticks])
             axis.set_minor_formatter(NullFormatter())
-        left.set_xlabel("lowest mode, reference (THz)")
+        left.set_xlabel("lowest mode, reference (THz; linear to ±1, then log)")
         left.set_ylabel("lowest mode, potential (THz)")
         _softening(right, done, groups, potentials)
         handles = [

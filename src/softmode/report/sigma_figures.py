@@ -293,7 +293,7 @@ def mode_figure(records: Mapping[str, Record], formula: str) -> Figure:
                 )
         axes.set(yscale="log", xlabel="frequency (THz); imaginary below 0", ylabel="σ of the mode")
         axes.axhline(1.0, color="0.7", linewidth=0.7, linestyle=":")
-        axes.set_title(pretty_formula(formula))
+        axes.set_title(f"{pretty_formula(formula)} (size: number of modes; open: imaginary)")
         handles = [
             Line2D([], [], linestyle="", marker=marker[name], color=shade, label=plain(name))
             for name, (_, _, shade) in sides.items()

@@ -33,15 +33,18 @@ COMPARISON_UNITS = {
 
 def displaced_forces(context: CellContext) -> Result:
     """Forces on the displaced supercells of the dispersion comparison (and on the perfect one)."""
-    return forces_at(context, context.protocol.dispersion_displacement)
+    return forces_at(context, context.protocol.dispersion_displacement, relax=context.protocol.relax)
 
 
 def displaced_forces_for_sigma(context: CellContext) -> Result:
-    """Forces on the displaced supercells from which the force constants used in σ are made."""
-    return forces_at(context, context.protocol.sigma_displacement)
+    """Forces on the displaced supercells from which the force constants used in σ are made.
+
+    Never relaxed: they multiply displacements from the reference's own supercell.
+    """
+    return forces_at(context, context.protocol.sigma_displacement, relax=False)
 
 
-def forces_at(context: CellContext, distance: float) -> Result:
+def forces_at(context: CellContext, distance: float, *, relax: bool) -> Result:
     """Forces of the potential on symmetry-reduced displaced supercells (and on the perfect one).
 
     Parameters
@@ -50,10 +53,12 @@ def forces_at(context: CellContext, distance: float) -> Result:
         Material and potential.
     distance : float
         Length of the displacements, Å.
+    relax : bool
+        Relax the crystal with the potential first.
     """
     material, phonon = context.material, context.phonon
     context.potential.check_elements([material.unitcell.to_atoms()])
-    if context.protocol.relax:
+    if relax:
         material = _relaxed(material, context)
         phonon = hm.build_phonopy(material)
     plan = hm.plan_displacements(phonon, distance)

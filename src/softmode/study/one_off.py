@@ -151,7 +151,7 @@ def score_trajectory(
     constants = full_force_constants(phonon, constants)
     cell = reference_supercell(phonon)
     harmonic = harmonic_forces(constants, displacements(trajectory, cell))
-    result = sigma(trajectory.forces, harmonic)
+    result = sigma(trajectory.forces, harmonic, subject=trajectory.source)
     return SigmaOneOff(
         material=material,
         trajectory=trajectory,

@@ -73,12 +73,12 @@ class Measurement:
     record_as: str = ""
 
 
-def _forces_inputs(cell: CellIdentity, displacement: float) -> dict[str, Any]:
+def _forces_inputs(cell: CellIdentity, displacement: float, *, relax: bool) -> dict[str, Any]:
     return {
         "structure": cell.structure,
         "potential": cell.potential,
         "displacement": displacement,
-        "relax_fmax": cell.protocol.relax_fmax if cell.protocol.relax else None,
+        "relax_fmax": cell.protocol.relax_fmax if relax else None,
     }
 
 
@@ -113,7 +113,9 @@ MEASUREMENTS: dict[str, Measurement] = {
         Measurement(
             "displaced_forces",
             1,
-            lambda cell: _forces_inputs(cell, cell.protocol.dispersion_displacement),
+            lambda cell: _forces_inputs(
+                cell, cell.protocol.dispersion_displacement, relax=cell.protocol.relax
+            ),
             measurements.displaced_forces,
         ),
         Measurement("harmonic", 1, _harmonic_inputs, measurements.harmonic, requires=("displaced_forces",)),
@@ -128,7 +130,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         Measurement(
             "displaced_forces_for_sigma",
             1,
-            lambda cell: _forces_inputs(cell, cell.protocol.sigma_displacement),
+            lambda cell: _forces_inputs(cell, cell.protocol.sigma_displacement, relax=False),
             measurements.displaced_forces_for_sigma,
             needs_trajectory=True,
             record_as="displaced_forces",

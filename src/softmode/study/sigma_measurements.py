@@ -22,7 +22,6 @@ from softmode.anharmonic.sites import site_labels
 from softmode.errors import NonFiniteForcesError
 from softmode.material import DisplacementForces, ForceConstants
 from softmode.study.context import CellContext, Result
-from softmode.study.measurements import evaluated_material
 
 FloatArray = NDArray[np.float64]
 
@@ -149,8 +148,7 @@ def _reference(context: CellContext) -> _Side:
 
 def _model(context: CellContext) -> _Side:
     arrays = context.records["displaced_forces_for_sigma"].arrays
-    material = evaluated_material(context, arrays)
-    phonon = context.phonon if material is context.material else hm.build_phonopy(material)
+    phonon = context.phonon
     data = DisplacementForces(arrays["displacements"], arrays["forces"])
     constants = _full(context, phonon, hm.force_constants_from_forces(phonon, data))
     forces = context.records["trajectory_forces"].arrays["forces"]
