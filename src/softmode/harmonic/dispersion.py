@@ -30,7 +30,7 @@ ComplexArray = NDArray[np.complex128]
 DEGENERACY_TOLERANCE = 1e-4
 FREQUENCY_CUTOFF = 1e-4
 
-_CHUNK = 100  # q-points per block: the (chunk, bands, bands) work arrays stay in cache
+_CHUNK = 25  # q-points per block: work arrays of (chunk, bands, bands) stay in cache, threads end together
 _blas = ThreadpoolController()
 
 
