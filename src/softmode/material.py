@@ -241,7 +241,7 @@ class NonAnalyticalCorrection:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """A crystal with the reference data its phonons are made from.
+    """A crystal, as a rule with the reference data its phonons are made from.
 
     Parameters
     ----------
@@ -256,7 +256,8 @@ class Material:
     primitive_matrix : (3, 3) array
         phonopy's primitive matrix with respect to `unitcell`.
     reference : DisplacementForces or ForceConstants
-        What the reference force constants are made from, or they themselves.
+        What the reference force constants are made from, or they themselves; None for a structure of which
+        nothing else is known (as in screening).
     nac : NonAnalyticalCorrection, optional
         Present when the reference has Born effective charges.
     tags : mapping of str to str
@@ -273,7 +274,7 @@ class Material:
     unitcell: Cell
     supercell_matrix: IntArray
     primitive_matrix: FloatArray
-    reference: DisplacementForces | ForceConstants
+    reference: DisplacementForces | ForceConstants | None = None
     nac: NonAnalyticalCorrection | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -283,6 +284,8 @@ class Material:
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
         n_supercell = self.n_supercell_atoms
         require(n_supercell > 0, self.name, "the supercell matrix is singular", "check DIM")
+        if self.reference is None:
+            return
         if isinstance(self.reference, DisplacementForces):
             n_given = self.reference.forces.shape[1]
             what = "forces on"
@@ -328,6 +331,8 @@ class Material:
 
     @cached_property
     def reference_digest(self) -> str:
-        """Digest of the structure together with the reference data."""
+        """Digest of the structure together with the reference data; empty when there are none."""
+        if self.reference is None:
+            return ""
         nac = self.nac.digest if self.nac is not None else "none"
         return array_digest(self.structure_digest, self.reference.digest, nac)

@@ -69,9 +69,9 @@ def logging_emt(log: str) -> EMT:
     """
     slow = Path(f"{log}.slow").exists()
     if slow:
-        from softmode.study import sigma_measurements
+        from softmode.study import evaluation
 
-        sigma_measurements._SAVE_EVERY = 0.0
+        evaluation._SAVE_EVERY = 0.0
 
     class Logging(AdjustableEMT):
         def calculate(self, atoms: Any = None, *args: Any, **kwargs: Any) -> None:

@@ -19,12 +19,13 @@ from softmode.datasets import open_dataset
 from softmode.harmonic import HarmonicProtocol
 from softmode.potentials.resolution import resolve
 from softmode.potentials.settings import PotentialSettings
-from softmode.study import sigma_measurements
+from softmode.study import evaluation
 from softmode.study.context import CellContext
+from softmode.study.evaluation import _BATCH
 from softmode.study.folder import reopen_study
 from softmode.study.records import Partial, Record, RecordStore, digest_of
 from softmode.study.results import OK, cell_table
-from softmode.study.sigma_measurements import _BATCH, trajectory_forces
+from softmode.study.sigma_measurements import trajectory_forces
 
 N_FRAMES = 5 * _BATCH - 5
 
@@ -92,7 +93,7 @@ def moving_al(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Motion]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch is saved at once."""
-    monkeypatch.setattr(sigma_measurements, "_SAVE_EVERY", 0.0)
+    monkeypatch.setattr(evaluation, "_SAVE_EVERY", 0.0)
 
 
 def context_of(folder: Path, log: Path, partial: Partial | None) -> CellContext:
@@ -210,7 +211,7 @@ def test_what_was_recomputed_is_saved_over_the_damage(
 
 def test_quick_runs_leave_no_pieces(moving_al: tuple[Path, Motion], tmp_path: Path) -> None:
     """Nothing is written for a trajectory that takes less than the time between savings."""
-    assert sigma_measurements._SAVE_EVERY >= 1.0
+    assert evaluation._SAVE_EVERY >= 1.0
     partial = Partial(tmp_path / "x.partial")
     [entry] = open_dataset("phonopy", moving_al[0], **MOVING).entries()
     resolved = resolve(PotentialSettings(name="ase.calculators.emt:EMT"))

@@ -10,6 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
+from softmode.errors import InputDataError
 from softmode.harmonic.lattice import (
     compact_force_constants,
     full_force_constants,
@@ -108,7 +109,17 @@ def force_constants_from_forces(phonon: Phonopy, data: DisplacementForces) -> Fo
 
 
 def reference_force_constants(phonon: Phonopy, material: Material) -> ForceConstants:
-    """Compact reference force constants of a material, not symmetrised."""
+    """Compact reference force constants of a material, not symmetrised.
+
+    Raises
+    ------
+    InputDataError
+        If the material comes without reference data.
+    """
+    if material.reference is None:
+        raise InputDataError(
+            material.name, "it comes without reference force constants", "compare only what the model gives"
+        )
     if isinstance(material.reference, DisplacementForces):
         return force_constants_from_forces(phonon, material.reference)
     return compact_force_constants(phonon, material.reference)

@@ -14,6 +14,7 @@ from softmode.harmonic import HarmonicProtocol, build_phonopy
 from softmode.material import Material, Trajectory
 from softmode.potentials.base import Potential
 from softmode.study.records import Partial, Record
+from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class CellContext:
         Where a long measurement keeps what it has, so that it can go on after an interruption.
     seed : int
         Seed of everything random.
+    one_shot : OneShotSettings
+        How thermal samples are drawn.
+    md : DynamicsSettings
+        How molecular dynamics is made.
     """
 
     material: Material
@@ -53,6 +58,8 @@ class CellContext:
     load_trajectory: Callable[[], Trajectory] | None = None
     partial: Partial | None = None
     seed: int = 0
+    one_shot: OneShotSettings = field(default_factory=OneShotSettings)
+    md: DynamicsSettings = field(default_factory=DynamicsSettings)
 
     @cached_property
     def potential(self) -> Potential:

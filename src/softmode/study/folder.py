@@ -147,6 +147,8 @@ def _cells(
                 potential=potential.digest,
                 protocol=settings.protocol,
                 seed=settings.seed,
+                one_shot=settings.one_shot,
+                md=settings.md,
             )
             failure = material.as_failure() if material.failure else potential.failure
             yield Cell(

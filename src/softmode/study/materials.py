@@ -31,7 +31,8 @@ class MaterialSummary(BaseModel):
     elements : tuple of str
         Chemical symbols.
     structure, reference : str
-        Content digests; of the fingerprint when the material could not be read.
+        Content digests; of the fingerprint when the material could not be read. `reference` is empty for a
+        structure that comes without reference data.
     trajectory : str
         Digest of its reference trajectory; of the fingerprint when unreadable; empty when it has none.
     selection, selected : str, bool

@@ -100,13 +100,21 @@ def _lattice_ratio(reference: Material, model: Material) -> float:
     return float((volumes[1] / volumes[0]) ** (1.0 / 3.0))
 
 
-def evaluated_material(context: CellContext, arrays: Mapping[str, NDArray[Any]]) -> Material:
-    """Material in the structure the potential was evaluated on (the reference's, unless relaxed)."""
-    if not context.protocol.relax:
-        return context.material
-    cell = context.material.unitcell
-    relaxed = Cell(arrays["unitcell_lattice"], arrays["unitcell_scaled_positions"], cell.numbers, cell.masses)
-    return hm.with_cell(context.material, relaxed)
+def evaluated_structure(material: Material, arrays: Mapping[str, NDArray[Any]]) -> Material:
+    """Material in the structure the potential was evaluated on (the given one, unless relaxed).
+
+    Parameters
+    ----------
+    material : Material
+        In the structure it was given in.
+    arrays : mapping of str to array
+        Of a record of displaced forces.
+    """
+    cell = material.unitcell
+    lattice, positions = arrays["unitcell_lattice"], arrays["unitcell_scaled_positions"]
+    if np.array_equal(lattice, cell.lattice) and np.array_equal(positions, cell.scaled_positions):
+        return material
+    return hm.with_cell(material, Cell(lattice, positions, cell.numbers, cell.masses))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +154,7 @@ def harmonic(context: CellContext) -> Result:
     """Phonons of potential and reference on the band path and on a mesh, compared."""
     protocol, phonon = context.protocol, context.phonon
     forces = context.records["displaced_forces"].arrays
-    model_material = evaluated_material(context, forces)
+    model_material = evaluated_structure(context.material, forces)
     model_phonon = phonon if model_material is context.material else hm.build_phonopy(model_material)
     raw_reference = hm.reference_force_constants(phonon, context.material)
     raw_model = hm.force_constants_from_forces(

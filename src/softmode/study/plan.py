@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from softmode.harmonic.protocol import HarmonicProtocol
-from softmode.study import measurements, sigma_measurements
+from softmode.study import measurements, model_measurements, sigma_measurements
 from softmode.study.context import CellContext, Result
 from softmode.study.records import digest_of
+from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class CellIdentity:
     Parameters
     ----------
     structure, reference : str
-        Digests of the material: of its structure, and of structure and reference data together.
+        Digests of the material: of its structure, and of structure and reference data together; the latter is
+        empty when it comes without reference data.
     trajectory : str
         Digest of its reference trajectory; empty when it has none.
     potential : str
@@ -28,6 +30,10 @@ class CellIdentity:
         The study's protocol.
     seed : int
         The study's seed.
+    one_shot : OneShotSettings
+        The study's way of drawing thermal samples.
+    md : DynamicsSettings
+        The study's molecular dynamics.
     """
 
     structure: str
@@ -36,6 +42,8 @@ class CellIdentity:
     potential: str
     protocol: HarmonicProtocol
     seed: int
+    one_shot: OneShotSettings = field(default_factory=OneShotSettings)
+    md: DynamicsSettings = field(default_factory=DynamicsSettings)
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Measurement:
         The measurement itself.
     requires : tuple of str
         Measurements whose records it reads; their keys are part of its key.
+    needs_reference : bool
+        Whether it applies only to materials with reference force constants.
     needs_trajectory : bool
         Whether it applies only to materials with a reference trajectory.
     needs_potential : bool
@@ -68,6 +78,7 @@ class Measurement:
     inputs: Callable[[CellIdentity], dict[str, Any]]
     run: Callable[[CellContext], Result]
     requires: tuple[str, ...] = field(default=())
+    needs_reference: bool = False
     needs_trajectory: bool = False
     needs_potential: bool = True
     record_as: str = ""
@@ -91,6 +102,31 @@ def _harmonic_inputs(cell: CellIdentity) -> dict[str, Any]:
         "mesh_length": protocol.mesh_length,
         "imaginary_tolerance": protocol.imaginary_tolerance,
         "nac": protocol.nac,
+    }
+
+
+def _model_phonons_inputs(cell: CellIdentity) -> dict[str, Any]:
+    protocol = cell.protocol
+    return {
+        "symmetrise": protocol.symmetrise,
+        "points_per_segment": protocol.points_per_segment,
+        "mesh_length": protocol.mesh_length,
+        "imaginary_tolerance": protocol.imaginary_tolerance,
+    }
+
+
+def _dynamics_forces_inputs(cell: CellIdentity) -> dict[str, Any]:
+    relax = cell.protocol.relax and not cell.trajectory
+    return _forces_inputs(cell, cell.protocol.sigma_displacement, relax=relax)
+
+
+def _thermal_inputs(cell: CellIdentity) -> dict[str, Any]:
+    of_reference = cell.one_shot.force_constants == "reference"
+    return {
+        "one_shot": cell.one_shot.model_dump(mode="json"),
+        "symmetrise": cell.protocol.symmetrise,
+        "seed": cell.seed,
+        **({"reference": cell.reference} if of_reference else {}),
     }
 
 
@@ -118,7 +154,21 @@ MEASUREMENTS: dict[str, Measurement] = {
             ),
             measurements.displaced_forces,
         ),
-        Measurement("harmonic", 1, _harmonic_inputs, measurements.harmonic, requires=("displaced_forces",)),
+        Measurement(
+            "harmonic",
+            1,
+            _harmonic_inputs,
+            measurements.harmonic,
+            requires=("displaced_forces",),
+            needs_reference=True,
+        ),
+        Measurement(
+            "model_phonons",
+            1,
+            _model_phonons_inputs,
+            model_measurements.model_phonons,
+            requires=("displaced_forces",),
+        ),
         Measurement(
             "reference_sigma",
             1,
@@ -150,6 +200,27 @@ MEASUREMENTS: dict[str, Measurement] = {
             requires=("reference_sigma", "displaced_forces_for_sigma", "trajectory_forces"),
             needs_trajectory=True,
         ),
+        Measurement(
+            "displaced_forces_for_dynamics",
+            1,
+            _dynamics_forces_inputs,
+            model_measurements.displaced_forces_for_dynamics,
+            record_as="displaced_forces",
+        ),
+        Measurement(
+            "thermal_forces",
+            1,
+            _thermal_inputs,
+            model_measurements.thermal_forces,
+            requires=("displaced_forces_for_dynamics",),
+        ),
+        Measurement(
+            "one_shot",
+            1,
+            lambda cell: {"symmetrise": cell.protocol.symmetrise, "seed": cell.seed},
+            model_measurements.one_shot,
+            requires=("displaced_forces_for_dynamics", "thermal_forces"),
+        ),
     )
 }
 
@@ -173,7 +244,9 @@ def record_inputs(names: tuple[str, ...], cell: CellIdentity) -> dict[str, dict[
     inputs: dict[str, dict[str, Any]] = {}
     for name in with_requirements(names):
         measurement = MEASUREMENTS[name]
-        if measurement.needs_trajectory and not cell.trajectory:
+        if (measurement.needs_trajectory and not cell.trajectory) or (
+            measurement.needs_reference and not cell.reference
+        ):
             continue
         inputs[name] = {
             "measurement": measurement.record_as or name,

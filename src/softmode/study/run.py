@@ -134,7 +134,14 @@ def _task(study: Study, cell: Cell) -> CellTask:
         raise AssertionError("a cell that failed before it began has no task")
     settings = study.settings
     return CellTask(
-        cell.entry, cell.potential, settings.protocol, cell.inputs, study.store.root, settings.seed
+        cell.entry,
+        cell.potential,
+        settings.protocol,
+        cell.inputs,
+        study.store.root,
+        settings.seed,
+        settings.one_shot,
+        settings.md,
     )
 
 

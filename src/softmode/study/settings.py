@@ -7,14 +7,15 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from softmode.datasets.base import Selection
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
 from softmode.potentials.settings import PotentialSettings
+from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, with_named_dynamics
 
-MeasurementName = Literal["harmonic", "sigma"]
+MeasurementName = Literal["harmonic", "sigma", "model_phonons", "one_shot"]
 
 
 class _Settings(BaseModel):
@@ -74,6 +75,10 @@ class StudySettings(_Settings):
         What is measured.
     protocol : HarmonicProtocol
         Named protocol with changes: ``[protocol]`` with ``name`` and any of its fields.
+    one_shot : OneShotSettings
+        How thermal samples are drawn.
+    md : DynamicsSettings
+        How molecular dynamics is made; what is not set is that of the named protocol.
     run : RunSettings
         How the work is spread.
     seed : int
@@ -86,8 +91,21 @@ class StudySettings(_Settings):
     potentials: tuple[PotentialSettings, ...] = Field(alias="potential", min_length=1)
     measurements: tuple[MeasurementName, ...] = ("harmonic", "sigma")
     protocol: HarmonicProtocol = Field(default_factory=HarmonicProtocol)
+    one_shot: OneShotSettings = Field(default_factory=OneShotSettings)
+    md: DynamicsSettings = Field(default_factory=DynamicsSettings)
     run: RunSettings = Field(default_factory=RunSettings)
     seed: int = 2026
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dynamics_of_protocol(cls, content: Any) -> Any:
+        """Complete ``[md]`` by what belongs to the named protocol."""
+        given = content.get("md", {}) if isinstance(content, dict) else None
+        if not isinstance(given, dict):
+            return content
+        protocol = content.get("protocol", "default")
+        name = protocol.get("name", "default") if isinstance(protocol, dict) else protocol
+        return {**content, "md": with_named_dynamics(str(getattr(name, "name", name)), given)}
 
     @field_validator("protocol", mode="before")
     @classmethod
@@ -119,6 +137,8 @@ def _field_names(location: tuple[str | int, ...]) -> list[str]:
         "potential": PotentialSettings,
         "protocol": HarmonicProtocol,
         "run": RunSettings,
+        "one_shot": OneShotSettings,
+        "md": DynamicsSettings,
     }
     for part in location[:-1]:
         model = known.get(str(part), model)

@@ -12,7 +12,7 @@ import traceback
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from softmode.potentials.resolution import ResolvedPotential
 from softmode.study.context import CellContext, Result
 from softmode.study.plan import MEASUREMENTS, blocked
 from softmode.study.records import Failure, Record, RecordStore, digest_of
+from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ class CellTask:
         Folder of the record store.
     seed : int
         The study's seed.
+    one_shot : OneShotSettings
+        The study's way of drawing thermal samples.
+    md : DynamicsSettings
+        The study's molecular dynamics.
     """
 
     entry: MaterialEntry
@@ -55,6 +60,8 @@ class CellTask:
     inputs: Mapping[str, dict[str, Any]]
     records: Path
     seed: int
+    one_shot: OneShotSettings = field(default_factory=OneShotSettings)
+    md: DynamicsSettings = field(default_factory=DynamicsSettings)
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,8 @@ def _context(task: CellTask, store_records: dict[str, Record]) -> CellContext:
         records=store_records,
         load_trajectory=entry.load_trajectory if entry.has_trajectory else None,
         seed=task.seed,
+        one_shot=task.one_shot,
+        md=task.md,
     )
 
 
