@@ -13,6 +13,7 @@ from softmode.dynamics.diagnostics import (
     equilibration,
     linear_drift,
 )
+from softmode.dynamics.lockstep import Answer, BatchEvaluator, Replica, record_together
 from softmode.dynamics.md_settings import MDSettings
 from softmode.dynamics.molecular_dynamics import MDResult, md_chunks, run_md
 from softmode.dynamics.normal_modes import NormalModes, normal_modes, supercell_normal_modes
@@ -34,6 +35,8 @@ from softmode.dynamics.trajectory_writer import (
 )
 
 __all__ = [
+    "Answer",
+    "BatchEvaluator",
     "Checkpoint",
     "Chunk",
     "Drift",
@@ -43,6 +46,7 @@ __all__ = [
     "MDRun",
     "MDSettings",
     "NormalModes",
+    "Replica",
     "RunDescription",
     "RunDiagnostics",
     "ThermalSamples",
@@ -59,6 +63,7 @@ __all__ = [
     "random_samples",
     "read_md",
     "record_md",
+    "record_together",
     "relaxation_time",
     "run_md",
     "sampled_temperature",

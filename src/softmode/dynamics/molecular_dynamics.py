@@ -173,7 +173,9 @@ def _resume_notes(moving: _Moving, checkpoint: Checkpoint | None, repeatable: bo
     return tuple(notes)
 
 
-def _run_piece(moving: _Moving, index: int, notes: tuple[str, ...]) -> Chunk:
+def _run_piece(
+    moving: _Moving, index: int, notes: tuple[str, ...], advance: Callable[[int], None] | None
+) -> Chunk:
     """Steps up to the next checkpoint, the end of the run or the loss of the crystal."""
     run, settings = moving.run, moving.run.settings
     boundary = (index + 1) * settings.checkpoint_every
@@ -189,6 +191,8 @@ def _run_piece(moving: _Moving, index: int, notes: tuple[str, ...]) -> Chunk:
                 moving.dynamics.step()
                 if step % settings.sample_every == 0:
                     rows.append(moving.frame(step))
+                if advance is not None:
+                    advance(step)
         except CrystalLostError as lost:
             status, reason = "collapsed", str(lost)
     whole = step == boundary and status != "collapsed"
@@ -211,6 +215,7 @@ def md_chunks(
     *,
     reference: FloatArray | None = None,
     resume_from: Checkpoint | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> Iterator[Chunk]:
     """Run molecular dynamics and yield it piece by piece.
 
@@ -226,6 +231,8 @@ def md_chunks(
         Sites of the crystal at rest, Å; the start itself when not given.
     resume_from : Checkpoint, optional
         Where to go on; `atoms`, `settings` (the number of steps aside) and `reference` as before.
+    advance : callable, optional
+        Told the number of each step that is made.
 
     Yields
     ------
@@ -255,7 +262,7 @@ def md_chunks(
         yield Chunk(run, first, nothing, "collapsed", step, str(lost), None)
         return
     for index in range(first, -(-settings.steps // settings.checkpoint_every)):
-        chunk = _run_piece(moving, index, notes)
+        chunk = _run_piece(moving, index, notes, advance)
         notes = ()
         yield chunk
         if chunk.status == "collapsed":
@@ -270,12 +277,13 @@ def run_md(
     resume_from: Checkpoint | None = None,
     *,
     reference: FloatArray | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> MDResult:
     """Run molecular dynamics to its end, handing every piece to `sink`.
 
     Parameters
     ----------
-    atoms, calculator, settings, resume_from, reference
+    atoms, calculator, settings, resume_from, reference, advance
         As for :func:`md_chunks`.
     sink : callable, optional
         Receives each :class:`~softmode.dynamics.chunks.Chunk`, as
@@ -289,7 +297,10 @@ def run_md(
     status: Status = "completed"
     step, reason, n_frames = 0 if resume_from is None else resume_from.step, "", 0
     notes: tuple[str, ...] = ()
-    for chunk in md_chunks(atoms, calculator, settings, reference=reference, resume_from=resume_from):
+    chunks = md_chunks(
+        atoms, calculator, settings, reference=reference, resume_from=resume_from, advance=advance
+    )
+    for chunk in chunks:
         if sink is not None:
             sink(chunk)
         status, step, reason = chunk.status, chunk.last_step, chunk.reason

@@ -284,6 +284,7 @@ def record_md(
     settings: MDSettings,
     *,
     reference: FloatArray | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> MDRun:
     """Run molecular dynamics into `folder`, going on where an earlier call was interrupted.
 
@@ -291,7 +292,7 @@ def record_md(
     ----------
     folder : path-like
         Where the trajectory is, or will be.
-    atoms, calculator, settings, reference
+    atoms, calculator, settings, reference, advance
         As for :func:`~softmode.dynamics.molecular_dynamics.md_chunks`. A finished run is returned as it is;
         with more steps than before it is continued.
 
@@ -311,7 +312,7 @@ def record_md(
     if not _finished(pieces, settings.steps):
         checkpoints = [piece.checkpoint for piece in pieces if piece.checkpoint is not None]
         start = checkpoints[-1] if checkpoints else None
-        run_md(atoms, calculator, settings, writer.write, start, reference=reference)
+        run_md(atoms, calculator, settings, writer.write, start, reference=reference, advance=advance)
     return read_md(folder)
 
 

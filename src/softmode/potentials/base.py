@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -107,11 +107,14 @@ class Potential(ABC):
         Description; ``info.elements`` is what :meth:`evaluate` accepts (empty: anything).
     dtype, device : str
         The precision (``"float32"``, ``"float64"``) and the device used.
+    batches : bool
+        Whether several configurations are evaluated in one pass.
     """
 
     info: PotentialInfo
     dtype: str
     device: str
+    batches: ClassVar[bool] = False
 
     @abstractmethod
     def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:

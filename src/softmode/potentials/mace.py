@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -53,6 +53,8 @@ class MACEPotential(Potential):
     SettingsError
         If the head or the number of atoms is not one the model can use.
     """
+
+    batches: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -49,6 +49,8 @@ class CellContext:
         How thermal samples are drawn.
     md : DynamicsSettings
         How molecular dynamics is made.
+    advance : callable
+        Told of each step of molecular dynamics, possibly from threads: replica, and number of the step.
     """
 
     material: Material
@@ -60,6 +62,7 @@ class CellContext:
     seed: int = 0
     one_shot: OneShotSettings = field(default_factory=OneShotSettings)
     md: DynamicsSettings = field(default_factory=DynamicsSettings)
+    advance: Callable[[int, int], None] = lambda replica, step: None
 
     @cached_property
     def potential(self) -> Potential:

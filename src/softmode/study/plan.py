@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from softmode.harmonic.protocol import HarmonicProtocol
-from softmode.study import measurements, model_measurements, sigma_measurements
+from softmode.study import md_measurements, measurements, model_measurements, sigma_measurements
 from softmode.study.context import CellContext, Result
 from softmode.study.records import digest_of
 from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
@@ -130,6 +130,16 @@ def _thermal_inputs(cell: CellIdentity) -> dict[str, Any]:
     }
 
 
+def _md_inputs(cell: CellIdentity) -> dict[str, Any]:
+    # without a trajectory runs start from thermal samples of the force constants
+    start = {"trajectory": cell.trajectory} if cell.trajectory else {"symmetrise": cell.protocol.symmetrise}
+    return {"md": cell.md.model_dump(mode="json", exclude={"discard"}), "seed": cell.seed, **start}
+
+
+def _model_only_inputs(cell: CellIdentity) -> dict[str, Any]:
+    return {"symmetrise": cell.protocol.symmetrise, "discard": cell.md.discard, "seed": cell.seed}
+
+
 def _trajectory_inputs(cell: CellIdentity) -> dict[str, Any]:
     return {"structure": cell.structure, "trajectory": cell.trajectory, "potential": cell.potential}
 
@@ -220,6 +230,20 @@ MEASUREMENTS: dict[str, Measurement] = {
             lambda cell: {"symmetrise": cell.protocol.symmetrise, "seed": cell.seed},
             model_measurements.one_shot,
             requires=("displaced_forces_for_dynamics", "thermal_forces"),
+        ),
+        Measurement(
+            "md",
+            1,
+            _md_inputs,
+            md_measurements.md,
+            requires=("displaced_forces_for_dynamics",),
+        ),
+        Measurement(
+            "model_only",
+            1,
+            _model_only_inputs,
+            md_measurements.model_only,
+            requires=("displaced_forces_for_dynamics", "md"),
         ),
     )
 }

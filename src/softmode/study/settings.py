@@ -15,7 +15,7 @@ from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
 from softmode.potentials.settings import PotentialSettings
 from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, with_named_dynamics
 
-MeasurementName = Literal["harmonic", "sigma", "model_phonons", "one_shot"]
+MeasurementName = Literal["harmonic", "sigma", "model_phonons", "one_shot", "model_only"]
 
 
 class _Settings(BaseModel):
