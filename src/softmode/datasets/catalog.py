@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from softmode.datasets import example, phonondb, phonopy_files, phonopy_options, vibes
+from softmode.datasets import example, phonondb, phonopy_files, phonopy_options, structures, vibes
 from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, did_you_mean
 from softmode.datasets.formats import check_option_keys
 from softmode.datasets.reading import ARCHIVE_SUFFIXES
@@ -16,7 +16,7 @@ from softmode.material import Material
 
 def known_datasets() -> list[DatasetInfo]:
     """Every kind of dataset softmode reads."""
-    return [phonondb.INFO, phonopy_options.INFO, vibes.INFO, example.INFO]
+    return [phonondb.INFO, phonopy_options.INFO, vibes.INFO, example.INFO, structures.INFO]
 
 
 def open_dataset(kind: str, path: Path | str | None = None, **options: object) -> Dataset:
@@ -25,9 +25,9 @@ def open_dataset(kind: str, path: Path | str | None = None, **options: object) -
     Parameters
     ----------
     kind : str
-        ``phonondb``, ``phonopy``, ``vibes`` or ``example``.
+        ``phonondb``, ``phonopy``, ``vibes``, ``example`` or ``structures``.
     path : Path, optional
-        Where the data are; needed by all but ``example``.
+        Where the data are; needed by all but ``example``, and ``structures`` when it is given formulas.
     **options
         As `DatasetInfo.options` says.
 
@@ -43,6 +43,9 @@ def open_dataset(kind: str, path: Path | str | None = None, **options: object) -
         )
     info = infos[kind]
     check_option_keys(options, tuple(info.options), kind)
+    if kind == structures.INFO.name:
+        given = None if path is None else _existing(Path(path))
+        return structures.Structures.create(given, **options)  # type: ignore[arg-type]
     if not info.needs_path:
         if path is not None:
             raise SettingsError(

@@ -1,0 +1,84 @@
+"""Which supercell a structure is given whose reference has none."""
+
+from __future__ import annotations
+
+import numpy as np
+import spglib
+from ase.geometry import minkowski_reduce
+from numpy.typing import NDArray
+
+from softmode.datasets.assemble import supercell_matrix_between
+from softmode.errors import InputDataError
+from softmode.material import Cell
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+#: Å, between an atom and its nearest image.
+MINIMUM_LENGTH = 10.0
+#: Prototypes whose primitive cell is doubled: 80 atoms, 72 and 40, as their published labels were computed.
+DOUBLED = ("halide_double_perovskite", "a2bx6", "abx3")
+_MAX_CONVENTIONAL_ATOMS = 200
+
+
+def choose_supercell(
+    primitive: Cell, prototype: str = "other", minimum_length: float | None = None
+) -> IntArray:
+    """Supercell matrix of a standard primitive cell.
+
+    Halide (double) perovskites and K2PtCl6 get 2 × 2 × 2 of the primitive cell, commensurate with all
+    zone-boundary points where their soft modes are. Everything else, and these too when `minimum_length` is
+    given, gets the smallest multiple of the conventional cell in which no atom is closer than that to an
+    image of its own; of the primitive cell where the other would hold more than 200 atoms.
+
+    Parameters
+    ----------
+    primitive : Cell
+        Standard primitive cell.
+    prototype : str
+        As `softmode.datasets.classify` names it.
+    minimum_length : float, optional
+        Å; 10 Å when not given.
+
+    Returns
+    -------
+    (3, 3) int array
+        In phonopy's convention, with respect to `primitive`.
+    """
+    if minimum_length is None and prototype in DOUBLED:
+        return 2 * np.eye(3, dtype=np.int64)
+    length = MINIMUM_LENGTH if minimum_length is None else minimum_length
+    conventional = _conventional_matrix(primitive)
+    matrix = conventional @ _multiples(conventional.T @ primitive.lattice, length)
+    if round(float(np.linalg.det(matrix))) * primitive.n_atoms <= _MAX_CONVENTIONAL_ATOMS:
+        return matrix
+    return _multiples(primitive.lattice, length)
+
+
+def shortest_vector(lattice: FloatArray) -> float:
+    """Length of the shortest lattice vector, Å: how far an atom is from its nearest image."""
+    reduced, _ = minkowski_reduce(lattice)
+    return float(np.linalg.norm(reduced, axis=1).min())
+
+
+def _multiples(lattice: FloatArray, length: float) -> IntArray:
+    """Diagonal matrix of the smallest multiples with no lattice vector shorter than `length`."""
+    lengths = np.linalg.norm(lattice, axis=1)
+    times = np.maximum(1, np.ceil(length / lengths - 1e-6)).astype(np.int64)
+    while shortest_vector(times[:, None] * lattice) < length - 1e-6:
+        times[np.argmin(times * lengths)] += 1
+    return np.diag(times)
+
+
+def _conventional_matrix(primitive: Cell) -> IntArray:
+    found = spglib.standardize_cell(
+        (primitive.lattice, primitive.scaled_positions, primitive.numbers),
+        to_primitive=False,
+        no_idealize=False,
+        symprec=1e-5,
+    )
+    if found is None:
+        raise InputDataError("structure", "spglib finds no symmetry", "check the structure")
+    lattice, positions, numbers = found
+    conventional = Cell(lattice=lattice, scaled_positions=positions, numbers=numbers)
+    return supercell_matrix_between(primitive, conventional, "conventional cell")
