@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import io
 import json
-import os
 import shutil
-import tempfile
 import time
 import zipfile
 from collections.abc import Mapping
@@ -23,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode import __version__
+from softmode.atomic_file import write_atomically as write_atomically
 from softmode.errors import SoftmodeError, StorageError
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -127,39 +124,6 @@ def _intact(path: Path) -> bool:
     if end < 0 or not content.startswith(_SEAL, end):
         return True
     return content.endswith(hashlib.sha256(content[:end]).digest())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    Raises
-    ------
-    StorageError
-        On a full disk, missing permission and the like; nothing half-written stays behind.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        raise StorageError(
-            str(path.parent),
-            "the disk is full" if full else f"cannot be written ({error.strerror or error})",
-            "make room there and run again: what was finished is kept"
-            if full
-            else "check the folder's permissions and run again: what was finished is kept",
-        ) from error
 
 
 class Partial:
