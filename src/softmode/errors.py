@@ -73,6 +73,12 @@ class MissingDependencyError(PotentialError):
     transient = True
 
 
+class MissingExtraError(SoftmodeError):
+    """A Python package of an optional part of softmode is not installed."""
+
+    transient = True
+
+
 class MissingWeightsError(PotentialError):
     """Weights that are neither on this machine nor obtainable from the network."""
 

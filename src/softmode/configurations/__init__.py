@@ -1,0 +1,69 @@
+"""Maps of configuration space: descriptors, regularised match kernel, kernel components, overlap.
+
+Trajectories and arrays in, arrays out; nothing here knows files, studies or potentials. dscribe and
+scikit-learn (the ``maps`` extra) are loaded when they are needed.
+"""
+
+from softmode.configurations.crystal_match import CrystalMatcher
+from softmode.configurations.descriptors import (
+    ArrayFeatures,
+    FrameFeatures,
+    SoapFeatures,
+    SoapSettings,
+    check_frames,
+    soap_features,
+)
+from softmode.configurations.kernel import (
+    CostModel,
+    Definiteness,
+    FrameKernel,
+    KernelMatrix,
+    KernelSettings,
+    ModeError,
+    Tile,
+    TileResult,
+    definiteness,
+    exact_dissimilarities,
+    fast_mode_error,
+    frame_kernel,
+    place_tile,
+    plan_tiles,
+)
+from softmode.configurations.map import ConfigurationMap, kernel_map
+from softmode.configurations.overlap import Discrepancy, NeighbourScore, Overlap, overlap
+from softmode.configurations.reduction import ReducedFrames, reduce_frames
+from softmode.configurations.rematch import Match, rematch
+
+__all__ = [
+    "ArrayFeatures",
+    "ConfigurationMap",
+    "CostModel",
+    "CrystalMatcher",
+    "Definiteness",
+    "Discrepancy",
+    "FrameFeatures",
+    "FrameKernel",
+    "KernelMatrix",
+    "KernelSettings",
+    "Match",
+    "ModeError",
+    "NeighbourScore",
+    "Overlap",
+    "ReducedFrames",
+    "SoapFeatures",
+    "SoapSettings",
+    "Tile",
+    "TileResult",
+    "check_frames",
+    "definiteness",
+    "exact_dissimilarities",
+    "fast_mode_error",
+    "frame_kernel",
+    "kernel_map",
+    "overlap",
+    "place_tile",
+    "plan_tiles",
+    "reduce_frames",
+    "rematch",
+    "soap_features",
+]

@@ -1,0 +1,466 @@
+"""The kernel matrix of many frames, tile by tile.
+
+What is computed and handed on is ``d_ij = 1 - K_ij / sqrt(K_ii K_jj)``, the dissimilarity: for thermal frames
+of one crystal it is some 1e-5, and ``K`` itself would leave five digits of a double for it, one of a float.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from threadpoolctl import threadpool_limits
+
+from softmode.configurations.crystal_match import CrystalMatcher
+from softmode.configurations.descriptors import FrameFeatures
+from softmode.configurations.reduction import ReducedFrames, reduce_frames
+from softmode.configurations.rematch import rematch
+from softmode.errors import InputDataError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+#: Called with the pairs done and the pairs in all.
+Progress = Callable[[int, int], None]
+
+_GIB = 2**30
+
+
+class KernelSettings(BaseModel):
+    """How the kernel is computed; frozen, so that a record can state exactly what was done.
+
+    Attributes
+    ----------
+    alpha : float
+        Weight of the entropy in the match; 1 in Yang et al. (2026).
+    mode : {"fast", "exact"}
+        ``fast``: single precision, and a projection that loses a thousandth of the deviations; the error of
+        ``1 - K`` is below a hundredth of its spread, see :func:`fast_mode_error`. ``exact``: K to 1e-9.
+    tolerance : float, optional
+        Of the projection, see :func:`~softmode.configurations.reduction.reduce_frames`.
+    memory : float
+        Memory that may be used, GiB, the kernel matrix included.
+    seed : int
+        Of the sample that the projection is made from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    alpha: float = Field(default=1.0, gt=0)
+    mode: Literal["fast", "exact"] = "fast"
+    tolerance: float | None = Field(default=None, gt=0)
+    memory: float = Field(default=4.0, gt=0)
+    seed: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of the upper triangle of the kernel matrix; frames counted from 0, ends excluded."""
+
+    index: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether rows and columns are the same frames."""
+        return self.rows == self.columns
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs that are computed: of a tile on the diagonal those above it."""
+        n_rows, n_columns = self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+        return n_rows * (n_rows - 1) // 2 if self.diagonal else n_rows * n_columns
+
+
+@dataclass(frozen=True, eq=False)
+class TileResult:
+    """A computed tile.
+
+    Parameters
+    ----------
+    tile : Tile
+        Which one.
+    dissimilarities : (n_rows, n_columns) array
+        ``1 - K``, normalised; a tile on the diagonal is symmetric with zeros on its diagonal.
+    sweeps : int
+        Iterations of the slowest pair.
+    violation : float
+        Largest violation of a marginal.
+    n_fallback : int
+        Pairs left to the general solver.
+    seconds : float
+        Wall time.
+    """
+
+    tile: Tile
+    dissimilarities: FloatArray
+    sweeps: int
+    violation: float
+    n_fallback: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """What kernels of other sizes will take, from what was measured.
+
+    Parameters
+    ----------
+    seconds_per_pair : float
+        Wall time of a pair, all threads at work.
+    seconds_per_frame : float
+        Wall time of what is done once per frame: descriptor and projection.
+    """
+
+    seconds_per_pair: float
+    seconds_per_frame: float = 0.0
+
+    def seconds(self, n_frames: int) -> float:
+        """Wall time for a number of frames."""
+        return self.seconds_per_frame * n_frames + self.seconds_per_pair * n_frames * (n_frames - 1) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class KernelMatrix:
+    """A whole kernel matrix with what is known of its quality.
+
+    Parameters
+    ----------
+    dissimilarities : (n_frames, n_frames) array
+        ``1 - K``: symmetric, zero on the diagonal.
+    sweeps : int
+        Iterations of the slowest pair.
+    violation : float
+        Largest violation of a marginal.
+    n_fallback : int
+        Pairs left to the general solver.
+    seconds : float
+        Wall time of the pairs.
+    """
+
+    dissimilarities: FloatArray
+    sweeps: int
+    violation: float
+    n_fallback: int
+    seconds: float
+
+    @property
+    def values(self) -> FloatArray:
+        """K."""
+        return np.asarray(1.0 - self.dissimilarities)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of ``1 - K`` over different frames: the scale that errors are judged by."""
+        return float(np.std(self.dissimilarities[np.triu_indices(len(self.dissimilarities), 1)]))
+
+
+class FrameKernel:
+    """The kernel of frames that have been reduced.
+
+    Parameters
+    ----------
+    frames : ReducedFrames
+        From :func:`~softmode.configurations.reduction.reduce_frames`.
+    settings : KernelSettings
+        Weight of the entropy and memory.
+    threads : int
+        Threads; linear algebra is kept to one thread in each.
+
+    Raises
+    ------
+    InputDataError
+        If the frames and their kernel matrix do not fit into the memory allowed.
+    """
+
+    def __init__(
+        self, frames: ReducedFrames, settings: KernelSettings | None = None, *, threads: int = 1
+    ) -> None:
+        self.frames = frames
+        self.settings = settings or KernelSettings()
+        self.threads = threads
+        check_memory(frames.n_frames, 2 * frames.nbytes, self.settings.memory)
+        self.matcher = CrystalMatcher(frames, self.settings.alpha)
+        with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+            own = pool.map(
+                lambda frame: self.matcher.match(frame, np.array([frame])).values[0], range(frames.n_frames)
+            )
+            #: ln(K_ii / K_0) of each frame.
+            self.own: FloatArray = np.log1p(np.fromiter(own, np.float64) / self.matcher.base.value)
+
+    def tiles(self) -> list[Tile]:
+        """Plan of the matrix, sized by the memory that is left; row by row of the upper triangle."""
+        room = self.settings.memory * _GIB - self.frames.nbytes - self.matcher.nbytes
+        return plan_tiles(self.frames.n_frames, room)
+
+    def dissimilarity(self, rows: IntArray, columns: IntArray) -> FloatArray:
+        """``1 - K`` of pairs of frames, (n_pairs,)."""
+        values = np.empty(len(rows))
+        with threadpool_limits(1):
+            for row in np.unique(rows):
+                chosen = np.flatnonzero(rows == row)
+                values[chosen] = self._row(int(row), columns[chosen])[0]
+        return values
+
+    def _row(self, row: int, columns: IntArray) -> tuple[FloatArray, int, float, int]:
+        matches = self.matcher.match(row, columns)
+        logarithm = np.log1p(matches.values / self.matcher.base.value)
+        values = -np.expm1(logarithm - 0.5 * (self.own[row] + self.own[columns]))
+        values[columns == row] = 0.0
+        return values, matches.sweeps, matches.violation, matches.n_fallback
+
+    def compute(
+        self,
+        tiles: Iterable[Tile] | None = None,
+        *,
+        done: Collection[int] = (),
+        progress: Progress | None = None,
+    ) -> Iterator[TileResult]:
+        """Compute tiles one after the other, each with all threads.
+
+        Parameters
+        ----------
+        tiles : iterable of Tile, optional
+            All of :meth:`tiles` unless given.
+        done : collection of int
+            Indices of tiles that are there already and are left out.
+        progress : callable, optional
+            Called with the pairs done and the pairs in all, after every few rows.
+
+        Yields
+        ------
+        TileResult
+            To be stored, or put into a matrix; a computation that ended goes on with the others.
+        """
+        plan = self.tiles() if tiles is None else list(tiles)
+        total = sum(tile.n_pairs for tile in plan)
+        n_done = sum(tile.n_pairs for tile in plan if tile.index in set(done))
+        with threadpool_limits(1), ThreadPoolExecutor(self.threads) as pool:
+            for tile in plan:
+                if tile.index in set(done):
+                    continue
+                result = self._tile(tile, pool, n_done, total, progress)
+                n_done += tile.n_pairs
+                yield result
+
+    def _tile(
+        self, tile: Tile, pool: ThreadPoolExecutor, n_before: int, total: int, progress: Progress | None
+    ) -> TileResult:
+        start = time.perf_counter()
+        rows, columns = np.arange(*tile.rows), np.arange(*tile.columns)
+        values = np.zeros((len(rows), len(columns)))
+
+        def work(position: int) -> tuple[int, float, int, int]:
+            first = position + 1 if tile.diagonal else 0
+            if first >= len(columns):
+                return 0, 0.0, 0, 0
+            row, sweeps, violation, n_fallback = self._row(int(rows[position]), columns[first:])
+            values[position, first:] = row
+            return sweeps, violation, n_fallback, len(columns) - first
+
+        sweeps, violation, n_fallback, n_done = 0, 0.0, 0, 0
+        for more, worse, fallen, pairs in pool.map(work, range(len(rows))):
+            sweeps, violation = max(sweeps, more), max(violation, worse)
+            n_fallback += fallen
+            n_done += pairs
+            if progress is not None:
+                progress(n_before + n_done, total)
+        if tile.diagonal:
+            values += values.T
+        return TileResult(tile, values, sweeps, violation, n_fallback, time.perf_counter() - start)
+
+    def matrix(self, *, progress: Progress | None = None) -> KernelMatrix:
+        """The whole matrix at once."""
+        assembled = np.zeros((self.frames.n_frames,) * 2)
+        results = []
+        for result in self.compute(progress=progress):
+            place_tile(assembled, result.tile, result.dissimilarities)
+            results.append((result.sweeps, result.violation, result.n_fallback, result.seconds))
+        sweeps, violations, fallbacks, seconds = zip(*results, strict=True)
+        return KernelMatrix(assembled, max(sweeps), max(violations), sum(fallbacks), sum(seconds))
+
+    def cost(self, n_pairs: int = 2000, *, seconds_per_frame: float = 0.0) -> CostModel:
+        """Time a few pairs.
+
+        Parameters
+        ----------
+        n_pairs : int
+            Pairs to compute, at least.
+        seconds_per_frame : float
+            What was measured for descriptor and projection.
+        """
+        n = self.frames.n_frames
+        width = min(n, 200)
+        height = min(n, max(2 * self.threads, -(-n_pairs // width)))
+        tile = Tile(0, (0, height), (n - width, n))
+        next(self.compute([Tile(0, (0, min(height, self.threads)), (n - width, n))]))
+        result = next(self.compute([tile]))
+        return CostModel(result.seconds / tile.n_pairs, seconds_per_frame)
+
+
+def frame_kernel(
+    features: FrameFeatures, settings: KernelSettings | None = None, *, threads: int = 1
+) -> FrameKernel:
+    """Reduce frames and make their kernel ready to be computed."""
+    chosen = settings or KernelSettings()
+    reduced = reduce_frames(
+        features, exact=chosen.mode == "exact", tolerance=chosen.tolerance, seed=chosen.seed
+    )
+    return FrameKernel(reduced, chosen, threads=threads)
+
+
+def check_memory(n_frames: int, frame_bytes: int, memory: float) -> None:
+    """Refuse what does not fit: three matrices (the kernel, a copy, a tile) and the frames.
+
+    Raises
+    ------
+    InputDataError
+        Naming how many frames would fit.
+    """
+    needed = 3 * 8 * n_frames**2 + frame_bytes
+    if needed > memory * _GIB:
+        each = frame_bytes / n_frames
+        fitting = int((-each + np.sqrt(each**2 + 4 * 24 * memory * _GIB)) / 48)
+        raise InputDataError(
+            "map",
+            f"{n_frames} frames need {needed / _GIB:.1f} GiB, {memory:g} GiB are allowed",
+            f"Take every n-th frame, at most {fitting} in all, or allow more memory",
+        )
+
+
+def plan_tiles(n_frames: int, room: float, *, largest: int = 400) -> list[Tile]:
+    """Cover the upper triangle with tiles of equal height and width.
+
+    Parameters
+    ----------
+    n_frames : int
+        Rows and columns of the matrix.
+    room : float
+        Memory that tiles may take, bytes; a tile takes no more than an eighth of it.
+    largest : int
+        Largest width of a tile: a tile is what an interruption can cost.
+    """
+    width = int(max(1, min(largest, np.sqrt(max(room, 0.0) / 64))))
+    edges = [(start, min(start + width, n_frames)) for start in range(0, n_frames, width)]
+    pairs = [(i, j) for i in range(len(edges)) for j in range(i, len(edges))]
+    return [Tile(index, edges[i], edges[j]) for index, (i, j) in enumerate(pairs)]
+
+
+def place_tile(matrix: NDArray[Any], tile: Tile, values: FloatArray) -> None:
+    """Put a tile into a symmetric matrix, twice unless it lies on the diagonal."""
+    matrix[slice(*tile.rows), slice(*tile.columns)] = values
+    if not tile.diagonal:
+        matrix[slice(*tile.columns), slice(*tile.rows)] = values.T
+
+
+@dataclass(frozen=True)
+class ModeError:
+    """Errors of ``1 - K`` found in a sample of pairs.
+
+    Parameters
+    ----------
+    n_pairs : int
+        Size of the sample.
+    largest, root_mean_square : float
+        Errors of ``1 - K``.
+    spread : float
+        Standard deviation of the exact ``1 - K`` over the sample.
+    """
+
+    n_pairs: int
+    largest: float
+    root_mean_square: float
+    spread: float
+
+    @property
+    def relative(self) -> float:
+        """Largest error divided by the spread."""
+        return self.largest / self.spread if self.spread > 0.0 else float("inf")
+
+
+def fast_mode_error(
+    kernel: FrameKernel, features: FrameFeatures, *, n_sample: int = 24, seed: int = 0
+) -> ModeError:
+    """Compare the kernel with exact matches of the full feature vectors, in a random sample of frames.
+
+    Parameters
+    ----------
+    kernel : FrameKernel
+        Of all frames.
+    features : FrameFeatures
+        The vectors it was made from.
+    n_sample : int
+        Frames drawn; all their pairs are compared.
+    seed : int
+        Of the sample.
+    """
+    n = kernel.frames.n_frames
+    chosen = np.sort(np.random.default_rng(seed).choice(n, min(n_sample, n), replace=False))
+    vectors = features(chosen).astype(np.float64, copy=False)
+    exact = exact_dissimilarities(vectors, kernel.settings.alpha)
+    first, second = np.triu_indices(len(chosen), 1)
+    errors = kernel.dissimilarity(chosen[first], chosen[second]) - exact[first, second]
+    return ModeError(
+        n_pairs=len(first),
+        largest=float(np.abs(errors).max()),
+        root_mean_square=float(np.sqrt(np.mean(errors**2))),
+        spread=float(np.std(exact[first, second])),
+    )
+
+
+def exact_dissimilarities(vectors: FloatArray, alpha: float = 1.0) -> FloatArray:
+    """``1 - K`` of a few frames from their full vectors and the general solver, nothing reduced.
+
+    Parameters
+    ----------
+    vectors : (n_frames, n_atoms, n_features) array
+        Unit vectors.
+    alpha : float
+        Weight of the entropy.
+    """
+    n = len(vectors)
+    values = np.zeros((n, n))
+    for row in range(n):
+        similarities = vectors[row] @ vectors[row:].transpose(0, 2, 1)
+        values[row, row:] = rematch(similarities, alpha).values
+    values = np.triu(values) + np.triu(values, 1).T
+    own = np.sqrt(np.diag(values))
+    result: FloatArray = 1.0 - values / own[:, None] / own
+    np.fill_diagonal(result, 0.0)
+    return result
+
+
+@dataclass(frozen=True)
+class Definiteness:
+    """How far a kernel matrix, centred, is from being positive semidefinite.
+
+    Parameters
+    ----------
+    lowest : float
+        Lowest eigenvalue.
+    negative_share : float
+        Sum of the negative eigenvalues' absolute values over that of all.
+    """
+
+    lowest: float
+    negative_share: float
+
+
+def definiteness(dissimilarities: FloatArray) -> Definiteness:
+    """Eigenvalues of the centred kernel: the regularised match is not a positive definite kernel by proof."""
+    eigenvalues = np.linalg.eigvalsh(centred(dissimilarities))
+    total = float(np.abs(eigenvalues).sum())
+    negative = float(-eigenvalues[eigenvalues < 0.0].sum())
+    return Definiteness(float(eigenvalues[0]), negative / total if total > 0.0 else 0.0)
+
+
+def centred(dissimilarities: FloatArray) -> FloatArray:
+    """Kernel matrix of frames centred in feature space: the one of K drops out, so nothing cancels."""
+    means = dissimilarities.mean(axis=0)
+    return np.asarray(means[:, None] + means - dissimilarities - means.mean())
