@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from softmode.cli import console, datasets, demo, phonons, potentials, report, run, sigma, status
+from softmode.cli import (
+    console,
+    datasets,
+    demo,
+    ingest,
+    phonons,
+    potentials,
+    report,
+    run,
+    screen,
+    sigma,
+    status,
+)
 from softmode.errors import SoftmodeError
 
 app = typer.Typer(
@@ -39,9 +51,11 @@ for module, panel in (
     (demo, "Start here"),
     (phonons, "One material"),
     (sigma, "One material"),
+    (screen, "Potentials alone"),
     (run, "Studies"),
     (status, "Studies"),
     (report, "Studies"),
+    (ingest, "Reference data"),
     (datasets, "What there is"),
     (potentials, "What there is"),
 ):

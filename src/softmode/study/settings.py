@@ -43,6 +43,22 @@ class DatasetSettings(_Settings):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class LabelSettings(_Settings):
+    """Published scores that the potentials' own are compared with, ``[labels]``.
+
+    Attributes
+    ----------
+    path : Path
+        CSV with a formula and a σ in each row; relative to the study file.
+    formula_column, sigma_column : str, optional
+        Names of the columns, where they are not recognised.
+    """
+
+    path: Path
+    formula_column: str | None = None
+    sigma_column: str | None = None
+
+
 class RunSettings(_Settings):
     """How the work is spread; nothing here changes a result.
 
@@ -79,6 +95,8 @@ class StudySettings(_Settings):
         How thermal samples are drawn.
     md : DynamicsSettings
         How molecular dynamics is made; what is not set is that of the named protocol.
+    labels : LabelSettings, optional
+        Published scores to compare with.
     run : RunSettings
         How the work is spread.
     seed : int
@@ -93,6 +111,7 @@ class StudySettings(_Settings):
     protocol: HarmonicProtocol = Field(default_factory=HarmonicProtocol)
     one_shot: OneShotSettings = Field(default_factory=OneShotSettings)
     md: DynamicsSettings = Field(default_factory=DynamicsSettings)
+    labels: LabelSettings | None = None
     run: RunSettings = Field(default_factory=RunSettings)
     seed: int = 2026
 
@@ -137,6 +156,7 @@ def _field_names(location: tuple[str | int, ...]) -> list[str]:
         "potential": PotentialSettings,
         "protocol": HarmonicProtocol,
         "run": RunSettings,
+        "labels": LabelSettings,
         "one_shot": OneShotSettings,
         "md": DynamicsSettings,
     }
@@ -199,4 +219,7 @@ def load_study(path: Path) -> StudySettings:
     dataset = content.get("dataset")
     if isinstance(dataset, dict) and isinstance(dataset.get("path"), str):
         dataset["path"] = str((path.parent / dataset["path"]).resolve())
+    labels = content.get("labels")
+    if isinstance(labels, dict) and isinstance(labels.get("path"), str):
+        labels["path"] = str((path.parent / labels["path"]).resolve())
     return parse_study(content, str(path))

@@ -1,0 +1,189 @@
+"""``softmode screen``: are these compounds dynamically stable, says a potential alone?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from softmode.anharmonic.classes import classify
+from softmode.cli.console import out
+from softmode.cli.running import open_with_progress, run_with_progress, say
+from softmode.datasets.labels import balanced_draw, read_labels
+from softmode.errors import SettingsError
+from softmode.report.build import build_report
+from softmode.study.results import cell_table
+from softmode.study.screening import screening_table
+from softmode.study.settings import StudySettings, parse_study
+
+_SHOWN = 40  # rows of the table in the terminal; the CSV has all
+
+
+def _settings(
+    structures: list[str],
+    potentials: list[str],
+    *,
+    output: Path,
+    dataset: dict[str, Any],
+    one_shot: dict[str, Any],
+    md: dict[str, Any] | None,
+    **others: Any,
+) -> StudySettings:
+    """The study that a screening is."""
+    files = [str(Path(item).resolve()) for item in structures if Path(item).exists()]
+    formulas = [item for item in structures if not Path(item).exists()]
+    content = {
+        "name": f"Screening with {', '.join(potentials)}",
+        "output": str(output),
+        "dataset": {
+            "kind": "structures",
+            "options": {"files": files, "formulas": formulas, **dataset},
+        },
+        "potential": [{"name": name} for name in potentials],
+        "measurements": ["model_phonons", "one_shot", *(["model_only"] if md is not None else [])],
+        "one_shot": one_shot,
+        **({"md": md} if md is not None else {}),
+        **others,
+    }
+    return parse_study(content, "softmode screen")
+
+
+def _drawn(labels: Path | None, n: int | None, seed: int) -> list[str]:
+    """Formulas drawn from the labelled ones."""
+    if n is None:
+        return []
+    if labels is None:
+        raise SettingsError("--draw", "there is nothing to draw from", "Give --labels")
+    return [label.formula for label in balanced_draw(read_labels(labels).labels, n, seed, classify)]
+
+
+def _text(value: Any, digits: int = 3) -> str:
+    return "–" if value is None or pd.isna(value) else f"{float(value):.{digits}f}"
+
+
+def _sigma(row: pd.Series, way: str) -> str:
+    mean, low, high = (row[f"sigma_{way}{end}"] for end in ("", "_low", "_high"))
+    return _text(mean) if pd.isna(low) else f"{_text(mean)} [{_text(low)}, {_text(high)}]"
+
+
+def _class(row: pd.Series, way: str) -> str:
+    name = row[f"sigma_{way}_class"]
+    if name is None or pd.isna(name):
+        return "–"
+    chance = row[f"sigma_{way}_p_{name}"]
+    return str(name) if pd.isna(chance) else f"{name} ({100 * chance:.0f} %)"
+
+
+def _softest(row: pd.Series) -> str:
+    if pd.isna(row["lowest_THz"]):
+        return "–"
+    where = row["lowest_at"]
+    return f"{row['lowest_THz']:.2f} {'at' if len(str(where)) < 8 else ''} {where}".replace("  ", " ")
+
+
+def _table(ranked: pd.DataFrame) -> Table:
+    measured = _ways(ranked)
+    table = Table(title="Most stable first", title_justify="left")
+    for name in ("", "compound", "potential", *(f"σ {way.replace('_', ' ')}" for way in measured), "class"):
+        table.add_column(name, overflow="fold")
+    for name in ("softest mode, THz", "a, Å", "s"):
+        table.add_column(name, overflow="fold")
+    for _, row in ranked.head(_SHOWN).iterrows():
+        failed = isinstance(row["reason"], str) and row["reason"]
+        table.add_row(
+            "–" if pd.isna(row["rank"]) else str(row["rank"]),
+            escape(str(row["formula"])),
+            escape(str(row["potential"])),
+            *(_sigma(row, way) for way in measured),
+            f"[red]{escape(str(row['reason']))}[/red]"
+            if failed
+            else _class(row, measured[0])
+            if measured
+            else "–",
+            _softest(row),
+            _text(row["a_A"]),
+            _text(row["seconds"], 1),
+        )
+    return table
+
+
+def _ways(ranked: pd.DataFrame) -> list[str]:
+    """Ways to σ in a ranked table."""
+    return [way for way in ("model_only", "one_shot") if f"sigma_{way}" in ranked]
+
+
+def screen(
+    structures: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="CIF, POSCAR or other structure files, folders of them, lists of formulas (.csv, .txt), "
+            "or formulas such as Cs2AgBiBr6.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    potential: Annotated[list[str], typer.Option(help="Potential; may be given several times.")],
+    prototype: Annotated[
+        str | None,
+        typer.Option(help="Prototype of formulas: elpasolite, perovskite, k2ptcl6 or rock_salt."),
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
+    samples: Annotated[int, typer.Option(min=1, help="Thermal samples per compound.")] = 20,
+    statistics: Annotated[str, typer.Option(help="classical or quantum amplitudes.")] = "classical",
+    md: Annotated[
+        bool, typer.Option("--md", help="Molecular dynamics too (hundreds of times the cost).")
+    ] = False,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each run of molecular dynamics.")] = 2000,
+    relax: Annotated[bool, typer.Option(help="Relax lattice and positions first, symmetry kept.")] = True,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV of compounds with known σ: the screening is scored against it."),
+    ] = None,
+    draw: Annotated[
+        int | None,
+        typer.Option(min=1, help="Draw so many compounds from --labels, balanced over halides and classes."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of draw, samples and intervals.")] = 2026,
+    output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("softmode-screening"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the ranked table as JSON.")] = False,
+) -> None:
+    """Rank compounds by dynamic stability, from a potential alone: lattice, softest mode, σ, class, cost.
+
+    Interrupt it at any time and run it again to go on.
+    """
+    settings = _settings(
+        [*(structures or []), *_drawn(labels, draw, seed)],
+        potential,
+        output=output,
+        dataset={"prototype": prototype} if prototype is not None else {},
+        one_shot={"temperature": temperature, "n_samples": samples, "statistics": statistics},
+        md={"temperature": temperature, "steps": steps} if md else None,
+        protocol={"relax": relax},
+        seed=seed,
+        run={"workers": workers},
+        **({"labels": {"path": str(labels)}} if labels is not None else {}),
+    )
+    study = open_with_progress(settings)
+    done = run_with_progress(study)
+    page = build_report(study)
+    ranked = screening_table(cell_table(study))
+    if as_json:
+        typer.echo(json.dumps(json.loads(ranked.to_json(orient="records")), indent=1, ensure_ascii=False))
+        return
+    out.print(_table(ranked))
+    if len(ranked) > _SHOWN:
+        out.print(f"… and {len(ranked) - _SHOWN} more in the table on disk")
+    say(study, done)
+    out.print(f"table    {page.parent / 'tables' / 'screening.csv'}", highlight=False, soft_wrap=True)
+    out.print(f"report   {page}", highlight=False, soft_wrap=True)
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the command."""
+    app.command("screen", rich_help_panel=panel)(screen)

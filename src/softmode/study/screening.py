@@ -1,0 +1,101 @@
+"""The ranked table of a screening: what potentials alone say of each compound."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from softmode.anharmonic.classes import CLASSES
+from softmode.study.results import OK
+
+#: Ways to σ of a potential alone, the one that ranks first.
+ALONE = ("model_only", "one_shot")
+
+_COLUMNS = {
+    "model_a_A": "a_A",
+    "model_b_A": "b_A",
+    "model_c_A": "c_A",
+    "model_volume_per_atom_A3": "volume_per_atom_A3",
+    "model_spacegroup": "spacegroup",
+    "residual_force_eV_per_A": "residual_force_eV_per_A",
+    "model_harmonically_stable": "harmonically_stable",
+    "model_lowest_THz": "lowest_THz",
+    "model_lowest_label": "lowest_at",
+    "model_lowest_qpoint": "lowest_qpoint",
+    "model_imaginary_share": "imaginary_share",
+    "model_softest_THz": "softest_THz",
+    "one_shot_n_imaginary": "n_imaginary_modes",
+    "one_shot_n_treated": "n_modes_without_amplitude",
+}
+
+
+def ways(table: pd.DataFrame) -> tuple[str, ...]:
+    """Ways to σ of a potential alone that a study took, the one that ranks first."""
+    return tuple(way for way in ALONE if f"{way}_state" in table)
+
+
+def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "formula": cell["formula"],
+        "material": cell["material"],
+        "group": cell["group"],
+        "prototype": cell["prototype"],
+        "potential": cell["potential"],
+        "state": cell["state"],
+    }
+    for way in measured:
+        prefix = f"sigma_{way}"
+        row |= {
+            prefix: cell.get(f"{prefix}_mean_t"),
+            f"{prefix}_low": cell.get(f"{prefix}_mean_t_low"),
+            f"{prefix}_high": cell.get(f"{prefix}_mean_t_high"),
+            f"{prefix}_class": cell.get(f"{prefix}_class"),
+            **{f"{prefix}_p_{name}": cell.get(f"{prefix}_p_{name}") for name in CLASSES},
+        }
+    row |= {new: cell.get(old) for old, new in _COLUMNS.items()}
+    row |= {"seconds": cell.get("seconds"), "reason": cell.get("failure")}
+    return row
+
+
+def screening_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Compounds of each potential from dynamically stable to unstable; failures last, with their reason.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per cell with ``rank`` (by σ within a potential; none without σ), lattice, softest mode and
+        where it is, σ with interval, class and probabilities by each way taken, cost in seconds, and the
+        reason of a failure. Empty when the study asked nothing of the potentials alone.
+    """
+    measured = ways(table)
+    if not measured and "model_phonons_state" not in table:
+        return pd.DataFrame(columns=["rank", "formula", "material", "potential"])
+    rows = pd.DataFrame([_row(cell, measured) for _, cell in table.iterrows()])
+    by = [f"sigma_{way}" for way in measured]
+    score = rows[by].bfill(axis=1).iloc[:, 0] if by else -rows["lowest_THz"]
+    rows = rows.assign(_score=score.astype(float))
+    order = {name: index for index, name in enumerate(dict.fromkeys(rows["potential"]))}
+    rows = rows.sort_values(
+        ["potential", "_score", "formula"],
+        key=lambda column: column.map(order) if column.name == "potential" else column,
+        kind="stable",
+    )
+    rank = rows.groupby("potential", sort=False)["_score"].rank(method="first").astype("Int64")
+    rows.insert(0, "rank", rank)
+    return rows.drop(columns="_score").reset_index(drop=True)
+
+
+def softest(table: pd.DataFrame) -> pd.DataFrame:
+    """Lowest frequency at each high-symmetry point, THz: one row per finished cell, one column per point."""
+    if "model_softest_THz" not in table:
+        return pd.DataFrame(columns=["material", "formula", "potential"])
+    known = table[(table["model_phonons_state"] == OK) & table["model_softest_THz"].notna()]
+    points = pd.DataFrame([json.loads(text) for text in known["model_softest_THz"]], index=known.index)
+    return pd.concat([known[["material", "formula", "potential"]], points], axis=1).reset_index(drop=True)
