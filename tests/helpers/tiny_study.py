@@ -126,7 +126,10 @@ def study_toml(path: Path, settings: StudySettings) -> Path:
         return repr(item) if isinstance(item, (int, float)) else '"' + str(item).replace("\\", "\\\\") + '"'
 
     content = settings.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    lines = [f"{key} = {value(item)}" for key, item in content.items() if not isinstance(item, (dict, list))]
+    if "md" in content:  # what a protocol sets is not the default of the field
+        content["md"] = settings.md.model_dump(mode="json", exclude_none=True)
+    plain = {key: item for key, item in content.items() if key != "potential" and not isinstance(item, dict)}
+    lines = [f"{key} = {value(item)}" for key, item in plain.items()]
     for key, item in content.items():
         if isinstance(item, dict):
             lines += [f"[{key}]", *[f"{name} = {value(part)}" for name, part in item.items()]]
