@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode import harmonic as hm
-from softmode.errors import RelaxationError
+from softmode.errors import RelaxationError, SoftmodeError
 from softmode.material import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
+from softmode.potentials.base import evaluation_failure
 from softmode.study.context import CellContext, Result
 
 #: Path and mesh figures kept from each comparison, with the unit in the name of the column.
@@ -91,6 +92,12 @@ def _relaxed(material: Material, context: CellContext) -> Material:
     except RelaxationError as error:
         subject = f"{material.name} with {context.potential.info.name}"
         raise RelaxationError(subject, f"the relaxation {error.problem}", error.remedy) from error
+    except SoftmodeError:
+        raise
+    except Exception as error:
+        raise evaluation_failure(
+            context.potential.info.name, error, f"the relaxation of {material.name}"
+        ) from error
     return hm.with_cell(material, cell)
 
 

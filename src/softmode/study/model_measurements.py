@@ -214,6 +214,7 @@ def one_shot(context: CellContext) -> Result:
         side.harmonic,
         cell=crystal.supercell,
         run_lengths=(len(side.forces),),
+        no_interval="" if context.one_shot.method == "random" else "a deterministic pair has no interval",
         subject=f"{context.potential.info.name} on thermal samples of {context.material.name}",
     )
     modes = mode_results(crystal.phonon, "one_shot", side)

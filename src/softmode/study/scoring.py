@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode import harmonic as hm
-from softmode.anharmonic.classes import CLASSES
+from softmode.anharmonic.classes import CLASSES, classify
 from softmode.anharmonic.modes import mode_sigma, supercell_modes
 from softmode.anharmonic.score import Score, score
 from softmode.anharmonic.sigma import Sigma, sigma
@@ -91,6 +91,7 @@ def scored(
     cell: Cell,
     run_lengths: Sequence[int],
     subject: str,
+    no_interval: str = "",
 ) -> Scored:
     """σ⁽²⁾ of forces against their harmonic part, with everything resolved and an interval.
 
@@ -108,9 +109,15 @@ def scored(
         Frames of each run.
     subject : str
         For messages.
+    no_interval : str
+        Why the frames, which are not random, can have no interval; empty when they are.
     """
     result = sigma(forces, harmonic, subject=subject)
-    given = score(result.per_frame, run_lengths, seed=context.seed, subject=context.material.name)
+    if no_interval:
+        mean = float(result.per_frame.mean())
+        given = Score(mean, None, None, None, classify(mean), None, note=no_interval)
+    else:
+        given = score(result.per_frame, run_lengths, seed=context.seed, subject=context.material.name)
     labels = {"element": cell.symbols, "site": site_labels(cell)}
     return Scored(_sigma_values(approach, result, given, labels), result.per_frame, given.note)
 

@@ -1,0 +1,257 @@
+"""What potentials alone say, beside published labels: classes, ranks, probabilities, lattices, soft modes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from softmode.anharmonic.classes import CLASSES
+from softmode.anharmonic.label_score import LabelScore, score_against_labels
+from softmode.datasets.labels import Labels, compound_key, read_labels
+from softmode.errors import InputDataError
+from softmode.study.results import FAILED, OK
+from softmode.study.screening import softest, ways
+from softmode.study.settings import LabelSettings
+from softmode.study.sigma_results import ALL
+
+FloatArray = NDArray[np.float64]
+
+_LATTICE_COLUMN = "a_A"
+_MODE_COLUMN = re.compile(r"w_(\w+)_THz")
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Compounds of one potential with a label, and what was computed for them.
+
+    Parameters
+    ----------
+    potential, way, group : str
+        Which potential, which way to σ, which compounds.
+    formulas : tuple of str
+        The compounds.
+    label, model : (n,) arrays
+        σ of the label and ⟨σ(t)⟩_t of the potential, NaN where it failed.
+    low, high : (n,) arrays
+        95 % interval of the model's, NaN where there is none.
+    groups : tuple of str
+        Group of each compound.
+    failed : (n,) bool array
+        Where the potential has no result.
+    score : LabelScore
+        How well the two agree.
+    """
+
+    potential: str
+    way: str
+    group: str
+    formulas: tuple[str, ...]
+    label: FloatArray
+    model: FloatArray
+    low: FloatArray
+    high: FloatArray
+    groups: tuple[str, ...]
+    failed: NDArray[np.bool_]
+    score: LabelScore
+
+
+def open_labels(settings: LabelSettings) -> Labels:
+    """Read the labels of a study.
+
+    Raises
+    ------
+    InputDataError
+        If the file cannot be used.
+    """
+    return read_labels(settings.path, settings.formula_column, settings.sigma_column)
+
+
+def _with_label(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Rows whose compound has a label, which is added as a column."""
+    found = []
+    for _, cell in table.iterrows():
+        site = cell.get("site_A")
+        tags = {"site_A": site} if isinstance(site, str) else {}
+        name = cell["formula"] if cell["prototype"] else cell["material"]
+        try:
+            label = labels.find(str(name), tags)
+        except InputDataError:
+            label = None  # the name of a file, not a formula: it has no label
+        found.append(np.nan if label is None else label.sigma)
+    return table.assign(label=found).dropna(subset="label")
+
+
+def labelled(table: pd.DataFrame, labels: Labels, seed: int) -> list[Labelled]:
+    """Scores of each potential and way to σ against the labels, overall and by group.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    labels : Labels
+        From :func:`open_labels`.
+    seed : int
+        Seed of the bootstrap over compounds.
+    """
+    known = _with_label(table, labels)
+    return [
+        _labelled(rows, str(potential), way, group, seed)
+        for potential, cells in known.groupby("potential", sort=False)
+        for way in ways(table)
+        for group, rows in _groups(cells)
+    ]
+
+
+def _groups(cells: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield ALL, cells
+    if cells["group"].nunique() > 1:
+        for group, rows in cells.groupby("group", sort=False):
+            yield str(group), rows
+
+
+def _column(rows: pd.DataFrame, name: str) -> FloatArray:
+    return rows[name].to_numpy(float) if name in rows else np.full(len(rows), np.nan)
+
+
+def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: int) -> Labelled:
+    rows = rows[rows[f"{way}_state"].isin([OK, FAILED])]
+    prefix = f"sigma_{way}"
+    failed = (rows[f"{way}_state"] == FAILED).to_numpy(bool)
+    model = np.where(failed, np.nan, _column(rows, f"{prefix}_mean_t"))
+    chances = np.column_stack([_column(rows, f"{prefix}_p_{name}") for name in CLASSES])
+    label = rows["label"].to_numpy(float)
+    return Labelled(
+        potential=potential,
+        way=way,
+        group=group,
+        formulas=tuple(rows["formula"]),
+        label=label,
+        model=model,
+        low=_column(rows, f"{prefix}_mean_t_low"),
+        high=_column(rows, f"{prefix}_mean_t_high"),
+        groups=tuple(rows["group"]),
+        failed=failed,
+        score=score_against_labels(label, model, chances, seed=seed, failed=failed),
+    )
+
+
+def label_table(scores: list[Labelled]) -> pd.DataFrame:
+    """One row per potential, way, group and treatment of failures, with intervals."""
+    rows = []
+    for item in scores:
+        for agreement in (item.score.successes, item.score.failures_wrong):
+            row: dict[str, object] = {
+                "potential": item.potential,
+                "way": item.way,
+                "group": item.group,
+                "failures_as_wrong": agreement.failures_as_wrong,
+                "n": agreement.n,
+                "failed": item.score.n_failed,
+            }
+            confusion = agreement.confusion
+            for name, estimate in {
+                "accuracy": confusion.accuracy,
+                "kappa": confusion.kappa,
+                "called_more_stable": confusion.called_more_stable,
+                "called_less_stable": confusion.called_less_stable,
+                "spearman": agreement.spearman,
+                "kendall": agreement.kendall,
+                "brier": agreement.brier,
+                "log_loss": agreement.log_loss,
+                "mae_sigma": item.score.mean_absolute_difference,
+                "median_difference_sigma": item.score.median_difference,
+            }.items():
+                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+            for i, of_label in enumerate(CLASSES):
+                for j, of_model in enumerate(CLASSES):
+                    row[f"{of_label}_called_{of_model}_count"] = int(confusion.matrix.counts[i, j])
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def lattices_and_modes(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Lattice constants and softest modes beside those of a label file that has them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    path : Path
+        CSV with a formula in each row and columns ``a_A`` (Å) or ``w_<point>_THz``, the lowest frequency at a
+        point of the Brillouin zone (``w_Gamma_THz``; imaginary negative; zero at Γ where nothing is soft).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``formula, potential, quantity, label, model``; ``quantity`` is ``a_A`` or the point. Empty when the
+        file has none of these columns.
+    """
+    published = pd.read_csv(path)
+    modes = {match[1]: name for name in published.columns if (match := _MODE_COLUMN.fullmatch(str(name)))}
+    columns = [*([_LATTICE_COLUMN] if _LATTICE_COLUMN in published else []), *modes.values()]
+    empty = pd.DataFrame(columns=["formula", "group", "potential", "quantity", "label", "model"])
+    formulas = next((name for name in ("formula", "system", "compound") if name in published), None)
+    if not columns or formulas is None or "model_a_A" not in table:
+        return empty
+    by_key = {compound_key(str(row[formulas])): row for _, row in published.iterrows()}
+    points = softest(table).set_index(["material", "potential"])
+    rows = []
+    for _, cell in table[table["model_phonons_state"] == OK].iterrows():
+        row = by_key.get(compound_key(str(cell["formula"]), cell.get("site_A")))
+        if row is None:
+            continue
+        at_points = points.loc[(cell["material"], cell["potential"])]
+        pairs = {_LATTICE_COLUMN: (row.get(_LATTICE_COLUMN), cell["model_a_A"])}
+        for name, column in modes.items():
+            point = "Γ" if name.lower() == "gamma" else name
+            if point in at_points:
+                lowest = float(at_points[point])
+                pairs[point] = (row[column], min(lowest, 0.0) if point == "Γ" else lowest)
+        rows += [
+            {
+                "formula": cell["formula"],
+                "group": cell["group"],
+                "potential": cell["potential"],
+                "quantity": quantity,
+                "label": label,
+                "model": model,
+            }
+            for quantity, (label, model) in pairs.items()
+            if label is not None and np.isfinite(float(label))
+        ]
+    return pd.DataFrame(rows) if rows else empty
+
+
+def lattice_and_mode_errors(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Errors of lattice constants (relative) and softest modes (THz; and agreement on their being imaginary).
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From :func:`lattices_and_modes`.
+    """
+    rows = []
+    for (potential, quantity), part in pairs.groupby(["potential", "quantity"], sort=False):
+        label, model = part["label"].to_numpy(float), part["model"].to_numpy(float)
+        relative = quantity == _LATTICE_COLUMN
+        difference = model / label - 1.0 if relative else model - label
+        row = {
+            "potential": potential,
+            "quantity": quantity,
+            "unit": "relative" if relative else "THz",
+            "n": len(part),
+            "mean_difference": float(difference.mean()),
+            "median_difference": float(np.median(difference)),
+            "mae": float(np.abs(difference).mean()),
+            "rmse": float(np.sqrt(np.mean(difference**2))),
+        }
+        if not relative:
+            row["same_sign_share"] = float(np.mean((label < -0.1) == (model < -0.1)))
+        rows.append(row)
+    return pd.DataFrame(rows)
