@@ -91,6 +91,24 @@ class CorruptWeightsError(PotentialError):
     transient = True
 
 
+class DownloadError(SoftmodeError):
+    """A file that could not be fetched from the network.
+
+    Parameters
+    ----------
+    subject, problem, remedy : str
+        As for every :class:`SoftmodeError`.
+    status : int or None
+        HTTP status of a refusal.
+    """
+
+    transient = True
+
+    def __init__(self, subject: str, problem: str, remedy: str, status: int | None = None) -> None:
+        super().__init__(subject, problem, remedy)
+        self.status = status
+
+
 class RelaxationError(SoftmodeError):
     """A relaxation that did not converge or left the crystal behind."""
 

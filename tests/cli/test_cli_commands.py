@@ -132,7 +132,14 @@ def test_status_of_a_study_that_has_not_begun(tiny_dataset: Path, tmp_path: Path
 
 def test_datasets_are_listed() -> None:
     known = json.loads(succeed("datasets", "--json"))
-    assert {info["name"] for info in known} == {"phonondb", "phonopy", "example", "vibes", "structures"}
+    assert {info["name"] for info in known} == {
+        "phonondb",
+        "hdp",
+        "phonopy",
+        "example",
+        "vibes",
+        "structures",
+    }
     for info in known:
         assert info["holds"]
         assert info["citation"]

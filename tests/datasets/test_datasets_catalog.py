@@ -42,7 +42,7 @@ def test_example(example: Material) -> None:
 
 def test_catalog(tmp_path: Path) -> None:
     infos = known_datasets()
-    assert [info.name for info in infos] == ["phonondb", "phonopy", "vibes", "example", "structures"]
+    assert [info.name for info in infos] == ["phonondb", "hdp", "phonopy", "vibes", "example", "structures"]
     assert all(info.title and info.holds and info.citation and info.licence for info in infos)
     assert isinstance(open_dataset("example"), Dataset)
     with pytest.raises(SettingsError, match="did you mean phonondb"):

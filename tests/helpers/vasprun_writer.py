@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 
 def _rows(values: NDArray[np.float64], indent: str, pattern: str = "%16.8f") -> str:
-    return "".join(f"{indent}<v>{''.join(pattern % x for x in row)} </v>\n" for row in values)
+    line = f"{indent}<v>{pattern * values.shape[1]} </v>\n"
+    return line * len(values) % tuple(values.ravel().tolist())
 
 
 def _structure(

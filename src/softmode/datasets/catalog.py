@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from softmode.datasets import example, phonondb, phonopy_files, phonopy_options, structures, vibes
+from softmode.datasets import example, hdp, phonondb, phonopy_files, phonopy_options, structures, vibes
 from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, did_you_mean
 from softmode.datasets.formats import check_option_keys
+from softmode.datasets.hdp_tree import uid_of
 from softmode.datasets.reading import ARCHIVE_SUFFIXES
 from softmode.datasets.trajectory_source import FrameChoice
 from softmode.errors import InputDataError, SettingsError
@@ -16,7 +17,7 @@ from softmode.material import Material
 
 def known_datasets() -> list[DatasetInfo]:
     """Every kind of dataset softmode reads."""
-    return [phonondb.INFO, phonopy_options.INFO, vibes.INFO, example.INFO, structures.INFO]
+    return [phonondb.INFO, hdp.INFO, phonopy_options.INFO, vibes.INFO, example.INFO, structures.INFO]
 
 
 def open_dataset(kind: str, path: Path | str | None = None, **options: object) -> Dataset:
@@ -25,7 +26,7 @@ def open_dataset(kind: str, path: Path | str | None = None, **options: object) -
     Parameters
     ----------
     kind : str
-        ``phonondb``, ``phonopy``, ``vibes``, ``example`` or ``structures``.
+        ``phonondb``, ``hdp``, ``phonopy``, ``vibes``, ``example`` or ``structures``.
     path : Path, optional
         Where the data are; needed by all but ``example``, and ``structures`` when it is given formulas.
     **options
@@ -57,6 +58,8 @@ def open_dataset(kind: str, path: Path | str | None = None, **options: object) -
     found = _existing(Path(path))
     if kind == "phonondb":
         return phonondb.PhononDatabase(found)
+    if kind == "hdp":
+        return hdp.HalideDoublePerovskites.create(found, **options)
     if kind == "vibes":
         return vibes.VibesRuns(found, FrameChoice.create(**options))
     return phonopy_files.PhonopyFiles(found, phonopy_options.PhonopyOptions.create(**options))  # type: ignore[arg-type]
@@ -69,7 +72,8 @@ def open_reference(path: Path | str) -> Material:
     ----------
     path : Path or str
         A phonopy YAML file, a folder of phonopy files, an archive or folder of the phonon database, a
-        trajectory.nc of FHI-vibes with force constants, or ``example`` / ``Cs2AgBiBr6``.
+        compound of the halide double perovskite database (``dpv_…``), a trajectory.nc of FHI-vibes with
+        force constants, or ``example`` / ``Cs2AgBiBr6``.
 
     Raises
     ------
@@ -82,7 +86,9 @@ def open_reference(path: Path | str) -> Material:
         return example.load()
     found = _existing(Path(path))
     entries: Sequence[MaterialEntry]
-    if _is_database(found):
+    if uid_of(found) is not None:
+        entries = hdp.HalideDoublePerovskites(found).entries()
+    elif _is_database(found):
         entries = phonondb.PhononDatabase(found).entries()
     elif vibes.is_vibes(found) and (found.is_file() or not phonopy_files.holds_one_material(found)):
         entries = vibes.VibesRuns(found).entries()

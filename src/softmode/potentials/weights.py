@@ -6,24 +6,20 @@ import contextlib
 import hashlib
 import logging
 import os
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from softmode import downloads
 from softmode.errors import CorruptWeightsError, MissingWeightsError, StorageError
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S = 60.0
 _BLOCK = 1 << 20
 _STALE_PART_S = 24 * 3600.0
 
@@ -157,7 +153,7 @@ def download(url: str, pinned: str | None = None) -> WeightFile:
     with _temporary_file(target) as part:
         with part.open("wb") as stream, _open(source, target) as response:
             log.info("downloading %s to %s", source, target)
-            size, expected = _copy(response, stream, source, target), _expected_size(response)
+            size, expected = _copy(response, stream, source, target), downloads.expected_size(response)
             if expected is not None and size != expected:
                 raise _cut(source, target, f"ended after {size} of {expected} bytes")
             with _storage_errors(target.parent):
@@ -220,16 +216,11 @@ def _by_hand(target: Path) -> str:
 def _open(source: str, target: Path) -> Any:
     """The response to a request for `source`, refused when it is not a file."""
     try:
-        request = urllib.request.Request(source, headers={"User-Agent": "softmode"})
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
-    except (OSError, HTTPException, ValueError) as exc:
-        reason = getattr(exc, "reason", None) or exc
-        if isinstance(exc, urllib.error.HTTPError):
-            reason = f"HTTP {exc.code} {exc.reason}"
-            exc.close()
+        response = downloads.open_url(source)
+    except downloads.RefusedError as exc:
         raise MissingWeightsError(
             target.name,
-            f"the weights are not on this machine, and {source} cannot be reached ({reason})",
+            f"the weights are not on this machine, and {source} cannot be reached ({exc.reason})",
             _by_hand(target),
         ) from exc
     if response.headers.get_content_type() == "text/html":
@@ -240,11 +231,6 @@ def _open(source: str, target: Path) -> Any:
             "Check the network (a login page, a proxy?) and SOFTMODE_WEIGHTS_URL. " + _by_hand(target),
         )
     return response
-
-
-def _expected_size(response: Any) -> int | None:
-    value = response.headers.get("Content-Length", "")
-    return int(value) if value.isdigit() else None
 
 
 def _cut(source: str, target: Path, how: str) -> CorruptWeightsError:
@@ -258,33 +244,16 @@ def _cut(source: str, target: Path, how: str) -> CorruptWeightsError:
 def _copy(response: Any, stream: IO[bytes], source: str, target: Path) -> int:
     """Copy the response to `stream`; the number of bytes."""
     size = 0
-    with _progress(target.name, _expected_size(response)) as advance:
-        while True:
-            try:
-                block = response.read(_BLOCK)
-            except (OSError, HTTPException) as exc:
-                raise _cut(source, target, f"was cut after {size} bytes ({type(exc).__name__})") from exc
-            if not block:
-                return size
-            with _storage_errors(target.parent):
-                stream.write(block)
-            size += len(block)
-            advance(len(block))
-
-
-@contextlib.contextmanager
-def _progress(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error when that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda count: progress.advance(task, count)
+    with downloads.progress(target.name, downloads.expected_size(response)) as advance:
+        try:
+            for block in downloads.pieces(response, _BLOCK):
+                with _storage_errors(target.parent):
+                    stream.write(block)
+                size += len(block)
+                advance(len(block))
+        except downloads.CutError as exc:
+            raise _cut(source, target, f"was cut after {exc.size} bytes ({exc.reason})") from exc
+    return size
 
 
 def _archive_problem(path: Path) -> str | None:

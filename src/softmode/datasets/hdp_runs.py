@@ -1,0 +1,196 @@
+"""MD runs as their files state them, exactly: kept, and given again frame by frame.
+
+A vasprun.xml states fractional coordinates and forces with eight decimals. They are kept as integers, each
+the difference from the frame before, which compress well; a quotient of two integers rounds to the very
+number a parser makes of the decimals. Numbers with more decimals are kept as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softmode.datasets.trajectory_frames import FrameCollector
+from softmode.errors import InputDataError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_UNIT = 1e8  # as integers: units of the eighth decimal
+#: Compression that is quick, and a checksum.
+FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+_CHUNK = 128  # frames
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run.
+
+    Parameters
+    ----------
+    subject : str
+        Its file, for messages.
+    cut : str
+        What shows that the file ends too early; empty when it is complete.
+    numbers : (n_atoms,) array
+        Atomic numbers.
+    lattices : (n_frames, 3, 3) array
+        Å; one for all frames, (1, 3, 3), where it does not change.
+    scaled, forces : (n_frames, n_atoms, 3) arrays
+        Fractional coordinates, and forces (eV/Å).
+    without_forces : tuple of int
+        Frames whose forces the file does not give (zero in `forces`).
+    """
+
+    subject: str
+    cut: str
+    numbers: IntArray
+    lattices: FloatArray
+    scaled: FloatArray
+    forces: FloatArray
+    without_forces: tuple[int, ...] = ()
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.scaled)
+
+    def replay(self, collector: FrameCollector) -> None:
+        """Hand over the frames as the reader of the file would."""
+        collector.begin_run(self.subject)
+        missing = set(self.without_forces)
+        for frame in range(self.n_frames):
+            if not collector.wanted:
+                collector.pass_over()
+                continue
+            lattice = self.lattices[frame if len(self.lattices) > 1 else 0]
+            forces = None if frame in missing else self.forces[frame]
+            collector.add(self.numbers, lattice, forces, scaled_positions=self.scaled[frame])
+        collector.end_run(self.cut)
+
+
+class RunRecorder(FrameCollector):
+    """Takes all frames of all runs as they are, in place of a collector that chooses and checks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: list[Run] = []
+        self._frames: list[tuple[IntArray, FloatArray, FloatArray, FloatArray | None]] = []
+
+    def begin_run(self, subject: str) -> None:
+        """Start a run."""
+        super().begin_run(subject)
+        self._frames = []
+
+    def add(
+        self,
+        numbers: ArrayLike,
+        lattice: ArrayLike,
+        forces: ArrayLike | None,
+        *,
+        positions: ArrayLike | None = None,
+        scaled_positions: ArrayLike | None = None,
+    ) -> None:
+        """Keep a frame.
+
+        Raises
+        ------
+        InputDataError
+            If it has other atoms than the first frame of its run.
+        """
+        assert positions is None, "a vasprun.xml states fractional coordinates"
+        frame = (
+            np.array(numbers, dtype=np.int64),
+            np.array(lattice, dtype=np.float64),
+            np.array(scaled_positions, dtype=np.float64),
+            None if forces is None else np.array(forces, dtype=np.float64),
+        )
+        first = self._frames[0][0] if self._frames else frame[0]
+        tables = [table for table in frame[2:] if table is not None]
+        if not np.array_equal(first, frame[0]) or any(t.shape != (len(first), 3) for t in tables):
+            raise InputDataError(
+                f"{self._subject}, frame {self._seen} (counted from 0)",
+                "its atoms, positions and forces are not as many as in the first frame",
+                "fetch the file again, or leave it out",
+            )
+        self._frames.append(frame)
+        self._seen += 1
+
+    def end_run(self, cut: str = "") -> None:
+        """Finish a run."""
+        numbers = self._frames[0][0] if self._frames else np.empty(0, dtype=np.int64)
+        nothing = np.zeros((len(numbers), 3))
+        lattices = np.array([lattice for _, lattice, _, _ in self._frames]).reshape(-1, 3, 3)
+        if len(lattices) and (lattices == lattices[0]).all():
+            lattices = lattices[:1]
+        shape = (-1, len(numbers), 3) if self._frames else (0, 0, 3)
+        scaled = np.array([scaled for _, _, scaled, _ in self._frames])
+        forces = np.array([nothing if f is None else f for *_, f in self._frames])
+        missing = tuple(index for index, (*_, f) in enumerate(self._frames) if f is None)
+        self.runs.append(
+            Run(self._subject, cut, numbers, lattices, scaled.reshape(shape), forces.reshape(shape), missing)
+        )
+
+
+def write_runs(group: h5py.Group, runs: Sequence[Run]) -> None:
+    """Write runs into a group, one subgroup each."""
+    for index, run in enumerate(runs):
+        inside = group.create_group(str(index))
+        inside.attrs["subject"], inside.attrs["cut"] = run.subject, run.cut
+        inside["numbers"], inside["lattices"] = run.numbers, run.lattices
+        inside["without_forces"] = np.array(run.without_forces, dtype=np.int64)
+        write_decimals(inside, "scaled", run.scaled)
+        write_decimals(inside, "forces", run.forces)
+
+
+def read_runs(group: h5py.Group) -> list[Run]:
+    """Runs that :func:`write_runs` wrote."""
+    return [
+        Run(
+            subject=str(inside.attrs["subject"]),
+            cut=str(inside.attrs["cut"]),
+            numbers=inside["numbers"][...],
+            lattices=inside["lattices"][...],
+            scaled=read_decimals(inside["scaled"]),
+            forces=read_decimals(inside["forces"]),
+            without_forces=tuple(inside["without_forces"][...].tolist()),
+        )
+        for inside in (group[str(index)] for index in range(len(group)))
+    ]
+
+
+def write_decimals(group: h5py.Group, name: str, values: FloatArray) -> None:
+    """Write frames (n_frames, n_atoms, 3), exactly: as integers where they have at most eight decimals."""
+    options = FILTERS | {"chunks": (min(_CHUNK, len(values)), *values.shape[1:])} if values.size else {}
+    integers = _as_integers(values)
+    if integers is None:
+        group.create_dataset(name, data=values, **options)
+        return
+    dataset = group.create_dataset(name, data=np.diff(integers, axis=0, prepend=integers[:1] * 0), **options)
+    dataset.attrs["negative_zeros"] = np.flatnonzero((values == 0.0) & np.signbit(values)).astype(np.int64)
+
+
+def read_decimals(dataset: h5py.Dataset) -> FloatArray:
+    """Frames that :func:`write_decimals` wrote, bit by bit."""
+    stored = dataset[...]
+    if stored.dtype.kind == "f":
+        return np.asarray(stored, dtype=np.float64)
+    values: FloatArray = np.cumsum(stored, axis=0, dtype=stored.dtype) / _UNIT
+    values.ravel()[dataset.attrs["negative_zeros"]] = -0.0
+    return values
+
+
+def _as_integers(values: FloatArray) -> NDArray[Any] | None:
+    """Values in units of the eighth decimal; None if they are not whole, or large."""
+    if not values.size or not np.isfinite(values).all() or np.abs(values).max() > 2**50 / _UNIT:
+        return None
+    integers = np.rint(values * _UNIT).astype(np.int64)
+    if not np.array_equal(integers / _UNIT, values):
+        return None
+    small = np.abs(integers).max() < 2**31 - 1
+    return integers.astype(np.int32) if small else integers

@@ -1,0 +1,222 @@
+"""The raw tree of the halide double perovskite database: where its compounds are, and the files of each.
+
+A compound is a folder ``dpv_<formula>`` or an archive of one; nothing is unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from softmode.datasets.base import natural_key
+from softmode.datasets.reading import Files, fingerprint, reading
+from softmode.datasets.streams import ByteStream
+from softmode.errors import InputDataError
+
+#: Files the crystal and its force constants are made from.
+MATERIAL_FILES = ("CONTCAR", "SPOSCAR", "force_constants.hdf5")
+#: Runs there should be at least.
+EXPECTED_RUNS = 2
+DATABASE = "double_halide_pv.db"
+
+_UID = re.compile(r"dpv_[A-Za-z0-9().]*[A-Za-z0-9)]")
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+_RUN = re.compile(r"MD/vasprun_prod_(\d+)\.xml(?:\.gz|\.xz)?")
+_REMEDY = "fetch or copy it again"
+
+
+@dataclass(frozen=True)
+class CompoundFiles:
+    """What a compound consists of.
+
+    Parameters
+    ----------
+    files : Files
+        Its files, by their paths in the folder of the compound.
+    runs : tuple of str
+        Those of `files` that are MD runs, by number.
+    missing_runs : tuple of str
+        Runs that should be there and are not.
+    """
+
+    files: Files
+    runs: tuple[str, ...]
+    missing_runs: tuple[str, ...]
+
+    def stream(self, run: str) -> ByteStream:
+        """The bytes of a run."""
+        if self.files.folder is not None:
+            return ByteStream(self.files.folder / run)
+        return _MemberStream(Path(self.files.subject(run)), self.files.contents[run])
+
+    @property
+    def run_notes(self) -> tuple[str, ...]:
+        """What is to be said about runs that are missing; nothing where all are."""
+        if not self.runs:
+            return ()
+        return tuple(f"{self.files.source}: {name} is missing" for name in self.missing_runs)
+
+
+class _MemberStream(ByteStream):
+    """A file that is in memory, out of an archive; its path is for messages."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        super().__init__(path)
+        self._data = data
+
+    def _raw(self, size: int = 1 << 17) -> Iterator[bytes]:
+        for start in range(0, len(self._data), size):
+            yield self._data[start : start + size]
+
+
+def uid_of(path: Path) -> str | None:
+    """``dpv_Cs2AgBiBr6`` of a folder, or archive, of that compound; None if the path is neither."""
+    name = path.name
+    if path.is_dir():
+        return name if _UID.fullmatch(name) else None
+    suffix = next((s for s in sorted(_ARCHIVES, key=len, reverse=True) if name.lower().endswith(s)), None)
+    stem = name[: -len(suffix)] if suffix else ""
+    return stem if _UID.fullmatch(stem) else None
+
+
+def find_compounds(root: Path) -> dict[str, tuple[Path, ...]]:
+    """Folders and archives of each compound, by uid, in natural order.
+
+    They are looked for in `root`, in the folders of the halides in it, and `root` may itself be one. More
+    than one path is one too many; whoever reads the compound says so.
+
+    Parameters
+    ----------
+    root : Path
+        The tree, or a part of it.
+    """
+    own = uid_of(root)
+    if own is not None:
+        return {own: (root,)}
+    found: dict[str, list[Path]] = {}
+    if root.is_dir():
+        inside = sorted(root.iterdir())
+        halides = [path for path in inside if path.is_dir() and uid_of(path) is None]
+        for path in [*inside, *(p for halide in halides for p in sorted(halide.iterdir()))]:
+            uid = uid_of(path)
+            if uid is not None:
+                found.setdefault(uid, []).append(path)
+    return {uid: tuple(found[uid]) for uid in sorted(found, key=natural_key)}
+
+
+def find_database(root: Path) -> Path | None:
+    """The database of labels in the tree, or above a part of it."""
+    candidates = (folder / DATABASE for folder in (root, *root.resolve().parents[:2]))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def only_source(uid: str, paths: Sequence[Path]) -> Path:
+    """The one source of a compound.
+
+    Raises
+    ------
+    InputDataError
+        If there are several.
+    """
+    if len(paths) > 1:
+        raise InputDataError(
+            uid,
+            f"it is there more than once: {', '.join(str(path) for path in paths)}",
+            "keep one of them",
+        )
+    return paths[0]
+
+
+def source_files(path: Path) -> list[Path]:
+    """Files on disk that a compound is read from: an archive is one."""
+    if path.is_file():
+        return [path]
+    names = [name for name in MATERIAL_FILES if (path / name).is_file()]
+    return [path / name for name in (*names, *_runs(_run_names(path))[0])]
+
+
+def source_fingerprint(paths: Sequence[Path]) -> str:
+    """Identity of a compound's files (names, sizes, modification times); none is read."""
+    return ":".join(fingerprint(source_files(path), path.parent) for path in paths)
+
+
+def has_runs(path: Path) -> bool:
+    """Whether a compound has MD runs; taken for granted of archives, which would have to be read."""
+    return path.is_file() or bool(_runs(_run_names(path))[0])
+
+
+def open_compound(path: Path, *, with_runs: bool) -> CompoundFiles:
+    """The files of a compound.
+
+    Parameters
+    ----------
+    path : Path
+        Folder or archive.
+    with_runs : bool
+        Whether the contents of the MD runs are wanted too (of an archive they are read at once).
+
+    Raises
+    ------
+    InputDataError
+        If an archive is damaged, cut short, or of another compound.
+    """
+    if path.is_dir():
+        runs, missing = _runs(_run_names(path))
+        names = tuple(name for name in MATERIAL_FILES if (path / name).is_file())
+        return CompoundFiles(Files(str(path), path.name, (*names, *runs), path, {}), runs, missing)
+    contents, present = _archived(path, lambda name: name in MATERIAL_FILES or with_runs)
+    runs, missing = _runs(present)
+    names = tuple(sorted(set(contents) | set(runs)))
+    return CompoundFiles(Files(str(path), str(uid_of(path)), names, None, contents), runs, missing)
+
+
+def _run_names(folder: Path) -> list[str]:
+    inside = folder / "MD"
+    return [f"MD/{p.name}" for p in inside.iterdir() if p.is_file()] if inside.is_dir() else []
+
+
+def _runs(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Runs by number, and the names of those that are missing."""
+    by_number: dict[int, str] = {}
+    for name in sorted(names):  # a plain file comes before its compressed copy
+        found = _RUN.fullmatch(name)
+        if found:
+            by_number.setdefault(int(found.group(1)), name)
+    wanted = range(1, max([EXPECTED_RUNS, *by_number]) + 1)
+    missing = tuple(f"MD/vasprun_prod_{number}.xml" for number in wanted if number not in by_number)
+    return tuple(by_number[number] for number in sorted(by_number)), missing
+
+
+def _archived(path: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, bytes], list[str]]:
+    """Contents of the wanted members, and the names of all, relative to the folder of the compound."""
+    contents: dict[str, bytes] = {}
+    present: list[str] = []
+    uid = uid_of(path)
+    with reading(str(path), "the archive is truncated or damaged", _REMEDY), tarfile.open(path) as tar:
+        for member in tar:
+            name, inside = _within_compound(member.name)
+            if not member.isfile() or not (name in MATERIAL_FILES or _RUN.fullmatch(name)):
+                continue
+            if inside not in ("", uid):
+                raise InputDataError(
+                    str(path),
+                    f"the archive is named {uid} but holds {inside}",
+                    "rename it, or fetch it again",
+                )
+            present.append(name)
+            stream = tar.extractfile(member) if wanted(name) else None
+            if stream is not None:
+                contents[name] = stream.read()
+                if len(contents[name]) != member.size:
+                    raise EOFError(f"{member.name} ends after {len(contents[name])} of {member.size} bytes")
+    return contents, present
+
+
+def _within_compound(member: str) -> tuple[str, str]:
+    """Path of a member in the folder of its compound, and the name of that folder (empty: none)."""
+    parts = [part for part in member.split("/") if part not in ("", ".")]
+    at = next((i for i, part in enumerate(parts[:-1]) if _UID.fullmatch(part)), None)
+    return ("/".join(parts), "") if at is None else ("/".join(parts[at + 1 :]), parts[at])

@@ -1,0 +1,373 @@
+"""Files from the network: whole and verified or not at all, gone on with where a connection was cut."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import hashlib
+import os
+import re
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO, Any
+
+from softmode.errors import DownloadError, StorageError
+
+TIMEOUT_S = 60.0
+BLOCK = 1 << 20
+#: Longest a server may ask to wait, s; and how often in a row nothing may come before giving up.
+LONGEST_WAIT_S = 300.0
+ATTEMPTS = 5
+_OTHER = "another process is fetching it"
+_BUSY = (408, 429, 500, 502, 503, 504)
+
+
+class RefusedError(Exception):
+    """A request without a usable answer.
+
+    Parameters
+    ----------
+    reason : str
+        What the server, or the network, says.
+    status : int or None
+        HTTP status, if there was an answer.
+    retry_after : float or None
+        Seconds the server asks to wait.
+    """
+
+    def __init__(self, reason: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.retry_after = retry_after
+
+
+class CutError(Exception):
+    """A connection that broke in the middle.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that had come.
+    reason : str
+        How it broke.
+    """
+
+    def __init__(self, size: int, reason: str) -> None:
+        super().__init__(reason)
+        self.size = size
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that can be fetched.
+
+    Parameters
+    ----------
+    url : str
+        Where it is; redirects are followed.
+    path : str
+        Where it belongs, relative to the folder it is fetched into.
+    size : int or None
+        Bytes, if known.
+    checksum : str
+        ``md5:…``, ``sha256:…`` and the like, or ``git:…`` (of a git blob); empty if not known.
+    restricted : bool
+        Whether only some may have it.
+    """
+
+    url: str
+    path: str
+    size: int | None = None
+    checksum: str = ""
+    restricted: bool = False
+
+
+def open_url(url: str, headers: Mapping[str, str] | None = None) -> Any:
+    """The response to a request.
+
+    Raises
+    ------
+    RefusedError
+        If there is none, or it is an error.
+    """
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "softmode", **(headers or {})})
+        return urllib.request.urlopen(request, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        with error:
+            wait = _seconds(error.headers.get("Retry-After"))
+            raise RefusedError(f"HTTP {error.code} {error.reason}", error.code, wait) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise RefusedError(str(getattr(error, "reason", None) or error)) from error
+
+
+def expected_size(response: Any) -> int | None:
+    """Bytes the response announces."""
+    value = response.headers.get("Content-Length", "")
+    return int(value) if value.isdigit() else None
+
+
+def pieces(response: Any, block: int = BLOCK) -> Iterator[bytes]:
+    """The body of a response.
+
+    Raises
+    ------
+    CutError
+        If the connection breaks.
+    """
+    size = 0
+    while True:
+        try:
+            data = response.read(block)
+        except (OSError, HTTPException) as error:
+            raise CutError(size, type(error).__name__) from error
+        if not data:
+            return
+        size += len(data)
+        yield data
+
+
+@contextlib.contextmanager
+def progress(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error when that is a terminal; called with numbers of bytes."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def get_bytes(url: str) -> bytes:
+    """A small answer, such as a listing; waits and asks again where the server is busy.
+
+    Raises
+    ------
+    DownloadError
+        If there is no answer; `status` is that of a refusal.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            with open_url(url) as response:
+                return b"".join(pieces(response))
+        except (RefusedError, CutError) as error:
+            _wait_or_give_up(url, error, attempt)
+    raise AssertionError("the last attempt raises")
+
+
+def fetch(remote: RemoteFile, folder: Path, advance: Callable[[int], None] = lambda count: None) -> Path:
+    """Fetch a file; under its name there is only ever a whole and verified one.
+
+    What came before a connection broke, or this process was killed, is kept as ``.<name>.part`` and gone on
+    with. A file that is there with the right size is taken as fetched.
+
+    Parameters
+    ----------
+    remote : RemoteFile
+        What is wanted.
+    folder : Path
+        Where files are fetched into.
+    advance : callable
+        Called with the number of bytes that came; negative where bytes are thrown away.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    DownloadError
+        If the server refuses, or what comes is not what it should be.
+    StorageError
+        If it cannot be written.
+    """
+    target = safe_target(folder, remote.path)
+    part = target.with_name(f".{target.name}.part")
+    if target.is_file() and remote.size in (None, target.stat().st_size):
+        advance(target.stat().st_size)
+        return target
+    with _storage_errors(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stream = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+    with stream, _alone(stream, part):
+        advance(stream.seek(0, os.SEEK_END))
+        for again in (True, False):
+            _complete(remote, stream, advance)
+            problem = _wrong(remote, part)
+            if not problem:
+                break
+            _restart(stream, advance)
+            if not again:
+                raise DownloadError(
+                    remote.path, f"{remote.url} gives a file that {problem}", "try again later"
+                )
+        with _storage_errors(target.parent):
+            os.fsync(stream.fileno())
+            part.replace(target)
+    return target
+
+
+def safe_target(folder: Path, path: str) -> Path:
+    """Where a file goes.
+
+    Raises
+    ------
+    DownloadError
+        If its name leads out of the folder.
+    """
+    parts = [part for part in re.split(r"[/\\]", path) if part not in ("", ".")]
+    if not parts or ".." in parts or Path(path).is_absolute() or ":" in parts[0]:
+        raise DownloadError(repr(path), "this name leads out of the folder", "report it to the server")
+    return folder.joinpath(*parts)
+
+
+def checksum_of(path: Path, kind: str) -> str:
+    """Checksum of a file, hexadecimal; `kind` as hashlib names it, or ``git``."""
+    digest = hashlib.new("sha1" if kind == "git" else kind, usedforsecurity=False)
+    if kind == "git":
+        digest.update(f"blob {path.stat().st_size}\0".encode())
+    with path.open("rb") as stream:
+        while data := stream.read(BLOCK):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _complete(remote: RemoteFile, stream: IO[bytes], advance: Callable[[int], None]) -> None:
+    """Append to the part until the server has no more; attempts count anew whenever something came."""
+    failed = 0
+    while remote.size is None or stream.tell() < remote.size:
+        before = stream.tell()
+        try:
+            _append(remote, stream, advance)
+        except (RefusedError, CutError) as error:
+            failed = 0 if stream.tell() > before else failed + 1
+            _wait_or_give_up(remote.url, error, failed)
+        else:
+            if remote.size is None or stream.tell() <= before:
+                return
+
+
+def _restart(stream: IO[bytes], advance: Callable[[int], None]) -> None:
+    """Throw away what has come."""
+    advance(-stream.tell())
+    stream.seek(0)
+    stream.truncate()
+
+
+def _append(remote: RemoteFile, stream: IO[bytes], advance: Callable[[int], None]) -> None:
+    """One request for what is missing."""
+    start = stream.tell()
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    try:
+        response = open_url(remote.url, headers)
+    except RefusedError as error:
+        if error.status == 416 and start:  # what is there is not the beginning of this file
+            _restart(stream, advance)
+            raise CutError(0, "the server has no more of it") from error
+        raise
+    with response:
+        if start and not _continues(response, start):
+            _restart(stream, advance)
+        announced, size = expected_size(response), 0
+        for data in pieces(response):
+            with _storage_errors(Path(stream.name).parent):
+                stream.write(data)
+                stream.flush()
+            size += len(data)
+            advance(len(data))
+    if announced is not None and size < announced:
+        raise CutError(size, f"it ended after {size} of {announced} bytes")
+
+
+def _continues(response: Any, start: int) -> bool:
+    """Whether a response goes on at `start` rather than from the beginning."""
+    content_range = response.headers.get("Content-Range", "")
+    return response.status == 206 and bool(re.match(rf"bytes {start}-", content_range))
+
+
+def _wrong(remote: RemoteFile, part: Path) -> str:
+    """What is wrong with a complete download; empty if nothing."""
+    size = part.stat().st_size
+    if remote.size is not None and size != remote.size:
+        return f"has {size} bytes, not {remote.size}"
+    kind, _, wanted = remote.checksum.partition(":")
+    if not kind:
+        return ""
+    found = checksum_of(part, kind)
+    return "" if found == wanted.lower() else f"has the {kind.upper()} checksum {found}, not {wanted.lower()}"
+
+
+def _wait_or_give_up(url: str, error: RefusedError | CutError, attempt: int) -> None:
+    """Wait before the next attempt.
+
+    Raises
+    ------
+    DownloadError
+        If waiting does not help, or has not helped.
+    """
+    busy = isinstance(error, CutError) or error.status in (None, *_BUSY)
+    if not busy or attempt >= ATTEMPTS - 1:
+        status = error.status if isinstance(error, RefusedError) else None
+        raise DownloadError(
+            url,
+            f"it cannot be fetched ({error.reason})",
+            "check the address and the network; what has come is kept, the same command goes on",
+            status,
+        ) from error
+    asked = error.retry_after if isinstance(error, RefusedError) else None
+    _pause.wait(min(2.0**attempt if asked is None else asked, LONGEST_WAIT_S))
+
+
+_pause = threading.Event()  # never set: waiting on it can be interrupted
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds of a Retry-After header, which gives them or a date."""
+    if not retry_after:
+        return None
+    if retry_after.strip().isdigit():
+        return float(retry_after)
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    return None
+
+
+@contextlib.contextmanager
+def _alone(stream: IO[bytes], part: Path) -> Iterator[None]:
+    """Keep another process from writing the same part (where the system can lock files)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise DownloadError(str(part), _OTHER, "wait for it, or end it") from error
+    if not part.exists() or not os.path.samestat(part.stat(), os.fstat(stream.fileno())):
+        raise DownloadError(str(part), _OTHER, "run the same command again")
+    yield  # the lock ends with the stream
+
+
+@contextlib.contextmanager
+def _storage_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            str(folder), f"it cannot be written ({error.strerror or error})", "make room there and try again"
+        ) from error
