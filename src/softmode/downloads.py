@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -116,8 +115,8 @@ def expected_size(response: Any) -> int | None:
     return int(value) if value.isdigit() else None
 
 
-def pieces(response: Any, block: int = BLOCK) -> Iterator[bytes]:
-    """The body of a response.
+def pieces(response: Any, block: int | None = None) -> Iterator[bytes]:
+    """The body of a response, in pieces of at most `block` bytes.
 
     Raises
     ------
@@ -127,7 +126,7 @@ def pieces(response: Any, block: int = BLOCK) -> Iterator[bytes]:
     size = 0
     while True:
         try:
-            data = response.read(block)
+            data = response.read(block or BLOCK)
         except (OSError, HTTPException) as error:
             raise CutError(size, type(error).__name__) from error
         if not data:
@@ -164,11 +163,16 @@ def get_bytes(url: str) -> bytes:
             with open_url(url) as response:
                 return b"".join(pieces(response))
         except (RefusedError, CutError) as error:
-            _wait_or_give_up(url, error, attempt)
+            _wait_or_give_up(url, error, attempt, time.sleep)
     raise AssertionError("the last attempt raises")
 
 
-def fetch(remote: RemoteFile, folder: Path, advance: Callable[[int], None] = lambda count: None) -> Path:
+def fetch(
+    remote: RemoteFile,
+    folder: Path,
+    advance: Callable[[int], None] = lambda count: None,
+    pause: Callable[[float], object] = time.sleep,
+) -> Path:
     """Fetch a file; under its name there is only ever a whole and verified one.
 
     What came before a connection broke, or this process was killed, is kept as ``.<name>.part`` and gone on
@@ -182,6 +186,8 @@ def fetch(remote: RemoteFile, folder: Path, advance: Callable[[int], None] = lam
         Where files are fetched into.
     advance : callable
         Called with the number of bytes that came; negative where bytes are thrown away.
+    pause : callable
+        Waits so many seconds. What it or `advance` raises ends the download; what has come is kept.
 
     Returns
     -------
@@ -202,11 +208,12 @@ def fetch(remote: RemoteFile, folder: Path, advance: Callable[[int], None] = lam
         return target
     with _storage_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        stream = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+        part.touch()
+        stream = part.open("r+b")
     with stream, _alone(stream, part):
         advance(stream.seek(0, os.SEEK_END))
         for again in (True, False):
-            _complete(remote, stream, advance)
+            _complete(remote, stream, advance, pause)
             problem = _wrong(remote, part)
             if not problem:
                 break
@@ -246,7 +253,12 @@ def checksum_of(path: Path, kind: str) -> str:
     return digest.hexdigest()
 
 
-def _complete(remote: RemoteFile, stream: IO[bytes], advance: Callable[[int], None]) -> None:
+def _complete(
+    remote: RemoteFile,
+    stream: IO[bytes],
+    advance: Callable[[int], None],
+    pause: Callable[[float], object],
+) -> None:
     """Append to the part until the server has no more; attempts count anew whenever something came."""
     failed = 0
     while remote.size is None or stream.tell() < remote.size:
@@ -255,7 +267,7 @@ def _complete(remote: RemoteFile, stream: IO[bytes], advance: Callable[[int], No
             _append(remote, stream, advance)
         except (RefusedError, CutError) as error:
             failed = 0 if stream.tell() > before else failed + 1
-            _wait_or_give_up(remote.url, error, failed)
+            _wait_or_give_up(remote.url, error, max(failed - 1, 0), pause)
         else:
             if remote.size is None or stream.tell() <= before:
                 return
@@ -311,7 +323,9 @@ def _wrong(remote: RemoteFile, part: Path) -> str:
     return "" if found == wanted.lower() else f"has the {kind.upper()} checksum {found}, not {wanted.lower()}"
 
 
-def _wait_or_give_up(url: str, error: RefusedError | CutError, attempt: int) -> None:
+def _wait_or_give_up(
+    url: str, error: RefusedError | CutError, attempt: int, pause: Callable[[float], object]
+) -> None:
     """Wait before the next attempt.
 
     Raises
@@ -329,10 +343,7 @@ def _wait_or_give_up(url: str, error: RefusedError | CutError, attempt: int) -> 
             status,
         ) from error
     asked = error.retry_after if isinstance(error, RefusedError) else None
-    _pause.wait(min(2.0**attempt if asked is None else asked, LONGEST_WAIT_S))
-
-
-_pause = threading.Event()  # never set: waiting on it can be interrupted
+    pause(min(2.0**attempt if asked is None else asked, LONGEST_WAIT_S))
 
 
 def _seconds(retry_after: str | None) -> float | None:
