@@ -161,7 +161,7 @@ def test_all_lose_the_crystal_at_once(tmp_path: Path) -> None:
 
 
 def test_what_the_potential_raises_ends_all_runs(tmp_path: Path) -> None:
-    def broken(configurations: Sequence[Atoms]) -> list[Answer]:  # noqa: ARG001
+    def broken(configurations: Sequence[Atoms]) -> list[Answer]:
         raise PotentialError("springs", "ran out of memory", "buy more")
 
     with pytest.raises(PotentialError, match="ran out of memory"):

@@ -62,6 +62,11 @@ def slow_emt(seconds: float) -> EMT:
     return Slow()
 
 
+def sometimes_slow_emt() -> EMT:
+    """EMT that takes its time where there is a file ``slow`` in the current directory."""
+    return slow_emt(0.01 if Path("slow").exists() else 0.0)
+
+
 def logging_emt(log: str) -> EMT:
     """EMT that appends a digest of the positions to `log`.
 

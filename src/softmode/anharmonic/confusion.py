@@ -156,7 +156,11 @@ def _called_less_stable(table: FloatArray) -> FloatArray:
 
 
 def confusion_matrix(
-    reference_sigma: ArrayLike, model_sigma: ArrayLike, failed: ArrayLike | None = None
+    reference_sigma: ArrayLike,
+    model_sigma: ArrayLike,
+    failed: ArrayLike | None = None,
+    *,
+    collapsed: ArrayLike | None = None,
 ) -> ConfusionMatrix:
     """Confusion matrix of two sets of scores.
 
@@ -165,7 +169,10 @@ def confusion_matrix(
     reference_sigma, model_sigma : (n_materials,) array
         Mean over frames of ``σ(t)`` of the same materials.
     failed : (n_materials,) array of bool, optional
-        Materials on which the model failed; those with a model score that is not finite always count as such.
+        Materials on which the model failed; those with a model score that is not finite always count as such,
+        unless they collapsed.
+    collapsed : (n_materials,) array of bool, optional
+        Materials that the model's own dynamics takes apart: it calls them unstable, whatever their score.
 
     Raises
     ------
@@ -174,10 +181,12 @@ def confusion_matrix(
     """
     reference, model = np.asarray(reference_sigma, float), np.asarray(model_sigma, float)
     lost = np.zeros(reference.shape, bool) if failed is None else np.asarray(failed, bool)
-    if not (reference.ndim == 1 and reference.shape == model.shape == lost.shape):
+    apart = np.zeros(reference.shape, bool) if collapsed is None else np.asarray(collapsed, bool)
+    if not (reference.ndim == 1 and reference.shape == model.shape == lost.shape == apart.shape):
         raise ValueError(
             f"scores of shapes {reference.shape}, {model.shape}, {lost.shape} are not of the same materials"
         )
+    model = np.where(apart & ~lost, 2.0, model)  # any score of the last class
     if not np.isfinite(reference).all():
         raise ValueError("a reference score is not finite")
     lost = lost | ~np.isfinite(model)

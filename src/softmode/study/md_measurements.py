@@ -24,7 +24,10 @@ from softmode.study.scoring import Side, mode_results, scored
 FloatArray = NDArray[np.float64]
 
 #: Class of a crystal that its own dynamics does not keep.
-UNSTABLE = CLASSES[-1]
+_UNSTABLE_VALUES: dict[str, Any] = {
+    "sigma_model_only_class": CLASSES[-1],
+    **{f"sigma_model_only_p_{name}": float(name == CLASSES[-1]) for name in CLASSES},
+}
 
 _TRACES = (
     "steps",
@@ -130,7 +133,7 @@ def model_only(context: CellContext) -> Result:
     """σ⁽²⁾ of the potential on its own dynamics, with its own force constants.
 
     Frames of the first ``discard`` steps of each replica are left out. Where a replica lost the crystal, σ of
-    the frames before is given all the same, but the class is that of an unstable crystal.
+    the frames before is given all the same, but the class is that of an unstable crystal, for certain.
     """
     run = context.records["md"]
     crystal = model_crystal(context, context.records["displaced_forces_for_dynamics"])
@@ -148,7 +151,7 @@ def model_only(context: CellContext) -> Result:
                 **common,
                 "sigma_model_only_mean_t": None,
                 "sigma_model_only_overall": None,
-                "model_only_class": UNSTABLE,
+                **_UNSTABLE_VALUES,
                 "model_only_notes": notes,
                 "model_only_interval_note": "no frames",
             }
@@ -170,7 +173,7 @@ def model_only(context: CellContext) -> Result:
             **common,
             **result.values,
             **modes.values,
-            "model_only_class": UNSTABLE if collapsed else result.values["sigma_model_only_class"],
+            **(_UNSTABLE_VALUES if collapsed else {}),
             "model_only_notes": notes,
             "model_only_interval_note": result.note,
         },

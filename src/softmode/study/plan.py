@@ -10,7 +10,7 @@ from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.study import md_measurements, measurements, model_measurements, sigma_measurements
 from softmode.study.context import CellContext, Result
 from softmode.study.records import digest_of
-from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
+from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, SelfConsistentSampling
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class CellIdentity:
         The study's way of drawing thermal samples.
     md : DynamicsSettings
         The study's molecular dynamics.
+    self_consistent : SelfConsistentSampling
+        How self-consistent samples are drawn.
     """
 
     structure: str
@@ -44,6 +46,7 @@ class CellIdentity:
     seed: int
     one_shot: OneShotSettings = field(default_factory=OneShotSettings)
     md: DynamicsSettings = field(default_factory=DynamicsSettings)
+    self_consistent: SelfConsistentSampling = field(default_factory=SelfConsistentSampling)
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,24 @@ MEASUREMENTS: dict[str, Measurement] = {
             requires=("displaced_forces_for_dynamics", "thermal_forces"),
         ),
         Measurement(
+            "self_consistent_forces",
+            1,
+            lambda cell: {
+                "self_consistent": cell.self_consistent.model_dump(mode="json"),
+                "symmetrise": cell.protocol.symmetrise,
+                "seed": cell.seed,
+            },
+            model_measurements.self_consistent_forces,
+            requires=("displaced_forces_for_dynamics",),
+        ),
+        Measurement(
+            "self_consistent",
+            1,
+            lambda cell: {"symmetrise": cell.protocol.symmetrise, "seed": cell.seed},
+            model_measurements.self_consistent,
+            requires=("displaced_forces_for_dynamics", "self_consistent_forces"),
+        ),
+        Measurement(
             "md",
             1,
             _md_inputs,
@@ -240,7 +261,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         ),
         Measurement(
             "model_only",
-            1,
+            2,
             _model_only_inputs,
             md_measurements.model_only,
             requires=("displaced_forces_for_dynamics", "md"),

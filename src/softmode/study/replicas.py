@@ -83,7 +83,7 @@ def starts(context: CellContext, crystal: ModelCrystal) -> list[Start]:
     thermal = dy.ThermalSettings(temperature=settings.temperature)
     samples = [dy.random_samples(modes, thermal, 1, seed).displacements[0] for seed in seeds]
     return [
-        Start(rest + sample, "thermally displaced supercell", None, seed)
+        Start(rest + sample, "thermal displacements", None, seed)
         for sample, seed in zip(samples, seeds, strict=True)
     ]
 
@@ -182,13 +182,15 @@ def _remembered_starts(context: CellContext, crystal: ModelCrystal) -> list[Star
     wanted = starts(context, crystal)
     if context.partial is None:
         return wanted
-    known = context.partial.load(0)
-    if known is None or known["positions"].shape != (len(wanted), *wanted[0].positions.shape):
-        context.partial.save(0, {"positions": np.array([start.positions for start in wanted])})
-        return wanted
+    known = (context.partial.load(0) or {}).get("positions")
+    if known is None or known.shape[1:] != wanted[0].positions.shape:
+        known = np.empty((0, *wanted[0].positions.shape))
+    if len(known) < len(wanted):
+        known = np.array([*known, *(start.positions for start in wanted[len(known) :])])
+        context.partial.save(0, {"positions": known})
     return [
         Start(positions, start.origin, start.frame, start.seed)
-        for positions, start in zip(known["positions"], wanted, strict=True)
+        for positions, start in zip(known, wanted, strict=False)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from softmode.anharmonic.classes import CLASSES
 from softmode.anharmonic.confusion import ConfusionMatrix, confusion_matrix, with_intervals
 from softmode.study.results import FAILED, OK, best_median_worst, done
 
-#: Approaches that are compared with the reference in confusion matrices (paper Fig. 3).
+#: Approaches that are compared with the reference in confusion matrices (paper Fig. 3 and 4), and the
+#: measurement each comes from.
+MEASURED_BY = {"phi_ref": "sigma", "phi_model": "sigma", "model_only": "model_only"}
+#: Those on the reference's own configurations.
 COMPARED = ("phi_ref", "phi_model")
 #: In place of a group: all materials.
 ALL = "all"
@@ -27,9 +31,35 @@ def reference_sigma(table: pd.DataFrame) -> dict[str, float]:
     return dict(zip(first["material"], first["sigma_reference_mean_t"].astype(float), strict=True))
 
 
-def compared_sigma(
-    table: pd.DataFrame, potential: str, approach: str, group: str = ALL
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+def compared_approaches(table: pd.DataFrame) -> tuple[str, ...]:
+    """Approaches of which a study has anything to compare with the reference."""
+    return tuple(name for name, measurement in MEASURED_BY.items() if f"{measurement}_state" in table)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """σ of reference and potential over materials.
+
+    Parameters
+    ----------
+    reference, model : (n,) arrays
+        ⟨σ(t)⟩_t; the model's is NaN where it failed.
+    failed : (n,) bool array
+        Cells that failed although the material's reference σ is known.
+    collapsed : (n,) bool array
+        Cells whose own dynamics lost the crystal; their σ is that of the frames before, if there are any.
+    certain : (n,) bool array
+        Cells with intervals on both sides.
+    """
+
+    reference: NDArray[np.float64]
+    model: NDArray[np.float64]
+    failed: NDArray[np.bool_]
+    collapsed: NDArray[np.bool_]
+    certain: NDArray[np.bool_]
+
+
+def compared_sigma(table: pd.DataFrame, potential: str, approach: str, group: str = ALL) -> Compared:
     """σ of reference and potential over materials.
 
     Parameters
@@ -41,29 +71,43 @@ def compared_sigma(
         What is compared.
     group : str
         Materials of this group only.
-
-    Returns
-    -------
-    reference, model : (n,) arrays
-        ⟨σ(t)⟩_t; the model's is NaN where it failed.
-    failed : (n,) bool array
-        Cells that failed although the material's reference σ is known.
     """
     known = reference_sigma(table)
+    state = f"{MEASURED_BY[approach]}_state"
     rows = table[(table["potential"] == potential) & table["material"].isin(known)]
     rows = rows if group == ALL else rows[rows["group"] == group]
-    failed = (rows["sigma_state"] == FAILED).to_numpy(bool)
-    finished = (rows["sigma_state"] == OK).to_numpy(bool)
-    rows, failed = rows[finished | failed], failed[finished | failed]
-    reference = np.array([known[name] for name in rows["material"]], dtype=np.float64)
-    column = f"sigma_{approach}_mean_t"
-    model = rows[column].to_numpy(float) if column in rows else np.full(len(rows), np.nan)
-    return reference, model, failed
+    rows = rows[rows[state].isin([OK, FAILED])] if state in rows else rows.iloc[:0]
+    failed = (rows[state] == FAILED).to_numpy(bool) if state in rows else np.zeros(0, bool)
+    lost = _column(rows, "md_collapsed") == 1.0 if approach == "model_only" else np.zeros(len(rows), bool)
+    with_interval = _with_interval(table)
+    return Compared(
+        reference=np.array([known[name] for name in rows["material"]], dtype=np.float64),
+        model=_column(rows, f"sigma_{approach}_mean_t"),
+        failed=failed,
+        collapsed=lost & ~failed,
+        certain=np.array([name in with_interval for name in rows["material"]], dtype=bool)
+        & np.isfinite(_column(rows, f"sigma_{approach}_mean_t_low")),
+    )
+
+
+def _column(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """A column as numbers, NaN where there is none."""
+    if name not in rows:
+        return np.full(len(rows), np.nan)
+    return np.asarray(pd.to_numeric(rows[name], errors="coerce"), dtype=np.float64)
+
+
+def _with_interval(table: pd.DataFrame) -> set[str]:
+    """Materials whose reference σ has an interval."""
+    if "sigma_reference_mean_t_low" not in table:
+        return set()
+    return set(table.loc[table["sigma_reference_mean_t_low"].notna(), "material"])
 
 
 def confusion(table: pd.DataFrame, potential: str, approach: str, group: str = ALL) -> ConfusionMatrix:
     """Confusion matrix of a potential and approach; arguments as for :func:`compared_sigma`."""
-    return confusion_matrix(*compared_sigma(table, potential, approach, group))
+    found = compared_sigma(table, potential, approach, group)
+    return confusion_matrix(found.reference, found.model, found.failed, collapsed=found.collapsed)
 
 
 def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -82,13 +126,18 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         groups = [ALL]
         if cells["group"].nunique() > 1:
             groups += [str(group) for group in cells["group"].unique()]
-        for approach in COMPARED:
+        for approach in compared_approaches(table):
             for group in groups:
                 matrix = confusion(table, str(potential), approach, group)
-                rows += [
-                    {"potential": potential, "approach": approach, "group": group} | figures
-                    for figures in _figures(matrix, seed)
-                ]
+                found = compared_sigma(table, str(potential), approach, group)
+                of_what = {
+                    "potential": potential,
+                    "approach": approach,
+                    "group": group,
+                    "n_collapsed": int(found.collapsed.sum()),
+                    "n_without_interval": int((~found.certain & ~found.failed & ~found.collapsed).sum()),
+                }
+                rows += [of_what | figures for figures in _figures(matrix, seed)]
     return pd.DataFrame(rows)
 
 

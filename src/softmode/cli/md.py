@@ -1,0 +1,257 @@
+"""``softmode md``: molecular dynamics of a potential, and how anharmonic and stable the crystal is in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+from pydantic import ValidationError
+from rich.table import Table
+
+from softmode.cli.console import err, out, progress
+from softmode.datasets import align_trajectory, open_reference, read_trajectory, supercell_of
+from softmode.datasets.structure_files import is_structure_file
+from softmode.datasets.structure_options import StructureOptions
+from softmode.datasets.structures import load_file
+from softmode.dynamics import export_ase
+from softmode.errors import SettingsError
+from softmode.harmonic.protocol import named_protocol
+from softmode.material import Material
+from softmode.potentials import PotentialSettings, resolve
+from softmode.study.md_one_off import MDOneOff, run_dynamics
+from softmode.study.sampling_settings import DynamicsSettings, with_named_dynamics
+from softmode.study.settings import explain
+
+
+def _material(what: str, supercell: str | None) -> Material:
+    """The crystal: a reference as it is, or a structure file with a supercell."""
+    path = Path(what)
+    if not is_structure_file(path):
+        if supercell is not None:
+            raise SettingsError(
+                "--supercell", f"{what} brings its own supercell", "Leave it away, or give a structure file"
+            )
+        return open_reference(what)
+    return load_file(path, StructureOptions.create(supercell_matrix=_integers(supercell)))
+
+
+def _integers(text: str | None) -> list[int] | None:
+    try:
+        return None if text is None else [int(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        raise SettingsError(
+            "--supercell", f"{text!r} is not made of integers", "Give three or nine, as '2 2 2'"
+        ) from None
+
+
+def _settings(protocol: str, given: dict[str, Any]) -> DynamicsSettings:
+    changes = {name: value for name, value in given.items() if value is not None}
+    try:
+        return DynamicsSettings.model_validate(with_named_dynamics(protocol, changes))
+    except ValidationError as error:
+        raise SettingsError("softmode md", explain(error), "Correct the option") from error
+
+
+def _json(result: MDOneOff) -> dict[str, Any]:
+    md, own = result.md.values, result.model_only.values
+    low, high = own.get("sigma_model_only_mean_t_low"), own.get("sigma_model_only_mean_t_high")
+    return {
+        "material": result.material.name,
+        "formula": result.material.formula,
+        "potential": result.potential,
+        "settings": result.settings.model_dump(mode="json"),
+        "status": md["md_status"],
+        "reason": md["md_reason"],
+        "temperature_K": md["md_temperature_K"],
+        "sampled_temperature_K": md["md_sampled_temperature_K"],
+        "replicas": md["md_replicas"],
+        "sigma": own["sigma_model_only_mean_t"],
+        "sigma_ci95": [low, high] if low is not None else None,
+        "sigma_overall": own["sigma_model_only_overall"],
+        "class": own["sigma_model_only_class"],
+        "class_probability": {
+            name: own[f"sigma_model_only_p_{name}"] for name in ("weak", "strong", "unstable")
+        },
+        "n_frames": own["model_only_n_frames"],
+        "n_effective": own.get("sigma_model_only_n_effective"),
+        "interval_reliable": own.get("sigma_model_only_interval_reliable"),
+        "notes": [
+            *own["model_only_notes"],
+            *([own["model_only_interval_note"]] if own["model_only_interval_note"] else []),
+        ],
+        "trajectories": [run.source for run in result.runs],
+    }
+
+
+def _replica_table(content: dict[str, Any]) -> Table:
+    table = Table(
+        title=f"{content['formula']} × {content['potential']}, {content['settings']['thermostat']}, "
+        f"{content['settings']['temperature']:g} K",
+        title_justify="left",
+    )
+    for name in ("replica", "start", "status", "frames", "temperature, K", "energy drift, meV/atom/ps"):
+        table.add_column(name, overflow="fold")
+    for index, replica in enumerate(content["replicas"]):
+        lost = replica["status"] == "collapsed"
+        drift, mean = replica["energy_drift"], replica["temperature_K"]
+        table.add_row(
+            str(index),
+            replica["start"],
+            f"[red]collapsed at step {replica['last_step']}[/red]" if lost else replica["status"],
+            str(replica["n_frames"]),
+            "–" if mean is None else f"{mean:.0f} ± {replica['temperature_error_K']:.0f}",
+            "–" if drift is None else f"{drift['slope']:+.2g} ± {drift['standard_error']:.1g}",
+        )
+    return table
+
+
+def _score_line(content: dict[str, Any]) -> str:
+    if content["sigma"] is None:
+        return f"class {content['class']}: the crystal is lost before there is a frame"
+    interval = content["sigma_ci95"]
+    within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "no interval"
+    if interval and not content["interval_reliable"]:
+        within += ", of too few independent frames to rely on"
+    chances = content["class_probability"]
+    named = [f"{name} {100 * chance:.0f} %" for name, chance in chances.items() if chance is not None]
+    before = " (frames before the collapse)" if content["status"] == "collapsed" else ""
+    return f"⟨σ(t)⟩ {content['sigma']:.4f}{before}   {within}\nclass {content['class']}" + (
+        f"   ({', '.join(named)})" if named else ""
+    )
+
+
+def _warnings(content: dict[str, Any]) -> list[str]:
+    own = [
+        f"replica {index}: {text}"
+        for index, replica in enumerate(content["replicas"])
+        for text in [*replica["warnings"], *replica["notes"]]
+    ]
+    return list(dict.fromkeys([*own, *content["notes"]]))
+
+
+def md(
+    crystal: Annotated[
+        str,
+        typer.Argument(
+            help="Structure file (CIF, POSCAR …), a reference as of `softmode phonons`, or 'example'."
+        ),
+    ],
+    *,
+    potential: Annotated[
+        str, typer.Option(help="Name of `softmode potentials`, a .model file, or module:factory.")
+    ],
+    protocol: Annotated[
+        str, typer.Option(help="'default' (Langevin) or 'yang2026' (Andersen, raw force constants).")
+    ] = "default",
+    thermostat: Annotated[
+        Literal["langevin", "andersen", "nose-hoover"] | None,
+        typer.Option(help="Default: that of the protocol.", show_default=False),
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of each run. Default: 2000.", show_default=False)
+    ] = None,
+    timestep: Annotated[float, typer.Option(help="fs.")] = 1.0,
+    sample_every: Annotated[
+        int | None, typer.Option(help="Record every n-th step. Default: the protocol's.", show_default=False)
+    ] = None,
+    discard: Annotated[
+        int | None,
+        typer.Option(help="Steps left out of σ. Default: 10 %, none in yang2026.", show_default=False),
+    ] = None,
+    replicas: Annotated[int, typer.Option(help="Independent runs.")] = 2,
+    trajectory: Annotated[
+        list[Path] | None,
+        typer.Option(help="Start in random frames of these instead of thermally displaced supercells."),
+    ] = None,
+    supercell: Annotated[
+        str | None, typer.Option(help="Of a structure file: three or nine integers, as '2 2 2'.")
+    ] = None,
+    relax: Annotated[
+        bool, typer.Option("--relax", help="Relax with the potential first, symmetry kept.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of starts, velocities and thermostat.")] = 2026,
+    dtype: Annotated[str | None, typer.Option(help="'float32' or 'float64'.")] = None,
+    device: Annotated[str, typer.Option(help="'cpu' or 'cuda'.")] = "cpu",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the trajectories. Default: md/<crystal>_<potential>.", show_default=False
+        ),
+    ] = None,
+    file_format: Annotated[
+        Literal["h5", "traj"],
+        typer.Option("--format", help="h5: HDF5 after H5MD, in pieces; traj: ASE's format besides."),
+    ] = "h5",
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Molecular dynamics of a potential alone: does the crystal survive, and how anharmonic is it?
+
+    Interrupt it at any time and run the same command to go on; with more steps a finished run is continued.
+    """
+    settings = _settings(
+        protocol,
+        {
+            "thermostat": thermostat,
+            "temperature": temperature,
+            "steps": steps,
+            "timestep": timestep,
+            "sample_every": sample_every,
+            "discard": discard,
+            "replicas": replicas,
+        },
+    )
+    changes: dict[str, object] = {"relax": True} if relax else {}
+    harmonic = named_protocol(protocol, **changes)
+    material = _material(crystal, supercell)
+    frames = None
+    if trajectory:
+        read = read_trajectory(trajectory)
+        frames = align_trajectory(read, supercell_of(material), read.source)
+    resolved = resolve(PotentialSettings(name=potential, dtype=dtype, device=device))
+    folder = output or Path("md") / _file_name(f"{material.name}_{potential}")
+    done = np.zeros(replicas, int)
+    with progress() as bar:
+        task = bar.add_task("steps", total=replicas * settings.steps)
+
+        def advance(replica: int, step: int) -> None:
+            done[replica] = step
+            bar.update(task, completed=int(done.sum()))
+
+        result = run_dynamics(
+            material,
+            resolved,
+            settings,
+            folder,
+            protocol=harmonic,
+            trajectory=frames,
+            seed=seed,
+            advance=advance,
+        )
+    if file_format == "traj":
+        for index, run in enumerate(result.runs):
+            export_ase(run, folder / f"replica_{index}.traj")
+    _say(_json(result), folder, as_json=as_json)
+
+
+def _say(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+    for warning in _warnings(content):
+        err.print(warning, highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
+        return
+    out.print(_replica_table(content))
+    out.print(_score_line(content), highlight=False)
+    out.print(f"trajectories  {folder}", highlight=False, soft_wrap=True)
+
+
+def _file_name(text: str) -> str:
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the command."""
+    app.command("md", rich_help_panel=panel)(md)
