@@ -33,7 +33,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 #: Memory of one of the arrays that a batch of pairs works on, bytes; it should stay in a core's own cache.
-_BATCH_BYTES = 400_000
+_BATCH_BYTES = 800_000
 _MAX_SWEEPS = 200
 #: Squared length below which the rest of a deviation is multiplied in single precision: an error of 1e-13.
 _TAIL = 2e-6
@@ -150,7 +150,7 @@ class CrystalMatcher:
         scaled_table = (frames.table / alpha)[np.ix_(self._element, self._element)]
         self._small_table = scaled_table.astype(self.dtype)
         self.largest_exponent = self._deviation_bound() / alpha
-        self.tolerance = tolerance or (1e-9 + 1e-6 * min(1.0, self.largest_exponent) if single else 1e-12)
+        self.tolerance = tolerance or (max(1e-9, 1e-4 * frames.deviations) if single else 1e-12)
         indicator = np.broadcast_to(
             self._indicator.astype(self.dtype), (frames.n_frames, frames.n_atoms, n_elements)
         )
@@ -232,17 +232,17 @@ class CrystalMatcher:
         )
 
     def _workspace(self, n_pairs: int) -> list[NDArray[Any]]:
-        """Arrays (n_atoms, n_pairs, n_atoms) of the calling thread, used over and over."""
+        """Arrays (n_pairs, n_atoms, n_atoms) of the calling thread, used over and over."""
         n = self.frames.n_atoms
         buffers = getattr(self._local, "buffers", None)
         if buffers is None:
             size = n * self.batch * n
             dtypes = [self.dtype] * 3 + [np.dtype(np.float32)] * (self._tail is not None)
             buffers = self._local.buffers = [np.empty(size, dtype) for dtype in dtypes]
-        return [buffer[: n * n_pairs * n].reshape(n, n_pairs, n) for buffer in buffers]
+        return [buffer[: n_pairs * n * n].reshape(n_pairs, n, n) for buffer in buffers]
 
     def _exponents(self, row: int, columns: slice | IntArray, work: list[NDArray[Any]]) -> None:
-        """``δ_ij/α`` as (n_atoms, n_pairs, n_atoms), into the first array: products of large matrices."""
+        """``δ_ij/α`` as (n_pairs, j, i), into the first array: products of tall matrices with small ones."""
         frames, head = self.frames, self._head
         left = np.concatenate(
             [
@@ -254,11 +254,11 @@ class CrystalMatcher:
         )
         left *= self.dtype.type(1.0 / self.alpha)
         right = self._right[columns].reshape(-1, left.shape[1])
-        np.matmul(left, right.T, out=work[0].reshape(frames.n_atoms, -1))
+        np.matmul(right, left.T, out=work[0].reshape(-1, frames.n_atoms))
         if self._tail is not None:
             left = self._tail[row] * np.float32(1.0 / self.alpha)
             right = self._tail[columns].reshape(-1, left.shape[1])
-            np.matmul(left, right.T, out=work[3].reshape(frames.n_atoms, -1))
+            np.matmul(right, left.T, out=work[3].reshape(-1, frames.n_atoms))
             work[0] += work[3]
 
     def _batch(self, row: int, columns: IntArray) -> Matches:
@@ -269,13 +269,13 @@ class CrystalMatcher:
         chosen = slice(int(columns[0]), int(columns[-1]) + 1) if contiguous else columns
         self._exponents(row, chosen, work)
         np.expm1(exponents, out=small)
-        small *= self._small_weights[:, None, :]
-        by_pair = small.transpose(1, 0, 2)
+        small *= self._small_weights
+        by_pair = small.transpose(0, 2, 1)
         v = np.repeat(base.factors[self._element][None], len(columns), axis=0)
         sweeps = 0
         while True:
             u = 1.0 / (n * (v @ self._weights + _times(by_pair, v.astype(dtype))))
-            column_sums = n * (u @ self._weights + _times(by_pair.transpose(0, 2, 1), u.astype(dtype)))
+            column_sums = n * (u @ self._weights + _times(small, u.astype(dtype)))
             # The rows are met, so this is all that is missing. Its sum over an element is what the element
             # lacks in weight, exactly: no other average would do, for it may be multiplied by thousands.
             met = v * column_sums
@@ -303,11 +303,11 @@ class CrystalMatcher:
     ) -> FloatArray:
         """``Σ P_ij C_ij - K_0`` from ``P = u (G + H) v``, ``C = S + α ε``: S G apart, the rest is small."""
         base, table, counts = self.base, self.frames.table, self.frames.counts
-        np.add(exponents, self._small_table[:, None, :], out=rest)
+        np.add(exponents, self._small_table, out=rest)
         rest *= small
-        exponents *= self._small_weights[:, None, :]
+        exponents *= self._small_weights
         rest += exponents
-        weighted = _times(rest.transpose(1, 0, 2), v.astype(self.dtype))
+        weighted = _times(rest.transpose(0, 2, 1), v.astype(self.dtype))
         deviation = self.alpha * np.einsum("bi,bi->b", u, weighted, dtype=np.float64)
         # With U = U_0 (1 + x), V = V_0 (1 + y) the table's share is K_0 + Σ (x + y + x y): nothing cancels.
         share = counts * base.factors

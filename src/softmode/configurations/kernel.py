@@ -456,7 +456,7 @@ def definiteness(dissimilarities: FloatArray) -> Definiteness:
     """Eigenvalues of the centred kernel: the regularised match is not a positive definite kernel by proof."""
     eigenvalues = np.linalg.eigvalsh(centred(dissimilarities))
     total = float(np.abs(eigenvalues).sum())
-    negative = float(-eigenvalues[eigenvalues < 0.0].sum())
+    negative = float(np.maximum(-eigenvalues, 0.0).sum())
     return Definiteness(float(eigenvalues[0]), negative / total if total > 0.0 else 0.0)
 
 

@@ -13,8 +13,8 @@ of a cloud in feature space; MMD² is given relative to that, too.
 chance) to 1 (always).
 
 Frames of a run are correlated: neighbours in time are neighbours in feature space, whatever the distribution.
-Runs are therefore cut into blocks of several correlation times. Pairs within a block are not counted, and for
-the significance whole blocks are relabelled, all frames of a block together. The true labelling counts as one
+Runs are therefore cut into blocks of several correlation times. Pairs within a block or in blocks next to each
+other are not counted, and for the significance whole blocks are relabelled, all frames of a block together. The true labelling counts as one
 of them, so that no p-value is zero (B. Phipson & G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 9, 39 (2010)).
 """
 
@@ -39,6 +39,8 @@ IntArray = NDArray[np.int64]
 _N_COMPONENTS = 4
 #: So many ways to relabel blocks, or fewer, are all gone through.
 _ENUMERATE = 5000
+#: With fewer blocks of a cloud there may be no two that are not next to each other.
+_FEWEST_BLOCKS = 3
 #: Fewer blocks of a cloud than this cannot tell much.
 RELIABLE_BLOCKS = 4
 
@@ -50,13 +52,13 @@ class Discrepancy:
     Attributes
     ----------
     unbiased : float
-        Estimate from pairs of different blocks only; scatters about zero for equal distributions, and may be
+        Estimate from pairs of frames that are far apart in time; scatters about zero for equal distributions, and may be
         negative.
     biased : float
         The same with all pairs, never negative: the squared distance between the centres of the frames as
         they are.
     within : float
-        Mean variance of the two clouds in feature space, from pairs of different blocks.
+        Mean variance of the two clouds in feature space, from the same pairs.
     p_value : float
         Probability of an `unbiased` as large if the blocks were of one distribution; NaN where there are too
         few blocks to relabel.
@@ -187,9 +189,10 @@ def overlap(
     n_first = int(blocks[n[0] - 1]) + 1
     n_blocks = (n_first, int(blocks[-1]) + 1 - n_first)
     labels = relabellings(n_blocks, n_permutations, np.random.default_rng(seed))
-    usable = min(n_blocks) >= 2
-    discrepancy = _discrepancy(dissimilarities, blocks, labels, usable)
-    neighbours = _neighbour_score(dissimilarities, blocks, labels, n_neighbours, usable)
+    usable = min(n_blocks) >= _FEWEST_BLOCKS
+    near = _near_blocks(blocks, runs, length)
+    discrepancy = _discrepancy(dissimilarities, blocks, near, labels, usable)
+    neighbours = _neighbour_score(dissimilarities, blocks, near, labels, n_neighbours, usable)
     return Overlap(
         discrepancy=discrepancy,
         neighbours=neighbours,
@@ -271,8 +274,24 @@ def _block_sums(values: FloatArray, blocks: IntArray) -> FloatArray:
     return np.asarray(np.add.reduceat(np.add.reduceat(values, starts, axis=0), starts, axis=1))
 
 
+def _near_blocks(blocks: IntArray, runs: Sequence[int], length: int) -> NDArray[np.bool_]:
+    """Pairs of blocks whose frames remember each other: a block and itself, and its neighbours in the run.
+
+    Means of neighbouring blocks of five correlation times still correlate by a tenth, which is enough to find
+    differences that are none twice as often as it should be. Blocks of a single frame are independent.
+    """
+    run = np.repeat(np.arange(len(runs)), runs)[np.flatnonzero(np.diff(blocks, prepend=-1))]
+    number = np.arange(len(run))
+    apart = np.abs(number[:, None] - number)
+    return np.asarray((apart == 0) | ((apart == 1) & (run[:, None] == run) & (length > 1)))
+
+
 def _discrepancy(
-    dissimilarities: FloatArray, blocks: IntArray, labels: NDArray[np.bool_], usable: bool
+    dissimilarities: FloatArray,
+    blocks: IntArray,
+    near: NDArray[np.bool_],
+    labels: NDArray[np.bool_],
+    usable: bool,
 ) -> Discrepancy:
     sums = _block_sums(dissimilarities, blocks)
     sizes = np.bincount(blocks).astype(np.float64)
@@ -282,9 +301,9 @@ def _discrepancy(
     if not usable:
         unbiased, within = _centre_distance(*_without_frames(dissimilarities, labels[0], blocks))
         return Discrepancy(float(unbiased[0]), float(biased), float(within[0]), math.nan)
-    np.fill_diagonal(sums, 0.0)
+    sums[near] = 0.0
     pairs = np.outer(sizes, sizes)
-    np.fill_diagonal(pairs, 0.0)
+    pairs[near] = 0.0
     statistic, within = _mean_differences(sums, pairs, first, second)
     return Discrepancy(float(statistic[0]), float(biased), float(within[0]), _p_value(statistic))
 
@@ -320,17 +339,18 @@ def _mean_differences(
 def _neighbour_score(
     dissimilarities: FloatArray,
     blocks: IntArray,
+    near: NDArray[np.bool_],
     labels: NDArray[np.bool_],
     n_neighbours: int,
     usable: bool,
 ) -> NeighbourScore:
     n_frames, n_blocks = len(blocks), int(blocks[-1]) + 1
     sizes = np.bincount(blocks)
-    foreign = n_frames - int(sizes.max()) if usable else n_frames - 1
+    foreign = n_frames - int((near @ sizes).max()) if usable else n_frames - 1
     k = max(1, min(n_neighbours, foreign))
     links = np.zeros((n_blocks, n_blocks))
     for frame in range(n_frames):
-        others = blocks != blocks[frame] if usable else np.arange(n_frames) != frame
+        others = ~near[blocks[frame], blocks] if usable else np.arange(n_frames) != frame
         candidates = np.flatnonzero(others)
         nearest = candidates[np.argpartition(dissimilarities[frame, candidates], k - 1)[:k]]
         np.add.at(links[blocks[frame]], blocks[nearest], 1.0)
@@ -338,19 +358,25 @@ def _neighbour_score(
     second = 1.0 - first
     own = np.einsum("pi,pi->p", first @ links, first) + np.einsum("pi,pi->p", second @ links, second)
     shares = own / (n_frames * k)
-    expected = _chance(sizes, first, second, usable)
+    expected = _chance(sizes, near, first, second, usable)
     # Labellings differ in what is expected where blocks differ in length.
     p_value = _p_value(shares - expected) if usable else math.nan
     return NeighbourScore(float(shares[0]), float(expected[0]), p_value, k)
 
 
-def _chance(sizes: IntArray, first: FloatArray, second: FloatArray, usable: bool) -> FloatArray:
-    """Share of own neighbours if each were drawn at random from the frames of other blocks."""
+def _chance(
+    sizes: IntArray, near: NDArray[np.bool_], first: FloatArray, second: FloatArray, usable: bool
+) -> FloatArray:
+    """Share of own neighbours if each were drawn at random from the frames that are looked at."""
     size = sizes.astype(np.float64)
-    total = size.sum()
-    left_out = size if usable else np.ones_like(size)
     share = np.zeros(len(first))
     for label in (first, second):
-        own = label @ size
-        share += np.einsum("pi,pi->p", label, size * (own[:, None] - left_out) / (total - left_out))
-    return np.asarray(share / total)
+        own = (label @ size)[:, None]
+        if usable:
+            own = own - (label * size) @ near
+            all_ = size.sum() - near @ size
+        else:
+            own = own - 1.0
+            all_ = size.sum() - 1.0
+        share += np.einsum("pi,pi->p", label, size * own / all_)
+    return np.asarray(share / size.sum())

@@ -7,9 +7,9 @@ all frames span few dimensions to any precision that matters. With ``x_i = m_a +
     C_ij = x_i·x_j' = m_a·m_b + z_i·m_b + m_a·z_j' + z_i·z_j'
 
 the first term is a small table, the next two are numbers per atom and element, computed with the full
-vectors, and only the last needs the product over features, for which the `z` are projected on their leading principal
-directions. What the projection loses of an atom, ``r_i = |z_i - projected|²``, is computed for every atom of
-every frame. By the Cauchy-Schwarz inequality no similarity is wrong by more than ``sqrt(r_i r_j')``; and as
+vectors, and only the last needs the product over features, for which the `z` are projected on their leading
+principal directions. What the projection loses of an atom, ``r_i = |z_i - projected|²``, is computed for every
+atom of every frame. By the Cauchy-Schwarz inequality no similarity is wrong by more than ``sqrt(r_i r_j')``; and as
 the weights of a match add up to ``1/n`` over each row and column, the similarity of two frames is wrong by no
 more than ``sqrt(r r')``, where `r` is the mean of ``r_i`` over the frame's atoms.
 

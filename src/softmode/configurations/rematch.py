@@ -8,7 +8,8 @@ S. De, A. P. Bartók, G. Csányi and M. Ceriotti, Phys. Chem. Chem. Phys. 18, 13
 so ``P = diag(u) exp(-(1 - C)/α) diag(v)``. The scaling vectors come from Sinkhorn's iteration (M. Cuturi,
 NIPS 26, 2292 (2013)), kept in range by absorbing them into the exponent (B. Schmitzer, SIAM J. Sci. Comput.
 41, A1443 (2019)). Where that converges slowly - small α, or groups of environments that are far from each
-other - Newton steps on the concave dual function finish the work.
+other - Newton steps on the concave dual function finish the work; where they do not, α is lowered to the
+wanted value by halves.
 
 This is the solver for any similarities. :mod:`softmode.configurations.crystal_match` does frames of one
 crystal much faster, and falls back on this one.
@@ -86,20 +87,15 @@ def rematch(
     iterations = np.zeros(n_pairs, dtype=np.int64)
     violations = np.full(n_pairs, np.inf)
     active = np.arange(n_pairs)
-    newton = np.zeros(n_pairs, dtype=bool)
+    first = True
     while len(active):
-        done, used, left = state.sweep(active, _SWEEPS_FIRST, tolerance)
+        done, used, left = state.solve(active, tolerance)
         iterations[active] += used
         violations[active] = left
-        active = active[~done]
-        active = active[iterations[active] < max_iterations]
-        fresh = active[~newton[active]]
-        if len(fresh):
-            done, steps, left = state.newton(fresh, tolerance)
-            newton[fresh] = True
-            iterations[fresh] += steps
-            violations[fresh] = left
-            active = np.setdiff1d(active, fresh[done])
+        active = active[~done & (iterations[active] < max_iterations)]
+        if first and len(active):
+            iterations[active] += state.anneal(active, tolerance)
+        first = False
     plans = state.plans(np.arange(n_pairs))
     return Match(
         values=np.einsum("bij,bij->b", plans, c),
@@ -132,6 +128,34 @@ class _Potentials:
 
     def _violations(self, plans: FloatArray) -> FloatArray:
         return np.asarray(np.abs(plans.sum(axis=2) - 1.0 / self.n).sum(axis=1))
+
+    def solve(
+        self, pairs: NDArray[np.int64], tolerance: float
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], FloatArray]:
+        """Some sweeps, then Newton steps for the pairs that need them."""
+        done, sweeps, left = self.sweep(pairs, _SWEEPS_FIRST, tolerance)
+        used = np.full(len(pairs), sweeps, dtype=np.int64)
+        rest = np.flatnonzero(~done)
+        if len(rest):
+            done[rest], steps, left[rest] = self.newton(pairs[rest], tolerance)
+            used[rest] += steps
+        return done, used, left
+
+    def anneal(self, pairs: NDArray[np.int64], tolerance: float) -> NDArray[np.int64]:
+        """Start again from a larger weight of the entropy, halved until it is the wanted one."""
+        scaled = self.scaled[pairs]
+        halvings = int(np.ceil(np.log2(max(1.0, float(np.ptp(scaled)) / 10.0))))
+        used = np.zeros(len(pairs), dtype=np.int64)
+        warm = _Potentials(scaled / 2.0**halvings)
+        for level in range(halvings, 0, -1):
+            used += warm.solve(np.arange(len(pairs)), tolerance)[1]
+            potentials = 2.0 * warm.f
+            warm = _Potentials(scaled / 2.0 ** (level - 1))
+            warm.f = potentials
+            warm._match_columns(np.arange(len(pairs)))
+        self.f[pairs] = warm.f
+        self._match_columns(pairs)
+        return used
 
     def sweep(
         self, pairs: NDArray[np.int64], n_sweeps: int, tolerance: float

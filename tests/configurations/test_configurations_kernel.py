@@ -1,0 +1,282 @@
+"""The kernel matrix: its definition, its invariances, its blocks, its errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from scipy.spatial.transform import Rotation
+from wandering_crystal import wandering_crystal
+
+from softmode.configurations import (
+    ArrayFeatures,
+    FrameKernel,
+    KernelSettings,
+    SoapFeatures,
+    SoapSettings,
+    definiteness,
+    exact_dissimilarities,
+    fast_mode_error,
+    frame_kernel,
+    place_tile,
+    plan_tiles,
+    soap_features,
+)
+from softmode.configurations.kernel import CostModel, check_memory
+from softmode.errors import InputDataError
+from softmode.material import Trajectory
+
+FloatArray = NDArray[np.float64]
+SHORT = SoapSettings(r_cut=3.5, n_max=3, l_max=2, sigma=0.4)
+EXACT = KernelSettings(mode="exact")
+
+
+def dissimilarities(*trajectories: Trajectory, alpha: float = 1.0) -> FloatArray:
+    features = SoapFeatures(trajectories, SHORT)
+    kernel = frame_kernel(features, KernelSettings(mode="exact", alpha=alpha))
+    return kernel.matrix().dissimilarities
+
+
+def moved(trajectory: Trajectory, positions: FloatArray, lattice: FloatArray | None = None) -> Trajectory:
+    return replace(
+        trajectory,
+        positions=positions,
+        forces=np.zeros_like(positions),
+        run_lengths=(len(positions),),
+        lattice=trajectory.lattice if lattice is None else lattice,
+    )
+
+
+def test_soap_vectors_are_units_of_sorted_atoms() -> None:
+    trajectory = wandering_crystal(3, 0)
+    vectors = soap_features(trajectory, SHORT, threads=2)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), 1.0, atol=1e-14)
+    source = SoapFeatures((trajectory,), SHORT)
+    assert source.numbers.tolist() == [11] * 4 + [17] * 4
+    assert vectors.shape == (3, 8, source.n_features)
+    same = vectors[0] @ vectors[1].T
+    assert same[:4, :4].min() > same[:4, 4:].max(), "environments of one element resemble each other most"
+
+
+def test_frames_of_several_trajectories_are_counted_through() -> None:
+    one, two = wandering_crystal(3, 0), wandering_crystal(2, 1)
+    source = SoapFeatures((one, two), SHORT)
+    np.testing.assert_array_equal(source([4]), soap_features(two, SHORT)[[1]])
+    np.testing.assert_array_equal(
+        np.concatenate([v for _, v in source.blocks()])[:3], soap_features(one, SHORT)
+    )
+    with pytest.raises(IndexError):
+        source([5])
+    single = SoapFeatures((one, two), SHORT.model_copy(update={"dtype": "float32"}))
+    assert single([0]).dtype == np.float32
+
+
+@given(seed=st.integers(0, 10**6), alpha=st.sampled_from([1.0, 0.1, 0.01]))
+@settings(max_examples=12, deadline=None)
+def test_invariances(seed: int, alpha: float) -> None:
+    """Exchange of atoms, rotation, translation and wrapping of one of two frames leave K as it is."""
+    trajectory = wandering_crystal(2, seed)
+    rng = np.random.default_rng(seed)
+    one, other = (moved(trajectory, trajectory.positions[[k]]) for k in range(2))
+    order = rng.permutation(8)
+    turn = Rotation.random(random_state=seed).as_matrix()
+    positions = other.positions[:, order] + rng.uniform(-5, 5, 3)
+    scaled = positions @ np.linalg.inv(other.lattice)
+    wrapped = (scaled % 1.0) @ other.lattice
+    changed = replace(moved(other, wrapped @ turn, other.lattice @ turn), numbers=other.numbers[order])
+    plain, after = dissimilarities(one, other, alpha=alpha), dissimilarities(one, changed, alpha=alpha)
+    assert plain[0, 1] > 1e-7
+    np.testing.assert_allclose(after, plain, rtol=1e-5)
+    np.testing.assert_allclose(dissimilarities(other, changed, alpha=alpha), 0.0, atol=1e-11)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    alpha=st.sampled_from([10.0, 1.0, 0.1, 0.01]),
+    amplitude=st.floats(0.02, 0.4),
+    mode=st.sampled_from(["fast", "exact"]),
+)
+@settings(max_examples=15, deadline=None)
+def test_symmetric_one_on_the_diagonal_and_positive(
+    seed: int, alpha: float, amplitude: float, mode: str
+) -> None:
+    features = SoapFeatures((wandering_crystal(12, seed, amplitude=amplitude),), SHORT)
+    kernel = frame_kernel(features, KernelSettings.model_validate({"alpha": alpha, "mode": mode}), threads=2)
+    result = kernel.matrix()
+    np.testing.assert_array_equal(result.values, result.values.T)
+    np.testing.assert_array_equal(np.diag(result.values), 1.0)
+    assert result.dissimilarities[~np.eye(12, dtype=bool)].min() > 0.0
+    assert definiteness(result.dissimilarities).negative_share < 1e-3
+    exact = exact_dissimilarities(features(range(12)), alpha)
+    limit = 1e-2 if mode == "fast" else 1e-5
+    assert np.abs(result.dissimilarities - exact).max() < limit * result.spread
+
+
+def test_negative_eigenvalues_are_reported() -> None:
+    """Four points on a cycle whose opposite ones are too far apart for any space."""
+    cycle = np.array([[0, 1, 9, 1], [1, 0, 1, 9], [9, 1, 0, 1], [1, 9, 1, 0]]) * 1e-5
+    found = definiteness(cycle)
+    # Circulant: eigenvalues of the centred kernel are those of -d but for the constant vector.
+    assert found.lowest == pytest.approx(-(9 - 2) * 1e-5)
+    assert found.negative_share == pytest.approx(7 / 25)
+
+
+def test_fast_mode_in_frames_at_300_k(perovskite_frames: ArrayFeatures) -> None:
+    fast = frame_kernel(perovskite_frames, threads=2)
+    error = fast_mode_error(fast, perovskite_frames, n_sample=12, seed=3)
+    assert error.n_pairs == 66
+    assert error.relative < 0.01
+    truth = exact_dissimilarities(perovskite_frames.values)
+    result = fast.matrix()
+    assert np.abs(result.dissimilarities - truth).max() < 0.01 * np.std(truth[np.triu_indices(15, 1)])
+    assert result.spread == pytest.approx(np.std(truth[np.triu_indices(15, 1)]), rel=0.01)
+    exact = frame_kernel(perovskite_frames, EXACT)
+    assert fast_mode_error(exact, perovskite_frames).relative < 1e-6
+    assert exact.frames.rank > fast.frames.rank
+
+
+def test_errors_of_the_fast_mode_are_found(perovskite_frames: ArrayFeatures) -> None:
+    """A projection that loses a fifth must show in the estimate."""
+    coarse = frame_kernel(perovskite_frames, KernelSettings(tolerance=0.2))
+    assert fast_mode_error(coarse, perovskite_frames).relative > 0.01
+
+
+def small_kernel(n_frames: int = 11) -> FrameKernel:
+    return frame_kernel(SoapFeatures((wandering_crystal(n_frames, 5),), SHORT), EXACT)
+
+
+@given(n=st.integers(1, 60), width=st.integers(1, 25))
+@settings(deadline=None)
+def test_tiles_cover_every_pair_once(n: int, width: int) -> None:
+    covered = np.zeros((n, n), dtype=int)
+    plan = plan_tiles(n, 1e12, largest=width)
+    for tile in plan:
+        shape = (tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0])
+        assert max(shape) <= width
+        block = np.zeros((n, n), dtype=int)
+        place_tile(block, tile, np.ones(shape))
+        covered += block
+    np.testing.assert_array_equal(covered, 1)
+    assert sum(tile.n_pairs for tile in plan) == n * (n - 1) // 2
+    assert [tile.index for tile in plan] == list(range(len(plan)))
+
+
+def test_tiles_shrink_with_the_memory() -> None:
+    assert max(t.rows[1] - t.rows[0] for t in plan_tiles(1000, 64 * 50**2)) == 50
+
+
+def test_goes_on_where_it_stopped() -> None:
+    kernel = small_kernel()
+    plan = plan_tiles(11, 1e9, largest=4)
+    whole = kernel.matrix().dissimilarities
+    kept = np.full((11, 11), np.nan)
+    stopped = []
+    for result in kernel.compute(plan):
+        place_tile(kept, result.tile, result.dissimilarities)
+        stopped.append(result.tile.index)
+        if len(stopped) == 3:
+            break
+    counts: list[tuple[int, int]] = []
+    rest = list(kernel.compute(plan, done=stopped, progress=lambda *count: counts.append(count)))
+    assert {r.tile.index for r in rest} == set(range(len(plan))) - set(stopped)
+    for result in rest:
+        place_tile(kept, result.tile, result.dissimilarities)
+    # Tiles change how pairs are batched, and with it the last digits of products.
+    np.testing.assert_allclose(kept, whole, atol=1e-12)
+    done = [count for count, _ in counts]
+    assert done == sorted(done)
+    assert counts[-1] == (55, 55)
+    assert counts[0][0] > sum(plan[index].n_pairs for index in stopped) - 1
+
+
+def test_threads_do_not_change_the_result() -> None:
+    features = SoapFeatures((wandering_crystal(20, 2),), SHORT)
+    one = frame_kernel(features).matrix().dissimilarities
+    two = frame_kernel(features, threads=2).matrix().dissimilarities
+    np.testing.assert_array_equal(one, two)
+
+
+def test_pairs_one_by_one() -> None:
+    kernel = small_kernel()
+    rows, columns = np.array([3, 0, 3, 7]), np.array([1, 10, 3, 2])
+    np.testing.assert_allclose(
+        kernel.dissimilarity(rows, columns), kernel.matrix().dissimilarities[rows, columns], atol=1e-13
+    )
+
+
+def test_cost_model() -> None:
+    model = CostModel(seconds_per_pair=1e-3, seconds_per_frame=0.1)
+    assert model.seconds(100) == pytest.approx(4.95 + 10.0)
+    measured = small_kernel().cost(50, seconds_per_frame=2.0)
+    assert 0.0 < measured.seconds_per_pair < 1.0
+    assert measured.seconds_per_frame == 2.0
+
+
+def test_more_frames_than_memory_allows() -> None:
+    kernel = small_kernel()
+    with pytest.raises(InputDataError, match="every n-th frame, at most") as caught:
+        FrameKernel(kernel.frames, KernelSettings(memory=1e-6))
+    assert "11 frames" in str(caught.value)
+
+
+@pytest.mark.parametrize("each", [1_000, 100_000])
+def test_as_many_frames_as_said_do_fit(each: int) -> None:
+    with pytest.raises(InputDataError) as caught:
+        check_memory(10**6, each * 10**6, 4.0)
+    fitting = int(caught.value.remedy.split("at most ")[1].split(" ")[0])
+    check_memory(fitting, each * fitting, 4.0)
+    with pytest.raises(InputDataError):
+        check_memory(fitting + 2, each * (fitting + 2), 4.0)
+
+
+def test_the_full_case_of_the_paper_fits_into_four_gibibytes() -> None:
+    check_memory(5600, 2 * 5600 * 80 * (128 * 4 + 8), 4.0)
+
+
+def test_refuses_different_compositions() -> None:
+    one = wandering_crystal(2, 0)
+    other = replace(one, numbers=np.where(one.numbers == 11, 19, 17), source="KCl")
+    with pytest.raises(InputDataError, match="KCl: is of Cl4K4, but NaCl, seed 0 of Na4Cl4"):
+        SoapFeatures((one, other))
+
+
+def test_refuses_a_single_frame_and_none() -> None:
+    with pytest.raises(InputDataError, match="single frame"):
+        SoapFeatures((wandering_crystal(1, 0),))
+    with pytest.raises(InputDataError, match="no trajectory"):
+        SoapFeatures(())
+    vectors = soap_features_of_two()
+    with pytest.raises(InputDataError, match="single frame"):
+        frame_kernel(ArrayFeatures(vectors[:1], np.repeat([11, 17], 4)))
+
+
+def soap_features_of_two() -> FloatArray:
+    return soap_features(wandering_crystal(2, 0), SHORT)
+
+
+def test_refuses_what_is_not_finite() -> None:
+    vectors = soap_features_of_two()
+    vectors[1, 3, 0] = np.nan
+    with pytest.raises(InputDataError, match="NaN"):
+        ArrayFeatures(vectors, np.repeat([11, 17], 4))
+
+
+def test_refuses_settings_without_meaning() -> None:
+    for wrong in ({"alpha": 0.0}, {"mode": "quick"}, {"memory": -1.0}, {"alpha": float("inf")}):
+        with pytest.raises(ValidationError):
+            KernelSettings.model_validate(wrong)
+    with pytest.raises(ValidationError):
+        SoapSettings(r_cut=0.5)
+
+
+def test_identical_frames_have_no_dissimilarity() -> None:
+    trajectory = wandering_crystal(1, 0)
+    still = moved(trajectory, np.repeat(trajectory.positions, 5, axis=0))
+    for mode in ("fast", "exact"):
+        kernel = frame_kernel(SoapFeatures((still,), SHORT), KernelSettings.model_validate({"mode": mode}))
+        np.testing.assert_allclose(kernel.matrix().dissimilarities, 0.0, atol=1e-13)
