@@ -107,7 +107,7 @@ def _mean_charge_step() -> float:
     return float(np.mean(steps))
 
 
-#: Å: 0.28 from six-fold to twelve-fold, 0.12 to eight-fold, 0.11 for each unit of charge.
+#: Å: 0.28 from six-fold to twelve-fold, 0.12 to eight-fold, 0.10 for each unit of charge.
 STEP_12, STEP_8, CHARGE_STEP = _mean_step(12), _mean_step(8), _mean_charge_step()
 
 
