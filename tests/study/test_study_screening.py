@@ -86,7 +86,8 @@ def test_most_stable_first_and_failures_last_with_their_reason(ranked: pd.DataFr
     assert good["rank"].tolist() == [1, 2, 3]
     assert good["sigma_one_shot"].is_monotonic_increasing
     last = ranked.iloc[-1]
-    assert last["formula"] == "NaCl" and pd.isna(last["rank"])
+    assert last["formula"] == "NaCl"
+    assert pd.isna(last["rank"])
     assert "does not cover Cl, Na" in last["reason"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import typer
@@ -18,9 +18,14 @@ from softmode.datasets.labels import balanced_draw, read_labels
 from softmode.errors import SettingsError
 from softmode.report.build import build_report
 from softmode.study.results import cell_table
-from softmode.study.screening import screening_table
+from softmode.study.screening import ALONE, screening_table
 from softmode.study.settings import StudySettings, parse_study
 
+_SAMPLINGS = {
+    "self-consistent": ["self_consistent"],
+    "one-shot": ["one_shot"],
+    "both": ["self_consistent", "one_shot"],
+}
 _SHOWN = 40  # rows of the table in the terminal; the CSV has all
 
 
@@ -30,7 +35,8 @@ def _settings(
     *,
     output: Path,
     dataset: dict[str, Any],
-    one_shot: dict[str, Any],
+    sampling: list[str],
+    thermal: dict[str, Any],
     md: dict[str, Any] | None,
     **others: Any,
 ) -> StudySettings:
@@ -45,8 +51,9 @@ def _settings(
             "options": {"files": files, "formulas": formulas, **dataset},
         },
         "potential": [{"name": name} for name in potentials],
-        "measurements": ["model_phonons", "one_shot", *(["model_only"] if md is not None else [])],
-        "one_shot": one_shot,
+        "measurements": ["model_phonons", *sampling, *(["model_only"] if md is not None else [])],
+        "one_shot": thermal,
+        "self_consistent": thermal,
         **({"md": md} if md is not None else {}),
         **others,
     }
@@ -114,7 +121,7 @@ def _table(ranked: pd.DataFrame) -> Table:
 
 def _ways(ranked: pd.DataFrame) -> list[str]:
     """Ways to σ in a ranked table."""
-    return [way for way in ("model_only", "one_shot") if f"sigma_{way}" in ranked]
+    return [way for way in ALONE if f"sigma_{way}" in ranked]
 
 
 def screen(
@@ -133,6 +140,10 @@ def screen(
         typer.Option(help="Prototype of formulas: elpasolite, perovskite, k2ptcl6 or rock_salt."),
     ] = None,
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
+    sampling: Annotated[
+        Literal["self-consistent", "one-shot", "both"],
+        typer.Option(help="Amplitudes from the forces that the moving crystal feels, or those at rest."),
+    ] = "self-consistent",
     samples: Annotated[int, typer.Option(min=1, help="Thermal samples per compound.")] = 20,
     statistics: Annotated[str, typer.Option(help="classical or quantum amplitudes.")] = "classical",
     md: Annotated[
@@ -162,7 +173,8 @@ def screen(
         potential,
         output=output,
         dataset={"prototype": prototype} if prototype is not None else {},
-        one_shot={"temperature": temperature, "n_samples": samples, "statistics": statistics},
+        sampling=_SAMPLINGS[sampling],
+        thermal={"temperature": temperature, "n_samples": samples, "statistics": statistics},
         md={"temperature": temperature, "steps": steps} if md else None,
         protocol={"relax": relax},
         seed=seed,

@@ -17,6 +17,11 @@ from softmode.dynamics.lockstep import Answer, BatchEvaluator, Replica, record_t
 from softmode.dynamics.md_settings import MDSettings
 from softmode.dynamics.molecular_dynamics import MDResult, md_chunks, run_md
 from softmode.dynamics.normal_modes import NormalModes, normal_modes, supercell_normal_modes
+from softmode.dynamics.self_consistent import (
+    EffectiveModes,
+    SelfConsistentSettings,
+    self_consistent_modes,
+)
 from softmode.dynamics.thermal import (
     ThermalSamples,
     ThermalSettings,
@@ -40,6 +45,7 @@ __all__ = [
     "Checkpoint",
     "Chunk",
     "Drift",
+    "EffectiveModes",
     "Equilibration",
     "Frames",
     "MDResult",
@@ -49,6 +55,7 @@ __all__ = [
     "Replica",
     "RunDescription",
     "RunDiagnostics",
+    "SelfConsistentSettings",
     "ThermalSamples",
     "ThermalSettings",
     "TrajectoryWriter",
@@ -67,6 +74,7 @@ __all__ = [
     "relaxation_time",
     "run_md",
     "sampled_temperature",
+    "self_consistent_modes",
     "sign_alternating_samples",
     "supercell_normal_modes",
 ]

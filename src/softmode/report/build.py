@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -12,6 +13,7 @@ from softmode.anharmonic.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES
+from softmode.report.screening import collect_screening, screening_figures
 from softmode.report.sigma_figures import (
     MATERIAL_FIGURES,
     SIGMA_FIGURES,
@@ -88,13 +90,17 @@ def build_report(study: Study) -> Path:
         "failures": data.failures,
         "records": data.records,
     }
+    screening = collect_screening(study, data.cells)
+    if screening is not None:
+        tables |= screening.tables
     for name, table in tables.items():
         write_atomically(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
     pictures: dict[str, tuple[str, bytes]] = {}
-    for name, title, figure in _figures(data):
+    alone = screening_figures(screening) if screening is not None else ()
+    for name, title, figure in chain(_figures(data), alone):
         pictures[name] = (title, _rendered(figure, "png"))
         write_atomically(folder / "figures" / f"{name}.png", pictures[name][1])
         write_atomically(folder / "figures" / f"{name}.pdf", _rendered(figure, "pdf"))
     page = folder / "index.html"
-    write_atomically(page, render_page(data, pictures).encode())
+    write_atomically(page, render_page(data, pictures, screening).encode())
     return page

@@ -23,7 +23,8 @@ W2_TEXT = "RMSE(ω²) (THz²)"
 VG_TEXT = "RMSE(v<sub>g</sub>) (THz·Å)"
 
 
-def _finish(figure: go.Figure, height: int) -> go.Figure:
+def finish(figure: go.Figure, height: int) -> go.Figure:
+    """Layout that all interactive figures share; `height` in pixels."""
     figure.update_layout(
         template="simple_white",
         height=height,
@@ -70,7 +71,7 @@ def scatter(table: pd.DataFrame) -> go.Figure:
                 hoverinfo="text",
             )
     figure.update_layout(xaxis=_log_axis(W2_TEXT), yaxis=_log_axis(VG_TEXT))
-    return _finish(figure, 520)
+    return finish(figure, 520)
 
 
 def boxes(table: pd.DataFrame) -> go.Figure:
@@ -105,7 +106,7 @@ def boxes(table: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(_log_axis(VG_TEXT), row=1, col=1)
     figure.update_yaxes(_log_axis(W2_TEXT), row=1, col=2)
     figure.update_layout(boxmode="group")
-    return _finish(figure, 480)
+    return finish(figure, 480)
 
 
 def lowest_modes(table: pd.DataFrame) -> go.Figure:
@@ -132,7 +133,7 @@ def lowest_modes(table: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(title="lowest mode, reference (THz)", zeroline=True, zerolinecolor="#bbb")
     figure.update_yaxes(title="lowest mode, potential (THz)", zeroline=True, zerolinecolor="#bbb")
-    return _finish(figure, 480)
+    return finish(figure, 480)
 
 
 def _broken(values: np.ndarray, overlay: BandOverlay) -> tuple[list[float | None], list[float | None]]:
@@ -164,4 +165,4 @@ def bands(overlay: BandOverlay, colour: str) -> go.Figure:
         range=[float(overlay.path.distances[0]), float(overlay.path.distances[-1])],
     )
     figure.update_yaxes(title="frequency (THz)", zeroline=True, zerolinecolor="#999")
-    return _finish(figure, 430)
+    return finish(figure, 430)

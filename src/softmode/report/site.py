@@ -18,6 +18,7 @@ from softmode import __version__
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.report import interactive
 from softmode.report.data import ReportData
+from softmode.report.screening import ScreeningData, screening_section
 from softmode.report.sigma_figures import APPROACH_NAMES
 from softmode.report.style import colours, group_name
 from softmode.study.results import FAILED, OK, PENDING, done
@@ -201,7 +202,9 @@ def _embedded(pictures: Mapping[str, tuple[str, bytes]]) -> list[dict[str, str]]
     ]
 
 
-def render_page(data: ReportData, pictures: Mapping[str, tuple[str, bytes]]) -> str:
+def render_page(
+    data: ReportData, pictures: Mapping[str, tuple[str, bytes]], screening: ScreeningData | None = None
+) -> str:
     """HTML of the report; needs no other file and no network.
 
     Parameters
@@ -210,6 +213,8 @@ def render_page(data: ReportData, pictures: Mapping[str, tuple[str, bytes]]) -> 
         What is shown.
     pictures : mapping of str to (str, bytes)
         Title and PNG of the figures by name; those that are not drawn interactively are embedded.
+    screening : ScreeningData, optional
+        What the potentials say alone.
     """
     environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
     counts = data.cells["state"].value_counts()
@@ -230,5 +235,6 @@ def render_page(data: ReportData, pictures: Mapping[str, tuple[str, bytes]]) -> 
         sigma=_sigma_rows(data),
         confusion=_confusion_rows(data),
         pictures=_embedded(pictures),
-        plotlyjs=get_plotlyjs() if data.has_phonons else "",
+        screening=None if screening is None else screening_section(screening, pictures, _html),
+        plotlyjs=get_plotlyjs() if data.has_phonons or screening is not None else "",
     )

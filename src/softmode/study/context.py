@@ -14,7 +14,7 @@ from softmode.harmonic import HarmonicProtocol, build_phonopy
 from softmode.material import Material, Trajectory
 from softmode.potentials.base import Potential
 from softmode.study.records import Partial, Record
-from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
+from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, SelfConsistentSampling
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class CellContext:
         How thermal samples are drawn.
     md : DynamicsSettings
         How molecular dynamics is made.
+    self_consistent : SelfConsistentSampling
+        How self-consistent samples are drawn.
     advance : callable
         Told of each step of molecular dynamics, possibly from threads: replica, and number of the step.
     """
@@ -62,6 +64,7 @@ class CellContext:
     seed: int = 0
     one_shot: OneShotSettings = field(default_factory=OneShotSettings)
     md: DynamicsSettings = field(default_factory=DynamicsSettings)
+    self_consistent: SelfConsistentSampling = field(default_factory=SelfConsistentSampling)
     advance: Callable[[int, int], None] = lambda replica, step: None
 
     @cached_property

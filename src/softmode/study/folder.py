@@ -149,6 +149,7 @@ def _cells(
                 seed=settings.seed,
                 one_shot=settings.one_shot,
                 md=settings.md,
+                self_consistent=settings.self_consistent,
             )
             failure = material.as_failure() if material.failure else potential.failure
             yield Cell(

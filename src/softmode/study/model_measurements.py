@@ -188,14 +188,62 @@ def thermal_forces(context: CellContext) -> Result:
     """Forces of the potential on thermal one-shot samples; goes on where it was stopped."""
     crystal = model_crystal(context, context.records["displaced_forces_for_dynamics"])
     samples = _samples(context, crystal)
+    return _forces_on_samples(context, crystal, samples, "one_shot", samples)
+
+
+def self_consistent_forces(context: CellContext) -> Result:
+    """Forces of the potential on samples of its self-consistent harmonic crystal.
+
+    The samples are drawn from frequencies that the forces on earlier samples gave, see
+    :func:`softmode.dynamics.self_consistent_modes`; those are computed anew after an interruption.
+    """
+    crystal = model_crystal(context, context.records["displaced_forces_for_dynamics"])
+    settings = context.self_consistent
+    rest = crystal.supercell.to_atoms()
+    sites = rest.positions.copy()
+
+    def forces(displacements: FloatArray) -> FloatArray:
+        moved = [rest.copy() for _ in displacements]
+        for atoms, shift in zip(moved, displacements, strict=True):
+            atoms.positions = sites + shift
+        return context.potential.evaluate(moved).stacked_forces()
+
+    modes = dy.supercell_normal_modes(crystal.phonon, crystal.force_constants)
+    effective = dy.self_consistent_modes(modes, forces, settings, context.seed)
+    began = dy.random_samples(modes, settings, 1, context.seed)
+    samples = dy.random_samples(effective.modes, settings, settings.n_samples, context.seed)
+    result = _forces_on_samples(context, crystal, samples, "self_consistent", began)
+    return Result(
+        values={
+            **result.values,
+            "self_consistent_last_change": effective.last_change,
+            "self_consistent_lowest_THz": float(effective.modes.frequencies.min()),
+        },
+        arrays={
+            **result.arrays,
+            "frequencies_at_rest": effective.frequencies_at_rest,
+            "frequencies_effective": effective.modes.frequencies,
+            "history": effective.history,
+        },
+    )
+
+
+def _forces_on_samples(
+    context: CellContext,
+    crystal: ModelCrystal,
+    samples: dy.ThermalSamples,
+    name: str,
+    of_modes: dy.ThermalSamples,
+) -> Result:
+    """Forces on samples; `of_modes` says which modes had no amplitude of their own."""
     positions = samples.positions(crystal.supercell)
     result = forces_on(context, crystal.supercell.to_atoms(), positions, "thermal samples")
     return Result(
         values={
-            **{f"one_shot_{name}": value for name, value in result.values.items()},
-            "one_shot_n_imaginary": samples.n_imaginary,
-            "one_shot_n_treated": samples.n_treated,
-            "one_shot_notes": list(samples.notes),
+            **{f"{name}_{key}": value for key, value in result.values.items()},
+            f"{name}_n_imaginary": of_modes.n_imaginary,
+            f"{name}_n_treated": of_modes.n_treated,
+            f"{name}_notes": list(of_modes.notes),
         },
         arrays={**result.arrays, "displacements": samples.displacements},
     )
@@ -203,22 +251,40 @@ def thermal_forces(context: CellContext) -> Result:
 
 def one_shot(context: CellContext) -> Result:
     """σ⁽²⁾ of the potential on thermal one-shot samples, with its own force constants."""
-    sampled = context.records["thermal_forces"]
+    random = context.one_shot.method == "random"
+    return _sampled_sigma(
+        context,
+        "one_shot",
+        context.records["thermal_forces"],
+        no_interval="" if random else "a deterministic pair has no interval",
+    )
+
+
+def self_consistent(context: CellContext) -> Result:
+    """σ⁽²⁾ of the potential on samples of its self-consistent harmonic crystal.
+
+    The harmonic forces are those of the force constants at rest, as in all other ways to σ.
+    """
+    return _sampled_sigma(context, "self_consistent", context.records["self_consistent_forces"])
+
+
+def _sampled_sigma(context: CellContext, approach: str, sampled: Record, no_interval: str = "") -> Result:
+    """σ⁽²⁾ on independent samples with the potential's own force constants at rest."""
     crystal = model_crystal(context, context.records["displaced_forces_for_dynamics"])
     harmonic = harmonic_forces(crystal.force_constants, sampled.arrays["displacements"])
     side = Side(sampled.arrays["forces"], crystal.force_constants, harmonic)
     result = scored(
         context,
-        "one_shot",
+        approach,
         side.forces,
         side.harmonic,
         cell=crystal.supercell,
         run_lengths=(len(side.forces),),
-        no_interval="" if context.one_shot.method == "random" else "a deterministic pair has no interval",
         subject=f"{context.potential.info.name} on thermal samples of {context.material.name}",
+        no_interval=no_interval,
     )
-    modes = mode_results(crystal.phonon, "one_shot", side)
+    modes = mode_results(crystal.phonon, approach, side)
     return Result(
-        values={**result.values, **modes.values, "one_shot_interval_note": result.note},
-        arrays={"sigma_t_one_shot": result.per_frame, **modes.arrays},
+        values={**result.values, **modes.values, f"{approach}_interval_note": result.note},
+        arrays={f"sigma_t_{approach}": result.per_frame, **modes.arrays},
     )

@@ -142,6 +142,7 @@ def _task(study: Study, cell: Cell) -> CellTask:
         settings.seed,
         settings.one_shot,
         settings.md,
+        settings.self_consistent,
     )
 
 

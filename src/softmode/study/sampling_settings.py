@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from softmode.dynamics import MDSettings, ThermalSettings
+from softmode.dynamics import MDSettings, SelfConsistentSettings, ThermalSettings
 
 
 class OneShotSettings(ThermalSettings):
@@ -25,6 +25,18 @@ class OneShotSettings(ThermalSettings):
     method: Literal["random", "sign-alternating"] = "random"
     n_samples: int = Field(default=20, ge=1)
     force_constants: Literal["model", "reference"] = "model"
+
+
+class SelfConsistentSampling(SelfConsistentSettings):
+    """Self-consistent sampling, ``[self_consistent]`` in a study file.
+
+    Attributes
+    ----------
+    n_samples : int
+        Number of samples from which σ is taken, after the iterations.
+    """
+
+    n_samples: int = Field(default=20, ge=1)
 
 
 class DynamicsSettings(MDSettings):

@@ -11,7 +11,7 @@ from softmode.anharmonic.classes import CLASSES
 from softmode.study.results import OK
 
 #: Ways to σ of a potential alone, the one that ranks first.
-ALONE = ("model_only", "one_shot")
+ALONE = ("model_only", "self_consistent", "one_shot")
 
 _COLUMNS = {
     "model_a_A": "a_A",
@@ -26,8 +26,6 @@ _COLUMNS = {
     "model_lowest_qpoint": "lowest_qpoint",
     "model_imaginary_share": "imaginary_share",
     "model_softest_THz": "softest_THz",
-    "one_shot_n_imaginary": "n_imaginary_modes",
-    "one_shot_n_treated": "n_modes_without_amplitude",
 }
 
 
@@ -55,6 +53,9 @@ def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
             **{f"{prefix}_p_{name}": cell.get(f"{prefix}_p_{name}") for name in CLASSES},
         }
     row |= {new: cell.get(old) for old, new in _COLUMNS.items()}
+    for new, old in (("n_imaginary_modes", "n_imaginary"), ("n_modes_without_amplitude", "n_treated")):
+        given = [cell.get(f"{way}_{old}") for way in ("self_consistent", "one_shot")]
+        row[new] = next((value for value in given if value is not None and not pd.isna(value)), None)
     row |= {"seconds": cell.get("seconds"), "reason": cell.get("failure")}
     return row
 

@@ -13,9 +13,14 @@ from softmode.datasets.base import Selection
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
 from softmode.potentials.settings import PotentialSettings
-from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, with_named_dynamics
+from softmode.study.sampling_settings import (
+    DynamicsSettings,
+    OneShotSettings,
+    SelfConsistentSampling,
+    with_named_dynamics,
+)
 
-MeasurementName = Literal["harmonic", "sigma", "model_phonons", "one_shot", "model_only"]
+MeasurementName = Literal["harmonic", "sigma", "model_phonons", "one_shot", "self_consistent", "model_only"]
 
 
 class _Settings(BaseModel):
@@ -95,6 +100,8 @@ class StudySettings(_Settings):
         How thermal samples are drawn.
     md : DynamicsSettings
         How molecular dynamics is made; what is not set is that of the named protocol.
+    self_consistent : SelfConsistentSampling
+        How self-consistent samples are drawn.
     labels : LabelSettings, optional
         Published scores to compare with.
     run : RunSettings
@@ -111,6 +118,7 @@ class StudySettings(_Settings):
     protocol: HarmonicProtocol = Field(default_factory=HarmonicProtocol)
     one_shot: OneShotSettings = Field(default_factory=OneShotSettings)
     md: DynamicsSettings = Field(default_factory=DynamicsSettings)
+    self_consistent: SelfConsistentSampling = Field(default_factory=SelfConsistentSampling)
     labels: LabelSettings | None = None
     run: RunSettings = Field(default_factory=RunSettings)
     seed: int = 2026
@@ -159,6 +167,7 @@ def _field_names(location: tuple[str | int, ...]) -> list[str]:
         "labels": LabelSettings,
         "one_shot": OneShotSettings,
         "md": DynamicsSettings,
+        "self_consistent": SelfConsistentSampling,
     }
     for part in location[:-1]:
         model = known.get(str(part), model)

@@ -25,7 +25,7 @@ from softmode.potentials.resolution import ResolvedPotential
 from softmode.study.context import CellContext, Result
 from softmode.study.plan import MEASUREMENTS, blocked
 from softmode.study.records import Failure, Record, RecordStore, digest_of
-from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
+from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, SelfConsistentSampling
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class CellTask:
         The study's way of drawing thermal samples.
     md : DynamicsSettings
         The study's molecular dynamics.
+    self_consistent : SelfConsistentSampling
+        How self-consistent samples are drawn.
     """
 
     entry: MaterialEntry
@@ -62,6 +64,7 @@ class CellTask:
     seed: int
     one_shot: OneShotSettings = field(default_factory=OneShotSettings)
     md: DynamicsSettings = field(default_factory=DynamicsSettings)
+    self_consistent: SelfConsistentSampling = field(default_factory=SelfConsistentSampling)
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,7 @@ def _context(task: CellTask, store_records: dict[str, Record]) -> CellContext:
         seed=task.seed,
         one_shot=task.one_shot,
         md=task.md,
+        self_consistent=task.self_consistent,
     )
 
 
