@@ -30,7 +30,7 @@ from softmode.harmonic.dispersion import DEGENERACY_TOLERANCE, frequency_factor
 
 FloatArray = NDArray[np.float64]
 
-#: A stiffness falls at most by this factor in an iteration; where λ comes out negative the mode moves further.
+#: A stiffness falls at most by this factor in an iteration: where λ comes out negative, modes move further.
 _LARGEST_FALL = 4.0
 
 

@@ -11,7 +11,14 @@ from softmode.errors import RelaxationError
 from softmode.material import Cell
 
 
-def relax_cell(cell: Cell, calculator: Calculator, *, fmax: float = 1e-4, max_steps: int = 500) -> Cell:
+def relax_cell(
+    cell: Cell,
+    calculator: Calculator,
+    *,
+    fmax: float = 1e-4,
+    max_steps: int = 500,
+    largest_volume_ratio: float = 1.5,
+) -> Cell:
     """Relax a cell with ASE's ``FixSymmetry`` and ``FrechetCellFilter``.
 
     Parameters
@@ -24,11 +31,14 @@ def relax_cell(cell: Cell, calculator: Calculator, *, fmax: float = 1e-4, max_st
         Convergence of forces and of the cell's generalised forces, eV/Å.
     max_steps : int
         Steps allowed.
+    largest_volume_ratio : float
+        The crystal is lost when its volume grows, or shrinks, by more than this factor. A structure that is
+        itself a guess may be allowed more.
 
     Raises
     ------
     RelaxationError
-        If it does not converge, or volume changes by more than half.
+        If it does not converge, or the volume changes by more than allowed.
     """
     atoms = cell.to_atoms()
     volume = atoms.get_volume()
@@ -42,7 +52,8 @@ def relax_cell(cell: Cell, calculator: Calculator, *, fmax: float = 1e-4, max_st
             f"did not reach {fmax:g} eV/Å in {max_steps} steps",
             "use a potential with less noisy forces, or compare on the reference structure (relax = false)",
         )
-    if abs(atoms.get_volume() / volume - 1.0) > 0.5:
+    ratio = atoms.get_volume() / volume
+    if not 1.0 / largest_volume_ratio <= ratio <= largest_volume_ratio:
         raise RelaxationError(
             "relaxation",
             f"volume changed from {volume:.1f} to {atoms.get_volume():.1f} Å³",

@@ -32,6 +32,10 @@ COMPARISON_UNITS = {
 }
 
 
+#: By how much the volume may change when a structure is relaxed, and one that was built from ionic radii.
+_VOLUME_RATIO, _GUESS_VOLUME_RATIO = 1.5, 3.0
+
+
 def displaced_forces(context: CellContext) -> Result:
     """Forces on the displaced supercells of the dispersion comparison (and on the perfect one)."""
     return forces_at(context, context.protocol.dispersion_displacement, relax=context.protocol.relax)
@@ -85,9 +89,13 @@ def forces_at(context: CellContext, distance: float, *, relax: bool) -> Result:
 
 
 def _relaxed(material: Material, context: CellContext) -> Material:
+    guessed = material.tags.get("structure_source", "file") != "file"
     try:
         cell = hm.relax_cell(
-            material.unitcell, context.potential.calculator(), fmax=context.protocol.relax_fmax
+            material.unitcell,
+            context.potential.calculator(),
+            fmax=context.protocol.relax_fmax,
+            largest_volume_ratio=_GUESS_VOLUME_RATIO if guessed else _VOLUME_RATIO,
         )
     except RelaxationError as error:
         subject = f"{material.name} with {context.potential.info.name}"
