@@ -16,7 +16,7 @@ IntArray = NDArray[np.int64]
 
 #: Å, between an atom and its nearest image.
 MINIMUM_LENGTH = 10.0
-#: Prototypes whose primitive cell is doubled: 80 atoms, 72 and 40. Published labels are of the same supercells.
+#: Prototypes whose primitive cell is doubled: 80 atoms, 72 and 40. Published labels are of the same cells.
 DOUBLED = ("halide_double_perovskite", "a2bx6", "abx3")
 _MAX_CONVENTIONAL_ATOMS = 200
 
