@@ -15,13 +15,11 @@ read as eV/Å²) give σ close to 1, a perfectly ordinary value. Three things ar
    ``σ ≥ |q - 1|``, cannot leave 0 … 1 + σ in any. Limits: 1/7 and 7, halfway (on a logarithmic scale)
    between 1 and the 48.6 of Ry/bohr² in eV/Å².
 
-What is beyond is refused with the unit it looks like. Smaller factors (eV/bohr, 1.9) cannot be told from
-physics by 1 and 3; a virial temperature that is more than a third off is noted.
+What is beyond is refused, and the units named in which it would be usual. Smaller factors (eV/bohr, 1.9)
+cannot be told from physics by 1 and 3; a virial temperature that is more than a third off is noted.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from ase import units
@@ -55,6 +53,7 @@ _CONSTANT_UNITS = {
     "meV/Å²": 1e-3,
     "N/m": 1.0 / (units._e * 1e20),
 }
+_USUAL_STIFFEST, _USUAL_SHARE = (5.0, 45.0), (0.4, 2.5)
 _FRAMES = 64  # of a trajectory, evenly spread: enough for 3 % of the temperature
 
 
@@ -71,7 +70,7 @@ def check_force_constants(force_constants: ForceConstants, subject: str) -> None
     Raises
     ------
     InputDataError
-        With the unit they seem to be in.
+        With the units they may be in.
     """
     values = force_constants.values
     step = values.shape[1] // values.shape[0]
@@ -83,7 +82,7 @@ def check_force_constants(force_constants: ForceConstants, subject: str) -> None
     raise InputDataError(
         subject,
         f"the stiffest atom sits in {stiffest:.3g} eV/Å², far from the {low:g} to {high:g} of halide double "
-        f"perovskites{_guess(stiffest, (low * high) ** 0.5, _CONSTANT_UNITS)}",
+        f"perovskites{_guess(stiffest, _USUAL_STIFFEST, _CONSTANT_UNITS)}",
         "write the force constants in eV/Å²",
     )
 
@@ -126,7 +125,7 @@ def check_trajectory(
     Raises
     ------
     InputDataError
-        With the unit that forces or force constants seem to be in.
+        With the units that forces or force constants may be in.
     """
     chosen = np.unique(np.linspace(0, trajectory.n_frames - 1, _FRAMES).astype(int))
     forces = trajectory.forces[chosen]
@@ -137,7 +136,7 @@ def check_trajectory(
         raise InputDataError(
             subject,
             f"the virial of the forces is that of {temperature:.3g} K, but the run was made at "
-            f"{TEMPERATURE:g} K{_guess(temperature, TEMPERATURE, _FORCE_UNITS)}",
+            f"{TEMPERATURE:g} K{_guess(temperature, NOTABLE_TEMPERATURES, _FORCE_UNITS)}",
             "check that the forces are in eV/Å and belong to these positions",
         )
     if force_constants is not None and len(force_constants.values) == trajectory.n_atoms:
@@ -162,7 +161,7 @@ def _check_share(
     raise InputDataError(
         subject,
         f"its harmonic forces are {share:.3g} times the forces of its trajectory"
-        f"{_guess(share, 1.0, _CONSTANT_UNITS)}",
+        f"{_guess(share, _USUAL_SHARE, _CONSTANT_UNITS)}",
         "check that the force constants are in eV/Å² and belong to this structure",
     )
 
@@ -174,16 +173,13 @@ def _displacements(positions: FloatArray, rest: FloatArray, lattice: FloatArray)
     return np.asarray(moved - moved.mean(axis=1, keepdims=True))
 
 
-def _guess(found: float, expected: float, factors: dict[str, float]) -> str:
-    """The unit whose factor explains the deviation to within a factor of two, for a message."""
+def _guess(found: float, usual: tuple[float, float], factors: dict[str, float]) -> str:
+    """The units in which a value would be a usual one, for a message."""
     if not found > 0.0:
         return ": its sign is wrong"
-    off = math.log(found / expected)
-    given = {f"they seem to be in {name}": -math.log(factor) for name, factor in factors.items()}
-    twice = {
-        f"they seem to have been converted from {name} twice": -value
-        for name, value in zip(factors, given.values(), strict=True)
-    }
-    distances = {text: abs(off - value) for text, value in (given | twice).items()}
-    best = min(distances, key=lambda text: distances[text])
-    return f"; {best}" if distances[best] < math.log(2.0) else ""
+    low, high = usual
+    given = [name for name, factor in factors.items() if low <= found * factor <= high]
+    twice = [name for name, factor in factors.items() if low <= found / factor <= high]
+    said = [f"it would be usual in {' or '.join(given)}"] if given else []
+    said += [f"it looks converted from {' or '.join(twice)} twice"] if twice else []
+    return f"; {', or '.join(said)}" if said else ""
