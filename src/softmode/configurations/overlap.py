@@ -13,9 +13,10 @@ of a cloud in feature space; MMD² is given relative to that, too.
 chance) to 1 (always).
 
 Frames of a run are correlated: neighbours in time are neighbours in feature space, whatever the distribution.
-Runs are therefore cut into blocks of several correlation times. Pairs within a block or in blocks next to each
-other are not counted, and for the significance whole blocks are relabelled, all frames of a block together. The true labelling counts as one
-of them, so that no p-value is zero (B. Phipson & G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 9, 39 (2010)).
+Runs are therefore cut into blocks of several correlation times. Pairs within a block or in blocks next to
+each other are not counted, and for the significance whole blocks are relabelled, all frames of a block
+together. The true labelling counts as one of them, so that no p-value is zero (B. Phipson & G. K. Smyth,
+Stat. Appl. Genet. Mol. Biol. 9, 39 (2010)).
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class Discrepancy:
     Attributes
     ----------
     unbiased : float
-        Estimate from pairs of frames that are far apart in time; scatters about zero for equal distributions, and may be
-        negative.
+        Estimate from pairs of frames that are far apart in time; scatters about zero for equal
+        distributions, and may be negative.
     biased : float
         The same with all pairs, never negative: the squared distance between the centres of the frames as
         they are.

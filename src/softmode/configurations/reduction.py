@@ -8,10 +8,10 @@ all frames span few dimensions to any precision that matters. With ``x_i = m_a +
 
 the first term is a small table, the next two are numbers per atom and element, computed with the full
 vectors, and only the last needs the product over features, for which the `z` are projected on their leading
-principal directions. What the projection loses of an atom, ``r_i = |z_i - projected|²``, is computed for every
-atom of every frame. By the Cauchy-Schwarz inequality no similarity is wrong by more than ``sqrt(r_i r_j')``; and as
-the weights of a match add up to ``1/n`` over each row and column, the similarity of two frames is wrong by no
-more than ``sqrt(r r')``, where `r` is the mean of ``r_i`` over the frame's atoms.
+principal directions. What the projection loses of an atom, ``r_i = |z_i - projected|²``, is computed for
+every atom of every frame. By the Cauchy-Schwarz inequality no similarity is wrong by more than
+``sqrt(r_i r_j')``; and as the weights of a match add up to ``1/n`` over each row and column, the similarity
+of two frames is wrong by no more than ``sqrt(r r')``, where `r` is the mean of ``r_i`` over its atoms.
 
 The three varying terms are of the order of 1e-3, so that single precision makes errors of 1e-10 in them.
 """
