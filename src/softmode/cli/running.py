@@ -9,13 +9,16 @@ from rich.markup import escape
 from softmode.cli.console import err, out, progress
 from softmode.report.build import build_report
 from softmode.study.folder import Cell, Study, open_study
+from softmode.study.label_results import open_labels
 from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
 from softmode.study.worker import CellOutcome
 
 
 def open_with_progress(settings: StudySettings) -> Study:
-    """Open a study, showing how many materials have been read."""
+    """Open a study, showing how many materials have been read; labels it cannot use are an error now."""
+    if settings.labels is not None:
+        open_labels(settings.labels)
     with progress() as bar:
         task = bar.add_task("reading materials", total=None)
         return open_study(settings, advance=lambda done, total: bar.update(task, completed=done, total=total))

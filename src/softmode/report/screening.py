@@ -45,7 +45,6 @@ from softmode.study.sigma_results import ALL
 
 #: How the ways to σ are called in tables and figures.
 WAY_NAMES = {"model_only": "dynamics", "self_consistent": "self-consistent", "one_shot": "one-shot"}
-_MOST_RANKED = 60  # compounds in one picture; the table has all
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +128,7 @@ def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
     for way in ways(data.cells):
         for potential, rows in data.ranked.groupby("potential", sort=False):
             known = rows.dropna(subset=f"sigma_{way}")
-            if known.empty or len(known) > _MOST_RANKED:
+            if known.empty:
                 continue
             yield (
                 f"ranked_{way}_{_file_name(str(potential))}",

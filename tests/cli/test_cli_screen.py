@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ase.build import bulk
+from ase.io import write
+from tiny_study import EMT_NAME
+from typer.testing import CliRunner
+
+from softmode.cli.app import app
+from softmode.errors import SoftmodeError
+
+QUICK = ("--samples", "8", "--workers", "1")
+
+
+def call(*arguments: str | Path) -> Any:
+    return CliRunner().invoke(app, ["screen", *map(str, arguments)])
+
+
+def succeed(*arguments: str | Path) -> str:
+    result = call(*arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return str(result.stdout)
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells are computed here: starting processes is what other tests look at, and slow."""
+    monkeypatch.setattr("softmode.study.run._process_pool", lambda workers, threads: ThreadPoolExecutor(1))
+
+
+@pytest.fixture
+def metals(tmp_path: Path) -> Path:
+    folder = tmp_path / "structures"
+    folder.mkdir()
+    for symbol in ("Al", "Cu"):
+        write(folder / f"{symbol}.cif", bulk(symbol, "fcc", cubic=True))
+    return folder
+
+
+def test_a_ranked_table_with_everything_a_reader_needs(metals: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    shown = json.loads(
+        succeed(metals, "--potential", EMT_NAME, "--output", output, *QUICK, "--sampling", "both", "--json")
+    )
+    assert {row["formula"] for row in shown} == {"Al", "Cu"}
+    for row in shown:
+        assert row["harmonically_stable"] is True
+        assert 3.4 < row["a_A"] < 4.2
+        assert row["sigma_one_shot_low"] < row["sigma_one_shot"] < row["sigma_one_shot_high"]
+        chances = [row[f"sigma_self_consistent_p_{name}"] for name in ("weak", "strong", "unstable")]
+        assert sum(chances) == pytest.approx(1.0)
+        assert row["sigma_self_consistent_class"] == "weak"
+        assert row["seconds"] > 0.0
+    assert (output / "report" / "tables" / "screening.csv").exists()
+    page = (output / "report" / "index.html").read_text()
+    assert "What the potentials say alone" in page
+    assert "σ by self-consistent" in page or "self-consistent" in page
+
+
+def test_again_computes_nothing_and_says_so(metals: Path, tmp_path: Path) -> None:
+    arguments = (metals, "--potential", EMT_NAME, "--output", tmp_path / "out", *QUICK)
+    first, second = succeed(*arguments), succeed(*arguments)
+    assert "2 computed now" in first
+    assert "2 were there, 0 computed now" in second
+    table = (tmp_path / "out" / "report" / "tables" / "screening.csv").read_text()
+    assert table.splitlines()[0].startswith("rank,formula")
+
+
+def test_what_cannot_be_screened_is_a_row_with_its_reason(metals: Path, tmp_path: Path) -> None:
+    result = call(
+        *(metals, "K2PtCl6", "Xx2AgBiBr6", "--prototype", "elpasolite"),
+        *("--potential", EMT_NAME, "--output", tmp_path / "out", *QUICK, "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    reasons = {row["material"]: row["reason"] for row in json.loads(result.stdout) if row["reason"]}
+    assert "elpasolite" in reasons["K2PtCl6"]
+    assert "Xx" in reasons["Xx2AgBiBr6"]
+    assert len(reasons) == 2
+
+
+def test_labels_score_the_screening(metals: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("formula,sigma2\nAl,0.2\nCu,0.1\n")
+    output = tmp_path / "out"
+    succeed(metals, "--potential", EMT_NAME, "--labels", labels, "--output", output, *QUICK)
+    header, *rows = (output / "report" / "tables" / "labels.csv").read_text().splitlines()
+    first = dict(zip(header.split(","), rows[0].split(","), strict=True))
+    assert float(first["accuracy"]) == 1.0
+    assert first["n"] == "2"
+    page = (output / "report" / "index.html").read_text()
+    assert "Against published labels" in page
+    names = {path.name for path in (output / "report" / "figures").iterdir()}
+    assert {
+        "labels_confusion.png",
+        f"labels_scatter_self_consistent_{EMT_NAME.replace(':', '_')}.png",
+    } <= names
+
+
+def test_drawing_is_by_seed_and_balanced(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    rows = [f"{a}2NaIn{x}6,{s}" for x in ("Cl", "Br") for a, s in (("K", 0.2), ("Rb", 0.7), ("Cs", 1.3))]
+    labels.write_text("\n".join(["formula,sigma", *rows]) + "\n")
+
+    def drawn(seed: str) -> list[str]:
+        shown = succeed(
+            *("--labels", labels, "--draw", "3", "--seed", seed, "--prototype", "elpasolite"),
+            *("--potential", EMT_NAME, "--output", tmp_path / seed, *QUICK, "--json"),
+        )
+        return sorted(row["material"] for row in json.loads(shown))
+
+    assert drawn("1") == drawn("1")
+    assert len({tuple(drawn(seed)) for seed in ("1", "2", "3")}) > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--temperature", "0"), "temperature"),
+        (("--temperature", "-300"), "temperature"),
+        (("--temperature", "nan"), "temperature"),
+        (("--statistics", "fermionic"), "statistics"),
+        (("--draw", "3"), "nothing to draw from"),
+        (("--labels", "no_such_file.csv"), "no_such_file.csv"),
+    ],
+)
+def test_bad_questions(metals: Path, tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
+    result = call(metals, "--potential", EMT_NAME, "--output", tmp_path / "out", *QUICK, *arguments)
+    assert isinstance(result.exception, SoftmodeError), result.output
+    assert problem in str(result.exception)
+    assert not (tmp_path / "out" / "records").exists()
+
+
+def test_formulas_need_a_prototype(tmp_path: Path) -> None:
+    result = call("Cs2AgBiBr6", "--potential", EMT_NAME, "--output", tmp_path / "out")
+    assert isinstance(result.exception, SoftmodeError)
+    assert "prototype" in str(result.exception)
+
+
+def test_nothing_to_screen(tmp_path: Path) -> None:
+    result = call("--potential", EMT_NAME, "--output", tmp_path / "out")
+    assert isinstance(result.exception, SoftmodeError)
+    assert "neither structures nor formulas" in str(result.exception)
