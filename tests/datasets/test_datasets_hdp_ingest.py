@@ -227,7 +227,7 @@ Damage = Callable[[Path, Truth], object]
             lambda f, t: scale_force_constants(f, 1 / 48.587),
             {"material cannot be read": 1, "trajectory cannot be read": 1},
         ),
-        (lambda f, t: scale_forces(f, t, 1 / 25.711), {}),
+        (lambda f, t: scale_forces(f, t, 1 / 25.711), {"trajectory does not go with the crystal": 1}),
         (lambda f, t: rewrite(f, t, np.arange(80)[::-1]), {}),
         (
             lambda f, t: edit(f / RUN.format(2), lambda text: text.replace("<varray name=", "<varray <=", 9)),
@@ -246,12 +246,11 @@ Damage = Callable[[Path, Truth], object]
 def test_problems_are_counted(
     tree: Path, store: Path, truths: dict[str, Truth], damage: Damage, counted: dict[str, int]
 ) -> None:
-    short = "trajectory does not go with the crystal, or is too short"
     damage(tree / "bromides" / UID, truths[UID])
     manifest = ingest(tree, store)
     assert read_manifest(store) == manifest
     counts = problem_counts(manifest)
-    counts.pop(short)  # runs of six frames are: see below
+    assert counts.pop("a run has no more than 100 frames") in (2, 3)
     assert counts == counted
     assert {report.uid for report in manifest.compounds} == set(UIDS)
     others = [report for report in manifest.compounds if report.uid != UID]
@@ -263,11 +262,9 @@ def test_findings_name_what_is_wrong_with_a_trajectory(
 ) -> None:
     scale_forces(tree / "bromides" / UID, truths[UID], 1 / 25.711)
     reports = {report.uid: report for report in ingest(tree, store).compounds}
-    assert reports[UIDS[0]].findings == (
-        "vasprun_prod_1.xml: 6 frames, none after the first 100",
-        "vasprun_prod_2.xml: 5 frames, none after the first 100",
-    )
-    assert "usual in Ry/bohr" in reports[UID].findings[-1]
+    assert reports[UIDS[0]].findings == ()
+    [finding] = reports[UID].findings
+    assert "usual in Ry/bohr" in finding
     assert [(run.file, run.frames) for run in reports[UID].runs] == [
         ("vasprun_prod_1.xml", 6),
         ("vasprun_prod_2.xml", 5),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from softmode.datasets.hdp_compound import EQUILIBRATION, Compound, OpenCompound, finish_trajectory
@@ -111,7 +113,10 @@ def problem_counts(manifest: Manifest) -> dict[str, int]:
         counts["no MD run"] += report.failure is None and not report.has_trajectory
         counts["a run is missing"] += report.has_trajectory and bool(report.missing)
         counts["a run is cut short"] += any(run.cut for run in report.runs)
-        counts["trajectory does not go with the crystal, or is too short"] += bool(report.findings)
+        counts[f"a run has no more than {EQUILIBRATION} frames"] += any(
+            run.frames <= EQUILIBRATION for run in report.runs
+        )
+        counts["trajectory does not go with the crystal"] += bool(report.findings)
         counts["labels missing or ambiguous"] += bool(report.label_problem)
     return {name: count for name, count in counts.items() if count}
 
@@ -194,19 +199,14 @@ def _findings(
     runs: Sequence[Run], run_names: str, supercell: Cell, constants: ForceConstants | None, source: str
 ) -> tuple[str, ...]:
     """What reading the trajectory would complain about, found now rather than in the study."""
-    said = [
-        f"{Path(run.subject).name}: {run.n_frames} frames, none after the first {EQUILIBRATION}"
-        for run in runs
-        if run.n_frames <= EQUILIBRATION
-    ]
     collector = FrameCollector()
     try:
         for run in runs:
             run.replay(collector)
         finish_trajectory(collector, run_names, supercell, constants, source, ())
     except InputDataError as error:
-        said.append(str(error))
-    return tuple(said)
+        return (str(error),)
+    return ()
 
 
 def _check_places(tree: Path, store: Path) -> None:
@@ -259,3 +259,11 @@ def _read_all(compounds: Sequence[Compound], store: Path, workers: int) -> Itera
 def _prepare_process() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def leave_with_parent() -> None:
+            wait([parent.sentinel])
+            os._exit(1)  # files are written whole or not at all
+
+        threading.Thread(target=leave_with_parent, daemon=True).start()
