@@ -104,6 +104,8 @@ def test_fcc_metals_are_harmonically_stable_and_softest_at_rest(ranked: pd.DataF
     assert (good["lowest_THz"].abs() < 0.05).all()  # the translations
     assert (good["lowest_at"] == "Γ").all()
     assert (good["imaginary_share"] == 0.0).all()
+    assert (good["softest_mode_THz"] > 1.0).all()  # without the translations: at the boundary of the zone
+    assert (good["softest_mode_at"] != "Γ").all()
     assert (good["n_imaginary_modes"] == 0).all()
 
 
@@ -178,7 +180,7 @@ def labels_file(folder: Path, ranked: pd.DataFrame, tmp_path: Path) -> Path:
     path = tmp_path / "labels.csv"
     lines = ["formula,sigma2,a_A,w_Gamma_THz,w_X_THz"]
     for (_, row), sigma in zip(ranked.iloc[:3].iterrows(), (0.2, 0.3, 1.5), strict=True):
-        x = json.loads(row["softest_THz"])["X"]
+        x = json.loads(row["softest_by_point_THz"])["X"]
         lines.append(f"{row['formula']},{sigma},{row['a_A'] / 1.01:.6f},0.0,{x - 0.25:.6f}")
     path.write_text("\n".join(lines) + "\n")
     return path

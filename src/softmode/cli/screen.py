@@ -87,31 +87,34 @@ def _class(row: pd.Series, way: str) -> str:
 
 
 def _softest(row: pd.Series) -> str:
-    if pd.isna(row["lowest_THz"]):
+    if pd.isna(row["softest_mode_THz"]):
         return "–"
-    where = row["lowest_at"]
-    return f"{row['lowest_THz']:.2f} {'at' if len(str(where)) < 8 else ''} {where}".replace("  ", " ")
+    return f"{row['softest_mode_THz']:.2f}, {row['softest_mode_at']}"
 
 
-def _table(ranked: pd.DataFrame) -> Table:
-    measured = _ways(ranked)
-    table = Table(title="Most stable first", title_justify="left")
-    for name in ("", "compound", "potential", *(f"σ {way.replace('_', ' ')}" for way in measured), "class"):
-        table.add_column(name, overflow="fold")
-    for name in ("softest mode, THz", "a, Å", "s"):
-        table.add_column(name, overflow="fold")
-    for _, row in ranked.head(_SHOWN).iterrows():
-        failed = isinstance(row["reason"], str) and row["reason"]
+def _ways(ranked: pd.DataFrame) -> list[str]:
+    """Ways to σ in a ranked table."""
+    return [way for way in ALONE if f"sigma_{way}" in ranked]
+
+
+def _table(rows: pd.DataFrame, potential: str) -> Table:
+    """Ranked compounds of one potential."""
+    measured = _ways(rows)
+    table = Table(title=f"{escape(potential)}: most stable first", title_justify="left")
+    table.add_column("", justify="right")
+    table.add_column("compound", no_wrap=True)
+    for way in measured:
+        table.add_column(f"σ {way.replace('_', '-')}", no_wrap=len(measured) == 1)
+    table.add_column("class")
+    table.add_column("softest mode, THz")
+    table.add_column("a, Å", justify="right")
+    table.add_column("s", justify="right")
+    for _, row in rows.head(_SHOWN).iterrows():
         table.add_row(
             "–" if pd.isna(row["rank"]) else str(row["rank"]),
             escape(str(row["formula"])),
-            escape(str(row["potential"])),
             *(_sigma(row, way) for way in measured),
-            f"[red]{escape(str(row['reason']))}[/red]"
-            if failed
-            else _class(row, measured[0])
-            if measured
-            else "–",
+            _class(row, measured[0]) if measured else "–",
             _softest(row),
             _text(row["a_A"]),
             _text(row["seconds"], 1),
@@ -119,9 +122,16 @@ def _table(ranked: pd.DataFrame) -> Table:
     return table
 
 
-def _ways(ranked: pd.DataFrame) -> list[str]:
-    """Ways to σ in a ranked table."""
-    return [way for way in ALONE if f"sigma_{way}" in ranked]
+def _show(ranked: pd.DataFrame) -> None:
+    """Print a table for each potential, and below what has no place in one."""
+    lost = ranked["reason"].notna()
+    for potential, rows in ranked[~lost].groupby("potential", sort=False):
+        out.print(_table(rows, str(potential)))
+        if len(rows) > _SHOWN:
+            out.print(f"… and {len(rows) - _SHOWN} more in the table on disk")
+    for _, row in ranked[lost].iterrows():
+        text = escape(f"{row['material']} × {row['potential']}: {row['reason']}")
+        out.print(f"[red]failed[/red] {text}", highlight=False, soft_wrap=True)
 
 
 def screen(
@@ -188,9 +198,7 @@ def screen(
     if as_json:
         typer.echo(json.dumps(json.loads(ranked.to_json(orient="records")), indent=1, ensure_ascii=False))
         return
-    out.print(_table(ranked))
-    if len(ranked) > _SHOWN:
-        out.print(f"… and {len(ranked) - _SHOWN} more in the table on disk")
+    _show(ranked)
     say(study, done)
     out.print(f"table    {page.parent / 'tables' / 'screening.csv'}", highlight=False, soft_wrap=True)
     out.print(f"report   {page}", highlight=False, soft_wrap=True)

@@ -194,8 +194,8 @@ def _rows(data: ScreeningData) -> list[dict[str, Any]]:
     stable = {True: "stable", False: "unstable"}
     rows = []
     for _, row in data.ranked.iterrows():
-        at = row["lowest_qpoint"]
-        point = f" ({', '.join(f'{q:g}' for q in json.loads(at))})" if isinstance(at, str) else ""
+        at = row["lowest_qpoint"] if row["harmonically_stable"] is False else None
+        point = f" ({', '.join(f'{q:.3g}' for q in json.loads(at))})" if isinstance(at, str) else ""
         reason = row["reason"]
         rows.append(
             {
@@ -205,8 +205,10 @@ def _rows(data: ScreeningData) -> list[dict[str, Any]]:
                 "potential": row["potential"],
                 "ways": [_way(row, way) for way in measured],
                 "stable": stable.get(row["harmonically_stable"], "failed"),
-                "lowest": _number(row["lowest_THz"], 2),
-                "where": f"{row['lowest_at']}{point}" if isinstance(row["lowest_at"], str) else "–",
+                "lowest": _number(row["softest_mode_THz"], 2),
+                "where": f"{row['softest_mode_at']}{point}"
+                if isinstance(row["softest_mode_at"], str)
+                else "–",
                 "a": _number(row["a_A"], 3),
                 "seconds": _number(row["seconds"], 1),
                 "notes": reason if isinstance(reason, str) else "",
@@ -246,7 +248,7 @@ def _stability_plot(data: ScreeningData) -> go.Figure | None:
     if not measured:
         return None
     column = f"sigma_{measured[0]}"
-    known = data.ranked.dropna(subset=[column, "lowest_THz"])
+    known = data.ranked.dropna(subset=[column, "softest_mode_THz"])
     if known.empty:
         return None
     groups, potentials = order_groups(known["group"]), list(dict.fromkeys(known["potential"]))
@@ -254,7 +256,7 @@ def _stability_plot(data: ScreeningData) -> go.Figure | None:
     figure = go.Figure()
     for (potential, group), rows in known.groupby(["potential", "group"], sort=False):
         figure.add_scatter(
-            x=rows["lowest_THz"].tolist(),
+            x=rows["softest_mode_THz"].tolist(),
             y=rows[column].tolist(),
             mode="markers",
             name=f"{potential}, {group_name(str(group))}",
@@ -266,7 +268,7 @@ def _stability_plot(data: ScreeningData) -> go.Figure | None:
             },
             hovertext=[
                 f"<b>{row['formula']}</b><br>{potential}<br>σ {_interval(row, column)}<br>"
-                f"softest mode {row['lowest_THz']:.2f} THz at {row['lowest_at']}"
+                f"softest mode {row['softest_mode_THz']:.2f} THz at {row['softest_mode_at']}"
                 for _, row in rows.iterrows()
             ],
             hoverinfo="text",

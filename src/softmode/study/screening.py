@@ -25,7 +25,7 @@ _COLUMNS = {
     "model_lowest_label": "lowest_at",
     "model_lowest_qpoint": "lowest_qpoint",
     "model_imaginary_share": "imaginary_share",
-    "model_softest_THz": "softest_THz",
+    "model_softest_THz": "softest_by_point_THz",
 }
 
 
@@ -52,12 +52,23 @@ def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
             f"{prefix}_class": cell.get(f"{prefix}_class"),
             **{f"{prefix}_p_{name}": cell.get(f"{prefix}_p_{name}") for name in CLASSES},
         }
+    row["softest_mode_THz"], row["softest_mode_at"] = _softest_mode(cell)
     row |= {new: cell.get(old) for old, new in _COLUMNS.items()}
     for new, old in (("n_imaginary_modes", "n_imaginary"), ("n_modes_without_amplitude", "n_treated")):
         given = [cell.get(f"{way}_{old}") for way in ("self_consistent", "one_shot")]
         row[new] = next((value for value in given if value is not None and not pd.isna(value)), None)
     row |= {"seconds": cell.get("seconds"), "reason": cell.get("failure")}
     return row
+
+
+def _softest_mode(cell: pd.Series) -> tuple[Any, Any]:
+    """The most imaginary mode; of a stable crystal the lowest at a high-symmetry point, translations left out."""
+    lowest, by_point = cell.get("model_lowest_THz"), cell.get("model_softest_THz")
+    if not isinstance(by_point, str) or not cell["model_harmonically_stable"]:
+        return lowest, cell.get("model_lowest_label")
+    at = {name: value for name, value in json.loads(by_point).items() if name != "Γ" or value > 1e-3}
+    name = min(at, key=lambda point: float(at[point]), default="Γ")
+    return at.get(name, lowest), name
 
 
 def screening_table(table: pd.DataFrame) -> pd.DataFrame:
