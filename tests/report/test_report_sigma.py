@@ -79,7 +79,7 @@ def drawn(report: Path, suffix: str = "png") -> set[str]:
 def assert_not_blank(report: Path) -> None:
     for path in (report.parent / "figures").glob("*.png"):
         picture = imread(path)[..., :3]
-        assert min(picture.shape[:2]) > 300, path
+        assert min(picture.shape[:2]) > 250, path
         numbers = (255 * picture[::2, ::2]).astype(int) @ [1, 256, 65536]
         assert len(np.unique(numbers)) > 20, path
 
@@ -133,6 +133,7 @@ def test_the_confusion_table(reported: tuple[Study, Path]) -> None:
     figures = ("accuracy", "kappa", "called_more_stable", "called_less_stable")
     assert {
         *("potential", "approach", "group", "failures_as_wrong", "n", "failed"),
+        *("n_collapsed", "n_without_interval"),
         *(f"{name}{end}" for name in figures for end in ("", "_low", "_high")),
         *(f"{a}_called_{b}_count" for a in classes for b in classes),
         *(f"{a}_called_{b}_rate{end}" for a in classes for b in classes for end in ("", "_low", "_high")),

@@ -13,6 +13,7 @@ from softmode.anharmonic.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES
+from softmode.report.md import collect_md, md_figures
 from softmode.report.screening import collect_screening, screening_figures
 from softmode.report.sigma_figures import (
     MATERIAL_FIGURES,
@@ -24,7 +25,7 @@ from softmode.report.site import render_page
 from softmode.report.style import colours
 from softmode.study.folder import Study
 from softmode.study.records import write_atomically
-from softmode.study.sigma_results import COMPARED, confusion
+from softmode.study.sigma_results import COMPARED, confusion, error_correlations
 
 
 def _rendered(figure: Figure, suffix: str) -> bytes:
@@ -90,17 +91,23 @@ def build_report(study: Study) -> Path:
         "failures": data.failures,
         "records": data.records,
     }
+    if data.has_sigma:
+        tables["sigma_correlations"] = error_correlations(data.cells, study.settings.seed)
     screening = collect_screening(study, data.cells)
     if screening is not None:
         tables |= screening.tables
+    dynamics = collect_md(study, data.cells)
+    if dynamics is not None:
+        tables |= dynamics.tables
     for name, table in tables.items():
         write_atomically(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
     pictures: dict[str, tuple[str, bytes]] = {}
     alone = screening_figures(screening) if screening is not None else ()
-    for name, title, figure in chain(_figures(data), alone):
+    moving = md_figures(dynamics) if dynamics is not None else ()
+    for name, title, figure in chain(_figures(data), alone, moving):
         pictures[name] = (title, _rendered(figure, "png"))
         write_atomically(folder / "figures" / f"{name}.png", pictures[name][1])
         write_atomically(folder / "figures" / f"{name}.pdf", _rendered(figure, "pdf"))
     page = folder / "index.html"
-    write_atomically(page, render_page(data, pictures, screening).encode())
+    write_atomically(page, render_page(data, pictures, screening, dynamics).encode())
     return page

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from softmode.report.style import (
     MEDIAN_COLOUR,
@@ -20,6 +20,7 @@ from softmode.report.style import (
     order_groups,
     paper_style,
     plain,
+    plain_log,
     pretty_formula,
 )
 from softmode.study.results import done as finished
@@ -31,16 +32,6 @@ def _potentials(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(table["potential"]))
 
 
-def _plain_log(axes: Axes, which: str) -> None:
-    """Logarithmic axis with plain numbers at 1, 2 and 5."""
-    for axis in which:
-        getattr(axes, f"set_{axis}scale")("log")
-        numbered = axes.xaxis if axis == "x" else axes.yaxis
-        numbered.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        numbered.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        numbered.set_minor_formatter(NullFormatter())
-
-
 def _panel_grid(n: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     columns = min(n, 2)
     rows = -(-n // columns)
@@ -48,14 +39,16 @@ def _panel_grid(n: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for spare in grid[n:]:
         spare.set_visible(False)
+    for lowest in grid[max(0, n - columns) : n]:
+        lowest.tick_params(labelbottom=True)  # also where the panel below is a spare one
     return figure, list(grid[:n])
 
 
 def error_scatter(table: pd.DataFrame) -> Figure:
-    """RMSE(ω²) against RMSE(v_g) per material, a panel per potential, groups by colour and marker."""
+    """RMSE(ω²) against RMSE(v_g) per material, a panel and colour per potential, a marker per group."""
     done = finished(table, "harmonic")
     groups = order_groups(done["group"])
-    colour, marker = colours(groups), markers(groups)
+    colour, marker = colours(_potentials(done)), markers(groups)
     with paper_style():
         figure, panels = _panel_grid(len(_potentials(done)), (3.9, 3.5))
         for axes, potential in zip(panels, _potentials(done), strict=True):
@@ -66,19 +59,19 @@ def error_scatter(table: pd.DataFrame) -> Figure:
                     part[W2],
                     part[VG],
                     s=22,
-                    color=colour[group],
+                    color=colour[potential],
                     marker=marker[group],
-                    alpha=0.8,
+                    alpha=0.7,
                     linewidths=0,
                 )
-            _plain_log(axes, "xy")
+            plain_log(axes, "xy")
             axes.set_title(plain(potential))
             _label_extremes(axes, rows)
         for axes in panels:
             axes.set_xlabel(W2_LABEL)
         panels[0].set_ylabel(VG_LABEL)
         handles = [
-            Line2D([], [], linestyle="", marker=marker[g], color=colour[g], label=plain(group_name(g)))
+            Line2D([], [], linestyle="", marker=marker[g], color="0.3", label=plain(group_name(g)))
             for g in groups
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
@@ -133,7 +126,7 @@ def _boxes(axes: Axes, done: pd.DataFrame, column: str) -> None:
         range(len(groups)), [f"{plain(group_name(group))}\n(n = {counts.get(group, 0)})" for group in groups]
     )
     axes.set_xlim(-0.6, len(groups) - 0.4)
-    _plain_log(axes, "y")
+    plain_log(axes, "y")
     axes.grid(axis="x", visible=False)
 
 

@@ -14,18 +14,26 @@ from matplotlib.lines import Line2D
 from softmode.anharmonic.classes import CLASSES
 from softmode.anharmonic.confusion import ConfusionMatrix
 from softmode.report.style import (
+    MEDIAN_COLOUR,
     REFERENCE_COLOUR,
+    VG_LABEL,
     W2_LABEL,
     colours,
     markers,
     paper_style,
     plain,
+    plain_log,
     pretty_formula,
 )
 from softmode.study.records import Record
 from softmode.study.results import done
+from softmode.study.sigma_results import error_correlations
 
+_DISTRIBUTION_FROM = 8  # materials; fewer are shown one by one
+_SMALLEST_ERROR = 1e-4  # of σ, so that none falls off a logarithmic axis
 APPROACH_NAMES = {"phi_ref": "Φ of the reference", "phi_model": "Φ of the potential"}
+#: The same, and how the potential alone is called.
+ALL_APPROACH_NAMES = {**APPROACH_NAMES, "model_only": "the potential alone"}
 SIGMA = r"$\langle\sigma(t)\rangle_t$"
 
 
@@ -55,7 +63,7 @@ def confusion_figure(matrices: Mapping[tuple[str, str], ConfusionMatrix], title:
                 if row == 0:
                     axes.set_title(plain(potential))
                 if column == 0:
-                    axes.set_ylabel(f"{APPROACH_NAMES.get(approach, approach)}\n\nreference class")
+                    axes.set_ylabel(f"{ALL_APPROACH_NAMES.get(approach, approach)}\n\nreference class")
                 if row == len(approaches) - 1:
                     axes.set_xlabel("class by the potential")
         if title:
@@ -143,45 +151,70 @@ def _potential_legend(figure: Figure, potentials: Sequence[str]) -> None:
 
 
 def sigma_differences(table: pd.DataFrame) -> Figure:
-    """Distribution of σ_model - σ_reference over materials, both approaches (paper Fig. S9)."""
+    """σ_model - σ_reference over materials, both approaches (paper Fig. S9).
+
+    Distributions where a potential has eight materials or more; else every material, and the median.
+    """
     good = done(table, "sigma")
     potentials = list(dict.fromkeys(good["potential"]))
-    colour = colours(potentials)
+    many = bool(len(good)) and good["potential"].value_counts().max() >= _DISTRIBUTION_FROM
     with paper_style():
-        figure = Figure(figsize=(8.2, 3.4))
-        panels = figure.subplots(1, 2, sharex=True)
+        figure = Figure(figsize=(8.2, 3.4 if many else 2.2 + 0.4 * len(potentials)))
+        panels = figure.subplots(1, 2, sharex=True, sharey=not many)
         for axes, (approach, name) in zip(panels, APPROACH_NAMES.items(), strict=True):
             difference = good[f"sigma_{approach}_mean_t"] - good["sigma_reference_mean_t"]
-            limit = max(0.1, float(difference.abs().max()))
-            bins = np.linspace(-limit, limit, 2 * max(4, int(np.sqrt(len(good)))) + 1)
-            for place, potential in enumerate(potentials):
-                values = difference[good["potential"] == potential].to_numpy(float)
-                if len(values) >= 8:
-                    axes.hist(values, bins=bins, histtype="stepfilled", alpha=0.35, color=colour[potential])
-                axes.plot(
-                    values, np.full(len(values), -0.3 - 0.25 * place), "|", color=colour[potential], ms=9
-                )
+            draw = _draw_distributions if many else _draw_points
+            draw(axes, [difference[good["potential"] == p].to_numpy(float) for p in potentials], potentials)
             axes.axvline(0.0, color="0.4", linewidth=0.8)
             axes.set_title(name)
             axes.set_xlabel(f"{SIGMA}, potential minus reference")
-            axes.set_yticks([tick for tick in axes.get_yticks() if tick >= 0 and float(tick).is_integer()])
-        panels[0].set_ylabel("materials")
-        _potential_legend(figure, potentials)
+        if many:
+            panels[0].set_ylabel("materials")
+            _potential_legend(figure, potentials)
         return figure
 
 
+def _draw_distributions(axes: Axes, values: Sequence[np.ndarray], potentials: Sequence[str]) -> None:
+    """Histograms with a rug below zero."""
+    colour = colours(potentials)
+    everything = np.concatenate(values)
+    limit = max(0.1, float(np.abs(everything).max()))
+    bins = np.linspace(-limit, limit, 2 * max(4, int(np.sqrt(len(everything)))) + 1)
+    for place, (own, potential) in enumerate(zip(values, potentials, strict=True)):
+        if len(own) >= _DISTRIBUTION_FROM:
+            axes.hist(own, bins=bins.tolist(), histtype="stepfilled", alpha=0.35, color=colour[potential])
+        axes.plot(own, np.full(len(own), -0.3 - 0.25 * place), "|", color=colour[potential], ms=9)
+    axes.set_yticks([tick for tick in axes.get_yticks() if tick >= 0 and float(tick).is_integer()])
+
+
+def _draw_points(axes: Axes, values: Sequence[np.ndarray], potentials: Sequence[str]) -> None:
+    """A row for each potential: every material, and the median."""
+    colour, marker = colours(potentials), markers(potentials)
+    for place, (own, potential) in enumerate(zip(values, potentials, strict=True)):
+        shade = colour[potential]
+        axes.plot(own, np.full(len(own), place), marker[potential], color=shade, alpha=0.75, ms=6)
+        axes.plot(np.median(own), place, "|", color=MEDIAN_COLOUR, ms=22, mew=2.2, zorder=1)
+    axes.set_yticks(range(len(potentials)), [plain(potential) for potential in potentials])
+    axes.set_ylim(len(potentials) - 0.4, -0.6)
+    limit = 1.15 * max(0.1, float(np.abs(np.concatenate(values)).max()))
+    axes.set_xlim(-limit, limit)
+    axes.grid(axis="y", visible=False)
+
+
 def sigma_against_phonon_error(table: pd.DataFrame) -> Figure:
-    """RMSE(ω²) against RMSE(v_g), coloured by the reference's σ (paper Fig. 1a)."""
+    """Phonon errors coloured by the reference's σ (paper Fig. 1a), and the error of σ against them."""
     good = done(done(table, "sigma"), "harmonic")
     potentials = list(dict.fromkeys(good["potential"]))
-    marker = markers(potentials)
+    colour, marker = colours(potentials), markers(potentials)
+    error = (good["sigma_phi_model_mean_t"] - good["sigma_reference_mean_t"]).abs()
     with paper_style():
-        figure = Figure(figsize=(5.2, 3.8))
-        axes = figure.subplots()
+        figure = Figure(figsize=(9.2, 4.1))
+        left, right = figure.subplots(1, 2)
         points = None
         for potential in potentials:
-            rows = good[good["potential"] == potential]
-            points = axes.scatter(
+            own = good["potential"] == potential
+            rows = good[own]
+            points = left.scatter(
                 rows["path_rmse_w2_THz2"],
                 rows["path_rmse_vg_THzA"],
                 c=rows["sigma_reference_mean_t"],
@@ -191,14 +224,42 @@ def sigma_against_phonon_error(table: pd.DataFrame) -> Figure:
                 vmax=max(1.0, float(good["sigma_reference_mean_t"].max())),
                 s=36,
             )
-        axes.set(xscale="log", yscale="log", xlabel=W2_LABEL, ylabel=r"RMSE($v_g$) (THz·Å)")
+            right.scatter(
+                rows["path_rmse_w2_THz2"],
+                np.maximum(error[own], _SMALLEST_ERROR),
+                color=colour[potential],
+                marker=marker[potential],
+                s=30,
+                alpha=0.8,
+                linewidths=0,
+            )
+        left.set(xlabel=W2_LABEL, ylabel=VG_LABEL)
+        right.set(xlabel=W2_LABEL, ylabel=f"|error of {SIGMA}|, Φ of the potential")
+        for axes in (left, right):
+            plain_log(axes, "xy")
         if points is not None:
-            figure.colorbar(points, ax=axes, label=f"{SIGMA}, reference")
+            figure.colorbar(points, ax=left, label=f"{SIGMA}, reference")
+        labels = _correlation_labels(table)
         handles = [
-            Line2D([], [], linestyle="", marker=marker[p], color="0.3", label=plain(p)) for p in potentials
+            Line2D([], [], linestyle="", marker=marker[p], color=colour[p], label=labels.get(p, plain(p)))
+            for p in potentials
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
+        figure.legend(handles=handles, loc="outside lower center", ncols=1 if len(handles) < 4 else 2)
         return figure
+
+
+def _correlation_labels(table: pd.DataFrame) -> dict[str, str]:
+    """Potential with the rank correlation of its errors of σ and of ω²."""
+    labels = {}
+    for row in error_correlations(table, seed=0).itertuples():
+        text = f"{plain(str(row.potential))}: too few materials for a correlation"
+        if np.isfinite(row.spearman):
+            within = (
+                f" [{row.spearman_low:.2f}, {row.spearman_high:.2f}]" if np.isfinite(row.spearman_low) else ""
+            )
+            text = f"{plain(str(row.potential))}: Spearman ρ = {row.spearman:.2f}{within}, n = {row.n}"
+        labels[str(row.potential)] = text
+    return labels
 
 
 def trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
@@ -291,7 +352,8 @@ def mode_figure(records: Mapping[str, Record], formula: str) -> Figure:
                     linewidths=0.8,
                     alpha=0.75,
                 )
-        axes.set(yscale="log", xlabel="frequency (THz); imaginary below 0", ylabel="σ of the mode")
+        axes.set(xlabel="frequency (THz); imaginary below 0", ylabel="σ of the mode")
+        plain_log(axes, "y")
         axes.axhline(1.0, color="0.7", linewidth=0.7, linestyle=":")
         axes.set_title(f"{pretty_formula(formula)} (size: number of modes; open: imaginary)")
         handles = [

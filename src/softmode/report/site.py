@@ -15,11 +15,12 @@ from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
 
 from softmode import __version__
-from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.report import interactive
 from softmode.report.data import ReportData
+from softmode.report.md import MDData, md_section
+from softmode.report.method import md_summary, method_lines, thermostat_warning
 from softmode.report.screening import ScreeningData, screening_section
-from softmode.report.sigma_figures import APPROACH_NAMES
+from softmode.report.sigma_figures import ALL_APPROACH_NAMES
 from softmode.report.style import colours, group_name
 from softmode.study.results import FAILED, OK, PENDING, done
 
@@ -129,20 +130,6 @@ def _figures(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _protocol_lines(protocol: HarmonicProtocol) -> list[str]:
-    relaxed = "relaxed by each potential, symmetry kept" if protocol.relax else "the reference's, not relaxed"
-    return [
-        f"finite displacements of {protocol.dispersion_displacement:g} Å, supercell of the reference",
-        f"structure: {relaxed}",
-        f"force constants of both sides {'symmetrised' if protocol.symmetrise else 'as they come (raw)'}",
-        f"{protocol.points_per_segment} q-points on each segment of the band path (seekpath); "
-        f"Γ-centred mesh of length {protocol.mesh_length:g} Å",
-        "non-analytical correction: "
-        + ("none on either side" if protocol.nac == "off" else "the reference's Born charges on both sides"),
-        f"a mode is imaginary below −{protocol.imaginary_tolerance:g} THz",
-    ]
-
-
 def _sigma_rows(data: ReportData) -> list[dict[str, Any]]:
     """Anharmonicity of each cell, for the page's table."""
     rows = []
@@ -154,7 +141,7 @@ def _sigma_rows(data: ReportData) -> list[dict[str, Any]]:
                 "potential": cell["potential"],
                 "frames": int(cell["sigma_n_frames"]),
                 "scores": [_score(cell, approach) for approach in ("reference", "phi_ref", "phi_model")],
-                "classes": [cell[f"sigma_{approach}_class"] for approach in ("reference", "phi_model")],
+                "classes": [_class(cell, approach) for approach in ("reference", "phi_model")],
                 "agrees": cell["sigma_reference_class"] == cell["sigma_phi_model_class"],
                 "numbers": [
                     f"{cell['sigma_force_error']:+.3f}",
@@ -174,11 +161,17 @@ def _score(cell: pd.Series, approach: str) -> str:
     return f"{mean:.3f}" if pd.isna(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
+def _class(cell: pd.Series, approach: str) -> str:
+    """Class, with a question mark where nothing is known of its uncertainty."""
+    uncertain = pd.isna(cell[f"sigma_{approach}_mean_t_low"])
+    return f"{cell[f'sigma_{approach}_class']}{' ?' if uncertain else ''}"
+
+
 def _confusion_rows(data: ReportData) -> list[dict[str, str]]:
     return [
         {
             "potential": row["potential"],
-            "approach": APPROACH_NAMES[row["approach"]],
+            "approach": ALL_APPROACH_NAMES[row["approach"]],
             "group": "all" if row["group"] == "all" else group_name(row["group"]),
             "failures": "wrong" if row["failures_as_wrong"] else "left out",
             "n": str(row["n"]),
@@ -187,6 +180,8 @@ def _confusion_rows(data: ReportData) -> list[dict[str, str]]:
                 name: _interval(row, name)
                 for name in ("accuracy", "kappa", "called_more_stable", "called_less_stable")
             },
+            "collapsed": str(row["n_collapsed"]) if row["approach"] == "model_only" else "",
+            "uncertain": str(row["n_without_interval"]),
         }
         for _, row in data.confusion.iterrows()
     ]
@@ -202,8 +197,23 @@ def _embedded(pictures: Mapping[str, tuple[str, bytes]]) -> list[dict[str, str]]
     ]
 
 
+def _dynamics(
+    data: ReportData, dynamics: MDData, pictures: Mapping[str, tuple[str, bytes]]
+) -> dict[str, Any]:
+    settings = data.study.settings.md
+    return {
+        **md_section(dynamics, pictures),
+        "settings": md_summary(settings)[0].upper() + md_summary(settings)[1:],
+        "discard": settings.discard,
+        "warning": thermostat_warning(settings),
+    }
+
+
 def render_page(
-    data: ReportData, pictures: Mapping[str, tuple[str, bytes]], screening: ScreeningData | None = None
+    data: ReportData,
+    pictures: Mapping[str, tuple[str, bytes]],
+    screening: ScreeningData | None = None,
+    dynamics: MDData | None = None,
 ) -> str:
     """HTML of the report; needs no other file and no network.
 
@@ -215,6 +225,8 @@ def render_page(
         Title and PNG of the figures by name; those that are not drawn interactively are embedded.
     screening : ScreeningData, optional
         What the potentials say alone.
+    dynamics : MDData, optional
+        Their molecular dynamics.
     """
     environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
     counts = data.cells["state"].value_counts()
@@ -226,7 +238,7 @@ def render_page(
         potentials=list(data.overlays),
         counts={state: int(counts.get(state, 0)) for state in (OK, FAILED, PENDING)},
         protocol=data.study.settings.protocol.name,
-        protocol_lines=_protocol_lines(data.study.settings.protocol),
+        protocol_lines=method_lines(data.study.settings),
         seed=data.study.settings.seed,
         ranking=_ranking_rows(data),
         materials=_material_rows(data),
@@ -236,5 +248,6 @@ def render_page(
         confusion=_confusion_rows(data),
         pictures=_embedded(pictures),
         screening=None if screening is None else screening_section(screening, pictures, _html),
+        md=None if dynamics is None else _dynamics(data, dynamics, pictures),
         plotlyjs=get_plotlyjs() if data.has_phonons or screening is not None else "",
     )

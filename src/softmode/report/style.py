@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 #: Okabe and Ito's palette, without yellow and black.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
@@ -63,6 +66,25 @@ def pretty_formula(formula: str) -> str:
             digits = ""
         out += character
     return out
+
+
+def _numbered_at(decades: float) -> tuple[float, ...]:
+    """Where a logarithmic axis that long has numbers in each decade."""
+    if decades < 0.8:
+        return (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+    return (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
+
+
+def plain_log(axes: Axes, which: str) -> None:
+    """Logarithmic axes (``x``, ``y``, ``xy``) with plain numbers; call it when everything is drawn."""
+    for axis in which:
+        getattr(axes, f"set_{axis}scale")("log")
+        numbered = axes.xaxis if axis == "x" else axes.yaxis
+        low, high = numbered.get_view_interval()
+        decades = np.log10(high / low) if 0.0 < low < high else 1.0
+        numbered.set_major_locator(LogLocator(subs=_numbered_at(decades)))
+        numbered.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        numbered.set_minor_formatter(NullFormatter())
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES
 from softmode.anharmonic.confusion import ConfusionMatrix, confusion_matrix, with_intervals
+from softmode.anharmonic.correlation import correlations
 from softmode.study.results import FAILED, OK, best_median_worst, done
 
 #: Approaches that are compared with the reference in confusion matrices (paper Fig. 3 and 4), and the
@@ -160,6 +161,26 @@ def _figures(matrix: ConfusionMatrix, seed: int) -> Iterator[dict[str, Any]]:
                 row[f"{cell}_rate_low"] = estimate.rates_low[i, j]
                 row[f"{cell}_rate_high"] = estimate.rates_high[i, j]
         yield row
+
+
+def error_correlations(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Correlation over materials of |σ_phi_model - σ_reference| with RMSE(ω²) (cf. paper Fig. 1a).
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per potential: Pearson's and Spearman's coefficients with 95 % bootstrap intervals.
+    """
+    good = done(done(table, "sigma"), "harmonic")
+    rows = []
+    for potential, cells in good.groupby("potential", sort=False):
+        error = (cells["sigma_phi_model_mean_t"] - cells["sigma_reference_mean_t"]).abs().to_numpy(float)
+        pearson, spearman = correlations(cells["path_rmse_w2_THz2"].to_numpy(float), error, seed)
+        row: dict[str, Any] = {"potential": potential, "n": len(cells)}
+        for name, found in (("pearson", pearson), ("spearman", spearman)):
+            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=None if rows else ["potential", "n"])
 
 
 def sigma_extremes(table: pd.DataFrame, potential: str) -> dict[str, str]:

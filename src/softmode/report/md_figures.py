@@ -1,0 +1,272 @@
+"""Figures of the potentials' own dynamics: traces, attribution of errors, one-shot sampling beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from softmode.report.style import (
+    PALETTE,
+    REFERENCE_COLOUR,
+    colours,
+    markers,
+    paper_style,
+    plain,
+    pretty_formula,
+)
+from softmode.study.md_results import PARTS
+from softmode.study.records import Record
+
+SIGMA = r"$\langle\sigma(t)\rangle_t$"
+PART_NAMES = {
+    "force_error": "forces",
+    "hessian_error": "force constants",
+    "sampling_error": "configurations",
+}
+_PART_COLOURS = {"force_error": PALETTE[0], "hessian_error": PALETTE[1], "sampling_error": PALETTE[2]}
+_MOST_BARS = 45  # more materials are shown as distributions
+
+
+def md_trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
+    """Temperature and potential energy of every replica, with equilibration, drift and collapse.
+
+    Parameters
+    ----------
+    records : mapping of potential to Record
+        The ``md`` records of one material.
+    formula : str
+        For the title.
+    """
+    with paper_style():
+        figure = Figure(figsize=(8.6, 2.3 * len(records) + 0.9))
+        grid = figure.subplots(len(records), 2, squeeze=False, sharex="col")
+        for (left, right), (potential, record) in zip(grid, records.items(), strict=True):
+            _draw_traces(left, right, record)
+            left.set_ylabel(f"{plain(potential)}\n\ntemperature (K)")
+            right.set_ylabel("energy (meV/atom)")
+        for axes in grid[-1]:
+            axes.set_xlabel("time (ps)")
+        figure.suptitle(pretty_formula(formula))
+        handles = [
+            Line2D([], [], color="0.5", linestyle="--", linewidth=1.0, label="set"),
+            Line2D(
+                [], [], color="0.3", linestyle="-", linewidth=1.6, label="mean, drift after equilibration"
+            ),
+            Line2D([], [], color="0.3", linestyle=":", linewidth=1.2, label="equilibrated from here"),
+            Line2D([], [], color="#A33B00", linestyle="", marker="X", label="crystal lost"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+        return figure
+
+
+def _draw_traces(left: Axes, right: Axes, record: Record) -> None:
+    settings = record.inputs["md"]
+    step = 1e-3 * float(settings["timestep"])
+    replicas: list[dict[str, Any]] = record.values["md_replicas"]
+    ends = np.cumsum(record.arrays["run_lengths"])[:-1]
+    pieces = [np.split(record.arrays[name], ends) for name in ("steps", "temperature", "potential_energy")]
+    n_atoms = record.arrays["positions"].shape[1]
+    energies = record.arrays["potential_energy"]
+    zero = float(energies.mean()) if len(energies) else 0.0
+    if not len(energies):
+        for axes in (left, right):
+            axes.text(0.5, 0.5, "no frames", ha="center", va="center", color="0.4", transform=axes.transAxes)
+            axes.set_yticks([])
+    else:
+        left.axhline(float(settings["temperature"]), color="0.5", linewidth=1.0, linestyle="--", zorder=3)
+    for index, (steps, temperature, energy) in enumerate(zip(*pieces, strict=True)):
+        replica, colour = replicas[index], PALETTE[index % len(PALETTE)]
+        time, energy = step * steps, 1000.0 * (energy - zero) / n_atoms
+        left.plot(time, temperature, color=colour, linewidth=0.6, alpha=0.7)
+        right.plot(time, energy, color=colour, linewidth=0.6, alpha=0.7)
+        settled = replica["equilibration_steps"]
+        if settled is not None and len(time):
+            _draw_equilibrium(left, right, replica, (time, energy), step * settled, colour)
+        if replica["status"] == "collapsed":
+            for axes, low in ((left, 0.04), (right, 0.04)):
+                axes.plot(
+                    step * replica["last_step"],
+                    low,
+                    "X",
+                    color="#A33B00",
+                    markersize=7,
+                    transform=axes.get_xaxis_transform(),
+                    clip_on=False,
+                )
+
+
+def _draw_equilibrium(
+    left: Axes,
+    right: Axes,
+    replica: Mapping[str, Any],
+    trace: tuple[np.ndarray, np.ndarray],
+    settled: float,
+    colour: str,
+) -> None:
+    """Mean temperature and drifting energy after equilibration."""
+    time, energy = trace
+    rest = time > settled
+    if not rest.any():
+        return
+    span = np.array([time[rest][0], time[rest][-1]])
+    left.plot(span, [replica["temperature_K"]] * 2, color=colour, linewidth=1.6)
+    slope = replica["energy_drift"]["slope"]
+    right.plot(span, energy[rest].mean() + slope * (span - time[rest].mean()), color=colour, linewidth=1.6)
+    if settled > 0:
+        for axes in (left, right):
+            axes.axvline(settled, color=colour, linewidth=1.2, linestyle=":")
+
+
+def attribution_figure(parts: pd.DataFrame) -> Figure:
+    """Errors of forces, force constants and configurations, stacked; their sum as a point.
+
+    Parameters
+    ----------
+    parts : pandas.DataFrame
+        From :func:`softmode.study.md_results.attribution`. Above 45 cells of a potential distributions are
+        drawn in place of bars.
+    """
+    potentials = list(dict.fromkeys(parts["potential"]))
+    largest = max(int((parts["potential"] == potential).sum()) for potential in potentials)
+    with paper_style():
+        if largest > _MOST_BARS:
+            return _attribution_boxes(parts, potentials)
+        figure = Figure(figsize=(max(5.6, 0.32 * largest + 1.6), 2.6 * len(potentials) + 0.9))
+        panels = figure.subplots(len(potentials), 1, squeeze=False)[:, 0]
+        for axes, potential in zip(panels, potentials, strict=True):
+            rows = parts[parts["potential"] == potential].sort_values("difference")
+            _stacked(axes, rows)
+            axes.set_ylabel(f"{plain(potential)}\n\n{SIGMA}, alone − reference", fontsize=8.5)
+        handles = [
+            *(Patch(facecolor=_PART_COLOURS[part], label=PART_NAMES[part]) for part in PARTS),
+            Line2D([], [], linestyle="", marker="D", color=REFERENCE_COLOUR, markersize=4, label="sum"),
+        ]
+        if parts["collapsed"].any():
+            handles.append(
+                Line2D([], [], linestyle="", marker="D", mfc="white", mec=REFERENCE_COLOUR, markersize=4)
+            )
+            handles[-1].set_label("sum, crystal lost")
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if largest > 8 else 3)
+        return figure
+
+
+def _stacked(axes: Axes, rows: pd.DataFrame) -> None:
+    place = np.arange(len(rows))
+    above, below = np.zeros(len(rows)), np.zeros(len(rows))
+    for part in PARTS:
+        values = rows[part].to_numpy(float)
+        base = np.where(values >= 0.0, above, below)
+        axes.bar(place, values, bottom=base, width=0.72, color=_PART_COLOURS[part])
+        above += np.maximum(values, 0.0)
+        below += np.minimum(values, 0.0)
+    lost = rows["collapsed"].to_numpy(bool)
+    for chosen, face in ((~lost, REFERENCE_COLOUR), (lost, "white")):
+        axes.plot(
+            place[chosen],
+            rows["difference"].to_numpy(float)[chosen],
+            "D",
+            mfc=face,
+            mec=REFERENCE_COLOUR,
+            markersize=4,
+            zorder=4,
+        )
+    axes.axhline(0.0, color="0.3", linewidth=0.8)
+    names = [pretty_formula(formula) for formula in rows["formula"]]
+    steep = len(names) > 6 or max(map(len, rows["formula"])) > 8
+    axes.set_xticks(
+        place, names, rotation=55 if steep else 0, ha="right" if steep else "center", fontsize=7.5
+    )
+    spare = max(0.0, 0.5 * (5 - len(rows)))  # few bars are not made wide
+    axes.set_xlim(-0.7 - spare, len(rows) - 0.3 + spare)
+    axes.grid(axis="x", visible=False)
+
+
+def _attribution_boxes(parts: pd.DataFrame, potentials: list[str]) -> Figure:
+    colour = colours(potentials)
+    figure = Figure(figsize=(7.6, 4.0))
+    axes = figure.subplots()
+    width = 0.8 / len(potentials)
+    names = {**PART_NAMES, "difference": "sum"}
+    for shift, potential in enumerate(potentials):
+        rows = parts[(parts["potential"] == potential) & ~parts["collapsed"].astype(bool)]
+        places = [place + (shift - (len(potentials) - 1) / 2) * width for place in range(len(names))]
+        axes.boxplot(
+            [rows[part].to_numpy(float) for part in names],
+            positions=places,
+            widths=0.82 * width,
+            patch_artist=True,
+            boxprops={"facecolor": colour[potential], "alpha": 0.45, "linewidth": 0.8},
+            medianprops={"color": REFERENCE_COLOUR, "linewidth": 1.6},
+            flierprops={"marker": ".", "markersize": 3, "alpha": 0.6},
+            manage_ticks=False,
+        )
+    axes.axhline(0.0, color="0.3", linewidth=0.8)
+    axes.set_xticks(range(len(names)), list(names.values()))
+    axes.set_ylabel(f"part of {SIGMA}, alone − reference")
+    axes.grid(axis="x", visible=False)
+    handles = [Patch(facecolor=colour[p], alpha=0.45, label=plain(p)) for p in potentials]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
+    return figure
+
+
+def sampling_figure(comparison: pd.DataFrame) -> Figure:
+    """σ of one-shot sampling against that of molecular dynamics, with 95 % intervals; lost crystals open.
+
+    Parameters
+    ----------
+    comparison : pandas.DataFrame
+        From :func:`softmode.study.md_results.sampling_comparison`.
+    """
+    potentials = list(dict.fromkeys(comparison["potential"]))
+    colour, marker = colours(potentials), markers(potentials)
+    with paper_style():
+        figure = Figure(figsize=(5.0, 4.9))
+        axes = figure.subplots()
+        for potential in potentials:
+            for lost in (False, True):
+                rows = comparison[(comparison["potential"] == potential) & (comparison["collapsed"] == lost)]
+                axes.errorbar(
+                    rows["model_only"],
+                    rows["one_shot"],
+                    xerr=_bars(rows, "model_only"),
+                    yerr=_bars(rows, "one_shot"),
+                    fmt=marker[potential],
+                    color=colour[potential],
+                    markerfacecolor="white" if lost else colour[potential],
+                    markersize=5,
+                    elinewidth=0.8,
+                    alpha=0.85,
+                )
+        limit = 1.1 * float(max(comparison[["model_only", "one_shot"]].max().max(), 1.0))
+        axes.plot([0, limit], [0, limit], color="0.5", linewidth=0.8)
+        for edge in (0.5, 1.0):
+            axes.axhline(edge, color="0.7", linewidth=0.7, linestyle=":")
+            axes.axvline(edge, color="0.7", linewidth=0.7, linestyle=":")
+        axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
+        axes.set_xlabel(f"{SIGMA}, molecular dynamics")
+        axes.set_ylabel(f"{SIGMA}, one-shot sampling")
+        handles = [
+            Line2D([], [], linestyle="", marker=marker[p], color=colour[p], label=plain(p))
+            for p in potentials
+        ]
+        if comparison["collapsed"].any():
+            handles.append(
+                Line2D([], [], linestyle="", marker="o", mfc="white", mec="0.3", label="crystal lost")
+            )
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+        return figure
+
+
+def _bars(rows: pd.DataFrame, way: str) -> np.ndarray:
+    """Distances to the bounds; zero where there is no interval."""
+    mean = rows[way].to_numpy(float)
+    low, high = rows[f"{way}_low"].to_numpy(float), rows[f"{way}_high"].to_numpy(float)
+    bars: np.ndarray = np.nan_to_num(np.maximum(np.array([mean - low, high - mean]), 0.0))
+    return bars

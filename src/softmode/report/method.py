@@ -1,0 +1,128 @@
+"""How a report was made, in sentences: protocol, σ, one-shot sampling, molecular dynamics."""
+
+from __future__ import annotations
+
+from softmode.anharmonic.classes import EDGES
+from softmode.dynamics import MDSettings, relaxation_time, sampled_temperature
+from softmode.harmonic.protocol import HarmonicProtocol
+from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
+from softmode.study.settings import StudySettings
+
+_STATISTICS = {
+    "classical": "classical statistics, as molecular dynamics has",
+    "quantum": "quantum statistics, zero-point motion included",
+}
+_IMAGINARY = {
+    "absolute": "take the absolute value of their frequency, but at least {floor:g} THz",
+    "drop": "are not displaced",
+    "floor": "take {floor:g} THz",
+}
+_RELAXATION_PROBE = 1.0  # THz, a soft mode of a halide perovskite
+
+
+def method_lines(settings: StudySettings) -> list[str]:
+    """What a reader must know to repeat a study, one sentence each."""
+    asked = set(settings.measurements)
+    lines = harmonic_lines(settings.protocol)
+    if asked & {"sigma", "one_shot", "model_only"}:
+        lines += sigma_lines(settings.protocol)
+    if "one_shot" in asked:
+        lines += one_shot_lines(settings.one_shot)
+    if "model_only" in asked:
+        lines += md_lines(settings.md)
+    return lines
+
+
+def harmonic_lines(protocol: HarmonicProtocol) -> list[str]:
+    """The harmonic protocol."""
+    relaxed = "relaxed by each potential, symmetry kept" if protocol.relax else "the reference's, not relaxed"
+    return [
+        f"finite displacements of {protocol.dispersion_displacement:g} Å, supercell of the reference",
+        f"structure: {relaxed}",
+        f"force constants of both sides {_symmetrised(protocol)}",
+        f"{protocol.points_per_segment} q-points on each segment of the band path (seekpath); "
+        f"Γ-centred mesh of length {protocol.mesh_length:g} Å",
+        "non-analytical correction: "
+        + ("none on either side" if protocol.nac == "off" else "the reference's Born charges on both sides"),
+        f"a mode is imaginary below −{protocol.imaginary_tolerance:g} THz",
+    ]
+
+
+def _symmetrised(protocol: HarmonicProtocol) -> str:
+    return "symmetrised" if protocol.symmetrise else "as they come (raw)"
+
+
+def sigma_lines(protocol: HarmonicProtocol) -> list[str]:
+    """How σ is made."""
+    weak, unstable = EDGES
+    return [
+        f"σ: force constants of the potential from displacements of {protocol.sigma_displacement:g} Å, "
+        f"{_symmetrised(protocol)}; displacements of the atoms from the crystal at rest, minimum image, the "
+        "drift of the centre of mass removed from every frame",
+        f"classes by ⟨σ(t)⟩, the mean over frames: weak below {weak:g}, strong to {unstable:g}, unstable "
+        "above; 95 % intervals from blocks of correlated frames, “?” where there are too few for one",
+    ]
+
+
+def one_shot_lines(settings: OneShotSettings) -> list[str]:
+    """How thermal samples are drawn."""
+    number = (
+        f"{settings.n_samples} random samples"
+        if settings.method == "random"
+        else "one sign-alternating pair (no interval)"
+    )
+    owner = "the potential" if settings.force_constants == "model" else "the reference"
+    treated = _IMAGINARY[settings.imaginary].format(floor=settings.floor)
+    return [
+        f"one-shot sampling: {number} at {settings.temperature:g} K from the force constants of {owner}, "
+        f"{_STATISTICS[settings.statistics]}; modes below {settings.tolerance:g} THz {treated}"
+    ]
+
+
+def md_summary(settings: DynamicsSettings) -> str:
+    """Molecular dynamics in one sentence."""
+    thermostat = {
+        "andersen": f"Andersen, collision probability {settings.collision_probability:g} a step",
+        "langevin": f"Langevin, friction {settings.friction:g}/fs",
+        "nose-hoover": f"Nosé–Hoover chain of {settings.chain_length}, {settings.thermostat_time:g} fs",
+    }[settings.thermostat]
+    runs = "one run" if settings.replicas == 1 else f"{settings.replicas} runs"
+    return (
+        f"{runs} of {settings.steps} steps of {settings.timestep:g} fs at {settings.temperature:g} K and "
+        f"constant volume ({thermostat}), {_recorded(settings.sample_every)}"
+    )
+
+
+def md_lines(settings: DynamicsSettings) -> list[str]:
+    """How molecular dynamics is made."""
+    lost = (
+        "half the shortest lattice vector of the supercell"
+        if settings.largest_displacement is None
+        else f"{settings.largest_displacement:g} Å"
+    )
+    lines = [
+        f"molecular dynamics: {md_summary(settings)}; starts: random frames of the reference trajectory "
+        "where there is one, else thermally displaced supercells; Maxwell–Boltzmann velocities",
+        f"σ of the potential alone: frames after the first {settings.discard} steps of each run",
+        "the crystal is lost when forces are not finite, two atoms are closer than "
+        f"{settings.closest_pair:g} Å, or one is farther from its site than {lost}; it counts as unstable",
+    ]
+    warning = thermostat_warning(settings)
+    return [*lines, warning] if warning else lines
+
+
+def thermostat_warning(settings: MDSettings) -> str:
+    """What a reader must know of Andersen collisions as frequent as these; empty otherwise."""
+    sampled = sampled_temperature(settings)
+    if sampled <= 1.02 * settings.temperature:
+        return ""
+    time = relaxation_time(settings, _RELAXATION_PROBE)
+    return (
+        f"Andersen collisions with probability {settings.collision_probability:g} a step bring the positions "
+        f"to {sampled:.0f} K, not {settings.temperature:g} K, and slowly: a mode of 1 THz forgets where it "
+        f"was in {time:.0f} ps. σ is that of a hotter crystal for stiff modes, of the start for soft ones"
+    )
+
+
+def _recorded(every: int) -> str:
+    return "every step recorded" if every == 1 else f"one step in {every} recorded"
