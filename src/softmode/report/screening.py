@@ -194,6 +194,7 @@ def _rows(data: ScreeningData) -> list[dict[str, Any]]:
     stable = {True: "stable", False: "unstable"}
     rows = []
     for _, row in data.ranked.iterrows():
+        where = row["softest_mode_at"]
         at = row["lowest_qpoint"] if row["harmonically_stable"] is False else None
         point = f" ({', '.join(f'{q:.3g}' for q in json.loads(at))})" if isinstance(at, str) else ""
         reason = row["reason"]
@@ -206,9 +207,7 @@ def _rows(data: ScreeningData) -> list[dict[str, Any]]:
                 "ways": [_way(row, way) for way in measured],
                 "stable": stable.get(row["harmonically_stable"], "failed"),
                 "lowest": _number(row["softest_mode_THz"], 2),
-                "where": f"{row['softest_mode_at']}{point}"
-                if isinstance(row["softest_mode_at"], str)
-                else "–",
+                "where": f"{where}{point}" if isinstance(where, str) else "–",
                 "a": _number(row["a_A"], 3),
                 "seconds": _number(row["seconds"], 1),
                 "notes": reason if isinstance(reason, str) else "",

@@ -62,7 +62,7 @@ def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _softest_mode(cell: pd.Series) -> tuple[Any, Any]:
-    """The most imaginary mode; of a stable crystal the lowest at a high-symmetry point, translations left out."""
+    """The most imaginary mode; of a stable crystal the lowest at a high-symmetry point, no translation."""
     lowest, by_point = cell.get("model_lowest_THz"), cell.get("model_softest_THz")
     if not isinstance(by_point, str) or not cell["model_harmonically_stable"]:
         return lowest, cell.get("model_lowest_label")
