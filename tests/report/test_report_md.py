@@ -1,0 +1,240 @@
+"""Dynamics in the report: section, figures and tables; studies without harmonic or reference data."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import pandas as pd
+import pytest
+from ase.build import bulk
+from matplotlib.image import imread
+from moving_metals import MOVING, write_moving_metal
+from tiny_study import QUICK, emt, factory, run_tiny, tiny_study
+
+from softmode.report.build import build_report
+from softmode.report.md_figures import attribution_figure
+from softmode.report.method import method_lines, thermostat_warning
+from softmode.study.folder import Study, open_study, reopen_study
+from softmode.study.md_results import PARTS
+from softmode.study.results import OK, cell_table
+from softmode.study.run import run_study
+from softmode.study.sampling_settings import DynamicsSettings
+from softmode.study.settings import parse_study
+
+MD = {"steps": 240, "sample_every": 2, "discard": 40}
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    """Two metals, a potential and one that loses a crystal; data and potentials are gone."""
+    root = tmp_path_factory.mktemp("md_reported")
+    for symbol, force in (("Al", 1.0), ("CuAu", 1.3)):
+        write_moving_metal(root / "data" / symbol, symbol, force, n_frames=12, amplitude=0.05)
+    settings = tiny_study(
+        root / "data",
+        root / "o",
+        emt(),
+        factory("nan_close_emt", "fragile", distance=2.45),
+        options=MOVING,
+        measurements=["sigma", "one_shot", "model_only"],
+        md=MD,
+    )
+    run_tiny(settings)
+    shutil.rmtree(root / "data")
+    study = reopen_study(root / "o")
+    return study, build_report(study)
+
+
+@pytest.fixture(scope="module")
+def page(reported: tuple[Study, Path]) -> str:
+    return reported[1].read_text(encoding="utf-8")
+
+
+def section(page: str) -> str:
+    [found] = re.findall(r'<h2 id="dynamics">.*?(?=<h2 )', page, re.DOTALL)
+    return found
+
+
+def cells_of(table: str) -> list[list[str]]:
+    body = table.partition("<tbody>")[2].partition("</tbody>")[0]
+    return [
+        [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
+    ]
+
+
+def tables_of(text: str) -> list[list[list[str]]]:
+    return [cells_of(table) for table in re.findall(r"<table[^>]*>.*?</table>", text, re.DOTALL)]
+
+
+def drawn(report: Path) -> set[str]:
+    return {path.stem for path in (report.parent / "figures").glob("*.png")}
+
+
+def assert_not_blank(report: Path) -> None:
+    for path in (report.parent / "figures").glob("md_*.png"):
+        picture = imread(path)[..., :3]
+        assert min(picture.shape[:2]) > 250, path
+        numbers = (255 * picture[::2, ::2]).astype(int) @ [1, 256, 65536]
+        assert len(np.unique(numbers)) > 20, path
+
+
+def test_the_section_shows_runs_lost_crystals_and_published_shares(
+    reported: tuple[Study, Path], page: str
+) -> None:
+    runs, lost, shares, summary = tables_of(section(page))
+    table = cell_table(reported[0]).set_index(["material", "potential"])
+    by_cell = {(row[1], row[2]): row for row in runs}
+    assert set(by_cell) == set(table.index)
+    collapsed = table["md_collapsed"].astype(bool)
+    assert 1 <= collapsed.sum() < len(table)
+    for key, row in by_cell.items():
+        cell = table.loc[key]
+        assert row[3] == str(int(cell["model_only_n_frames"]))
+        if pd.notna(cell["sigma_model_only_mean_t"]):
+            assert row[4].startswith(f"{cell['sigma_model_only_mean_t']:.3f}")
+        shown = row[5].removesuffix(" ?")
+        assert shown == ("crystal lost" if collapsed[key] else cell["sigma_model_only_class"])
+    assert {(row[1], row[2]) for row in lost} == set(table.index[collapsed])
+    assert all("collapsed at step" in row[5] for row in lost)
+    assert shares[-1] == ["omat-0-medium, published", "", "38 %", "6 %"]
+    assert [row[0] for row in shares[:-1]] == ["emt", "fragile"]
+    assert [row[1] for row in summary if row[0] == "emt"] == [
+        "sum: σ alone − σ reference",
+        "forces",
+        "force constants",
+        "configurations",
+    ]
+    assert 'href="#dynamics"' in page
+
+
+def test_figures_and_tables(reported: tuple[Study, Path]) -> None:
+    found = {name for name in drawn(reported[1]) if name.startswith("md_")}
+    assert found == {
+        "md_confusion",
+        "md_confusion_groups",
+        "md_attribution",
+        "md_one_shot",
+        "md_traces_Al",
+        "md_traces_CuAu",
+    }
+    assert_not_blank(reported[1])
+    folder = reported[1].parent / "tables"
+    parts = pd.read_csv(folder / "attribution.csv")
+    np.testing.assert_allclose(parts[list(PARTS)].sum(axis=1), parts["difference"], atol=1e-12)
+    assert "model_only" in set(pd.read_csv(folder / "confusion.csv")["approach"])
+    assert len(pd.read_csv(folder / "collapses.csv")) >= 1
+
+
+def test_pictures_are_in_the_page(reported: tuple[Study, Path], page: str) -> None:
+    titles = re.findall(r'<img alt="([^"]*)" src="data:image/png;base64,', section(page))
+    assert "Where the error in σ comes from" in titles
+    assert "Dynamics: Al" in titles
+    assert len(titles) == 6
+
+
+def test_how_it_was_made(reported: tuple[Study, Path], page: str) -> None:
+    text = html.unescape(page.partition('<h2 id="method">')[2])
+    assert "displacements of 0.01 Å, symmetrised" in text
+    assert "weak below 0.5, strong to 1" in text
+    assert "drift of the centre of mass removed" in text
+    assert "20 random samples at 300 K" in text
+    assert "2 runs of 240 steps of 1 fs at 300 K and constant volume (Langevin, friction 0.01/fs)" in text
+    assert "450 K" not in text
+
+
+def settings_of(**content: Any) -> Any:
+    return parse_study(
+        {
+            "name": "x",
+            "output": "o",
+            "dataset": {"kind": "example"},
+            "potential": [{"name": "7net-0"}],
+            **content,
+        },
+        "x.toml",
+    )
+
+
+def test_the_published_protocol_is_stated_with_its_temperature() -> None:
+    study = settings_of(protocol="yang2026", measurements=["sigma", "model_only"])
+    text = " ".join(method_lines(study))
+    assert "displacements of 0.02 Å, as they come (raw)" in text
+    assert "Andersen, collision probability 0.5 a step" in text
+    assert "bring the positions to 450 K, not 300 K" in text
+    assert "one-shot" not in text
+    assert thermostat_warning(DynamicsSettings(thermostat="langevin")) == ""
+
+
+def test_only_what_was_asked_for_is_described() -> None:
+    text = " ".join(method_lines(settings_of(measurements=["harmonic"])))
+    assert "σ" not in text
+    assert "molecular dynamics" not in text
+
+
+def test_bare_structures_without_any_reference(tmp_path: Path) -> None:
+    """No harmonic comparison, no reference: what the potentials say, from files to page."""
+    for symbol, a in (("Al", 4.0), ("Cu", 3.6)):
+        ase.io.write(tmp_path / f"{symbol}.cif", bulk(symbol, "fcc", a=a, cubic=True))
+    settings = parse_study(
+        {
+            "name": "bare",
+            "output": str(tmp_path / "o"),
+            "dataset": {
+                "kind": "structures",
+                "path": str(tmp_path),
+                "options": {"supercell_matrix": [2, 2, 2]},
+            },
+            "potential": [emt(), factory("raising_emt", "broken")],
+            "measurements": ["model_phonons", "one_shot", "model_only"],
+            "protocol": {**QUICK, "relax": True},
+            "md": MD,
+            "run": {"executor": "softmode_test_factories:one_thread"},
+        },
+        "bare.toml",
+    )
+    study = open_study(settings)
+    report = run_study(study)
+    assert (report.computed, report.failed) == (4, 2)
+    page = build_report(study)
+    table = cell_table(study)
+    assert table.loc[table["potential"] == "emt", "state"].tolist() == [OK, OK]
+    text = page.read_text(encoding="utf-8")
+    runs = tables_of(section(text))[0]
+    assert {row[1] for row in runs} == {"Al", "Cu"}
+    assert {row[6] for row in runs} == {"–"}  # no class of a reference
+    assert "published" not in section(text)
+    found = {name for name in drawn(page) if name.startswith("md_")}
+    assert found == {"md_one_shot", "md_traces_Al", "md_traces_Cu"}
+    assert_not_blank(page)
+    assert pd.read_csv(page.parent / "tables" / "ranking.csv").empty
+    assert pd.read_csv(page.parent / "tables" / "attribution.csv").empty
+
+
+def test_many_materials_are_shown_as_distributions() -> None:
+    rng = np.random.default_rng(1)
+    n = 60
+    parts = pd.DataFrame(
+        {
+            "material": [f"m{index}" for index in range(n)] * 2,
+            "formula": "Cs2AgBiBr6",
+            "potential": ["A"] * n + ["B"] * n,
+            "collapsed": rng.random(2 * n) < 0.1,
+            **{part: rng.normal(size=2 * n) for part in PARTS},
+        }
+    )
+    figure = attribution_figure(parts.assign(difference=parts[list(PARTS)].sum(axis=1)))
+    [axes] = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "forces",
+        "force constants",
+        "configurations",
+        "sum",
+    ]
+    figure.savefig("/dev/null", format="png")
