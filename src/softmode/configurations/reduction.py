@@ -18,24 +18,34 @@ The three varying terms are of the order of 1e-3, so that single precision makes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from softmode.configurations.descriptors import FrameFeatures, feature_blocks
+from softmode.configurations.descriptors import FrameFeatures, frame_blocks
 from softmode.errors import InputDataError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 #: Exact mode: no similarity of two frames with given weights is wrong by more.
-EXACT_TOLERANCE = 5e-10
+EXACT_TOLERANCE = 1e-9
+#: Exact mode, too: no more than this share of the mean squared deviation, for frames that hardly differ.
+EXACT_SHARE = 2e-6
 #: Fast mode: share of the mean squared deviation that may be lost.
 FAST_TOLERANCE = 1e-3
-_BLOCK_RANK = 64
-_ROUNDS = 4
+#: Atoms that directions are found from, in fast and in exact mode.
+_SAMPLE_ATOMS = (1600, 2400)
+#: Directions along which coordinates are computed in double precision in exact mode.
+_HEAD = 100
+_BLOCK_RANK = 48
+_ROUNDS = 8
+#: Frames that directions are added for at a time.
+_WORST = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +146,14 @@ def reduce_frames(
     *,
     exact: bool = False,
     tolerance: float | None = None,
-    sample: int = 24,
+    sample: int | None = None,
     seed: int = 0,
+    threads: int = 1,
 ) -> ReducedFrames:
     """Project the frames on as few directions as the tolerance allows.
 
-    The basis is made from a sample of the frames. The loss of every other frame is then measured; where it is
-    too large, the worst frames join the sample and the basis is made again.
+    The basis is made from atoms of a sample of the frames. The loss of every frame is then measured; where it
+    is too large, directions are added for the worst frames.
 
     Parameters
     ----------
@@ -154,44 +165,64 @@ def reduce_frames(
     tolerance : float, optional
         ``exact``: largest error of the similarity of two frames. Otherwise: share of the mean squared
         deviation that may be lost.
-    sample : int
-        Frames that the basis is first made from, at least.
+    sample : int, optional
+        Frames that the basis is first made from.
     seed : int
         Of the sample and of the random projections.
+    threads : int
+        Threads; linear algebra is kept to one thread in each.
 
     Raises
     ------
     InputDataError
-        If vectors are not finite, or the frames cannot be described with this tolerance.
+        If there is a single frame, or vectors are not finite.
     """
     limit = tolerance if tolerance is not None else (EXACT_TOLERANCE if exact else FAST_TOLERANCE)
     if features.n_frames < 2:
         raise InputDataError("map", "there is a single frame", "A map needs two frames or more")
     rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.choice(features.n_frames, min(sample, features.n_frames), replace=False))
-    dtype = np.float64 if exact else np.float32
-    for _ in range(_ROUNDS):
-        vectors = features(chosen)
-        basis = fit_basis(vectors, features.numbers, limit, exact=exact, rng=rng)
-        reduced = project(features, basis, dtype)
-        per_frame = reduced.losses.mean(axis=1)
-        fits = reduced.largest_error <= limit if exact else reduced.lost <= 1.5 * limit
-        if fits or len(chosen) == features.n_frames:
-            break
-        order = np.argsort(per_frame)[::-1]
-        new = order[~np.isin(order, chosen)][: max(8, len(chosen))]
-        chosen = np.sort(np.concatenate([chosen, new]))
+    wanted = sample if sample is not None else (96 if exact else 48)
+    chosen = np.sort(rng.choice(features.n_frames, min(wanted, features.n_frames), replace=False))
+    with threadpool_limits(1):
+        basis = fit_basis(features(chosen), features.numbers, limit, exact=exact, rng=rng)
+        reduced = project(features, basis, exact=exact, threads=threads)
+        if exact:
+            limit = min(limit, EXACT_SHARE * reduced.deviations)
+        for _ in range(_ROUNDS):
+            loss = reduced.losses.mean(axis=1)
+            worst = np.argsort(loss)[::-1][:_WORST]
+            worst = np.sort(worst[loss[worst] > limit] if exact else worst)
+            if len(worst) == 0 or (not exact and reduced.lost <= 1.5 * limit):
+                break
+            aim = 0.5 * limit if exact else limit * reduced.deviations
+            more = extend_basis(basis, features(worst), features.numbers, aim, rng)
+            reduced = joined(reduced, project(features, more, exact=exact, threads=threads))
+            basis = Basis(basis.means, np.concatenate([basis.vectors, more.vectors], axis=1))
     return reduced
 
 
+def joined(reduced: ReducedFrames, more: ReducedFrames) -> ReducedFrames:
+    """Frames with coordinates along further directions, orthogonal to those they have."""
+    kept = np.sum(more.coordinates.astype(np.float64) ** 2, axis=2)
+    return replace(
+        reduced,
+        coordinates=np.concatenate([reduced.coordinates, more.coordinates], axis=2),
+        losses=np.maximum(reduced.losses - kept, 0.0),
+    )
+
+
 def fit_basis(
-    vectors: NDArray[Any], numbers: IntArray, tolerance: float, *, exact: bool, rng: np.random.Generator
+    vectors: NDArray[Any],
+    numbers: IntArray,
+    tolerance: float,
+    *,
+    exact: bool,
+    rng: np.random.Generator,
 ) -> Basis:
     """Means and principal directions of a sample of frames.
 
-    Directions are found by a randomised range finder, a block at a time until the tolerance is met
-    (N. Halko, P. G. Martinsson & J. A. Tropp, SIAM Rev. 53, 217 (2011), §4.4 and §4.5), and then rotated to
-    the principal ones.
+    Directions are found by a randomised range finder from a few thousand atoms (N. Halko, P. G. Martinsson &
+    J. A. Tropp, SIAM Rev. 53, 217 (2011), §4.4 and §4.5), and then rotated to the principal ones.
 
     Parameters
     ----------
@@ -215,59 +246,100 @@ def fit_basis(
     means = np.array(
         [vectors[:, element == a].mean(axis=(0, 1), dtype=np.float64) for a in range(len(counts))]
     )
-    deviations = (vectors - means[element]).astype(np.float32).reshape(-1, vectors.shape[-1])
-    n_atoms, n_features = vectors.shape[1:]
-    full = _frame_squares(deviations, n_atoms)
-    largest = min(deviations.shape)
-    # The last digits of a bound that is to hold for frames outside the sample, too.
-    aim = 0.3 * tolerance if exact else 0.7 * tolerance
-    directions = np.zeros((n_features, 0), dtype=np.float32)
-    rest = deviations.copy()
-    left = full.copy()
-    while not _within(left, full, aim, exact=exact) and directions.shape[1] < largest:
-        width = min(_BLOCK_RANK, largest - directions.shape[1])
-        sketch = rng.standard_normal((width, len(rest)), dtype=np.float32) @ rest
-        sketch = np.linalg.qr(sketch.T)[0]
-        sketch = (rest @ sketch).T @ rest
-        block = sketch.T - directions @ (directions.T @ sketch.T)
-        block = np.linalg.qr(block)[0]
-        block = np.linalg.qr(block - directions @ (directions.T @ block))[0]
-        directions = np.concatenate([directions, block], axis=1)
-        rest -= (rest @ block) @ block.T
-        left = _frame_squares(rest, n_atoms)
-    if directions.shape[1] == 0:
-        return Basis(means, np.zeros((n_features, 0)))
+    n_features = vectors.shape[-1]
+    rows = rng.permutation(vectors.shape[0] * len(element))[: _SAMPLE_ATOMS[exact]]
+    chosen = vectors.reshape(-1, n_features)[rows]
+    deviations = (chosen - means[element[rows % len(element)]]).astype(np.float32)
+    # Frames that the basis was not made from lose more.
+    spread = _mean_square(deviations)
+    aim = 0.2 * min(tolerance, EXACT_SHARE * spread) if exact else 0.7 * tolerance * spread
+    directions = find_directions(deviations, np.zeros((n_features, 0), dtype=np.float32), aim, rng)
     inside = deviations @ directions
     _, rotation = np.linalg.eigh((inside.T @ inside).astype(np.float64))
-    vectors_kept = np.linalg.qr(directions.astype(np.float64) @ rotation[:, ::-1])[0]
-    squares = (inside.astype(np.float64) @ rotation[:, ::-1]) ** 2
-    squares = squares.reshape(len(full), n_atoms, -1).mean(axis=1)
-    rank = _smallest_rank(squares, left, full, aim, exact=exact)
-    return Basis(means, np.ascontiguousarray(vectors_kept[:, :rank]))
+    turned = directions.astype(np.float64) @ rotation[:, ::-1]
+    squares = np.mean((inside.astype(np.float64) @ rotation[:, ::-1]) ** 2, axis=0)
+    left = _mean_square(deviations - inside @ directions.T)
+    enough = np.append(np.cumsum(squares[::-1])[::-1], 0.0) + left <= aim
+    rank = int(np.argmax(enough)) if enough.any() else len(squares)
+    return Basis(means, np.linalg.qr(turned)[0][:, :rank])
 
 
-def _frame_squares(vectors: NDArray[Any], n_atoms: int) -> FloatArray:
-    """Mean squared length of the atoms' vectors in each frame."""
-    squares = np.einsum("if,if->i", vectors, vectors).astype(np.float64)
-    return np.asarray(squares.reshape(-1, n_atoms).mean(axis=1))
+def extend_basis(
+    basis: Basis, vectors: NDArray[Any], numbers: IntArray, aim: float, rng: np.random.Generator
+) -> Basis:
+    """Find further directions, orthogonal to those of a basis, for frames that it does not hold.
+
+    Parameters
+    ----------
+    basis : Basis
+        What there is.
+    vectors : (n, n_atoms, n_features) array
+        Unit vectors of the frames.
+    numbers : (n_atoms,) int array
+        Atomic numbers, ascending.
+    aim : float
+        Mean squared length that may be left.
+    rng : numpy.random.Generator
+        Of the random projections.
+
+    Returns
+    -------
+    Basis
+        The new directions alone.
+    """
+    counts = element_counts(numbers)
+    means = basis.means[np.repeat(np.arange(len(counts)), counts)]
+    flat = (vectors - means).astype(np.float32).reshape(-1, vectors.shape[-1])
+    known = basis.vectors.astype(np.float32)
+    rest = (flat - (flat @ known) @ known.T).astype(np.float32, copy=False)
+    largest = np.argsort(np.einsum("if,if->i", rest, rest))[::-1][: _SAMPLE_ATOMS[1]]
+    share = min(1.0, len(largest) / len(rest))
+    found = find_directions(rest[largest], known, aim / share, rng)
+    exact = found.astype(np.float64)
+    for _ in range(2):
+        exact = np.linalg.qr(exact - basis.vectors @ (basis.vectors.T @ exact))[0]
+    return Basis(basis.means, exact)
 
 
-def _within(left: FloatArray, full: FloatArray, aim: float, *, exact: bool) -> bool:
-    if exact:
-        return bool(left.max() <= aim)
-    return bool(left.sum() <= aim * full.sum())
+def find_directions(
+    rest: NDArray[np.float32], known: NDArray[np.float32], aim: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Orthonormal directions, orthogonal to known ones, a block at a time until enough of `rest` is held.
+
+    Parameters
+    ----------
+    rest : (n, n_features) array
+        Vectors.
+    known : (n_features, n_known) array
+        Orthonormal columns, to which the vectors are orthogonal but for rounding.
+    aim : float
+        Mean squared length that may be left.
+    rng : numpy.random.Generator
+        Of the random projections.
+
+    Returns
+    -------
+    (n_features, n_new) array
+    """
+    rest, n_known = rest.copy(), known.shape[1]
+    largest = min(rest.shape[0], rest.shape[1] - n_known)
+    found = known
+    while _mean_square(rest) > aim and found.shape[1] - n_known < largest:
+        width = min(_BLOCK_RANK, largest - (found.shape[1] - n_known))
+        sketch = rng.standard_normal((width, len(rest)), dtype=np.float32) @ rest
+        block = ((rest @ np.linalg.qr(sketch.T)[0]).T @ rest).T
+        for _ in range(2):
+            block = np.linalg.qr(block - found @ (found.T @ block))[0]
+        found = np.concatenate([found, block], axis=1)
+        rest -= (rest @ block) @ block.T
+    return found[:, n_known:]
 
 
-def _smallest_rank(
-    squares: FloatArray, left: FloatArray, full: FloatArray, aim: float, *, exact: bool
-) -> int:
-    """Fewest leading directions that meet the tolerance; `squares` are (n_frames, n_directions)."""
-    tails = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1] + left[:, None]
-    enough = tails.max(axis=0) <= aim if exact else tails.sum(axis=0) <= aim * full.sum()
-    return int(np.argmax(enough)) if enough.any() else int(squares.shape[1])
+def _mean_square(vectors: NDArray[Any]) -> float:
+    return float(np.mean(np.einsum("if,if->i", vectors, vectors, dtype=np.float64)))
 
 
-def project(features: FrameFeatures, basis: Basis, dtype: type[np.floating[Any]]) -> ReducedFrames:
+def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int = 1) -> ReducedFrames:
     """Project all frames, a block at a time.
 
     Parameters
@@ -276,8 +348,11 @@ def project(features: FrameFeatures, basis: Basis, dtype: type[np.floating[Any]]
         Unit vectors of the atoms.
     basis : Basis
         From :func:`fit_basis`.
-    dtype : type
-        Precision of the result.
+    exact : bool
+        Double precision. Coordinates along directions after the first hundred are small, and are computed in
+        single precision all the same: their errors of 1e-9 are multiplied by other small numbers.
+    threads : int
+        Blocks worked on at a time.
 
     Returns
     -------
@@ -285,29 +360,39 @@ def project(features: FrameFeatures, basis: Basis, dtype: type[np.floating[Any]]
     """
     counts = element_counts(features.numbers)
     element = np.repeat(np.arange(len(counts)), counts)
-    n_frames, n_atoms, n_elements = features.n_frames, len(element), len(counts)
+    n_frames, n_atoms = features.n_frames, len(element)
+    dtype = np.dtype(np.float64 if exact else np.float32)
     coordinates = np.empty((n_frames, n_atoms, basis.rank), dtype=dtype)
-    mean_products = np.empty((n_frames, n_atoms, n_elements), dtype=dtype)
-    losses = np.empty((n_frames, n_atoms))
-    total = 0.0
-    vectors = basis.vectors.astype(dtype)
-    table = basis.means @ basis.means.T
-    for frames, values in feature_blocks(features, basis.vectors.shape[0]):
+    mean_products = np.empty((n_frames, n_atoms, len(counts)), dtype=dtype)
+    squares, losses = np.empty((n_frames, n_atoms)), np.empty((n_frames, n_atoms))
+    head = min(_HEAD, basis.rank) if exact else 0
+    first, others = basis.vectors[:, :head].copy(), basis.vectors[:, head:].astype(np.float32)
+    means = basis.means.astype(dtype)
+
+    def work(frames: IntArray) -> None:
+        values = features(frames)
         if not np.isfinite(values).all():
             raise InputDataError(
                 "features",
                 f"some of frames {frames[0]} to {frames[-1]} (counted from 0) are not finite (NaN)",
                 "Leave out frames whose positions are not finite",
             )
-        deviations = (values - basis.means[element]).astype(dtype, copy=False)
-        flat = deviations.reshape(-1, deviations.shape[-1])
-        inside = flat @ vectors
+        flat: NDArray[Any] = (
+            (values - basis.means[element]).reshape(-1, values.shape[-1]).astype(dtype, copy=False)
+        )
+        inside = np.concatenate([flat @ first, flat.astype(np.float32, copy=False) @ others], axis=1)
         coordinates[frames] = inside.reshape(len(frames), n_atoms, -1)
-        mean_products[frames] = (flat @ basis.means.T.astype(dtype)).reshape(len(frames), n_atoms, -1)
-        outside = flat - inside @ vectors.T
-        losses[frames] = np.einsum("if,if->i", outside, outside).reshape(len(frames), n_atoms)
-        total += float(np.einsum("if,if->", flat, flat, dtype=np.float64))
-    return ReducedFrames(coordinates, mean_products, table, counts, losses, total / (n_frames * n_atoms))
+        mean_products[frames] = (flat @ means.T).reshape(len(frames), n_atoms, -1)
+        lengths = np.einsum("if,if->i", flat, flat, dtype=np.float64)
+        kept = np.einsum("if,if->i", inside, inside, dtype=np.float64)
+        squares[frames] = lengths.reshape(len(frames), n_atoms)
+        losses[frames] = np.maximum(lengths - kept, 0.0).reshape(len(frames), n_atoms)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, frame_blocks(n_frames, n_atoms, basis.vectors.shape[0])):
+            pass
+    table = basis.means @ basis.means.T
+    return ReducedFrames(coordinates, mean_products, table, counts, losses, float(squares.mean()))
 
 
 def element_counts(numbers: IntArray) -> IntArray:
