@@ -13,7 +13,8 @@ import pytest
 from moving_metals import MOVING, write_moving_metal
 from tiny_study import factory, record_contents, run_tiny, study_toml, tiny_study
 
-from softmode.study.folder import reopen_study
+from softmode.study.folder import open_study, reopen_study
+from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import OK, cell_table
 from softmode.study.settings import StudySettings
 
@@ -98,12 +99,17 @@ def test_kill_9_in_the_middle_of_a_run(
 ) -> None:
     output = f"{damage.__name__}_{n_pieces}"
     settings = kill_in_the_middle(killed_root, output, n_pieces)
+    assert DynamicsProgress(open_study(settings)).made() == 10 * len(pieces(settings.output))
     damage(settings.output)
     study = reopen_study(settings.output)
     assert set(study.records(study.cells[0])) == {"displaced_forces_for_dynamics"}
     log = killed_root / "log"
     log.unlink()
+    progress = DynamicsProgress(open_study(settings))
+    assert progress.total == 120
     study, report = run_tiny(settings)
+    assert progress.made() == 120
+    assert DynamicsProgress(study).total == 0
     assert (report.computed, report.failed) == (1, 0)
     np.testing.assert_equal(record_contents(study), undisturbed)
     assert cell_table(study)["state"].tolist() == [OK]

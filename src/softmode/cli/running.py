@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.markup import escape
+from rich.progress import Progress
 
 from softmode.cli.console import err, out, progress
 from softmode.report.build import build_report
 from softmode.study.folder import Cell, Study, open_study
 from softmode.study.label_results import open_labels
+from softmode.study.md_progress import DynamicsProgress
 from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
 from softmode.study.worker import CellOutcome
+
+_LOOK_EVERY = 2.0  # seconds between looks at the dynamics under way
 
 
 def open_with_progress(settings: StudySettings) -> Study:
@@ -29,6 +36,7 @@ def run_with_progress(study: Study) -> RunReport:
     with progress() as bar:
         left = sum(not study.settled(cell) for cell in study.cells)
         task = bar.add_task("computing cells", total=left)
+        dynamics = DynamicsProgress(study)
 
         def finished(cell: Cell, outcome: CellOutcome) -> None:
             bar.advance(task)
@@ -43,7 +51,30 @@ def run_with_progress(study: Study) -> RunReport:
                     soft_wrap=True,
                 )
 
-        return run_study(study, finished)
+        with _dynamics_shown(bar, dynamics):
+            return run_study(study, finished)
+
+
+@contextmanager
+def _dynamics_shown(bar: Progress, dynamics: DynamicsProgress) -> Iterator[None]:
+    """Show how many steps of dynamics are made, which may take hours within one cell."""
+    if not dynamics.total or bar.disable:
+        yield
+        return
+    task = bar.add_task("steps of dynamics", total=dynamics.total, completed=dynamics.made())
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_EVERY):
+            bar.update(task, completed=dynamics.made())
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def say(study: Study, report: RunReport) -> None:

@@ -153,7 +153,7 @@ def attribution_figure(parts: pd.DataFrame) -> Figure:
                 Line2D([], [], linestyle="", marker="D", mfc="white", mec=REFERENCE_COLOUR, markersize=4)
             )
             handles[-1].set_label("sum, crystal lost")
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if largest > 8 else 3)
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if largest > 20 else 3)
         return figure
 
 
