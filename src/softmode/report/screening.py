@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
-from softmode.anharmonic.classes import EDGES
+from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.datasets.labels import Labels
 from softmode.report.interactive import finish
 from softmode.report.screening_figures import (
@@ -39,6 +39,7 @@ from softmode.study.label_results import (
     lattice_and_mode_errors,
     lattices_and_modes,
     open_labels,
+    with_learnt_probabilities,
 )
 from softmode.study.screening import screening_table, softest, ways
 from softmode.study.sigma_results import ALL
@@ -120,7 +121,7 @@ def collect_screening(study: Study, cells: pd.DataFrame) -> ScreeningData | None
     labels = None if settings is None else open_labels(settings)
     scores = [] if labels is None else labelled(cells, labels, study.settings.seed)
     structure = pd.DataFrame() if settings is None else lattices_and_modes(cells, settings.path)
-    return ScreeningData(study, cells, ranked, labels, scores, structure)
+    return ScreeningData(study, cells, with_learnt_probabilities(ranked, scores), labels, scores, structure)
 
 
 def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
@@ -157,6 +158,12 @@ def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
                 f"Are the class probabilities right? {title}",
                 reliability_diagram(item.score),
             )
+        if item.learnt_score.n_with_probabilities:
+            yield (
+                f"labels_learnt_{suffix}",
+                f"Probabilities learnt from the other compounds: {title}",
+                reliability_diagram(item.learnt_score),
+            )
     if not data.structure.empty:
         yield (
             "published_structure",
@@ -182,11 +189,17 @@ def _way(row: pd.Series, way: str) -> dict[str, str]:
     name = row[f"sigma_{way}_class"]
     named = isinstance(name, str)
     chance = row[f"sigma_{way}_p_{name}"] if named else None
+    learnt = [_percent(row.get(f"sigma_{way}_learnt_p_{each}")) for each in CLASSES]
     return {
         "sigma": _interval(row, f"sigma_{way}"),
         "name": name if named else "–",
-        "probability": "–" if chance is None or pd.isna(chance) else f"{100 * chance:.0f} %",
+        "probability": _percent(chance),
+        "learnt": " / ".join(learnt),
     }
+
+
+def _percent(chance: float | None) -> str:
+    return "–" if chance is None or pd.isna(chance) else f"{100 * chance:.0f} %"
 
 
 def _rows(data: ScreeningData) -> list[dict[str, Any]]:
@@ -236,6 +249,7 @@ def _label_rows(data: ScreeningData) -> list[dict[str, Any]]:
                 "spearman": _interval(row, "spearman", 2),
                 "mae": _interval(row, "mae_sigma", 2),
                 "brier": _interval(row, "brier", 2),
+                "learnt": _interval(row, "brier_learnt", 2),
             }
         )
     return rows
@@ -311,6 +325,7 @@ def screening_section(
         "by": f" from {WAY_NAMES[measured[0]]}" if measured else "",
         "relaxed": ", relaxed by each potential with symmetry kept" if settings.protocol.relax else "",
         "ways": [WAY_NAMES[way] for way in measured],
+        "learnt": any(f"sigma_{way}_learnt_p_weak" in data.ranked for way in measured),
         "rows": _rows(data),
         "plot": "" if plot is None else html(plot, "screening-plot"),
         "labels": labels,

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.anharmonic.classes import CLASSES
+from softmode.anharmonic.classes import CLASSES, class_indices
 from softmode.anharmonic.label_score import LabelScore, score_against_labels
+from softmode.anharmonic.recalibration import enough_labels, held_out_probabilities, recalibrate
 from softmode.datasets.labels import Labels, compound_key, read_labels
 from softmode.errors import InputDataError
 from softmode.study.results import FAILED, OK
@@ -46,6 +47,10 @@ class Labelled:
         Where the potential has no result.
     score : LabelScore
         How well the two agree.
+    learnt : (n, 3) array
+        Class probabilities learnt from the labels of the *other* compounds, NaN where there are too few.
+    learnt_score : LabelScore
+        How good those are.
     """
 
     potential: str
@@ -59,6 +64,8 @@ class Labelled:
     groups: tuple[str, ...]
     failed: NDArray[np.bool_]
     score: LabelScore
+    learnt: FloatArray
+    learnt_score: LabelScore
 
 
 def open_labels(settings: LabelSettings) -> Labels:
@@ -126,6 +133,9 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
     model = np.where(failed, np.nan, _column(rows, f"{prefix}_mean_t"))
     chances = np.column_stack([_column(rows, f"{prefix}_p_{name}") for name in CLASSES])
     label = rows["label"].to_numpy(float)
+    learnt = np.full((len(rows), len(CLASSES)), np.nan)
+    known = np.isfinite(model)
+    learnt[known] = held_out_probabilities(model[known], class_indices(label[known]), seed=seed)
     return Labelled(
         potential=potential,
         way=way,
@@ -138,14 +148,54 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
         groups=tuple(rows["group"]),
         failed=failed,
         score=score_against_labels(label, model, chances, seed=seed, failed=failed),
+        learnt=learnt,
+        learnt_score=score_against_labels(label, model, learnt, seed=seed, failed=failed),
     )
+
+
+def with_learnt_probabilities(ranked: pd.DataFrame, scores: list[Labelled]) -> pd.DataFrame:
+    """Ranked table with class probabilities that know how wrong the potential is.
+
+    Parameters
+    ----------
+    ranked : pandas.DataFrame
+        From :func:`softmode.study.screening.screening_table`.
+    scores : list of Labelled
+        From :func:`labelled`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``sigma_<way>_learnt_p_<class>`` added: for labelled compounds learnt from the others, for the
+        rest from all.
+    """
+    table = ranked.copy()
+    for item in scores:
+        known = np.isfinite(item.model)
+        outcome = class_indices(item.label[known])
+        if item.group != ALL or not enough_labels(outcome):
+            continue
+        column = f"sigma_{item.way}"
+        rows = (table["potential"] == item.potential) & table[column].notna()
+        chances = recalibrate(item.model[known], outcome).probabilities(
+            table.loc[rows, column].to_numpy(float)
+        )
+        held_out = dict(zip(item.formulas, item.learnt, strict=True))
+        for place, formula in enumerate(table.loc[rows, "formula"]):
+            chances[place] = held_out.get(formula, chances[place])
+        for index, name in enumerate(CLASSES):
+            table.loc[rows, f"{column}_learnt_p_{name}"] = chances[:, index]
+    return table
 
 
 def label_table(scores: list[Labelled]) -> pd.DataFrame:
     """One row per potential, way, group and treatment of failures, with intervals."""
     rows = []
     for item in scores:
-        for agreement in (item.score.successes, item.score.failures_wrong):
+        for agreement, learnt in (
+            (item.score.successes, item.learnt_score.successes),
+            (item.score.failures_wrong, item.learnt_score.failures_wrong),
+        ):
             row: dict[str, object] = {
                 "potential": item.potential,
                 "way": item.way,
@@ -164,6 +214,8 @@ def label_table(scores: list[Labelled]) -> pd.DataFrame:
                 "kendall": agreement.kendall,
                 "brier": agreement.brier,
                 "log_loss": agreement.log_loss,
+                "brier_learnt": learnt.brier,
+                "log_loss_learnt": learnt.log_loss,
                 "mae_sigma": item.score.mean_absolute_difference,
                 "median_difference_sigma": item.score.median_difference,
             }.items():
