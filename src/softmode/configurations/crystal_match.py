@@ -150,7 +150,7 @@ class CrystalMatcher:
         scaled_table = (frames.table / alpha)[np.ix_(self._element, self._element)]
         self._small_table = scaled_table.astype(self.dtype)
         self.largest_exponent = self._deviation_bound() / alpha
-        self.tolerance = tolerance or (max(1e-9, 1e-4 * frames.deviations) if single else 1e-12)
+        self.tolerance = tolerance or (max(1e-9, 2e-4 * frames.deviations) if single else 1e-12)
         indicator = np.broadcast_to(
             self._indicator.astype(self.dtype), (frames.n_frames, frames.n_atoms, n_elements)
         )

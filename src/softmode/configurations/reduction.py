@@ -37,12 +37,11 @@ EXACT_TOLERANCE = 1e-9
 #: Exact mode, too: no more than this share of the mean squared deviation, for frames that hardly differ.
 EXACT_SHARE = 2e-6
 #: Fast mode: share of the mean squared deviation that may be lost.
-FAST_TOLERANCE = 1e-3
+FAST_TOLERANCE = 5e-4
 #: Atoms that directions are found from, in fast and in exact mode.
 _SAMPLE_ATOMS = (1600, 2400)
 #: Directions along which coordinates are computed in double precision in exact mode.
 _HEAD = 100
-_BLOCK_RANK = 48
 _ROUNDS = 8
 #: Frames that directions are added for at a time.
 _WORST = 40
@@ -164,7 +163,7 @@ def reduce_frames(
         precision, and a tolerance for the mean loss.
     tolerance : float, optional
         ``exact``: largest error of the similarity of two frames. Otherwise: share of the mean squared
-        deviation that may be lost.
+        deviation that may be lost; a single frame may lose five times as much.
     sample : int, optional
         Frames that the basis is first made from.
     seed : int
@@ -186,15 +185,15 @@ def reduce_frames(
     with threadpool_limits(1):
         basis = fit_basis(features(chosen), features.numbers, limit, exact=exact, rng=rng)
         reduced = project(features, basis, exact=exact, threads=threads)
-        if exact:
-            limit = min(limit, EXACT_SHARE * reduced.deviations)
+        # Fast mode: the hottest frames lose most, and the errors of their pairs are the largest.
+        allowed = min(limit, EXACT_SHARE * reduced.deviations) if exact else 5.0 * limit * reduced.deviations
         for _ in range(_ROUNDS):
             loss = reduced.losses.mean(axis=1)
             worst = np.argsort(loss)[::-1][:_WORST]
-            worst = np.sort(worst[loss[worst] > limit] if exact else worst)
-            if len(worst) == 0 or (not exact and reduced.lost <= 1.5 * limit):
+            worst = np.sort(worst[loss[worst] > allowed])
+            if len(worst) == 0:
                 break
-            aim = 0.5 * limit if exact else limit * reduced.deviations
+            aim = 0.5 * allowed
             more = extend_basis(basis, features(worst), features.numbers, aim, rng)
             reduced = joined(reduced, project(features, more, exact=exact, threads=threads))
             basis = Basis(basis.means, np.concatenate([basis.vectors, more.vectors], axis=1))
@@ -294,7 +293,7 @@ def extend_basis(
     rest = (flat - (flat @ known) @ known.T).astype(np.float32, copy=False)
     largest = np.argsort(np.einsum("if,if->i", rest, rest))[::-1][: _SAMPLE_ATOMS[1]]
     share = min(1.0, len(largest) / len(rest))
-    found = find_directions(rest[largest], known, aim / share, rng)
+    found = find_directions(rest[largest], known, aim / share, rng, width=16)
     exact = found.astype(np.float64)
     for _ in range(2):
         exact = np.linalg.qr(exact - basis.vectors @ (basis.vectors.T @ exact))[0]
@@ -302,7 +301,12 @@ def extend_basis(
 
 
 def find_directions(
-    rest: NDArray[np.float32], known: NDArray[np.float32], aim: float, rng: np.random.Generator
+    rest: NDArray[np.float32],
+    known: NDArray[np.float32],
+    aim: float,
+    rng: np.random.Generator,
+    *,
+    width: int = 48,
 ) -> NDArray[np.float32]:
     """Orthonormal directions, orthogonal to known ones, a block at a time until enough of `rest` is held.
 
@@ -316,6 +320,8 @@ def find_directions(
         Mean squared length that may be left.
     rng : numpy.random.Generator
         Of the random projections.
+    width : int
+        Directions of a block.
 
     Returns
     -------
@@ -325,7 +331,7 @@ def find_directions(
     largest = min(rest.shape[0], rest.shape[1] - n_known)
     found = known
     while _mean_square(rest) > aim and found.shape[1] - n_known < largest:
-        width = min(_BLOCK_RANK, largest - (found.shape[1] - n_known))
+        width = min(width, largest - (found.shape[1] - n_known))
         sketch = rng.standard_normal((width, len(rest)), dtype=np.float32) @ rest
         block = ((rest @ np.linalg.qr(sketch.T)[0]).T @ rest).T
         for _ in range(2):
