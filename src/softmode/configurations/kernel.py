@@ -39,7 +39,7 @@ class KernelSettings(BaseModel):
     alpha : float
         Weight of the entropy in the match; 1 in Yang et al. (2026).
     mode : {"fast", "exact"}
-        ``fast``: single precision, and a projection that loses 5e-4 of the squared deviations; the error of
+        ``fast``: single precision, and a projection that loses 7e-4 of the squared deviations; the error of
         ``1 - K`` is below a hundredth of its spread, see :func:`fast_mode_error`. ``exact``: K to 1e-9.
     tolerance : float, optional
         Of the projection, see :func:`~softmode.configurations.reduction.reduce_frames`.

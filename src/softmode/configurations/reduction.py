@@ -37,7 +37,7 @@ EXACT_TOLERANCE = 1e-9
 #: Exact mode, too: no more than this share of the mean squared deviation, for frames that hardly differ.
 EXACT_SHARE = 2e-6
 #: Fast mode: share of the mean squared deviation that may be lost.
-FAST_TOLERANCE = 5e-4
+FAST_TOLERANCE = 7e-4
 #: Atoms that directions are found from, in fast and in exact mode.
 _SAMPLE_ATOMS = (1600, 2400)
 #: Directions along which coordinates are computed in double precision in exact mode.
