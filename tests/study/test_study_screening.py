@@ -242,3 +242,24 @@ def test_the_sign_alternating_pair(folder: Path) -> None:
 
 def test_a_study_without_questions_to_potentials_alone_has_no_ranking(tmp_path: Path) -> None:
     assert screening_table(pd.DataFrame({"material": ["x"], "potential": [EMT_NAME]})).empty
+
+
+def test_a_lost_crystal_ranks_last_and_is_unstable_whatever_sigma_was_before(tmp_path: Path) -> None:
+    common = {"group": "Cl", "prototype": "other", "potential": "p", "state": "ok", "model_only_state": "ok"}
+    table = pd.DataFrame(
+        {
+            **{name: [value] * 3 for name, value in common.items()},
+            "formula": ["KCl", "NaCl", "LiCl"],
+            "material": ["KCl", "NaCl", "LiCl"],
+            "sigma_model_only_mean_t": [0.1, 0.7, 0.4],
+            "md_collapsed": [True, False, False],
+        }
+    )
+    ranked = screening_table(table)
+    assert ranked["formula"].tolist() == ["LiCl", "NaCl", "KCl"]
+    assert ranked["crystal_lost"].tolist() == [False, False, True]
+    path = tmp_path / "labels.csv"
+    path.write_text("formula,sigma\nKCl,1.7\nNaCl,0.6\nLiCl,0.3\n")
+    found = labelled(table, open_labels(LabelSettings(path=path)), seed=0)[0]
+    assert found.score.successes.confusion.accuracy.value == 1.0
+    assert found.model.max() > 1.0

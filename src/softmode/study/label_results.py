@@ -23,6 +23,8 @@ from softmode.study.sigma_results import ALL
 
 FloatArray = NDArray[np.float64]
 
+#: σ that stands for a crystal lost in dynamics, unless it was larger: one of the class unstable.
+_LOST = 2.0
 _LATTICE_COLUMN = "a_A"
 _MODE_COLUMN = re.compile(r"w_(\w+)_THz")
 
@@ -38,7 +40,8 @@ class Labelled:
     formulas : tuple of str
         The compounds.
     label, model : (n,) arrays
-        σ of the label and ⟨σ(t)⟩_t of the potential, NaN where it failed.
+        σ of the label and ⟨σ(t)⟩_t of the potential, NaN where it failed; at least 2 where its own dynamics
+        lost the crystal.
     low, high : (n,) arrays
         95 % interval of the model's, NaN where there is none.
     groups : tuple of str
@@ -131,6 +134,9 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
     prefix = f"sigma_{way}"
     failed = (rows[f"{way}_state"] == FAILED).to_numpy(bool)
     model = np.where(failed, np.nan, _column(rows, f"{prefix}_mean_t"))
+    if way == "model_only":  # a lost crystal is unstable, whatever σ was in the frames before
+        lost = _column(rows, "md_collapsed") == 1.0
+        model = np.where(lost, np.fmax(model, _LOST), model)
     chances = np.column_stack([_column(rows, f"{prefix}_p_{name}") for name in CLASSES])
     label = rows["label"].to_numpy(float)
     learnt = np.full((len(rows), len(CLASSES)), np.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from softmode.anharmonic.classes import CLASSES
@@ -43,6 +44,8 @@ def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
         "potential": cell["potential"],
         "state": cell["state"],
     }
+    if "model_only" in measured:
+        row["crystal_lost"] = cell.get("md_collapsed") == 1.0
     for way in measured:
         prefix = f"sigma_{way}"
         row |= {
@@ -82,7 +85,8 @@ def screening_table(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per cell with ``rank`` (by σ within a potential; none without σ), lattice, softest mode and
+        One row per cell with ``rank`` (by σ within a potential; last when dynamics lost the crystal; none
+        without σ), lattice, softest mode and
         where it is, σ with interval, class and probabilities by each way taken, cost in seconds, and the
         reason of a failure. Empty when the study asked nothing of the potentials alone.
     """
@@ -91,8 +95,10 @@ def screening_table(table: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=["rank", "formula", "material", "potential"])
     rows = pd.DataFrame([_row(cell, measured) for _, cell in table.iterrows()])
     by = [f"sigma_{way}" for way in measured]
-    score = rows[by].bfill(axis=1).iloc[:, 0] if by else -rows["lowest_THz"]
-    rows = rows.assign(_score=score.astype(float))
+    score = (rows[by].bfill(axis=1).iloc[:, 0] if by else -rows["lowest_THz"]).astype(float)
+    if "crystal_lost" in rows:  # whatever σ was in the frames before
+        score = score.mask(rows["crystal_lost"].astype(bool), np.inf)
+    rows = rows.assign(_score=score)
     order = {name: index for index, name in enumerate(dict.fromkeys(rows["potential"]))}
     rows = rows.sort_values(
         ["potential", "_score", "formula"],
