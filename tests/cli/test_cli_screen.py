@@ -59,6 +59,8 @@ def test_a_ranked_table_with_everything_a_reader_needs(metals: Path, tmp_path: P
     assert (output / "report" / "tables" / "screening.csv").exists()
     page = (output / "report" / "index.html").read_text()
     assert "What the potentials say alone" in page
+    drawn = {path.stem for path in (output / "report" / "figures").glob("*.png")}
+    assert {f"{kind}_{EMT_NAME.replace(':', '_')}" for kind in ("alone_bands", "ranked_one_shot")} <= drawn
     assert "σ by self-consistent" in page or "self-consistent" in page
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.datasets.labels import Labels
 from softmode.report.interactive import finish
+from softmode.report.screening_bands import chosen_compounds, model_band_figure, model_bands
 from softmode.report.screening_figures import (
     label_scatter,
     ranked_sigma,
@@ -141,6 +142,17 @@ def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
                     known[f"sigma_{way}_high"].to_numpy(float),
                     known["group"].tolist(),
                 ),
+            )
+    colour = colours(list(dict.fromkeys(data.ranked["potential"])))
+    sigma = next((f"sigma_{way}" for way in ways(data.cells)), "")
+    for potential in colour:
+        bands = model_bands(data.study, chosen_compounds(data.ranked, potential), potential, sigma)
+        if bands:
+            name = f"alone_bands_{_file_name(potential)}"
+            yield (
+                name,
+                f"Band structures, most and least stable: {potential}",
+                model_band_figure(bands, colour[potential]),
             )
     overall = [item for item in data.scores if item.group == ALL and np.isfinite(item.model).any()]
     if overall:
@@ -315,7 +327,7 @@ def screening_section(
     settings = data.study.settings
     measured = ways(data.cells)
     plot = _stability_plot(data)
-    names = ("ranked_", "labels_", "published_structure")
+    names = ("ranked_", "alone_bands_", "labels_", "published_structure")
     labels = None
     if data.labels is not None:
         labels = {"source": data.labels.source, "rows": _label_rows(data)}
