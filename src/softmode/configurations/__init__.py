@@ -13,6 +13,7 @@ from softmode.configurations.descriptors import (
     check_frames,
     soap_features,
 )
+from softmode.configurations.foreign import Foreignness, RankCorrelation, foreignness, rank_correlation
 from softmode.configurations.kernel import (
     CostModel,
     Definiteness,
@@ -41,6 +42,7 @@ __all__ = [
     "CrystalMatcher",
     "Definiteness",
     "Discrepancy",
+    "Foreignness",
     "FrameFeatures",
     "FrameKernel",
     "KernelMatrix",
@@ -49,6 +51,7 @@ __all__ = [
     "ModeError",
     "NeighbourScore",
     "Overlap",
+    "RankCorrelation",
     "ReducedFrames",
     "SoapFeatures",
     "SoapSettings",
@@ -58,11 +61,13 @@ __all__ = [
     "definiteness",
     "exact_dissimilarities",
     "fast_mode_error",
+    "foreignness",
     "frame_kernel",
     "kernel_map",
     "overlap",
     "place_tile",
     "plan_tiles",
+    "rank_correlation",
     "reduce_frames",
     "rematch",
     "soap_features",

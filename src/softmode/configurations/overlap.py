@@ -191,7 +191,7 @@ def overlap(
     n_blocks = (n_first, int(blocks[-1]) + 1 - n_first)
     labels = relabellings(n_blocks, n_permutations, np.random.default_rng(seed))
     usable = min(n_blocks) >= _FEWEST_BLOCKS
-    near = _near_blocks(blocks, runs, length)
+    near = near_blocks(blocks, runs, length)
     discrepancy = _discrepancy(dissimilarities, blocks, near, labels, usable)
     neighbours = _neighbour_score(dissimilarities, blocks, near, labels, n_neighbours, usable)
     return Overlap(
@@ -275,7 +275,7 @@ def _block_sums(values: FloatArray, blocks: IntArray) -> FloatArray:
     return np.asarray(np.add.reduceat(np.add.reduceat(values, starts, axis=0), starts, axis=1))
 
 
-def _near_blocks(blocks: IntArray, runs: Sequence[int], length: int) -> NDArray[np.bool_]:
+def near_blocks(blocks: IntArray, runs: Sequence[int], length: int) -> NDArray[np.bool_]:
     """Pairs of blocks whose frames remember each other: a block and itself, and its neighbours in the run.
 
     Means of neighbouring blocks of five correlation times still correlate by a tenth, which is enough to find

@@ -13,6 +13,7 @@ from softmode.anharmonic.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES
+from softmode.report.maps import collect_maps, map_figures, map_files
 from softmode.report.md import collect_md, md_figures
 from softmode.report.screening import collect_screening, screening_figures
 from softmode.report.sigma_figures import (
@@ -99,15 +100,21 @@ def build_report(study: Study) -> Path:
     dynamics = collect_md(study, data.cells)
     if dynamics is not None:
         tables |= dynamics.tables
+    maps = collect_maps(study, data.cells)
+    if maps is not None:
+        tables |= maps.tables
+        for name, content in map_files(maps):
+            write_atomically(folder / "chemiscope" / name, content)
     for name, table in tables.items():
         write_atomically(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
     pictures: dict[str, tuple[str, bytes]] = {}
     alone = screening_figures(screening) if screening is not None else ()
     moving = md_figures(dynamics) if dynamics is not None else ()
-    for name, title, figure in chain(_figures(data), alone, moving):
+    mapped = map_figures(maps) if maps is not None else ()
+    for name, title, figure in chain(_figures(data), alone, moving, mapped):
         pictures[name] = (title, _rendered(figure, "png"))
         write_atomically(folder / "figures" / f"{name}.png", pictures[name][1])
         write_atomically(folder / "figures" / f"{name}.pdf", _rendered(figure, "pdf"))
     page = folder / "index.html"
-    write_atomically(page, render_page(data, pictures, screening, dynamics).encode())
+    write_atomically(page, render_page(data, pictures, screening, dynamics, maps).encode())
     return page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from softmode.anharmonic.classes import EDGES
 from softmode.dynamics import MDSettings, relaxation_time, sampled_temperature
 from softmode.harmonic.protocol import HarmonicProtocol
+from softmode.study.map_settings import MapSettings
 from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
 from softmode.study.settings import StudySettings
 
@@ -24,12 +25,14 @@ def method_lines(settings: StudySettings) -> list[str]:
     """What a reader must know to repeat a study, one sentence each."""
     asked = set(settings.measurements)
     lines = harmonic_lines(settings.protocol)
-    if asked & {"sigma", "one_shot", "model_only"}:
+    if asked & {"sigma", "one_shot", "model_only", "map"}:
         lines += sigma_lines(settings.protocol)
     if "one_shot" in asked:
         lines += one_shot_lines(settings.one_shot)
-    if "model_only" in asked:
+    if asked & {"model_only", "map"}:
         lines += md_lines(settings.md)
+    if "map" in asked:
+        lines += map_lines(settings.map)
     return lines
 
 
@@ -122,6 +125,24 @@ def thermostat_warning(settings: MDSettings) -> str:
         f"to {sampled:.0f} K, not {settings.temperature:g} K, and slowly: a mode of 1 THz forgets where it "
         f"was in {time:.0f} ps. σ is that of a hotter crystal for stiff modes, of the start for soft ones"
     )
+
+
+def map_lines(settings: MapSettings) -> list[str]:
+    """How maps of configuration space are made."""
+    soap, kernel = settings.soap, settings.kernel
+    taken = [
+        f"every frame of the {side}" if every == 1 else f"one frame in {every} of the {side}"
+        for side, every in (
+            ("reference", settings.reference_every),
+            ("potential's dynamics", settings.model_every),
+        )
+    ]
+    return [
+        f"maps: {' and '.join(taken)}; SOAP of every atom (radius {soap.r_cut:g} Å, n_max {soap.n_max}, "
+        f"l_max {soap.l_max}, width {soap.sigma:g} Å), regularised match with α = "
+        f"{kernel.alpha:g} ({kernel.mode} mode), two kernel principal components; "
+        f"{settings.n_neighbours} nearest neighbours, {settings.n_permutations} relabellings of blocks"
+    ]
 
 
 def _recorded(every: int) -> str:

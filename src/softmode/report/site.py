@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 from softmode import __version__
 from softmode.report import interactive
 from softmode.report.data import ReportData
+from softmode.report.maps import MapData, map_section
 from softmode.report.md import MDData, md_section
 from softmode.report.method import md_summary, method_lines, thermostat_warning
 from softmode.report.screening import ScreeningData, screening_section
@@ -214,6 +215,7 @@ def render_page(
     pictures: Mapping[str, tuple[str, bytes]],
     screening: ScreeningData | None = None,
     dynamics: MDData | None = None,
+    maps: MapData | None = None,
 ) -> str:
     """HTML of the report; needs no other file and no network.
 
@@ -227,6 +229,8 @@ def render_page(
         What the potentials say alone.
     dynamics : MDData, optional
         Their molecular dynamics.
+    maps : MapData, optional
+        Maps of configuration space.
     """
     environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
     counts = data.cells["state"].value_counts()
@@ -249,5 +253,6 @@ def render_page(
         pictures=_embedded(pictures),
         screening=None if screening is None else screening_section(screening, pictures, _html),
         md=None if dynamics is None else _dynamics(data, dynamics, pictures),
-        plotlyjs=get_plotlyjs() if data.has_phonons or screening is not None else "",
+        maps=None if maps is None else map_section(maps, pictures),
+        plotlyjs=get_plotlyjs() if data.has_phonons or screening is not None or maps is not None else "",
     )

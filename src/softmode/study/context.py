@@ -13,6 +13,7 @@ from phonopy import Phonopy
 from softmode.harmonic import HarmonicProtocol, build_phonopy
 from softmode.material import Material, Trajectory
 from softmode.potentials.base import Potential
+from softmode.study.map_settings import MapSettings
 from softmode.study.records import Partial, Record
 from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, SelfConsistentSampling
 
@@ -51,6 +52,8 @@ class CellContext:
         How molecular dynamics is made.
     self_consistent : SelfConsistentSampling
         How self-consistent samples are drawn.
+    map : MapSettings
+        How maps of configuration space are made.
     advance : callable
         Told of each step of molecular dynamics, possibly from threads: replica, and number of the step.
     """
@@ -65,6 +68,7 @@ class CellContext:
     one_shot: OneShotSettings = field(default_factory=OneShotSettings)
     md: DynamicsSettings = field(default_factory=DynamicsSettings)
     self_consistent: SelfConsistentSampling = field(default_factory=SelfConsistentSampling)
+    map: MapSettings = field(default_factory=MapSettings)
     advance: Callable[[int, int], None] = lambda replica, step: None
 
     @cached_property

@@ -150,6 +150,7 @@ def _cells(
                 one_shot=settings.one_shot,
                 md=settings.md,
                 self_consistent=settings.self_consistent,
+                map=settings.map,
             )
             failure = material.as_failure() if material.failure else potential.failure
             yield Cell(

@@ -138,7 +138,7 @@ def model_only(context: CellContext) -> Result:
     run = context.records["md"]
     crystal = model_crystal(context, context.records["displaced_forces_for_dynamics"])
     collapsed = bool(run.values["md_collapsed"])
-    frames, lengths = _kept(run, context.md.discard)
+    frames, lengths = kept_frames(run, context.md.discard)
     notes = _notes(run, context.md.discard)
     common = {
         "model_only_n_frames": int(frames.sum()),
@@ -185,7 +185,7 @@ def model_only(context: CellContext) -> Result:
     )
 
 
-def _kept(run: Record, discard: int) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
+def kept_frames(run: Record, discard: int) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
     """Frames after the first steps, and how many there are of each replica that has any."""
     kept = run.arrays["steps"] > discard
     ends = np.cumsum(run.arrays["run_lengths"])

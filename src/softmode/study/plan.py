@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from softmode.harmonic.protocol import HarmonicProtocol
-from softmode.study import md_measurements, measurements, model_measurements, sigma_measurements
+from softmode.study import (
+    map_measurements,
+    md_measurements,
+    measurements,
+    model_measurements,
+    sigma_measurements,
+)
 from softmode.study.context import CellContext, Result
+from softmode.study.map_settings import MapSettings
 from softmode.study.records import digest_of
 from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, SelfConsistentSampling
 
@@ -36,6 +43,8 @@ class CellIdentity:
         The study's molecular dynamics.
     self_consistent : SelfConsistentSampling
         How self-consistent samples are drawn.
+    map : MapSettings
+        The study's maps.
     """
 
     structure: str
@@ -47,6 +56,7 @@ class CellIdentity:
     one_shot: OneShotSettings = field(default_factory=OneShotSettings)
     md: DynamicsSettings = field(default_factory=DynamicsSettings)
     self_consistent: SelfConsistentSampling = field(default_factory=SelfConsistentSampling)
+    map: MapSettings = field(default_factory=MapSettings)
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,10 @@ def _md_inputs(cell: CellIdentity) -> dict[str, Any]:
 
 def _model_only_inputs(cell: CellIdentity) -> dict[str, Any]:
     return {"symmetrise": cell.protocol.symmetrise, "discard": cell.md.discard, "seed": cell.seed}
+
+
+def _map_inputs(cell: CellIdentity) -> dict[str, Any]:
+    return {"trajectory": cell.trajectory, "map": cell.map.identity, "seed": cell.seed}
 
 
 def _trajectory_inputs(cell: CellIdentity) -> dict[str, Any]:
@@ -265,6 +279,14 @@ MEASUREMENTS: dict[str, Measurement] = {
             _model_only_inputs,
             md_measurements.model_only,
             requires=("displaced_forces_for_dynamics", "md"),
+        ),
+        Measurement(
+            "map",
+            1,
+            _map_inputs,
+            map_measurements.configuration_map,
+            requires=("sigma", "md", "model_only"),
+            needs_trajectory=True,
         ),
     )
 }

@@ -143,6 +143,7 @@ def _task(study: Study, cell: Cell) -> CellTask:
         settings.one_shot,
         settings.md,
         settings.self_consistent,
+        settings.map,
     )
 
 

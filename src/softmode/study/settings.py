@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from softmode.configurations import KernelSettings, SoapSettings
 from softmode.datasets.base import Selection
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
 from softmode.potentials.settings import PotentialSettings
+from softmode.study.map_settings import MapSettings
 from softmode.study.sampling_settings import (
     DynamicsSettings,
     OneShotSettings,
@@ -20,7 +22,9 @@ from softmode.study.sampling_settings import (
     with_named_dynamics,
 )
 
-MeasurementName = Literal["harmonic", "sigma", "model_phonons", "one_shot", "self_consistent", "model_only"]
+MeasurementName = Literal[
+    "harmonic", "sigma", "model_phonons", "one_shot", "self_consistent", "model_only", "map"
+]
 
 
 class _Settings(BaseModel):
@@ -102,6 +106,8 @@ class StudySettings(_Settings):
         How molecular dynamics is made; what is not set is that of the named protocol.
     self_consistent : SelfConsistentSampling
         How self-consistent samples are drawn.
+    map : MapSettings
+        How maps of configuration space are made.
     labels : LabelSettings, optional
         Published scores to compare with.
     run : RunSettings
@@ -119,6 +125,7 @@ class StudySettings(_Settings):
     one_shot: OneShotSettings = Field(default_factory=OneShotSettings)
     md: DynamicsSettings = Field(default_factory=DynamicsSettings)
     self_consistent: SelfConsistentSampling = Field(default_factory=SelfConsistentSampling)
+    map: MapSettings = Field(default_factory=MapSettings)
     labels: LabelSettings | None = None
     run: RunSettings = Field(default_factory=RunSettings)
     seed: int = 2026
@@ -168,6 +175,9 @@ def _field_names(location: tuple[str | int, ...]) -> list[str]:
         "one_shot": OneShotSettings,
         "md": DynamicsSettings,
         "self_consistent": SelfConsistentSampling,
+        "map": MapSettings,
+        "soap": SoapSettings,
+        "kernel": KernelSettings,
     }
     for part in location[:-1]:
         model = known.get(str(part), model)

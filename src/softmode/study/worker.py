@@ -23,6 +23,7 @@ from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.study.context import CellContext, Result
+from softmode.study.map_settings import MapSettings
 from softmode.study.plan import MEASUREMENTS, blocked
 from softmode.study.records import Failure, Record, RecordStore, digest_of
 from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, SelfConsistentSampling
@@ -54,6 +55,8 @@ class CellTask:
         The study's molecular dynamics.
     self_consistent : SelfConsistentSampling
         How self-consistent samples are drawn.
+    map : MapSettings
+        The study's maps.
     """
 
     entry: MaterialEntry
@@ -65,6 +68,7 @@ class CellTask:
     one_shot: OneShotSettings = field(default_factory=OneShotSettings)
     md: DynamicsSettings = field(default_factory=DynamicsSettings)
     self_consistent: SelfConsistentSampling = field(default_factory=SelfConsistentSampling)
+    map: MapSettings = field(default_factory=MapSettings)
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,7 @@ def _context(task: CellTask, store_records: dict[str, Record]) -> CellContext:
         one_shot=task.one_shot,
         md=task.md,
         self_consistent=task.self_consistent,
+        map=task.map,
     )
 
 

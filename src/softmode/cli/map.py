@@ -1,0 +1,190 @@
+"""``softmode map``: frames of trajectories as points, and whether the clouds overlap."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+from rich.table import Table
+
+from softmode.cli.console import err, out, progress
+from softmode.configurations import KernelSettings, SoapSettings
+from softmode.datasets import open_reference, reference_from_supercell
+from softmode.errors import SettingsError
+from softmode.material import Material
+from softmode.report.map_files import stranger_line, write_map_files
+from softmode.report.map_page import overlap_row
+from softmode.study.map_one_off import (
+    MapOneOff,
+    map_trajectories,
+    map_values,
+    read_clouds,
+    require_maps_extra,
+    with_sigma,
+)
+from softmode.study.map_settings import MapSettings
+from softmode.study.run import available_cores
+from softmode.study.settings import explain
+
+_WORDS = {"frames": "describing frames", "pairs": "comparing pairs"}
+
+
+def _settings(soap: dict[str, Any], kernel: dict[str, Any]) -> MapSettings:
+    try:
+        return MapSettings(soap=SoapSettings(**soap), kernel=KernelSettings(**kernel))
+    except ValidationError as error:
+        raise SettingsError("softmode map", explain(error), "Correct the option") from error
+
+
+def _material(supercell: Path | None, force_constants: Path | None) -> Material | None:
+    if force_constants is None:
+        if supercell is not None:
+            raise SettingsError(
+                "--supercell",
+                "it is for σ(t), which needs force constants",
+                "Give --force-constants too; the map itself does not depend on the order of atoms",
+            )
+        return None
+    if supercell is not None:
+        return reference_from_supercell(supercell, force_constants)
+    return open_reference(force_constants)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else "less than a second"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _tables(content: dict[str, Any]) -> Table:
+    table = Table(title=f"Overlap of frames of {content['n_atoms']} atoms", title_justify="left")
+    table.add_column("clouds", no_wrap=True)
+    for head in ("frames", "blocks", "MMD², relative", "neighbour separation"):
+        table.add_column(head, overflow="fold")
+    for values in content["overlaps"]:
+        row = overlap_row(values)
+        table.add_row(
+            f"{row['first']} – {row['second']}",
+            row["frames"],
+            row["blocks"],
+            f"{row['relative']} (p {row['mmd_p']})",
+            f"{row['separation']} (p {row['near_p']})",
+        )
+    return table
+
+
+def map_command(
+    trajectories: Annotated[
+        list[Path],
+        typer.Argument(
+            help="vasprun.xml(.gz/.xz), .traj, .extxyz, trajectory.nc, or folders of `softmode md`.",
+            show_default=False,
+        ),
+    ],
+    *,
+    every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
+    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")] = 0,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(help="One for each trajectory, repeatable; equal ones make one cloud. Default: names."),
+    ] = None,
+    supercell: Annotated[
+        Path | None,
+        typer.Option(help="For σ(t): the reference supercell, in the order of the force constants."),
+    ] = None,
+    force_constants: Annotated[
+        Path | None,
+        typer.Option(help="For σ(t): force_constants.hdf5, FORCE_CONSTANTS, phonopy.yaml, or a folder."),
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Weight of the entropy in the match.")] = 1.0,
+    r_cut: Annotated[float, typer.Option(help="SOAP: radius, Å.")] = 5.0,
+    n_max: Annotated[int, typer.Option(help="SOAP: radial functions.")] = 7,
+    l_max: Annotated[int, typer.Option(help="SOAP: largest angular momentum.")] = 6,
+    sigma: Annotated[float, typer.Option(help="SOAP: width of an atom, Å.")] = 0.1,
+    mode: Annotated[
+        Literal["fast", "exact"], typer.Option(help="fast: errors below 1 % of the spread; exact: K to 1e-9.")
+    ] = "fast",
+    memory: Annotated[float, typer.Option(help="That may be used, GiB.")] = 4.0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Default: one for each core.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the results. Default: map/<labels>.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of samples and significances.")] = 2026,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Map of configuration space: does one trajectory visit what the other visits?
+
+    The first trajectory is the reference. Interrupt it at any time and run the same command to go on.
+    """
+    require_maps_extra()
+    settings = _settings(
+        {"r_cut": r_cut, "n_max": n_max, "l_max": l_max, "sigma": sigma},
+        {"alpha": alpha, "mode": mode, "memory": memory, "seed": seed},
+    )
+    material = _material(supercell, force_constants)
+    clouds = read_clouds(trajectories, labels or (), skip=skip, every=every)
+    if material is not None:
+        clouds = with_sigma(clouds, material)
+    title = ", ".join(cloud.label for cloud in clouds)
+    folder = output or Path("map") / _file_name("_".join(cloud.label for cloud in clouds))
+    with progress() as bar:
+        tasks: dict[str, Any] = {}
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(_WORDS[what], total=total, completed=done)
+            bar.update(tasks[what], completed=done)
+
+        def predicted(what: str, amount: int, seconds: float) -> None:
+            text = f"{_WORDS[what]}: {amount:,} of them, about {_duration(seconds)}"
+            err.print(text, highlight=False)
+
+        result = map_trajectories(
+            clouds,
+            settings,
+            folder,
+            threads=threads or available_cores(),
+            seed=seed,
+            advance=advance,
+            predicted=predicted if err.is_terminal else lambda what, amount, seconds: None,
+        )
+    written = write_map_files(result, title)
+    _say(result, written, as_json=as_json)
+
+
+def _say(result: MapOneOff, written: dict[str, Path], *, as_json: bool) -> None:
+    content = map_values(result)
+    for note in content["notes"]:
+        err.print(note, highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        files = {name: str(path) for name, path in written.items()}
+        timing = {"seconds": result.kernel.seconds, "predicted_seconds": result.kernel.predicted_seconds}
+        typer.echo(json.dumps({**content, **timing, "files": files}, indent=1, ensure_ascii=False))
+        return
+    if content["overlaps"]:
+        out.print(_tables(content))
+    for found in result.analysis.strangers:
+        out.print(stranger_line(found), highlight=False, markup=False, soft_wrap=True)
+    kernel = result.kernel
+    out.print(
+        f"1 - K: median {kernel.diagnostics['median']:.2g}, spread {kernel.diagnostics['spread']:.2g}, error "
+        f"below {kernel.diagnostics['largest_error']:.1g} in {kernel.diagnostics['error_pairs']} pairs; "
+        f"{_duration(kernel.seconds)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    out.print(f"map  {written['page']}", highlight=False, soft_wrap=True)
+
+
+def _file_name(text: str) -> str:
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the command."""
+    app.command("map", rich_help_panel=panel)(map_command)

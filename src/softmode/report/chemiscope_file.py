@@ -1,0 +1,105 @@
+"""Maps with their structures for chemiscope (G. Fraux et al., J. Open Source Softw. 5, 2117 (2020))."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from softmode.errors import MissingExtraError
+from softmode.material import Trajectory
+from softmode.study.map_analysis import MapPoints
+
+
+def has_chemiscope() -> bool:
+    """Whether chemiscope is installed."""
+    return importlib.util.find_spec("chemiscope") is not None
+
+
+def chemiscope_input(
+    points: MapPoints, trajectories: Sequence[Trajectory], name: str, description: str = ""
+) -> dict[str, Any]:
+    """What chemiscope reads: structures, coordinates, σ(t) and how foreign each frame is.
+
+    Parameters
+    ----------
+    points : MapPoints
+        The frames.
+    trajectories : sequence of Trajectory
+        Of each cloud, in the order of the points.
+    name, description : str
+        For the viewer.
+
+    Raises
+    ------
+    MissingExtraError
+        If chemiscope is not installed.
+    """
+    try:
+        import chemiscope
+    except ImportError as problem:
+        raise MissingExtraError(
+            "chemiscope file", "chemiscope is not installed", "Install it with: pip install 'softmode[maps]'"
+        ) from problem
+    properties: dict[str, Any] = {
+        "component 1": points.coordinates[:, 0],
+        "component 2": points.coordinates[:, 1],
+        "run": points.run.astype(float),
+        "frame": points.frame.astype(float),
+    }
+    for title, values in (("sigma(t)", points.sigma_t), ("foreignness", points.foreign)):
+        if np.isfinite(values).all():
+            properties[title] = values
+    described: dict[str, Any] = {
+        title: {"target": "structure", "values": values} for title, values in properties.items()
+    }
+    names = [points.labels[index] for index in points.cloud]
+    described["trajectory"] = {"target": "structure", "values": names}
+    coloured = "sigma(t)" if "sigma(t)" in properties else "frame"
+    content: dict[str, Any] = chemiscope.create_input(
+        structures=_structures(trajectories),
+        metadata={"name": name, "description": description or name},
+        properties=described,
+        settings={
+            "map": {
+                "x": {"property": "component 1"},
+                "y": {"property": "component 2"},
+                "color": {"property": coloured},
+                "symbol": "trajectory",
+            },
+            "structure": [{"unitCell": True, "bonds": False}],
+        },
+    )
+    return content
+
+
+def _structures(trajectories: Sequence[Trajectory]) -> list[Atoms]:
+    frames = []
+    for trajectory in trajectories:
+        for positions in trajectory.positions:
+            atoms = Atoms(numbers=trajectory.numbers, positions=positions, cell=trajectory.lattice, pbc=True)
+            atoms.wrap(eps=0.06)
+            atoms.positions = np.round(atoms.positions, 3)
+            frames.append(atoms)
+    return frames
+
+
+def chemiscope_json(content: dict[str, Any]) -> bytes:
+    """The file (``.json.gz``) that chemiscope.org and ``chemiscope.show_input`` open."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return gzip.compress(text.encode(), 6, mtime=0)
+
+
+def viewer_script() -> str:
+    """JavaScript of the viewer as it comes with chemiscope; empty if it is not found."""
+    specification = importlib.util.find_spec("chemiscope")
+    if specification is None or specification.origin is None:
+        return ""
+    path = Path(specification.origin).parent / "sphinx" / "static" / "chemiscope.min.js"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
