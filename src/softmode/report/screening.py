@@ -235,7 +235,7 @@ def _rows(data: ScreeningData) -> list[dict[str, Any]]:
                 "where": f"{where}{point}" if isinstance(where, str) else "–",
                 "a": _number(row["a_A"], 3),
                 "seconds": _number(row["seconds"], 1),
-                "notes": reason if isinstance(reason, str) else "",
+                "notes": reason if isinstance(reason, str) else row["note"],
             }
         )
     return rows

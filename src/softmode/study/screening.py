@@ -60,8 +60,19 @@ def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
     for new, old in (("n_imaginary_modes", "n_imaginary"), ("n_modes_without_amplitude", "n_treated")):
         given = [cell.get(f"{way}_{old}") for way in ("self_consistent", "one_shot")]
         row[new] = next((value for value in given if value is not None and not pd.isna(value)), None)
-    row |= {"seconds": cell.get("seconds"), "reason": cell.get("failure")}
+    row |= {
+        "seconds": cell.get("seconds"),
+        "note": _notes(cell, measured),
+        "reason": cell.get("failure"),
+    }
     return row
+
+
+def _notes(cell: pd.Series, measured: tuple[str, ...]) -> str:
+    """What was said of the samples or the dynamics, each only once."""
+    texts = [cell.get(f"{way}_notes") for way in measured]
+    said = [note for text in texts if isinstance(text, str) for note in json.loads(text)]
+    return "; ".join(dict.fromkeys(said))
 
 
 def _softest_mode(cell: pd.Series) -> tuple[Any, Any]:
