@@ -156,6 +156,14 @@ def test_frames_are_coloured_by_sigma(tmp_path: Path) -> None:
     }
 
 
+def test_one_trajectory_is_a_map_without_overlap(clouds: tuple[Path, Path], tmp_path: Path) -> None:
+    content = shown(clouds[0], "--output", tmp_path / "o")
+    assert content["overlaps"] == []
+    assert content["foreign_to_first"] == []
+    with (tmp_path / "o" / "coordinates.csv").open(newline="") as table:
+        assert {row["foreignness"] for row in csv.DictReader(table)} == {""}
+
+
 def test_labels_join_runs_and_frames_are_chosen(clouds: tuple[Path, Path], tmp_path: Path) -> None:
     third = write_frames(tmp_path / "third.extxyz", n_frames=20, seed=9)
     content = shown(

@@ -8,6 +8,7 @@ import html
 import json
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ from tiny_study import emt, factory, run_tiny, tiny_study
 
 from softmode.report import maps
 from softmode.report.build import build_report
-from softmode.report.map_page import script_json
+from softmode.report.map_page import map_page, script_json
 from softmode.report.maps import collect_maps
 from softmode.report.method import method_lines
 from softmode.study.folder import Study, reopen_study
+from softmode.study.map_measurements import map_points, map_structures
 from softmode.study.results import cell_table
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SMALL = {"r_cut": 4.0, "n_max": 4, "l_max": 3, "sigma": 0.4}
 MD = {"steps": 160, "sample_every": 2, "discard": 40}
 
@@ -188,3 +191,63 @@ def test_nothing_in_data_ends_the_script() -> None:
     text = script_json({"name": name})
     assert "</" not in text
     assert json.loads(text) == {"name": name}
+
+
+def browsed(page: Path, profile: Path) -> str:
+    """The page as a browser without network leaves it after some seconds."""
+    assert CHROMIUM is not None
+    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"]
+    command += [
+        "--enable-unsafe-swiftshader",
+        f"--user-data-dir={profile}",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+    ]
+    result = subprocess.run(
+        [*command, "--virtual-time-budget=8000", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return result.stdout
+
+
+#: Points the mouse at the rightmost frame of the second cloud.
+_POINT = """<script>
+setTimeout(() => {
+  const map = document.getElementById("map"), cloth = map.querySelector(".nsewdrag"), axes = map._fullLayout;
+  const place = cloth.getBoundingClientRect();
+  const point = map.calcdata[1].reduce((first, second) => second.x > first.x ? second : first);
+  const at = { clientX: place.left + axes.xaxis.d2p(point.x), clientY: place.top + axes.yaxis.d2p(point.y) };
+  cloth.dispatchEvent(new MouseEvent("mousemove", { bubbles: true, ...at }));
+  setTimeout(() => {
+    const view = document.getElementById("structure");
+    const atoms = view.data[2];
+    document.body.dataset.shown = [view.dataset.frame, atoms.x[0], atoms.y[0], atoms.z[0]];
+  }, 700);
+}, 800);
+</script></body>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_pointing_at_a_frame_shows_its_structure(reported: Reported, tmp_path: Path) -> None:
+    [cell] = [c for c in reported.study.cells if (c.material.name, c.label) == ("Cu", "emt")]
+    record = reported.study.records(cell, with_arrays=True)["map"]
+    text = map_page("Cu", map_points(record, "emt"), map_structures(record))
+    page = tmp_path / "map.html"
+    page.write_text(text.replace("</body>", _POINT), encoding="utf-8")
+    [shown] = re.findall(r'data-shown="([^"]*)"', browsed(page, tmp_path / "profile"))
+    frame, *place = (float(part) for part in shown.split(","))
+    lattice = record.arrays["map_lattice"].astype(float)
+    points = map_points(record, "emt")
+    second = np.flatnonzero(points.cloud == 1)
+    assert int(frame) == second[points.coordinates[second, 0].argmax()]
+    real = record.arrays["map_positions"][int(frame), 0].astype(float)
+    difference = (np.array(place) - real) @ np.linalg.inv(lattice)
+    assert np.abs(difference - np.rint(difference)).max() < 1e-4
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_chemiscopes_viewer_opens_without_network(reported: Reported, tmp_path: Path) -> None:
+    seen = browsed(reported.report / "chemiscope" / "Al_emt.html", tmp_path / "profile")
+    assert 'data-loaded="yes"' in seen

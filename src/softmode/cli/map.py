@@ -17,14 +17,8 @@ from softmode.errors import SettingsError
 from softmode.material import Material
 from softmode.report.map_files import stranger_line, write_map_files
 from softmode.report.map_page import overlap_row
-from softmode.study.map_one_off import (
-    MapOneOff,
-    map_trajectories,
-    map_values,
-    read_clouds,
-    require_maps_extra,
-    with_sigma,
-)
+from softmode.study.map_clouds import read_clouds, with_sigma
+from softmode.study.map_one_off import MapOneOff, map_trajectories, map_values, require_maps_extra
 from softmode.study.map_settings import MapSettings
 from softmode.study.run import available_cores
 from softmode.study.settings import explain

@@ -38,6 +38,8 @@ EXACT_TOLERANCE = 1e-9
 EXACT_SHARE = 2e-6
 #: Fast mode: share of the mean squared deviation that may be lost.
 FAST_TOLERANCE = 7e-4
+#: Frames that the basis is first made from, in fast and in exact mode.
+SAMPLE_FRAMES = (48, 96)
 #: Atoms that directions are found from, in fast and in exact mode.
 _SAMPLE_ATOMS = (1600, 2400)
 #: Directions along which coordinates are computed in double precision in exact mode.
@@ -180,7 +182,7 @@ def reduce_frames(
     if features.n_frames < 2:
         raise InputDataError("map", "there is a single frame", "A map needs two frames or more")
     rng = np.random.default_rng(seed)
-    wanted = sample if sample is not None else (96 if exact else 48)
+    wanted = sample if sample is not None else SAMPLE_FRAMES[exact]
     chosen = np.sort(rng.choice(features.n_frames, min(wanted, features.n_frames), replace=False))
     with threadpool_limits(1):
         basis = fit_basis(features(chosen), features.numbers, limit, exact=exact, rng=rng)

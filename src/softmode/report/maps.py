@@ -23,10 +23,10 @@ from softmode.report.map_page import interactive_map, number, plot_html, structu
 from softmode.report.style import plain, pretty_formula
 from softmode.study.folder import Study
 from softmode.study.map_measurements import map_points, map_structures
-from softmode.study.records import Record
+from softmode.study.records import Record, digest_of
 from softmode.study.results import best_median_worst, done
 
-#: Cells with more than these, of each potential, are in the table only.
+#: Of more materials than this, those with the smallest, median and largest value are shown in detail.
 _SHOWN = ("map_mmd2_relative", 3)
 _SCRIPT = "chemiscope.min.js"
 _COLUMNS = (
@@ -126,8 +126,8 @@ def _records(study: Study, drawn: pd.DataFrame) -> dict[tuple[str, str], Record]
     records = {}
     for cell in study.cells:
         key = (cell.material.name, cell.label)
-        if key in chosen:
-            record = study.records(cell, with_arrays=True).get("map")
+        if key in chosen and "map" in cell.inputs:
+            record = study.store.find(digest_of(cell.inputs["map"]))
             if record is not None and record.ok:
                 records[key] = record
     return records

@@ -29,6 +29,7 @@ from softmode.configurations import (
     place_tile,
     reduce_frames,
 )
+from softmode.configurations.reduction import SAMPLE_FRAMES
 from softmode.errors import InputDataError
 from softmode.material import Trajectory
 from softmode.study.records import Partial
@@ -169,10 +170,11 @@ def check_room(n_frames: int, memory: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Counted:
-    """Feature vectors whose making is told; frames may be made twice, the count stops at all of them."""
+    """Feature vectors whose making is told; further rounds are not counted."""
 
     features: SoapFeatures
     advance: Advance
+    total: int
     made: list[int]
 
     @property
@@ -186,7 +188,7 @@ class _Counted:
     def __call__(self, frames: ArrayLike) -> NDArray[Any]:
         values = self.features(frames)
         self.made.append(len(values))
-        self.advance("frames", min(sum(self.made), self.n_frames), self.n_frames)
+        self.advance("frames", min(sum(self.made), self.total), self.total)
         return values
 
 
@@ -204,13 +206,11 @@ def _frames(
         seconds = float(piece.pop("seconds"))
         deviations = float(piece.pop("deviations"))
         return ReducedFrames(**piece, deviations=deviations), seconds, None
-    start = time.perf_counter()
-    features(np.arange(_PROBE_FRAMES))
-    each = (time.perf_counter() - start) / _PROBE_FRAMES / threads
-    predicted("frames", features.n_frames, each * features.n_frames)
+    expected = _foreseen(features, settings, threads)
+    predicted("frames", features.n_frames, expected)
     start = time.perf_counter()
     frames = reduce_frames(
-        _Counted(features, advance, []),
+        _Counted(features, advance, features.n_frames + _sample(features, settings), []),
         exact=settings.mode == "exact",
         tolerance=settings.tolerance,
         seed=settings.seed,
@@ -221,7 +221,21 @@ def _frames(
         names = ("coordinates", "mean_products", "table", "counts", "losses")
         arrays = {name: getattr(frames, name) for name in names}
         partial.save(0, {**arrays, "deviations": np.array(frames.deviations), "seconds": np.array(seconds)})
-    return frames, seconds, each * features.n_frames
+    return frames, seconds, expected
+
+
+def _foreseen(features: SoapFeatures, settings: KernelSettings, threads: int) -> float:
+    """Seconds that all frames and the sample that the projection is made from will take."""
+    features(0)  # loads the library
+    start = time.perf_counter()
+    features(np.arange(_PROBE_FRAMES))
+    each = (time.perf_counter() - start) / _PROBE_FRAMES
+    return each * (features.n_frames / threads + _sample(features, settings))
+
+
+def _sample(features: SoapFeatures, settings: KernelSettings) -> int:
+    """Frames that are described once more, for the projection."""
+    return min(features.n_frames, SAMPLE_FRAMES[settings.mode == "exact"])
 
 
 def _save(partial: Partial | None, result: TileResult) -> None:

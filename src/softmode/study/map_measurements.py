@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from softmode.study.map_analysis import (
     overlap_values,
     stranger_values,
 )
+from softmode.study.map_clouds import one_in, thinned
 from softmode.study.map_kernel import MadeKernel, make_kernel
 from softmode.study.md_measurements import kept_frames
 from softmode.study.records import Record
@@ -74,24 +74,11 @@ def _threads() -> int:
     return max(1, int(given)) if given.isdigit() else 1
 
 
-def _every(runs: Sequence[int], every: int) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
-    """One frame in so many of each run, and how many that leaves."""
-    kept = np.concatenate([np.arange(run) % every == 0 for run in runs])
-    return kept, tuple(-(-run // every) for run in runs)
-
-
 def _reference_cloud(context: CellContext) -> Cloud:
     whole = context.trajectory
-    kept, runs = _every(whole.run_lengths, context.map.reference_every)
-    thinned = Trajectory(
-        lattice=whole.lattice,
-        numbers=whole.numbers,
-        positions=whole.positions[kept],
-        forces=whole.forces[kept],
-        run_lengths=runs,
-        source=whole.source,
-    )
-    return Cloud(REFERENCE, thinned, context.records["sigma"].arrays["sigma_t_reference"][kept])
+    kept, _ = one_in(whole.run_lengths, context.map.reference_every)
+    frames = thinned(whole, context.map.reference_every)
+    return Cloud(REFERENCE, frames, context.records["sigma"].arrays["sigma_t_reference"][kept])
 
 
 def _model_cloud(context: CellContext) -> Cloud | None:
@@ -100,17 +87,17 @@ def _model_cloud(context: CellContext) -> Cloud | None:
     chosen, lengths = kept_frames(run, context.md.discard)
     if not chosen.any():
         return None
-    kept, runs = _every(lengths, context.map.model_every)
+    kept, runs = one_in(lengths, context.map.model_every)
     supercell = hm.reference_supercell(context.phonon)
-    thinned = Trajectory(
+    frames = Trajectory(
         lattice=run.arrays["supercell_lattice"],
         numbers=supercell.numbers,
         positions=run.arrays["positions"][chosen][kept],
         forces=run.arrays["forces"][chosen][kept],
         run_lengths=runs,
-        source=f"molecular dynamics of {context.material.name} with {context.potential.info.name}",
+        source=f"molecular dynamics of {context.material.name}",
     )
-    return Cloud(MODEL, thinned, context.records["model_only"].arrays["sigma_t_model_only"][kept])
+    return Cloud(MODEL, frames, context.records["model_only"].arrays["sigma_t_model_only"][kept])
 
 
 def _values(
@@ -119,7 +106,7 @@ def _values(
     """Numbers of the map, named ``map_…``."""
     [found] = analysis.strangers
     phi_model = context.records["sigma"].arrays["sigma_t_phi_model"]
-    kept, _ = _every(context.trajectory.run_lengths, context.map.reference_every)
+    kept, _ = one_in(context.trajectory.run_lengths, context.map.reference_every)
     named = {
         "drawn": True,
         **overlap_values(analysis.overlaps[REFERENCE, MODEL]),
