@@ -33,7 +33,7 @@ COMPARISON_UNITS = {
 
 
 #: By how much the volume may change when a structure is relaxed, and one that was built from ionic radii.
-_VOLUME_RATIO, _GUESS_VOLUME_RATIO = 1.5, 3.0
+_VOLUME_RATIO, _GUESS_VOLUME_RATIO = 1.5, 2.0
 
 
 def displaced_forces(context: CellContext) -> Result:
