@@ -65,6 +65,7 @@ class Stopwatch:
         self.function, self.seconds = function, 0.0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function and take the time."""
         start = time.perf_counter()
         try:
             return self.function(*args, **kwargs)
