@@ -40,7 +40,8 @@ def draw_by_trajectory(axes: Axes, points: MapPoints) -> None:
     for index, label in enumerate(points.labels):
         chosen = order[points.cloud[order] == index]
         axes.scatter(
-            *points.coordinates[chosen].T,
+            points.coordinates[chosen, 0],
+            points.coordinates[chosen, 1],
             s=_size(points),
             c=colour[label],
             marker=MARKERS[index % len(MARKERS)],
@@ -70,7 +71,13 @@ def draw_by_sigma(axes: Axes, points: MapPoints) -> None:
         unknown = ~known & (points.cloud == index)
         marker = MARKERS[index % len(MARKERS)]
         axes.scatter(
-            *points.coordinates[unknown].T, s=_size(points), c="0.8", marker=marker, linewidths=0, zorder=1
+            points.coordinates[unknown, 0],
+            points.coordinates[unknown, 1],
+            s=_size(points),
+            c="0.8",
+            marker=marker,
+            linewidths=0,
+            zorder=1,
         )
     low, high = np.quantile(points.sigma_t[known], [0.01, 0.99])
     order = np.random.default_rng(0).permutation(np.flatnonzero(known))
@@ -80,7 +87,8 @@ def draw_by_sigma(axes: Axes, points: MapPoints) -> None:
         if not len(chosen):
             continue
         drawn = axes.scatter(
-            *points.coordinates[chosen].T,
+            points.coordinates[chosen, 0],
+            points.coordinates[chosen, 1],
             s=_size(points),
             c=points.sigma_t[chosen],
             vmin=low,

@@ -51,7 +51,7 @@ def interactive_map(points: MapPoints) -> go.Figure:
                     marker=marker,
                     opacity=0.65,
                     customdata=chosen,
-                    text=[_hover(points, frame) for frame in chosen],
+                    text=[_hover(points, int(frame)) for frame in chosen],
                     hovertemplate="%{text}<extra></extra>",
                     visible=not by_sigma,
                 )
