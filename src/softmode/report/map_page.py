@@ -59,10 +59,10 @@ def interactive_map(points: MapPoints) -> go.Figure:
     figure.update_layout(
         template="plotly_white",
         height=520,
-        margin={"l": 60, "r": 20, "t": 50, "b": 50},
+        margin={"l": 60, "r": 20, "t": 85, "b": 50},
         xaxis_title=f"component 1 ({100 * points.explained[0]:.0f} %)",
         yaxis_title=f"component 2 ({100 * points.explained[1]:.0f} %)",
-        legend={"orientation": "h", "y": 1.08, "x": 0.0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0.0},
         coloraxis={"colorscale": "Viridis", "colorbar": {"title": "σ(t)"}},
         hovermode="closest",
     )
@@ -76,8 +76,8 @@ def interactive_map(points: MapPoints) -> go.Figure:
             }
             for name, by_sigma in (("by trajectory", False), ("by σ(t)", True))
         ]
-        place = {"x": 1.0, "y": 1.12, "xanchor": "right", "direction": "right", "type": "buttons"}
-        figure.update_layout(updatemenus=[{"buttons": buttons, **place}])
+        place = {"x": 1.0, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "direction": "right"}
+        figure.update_layout(updatemenus=[{"type": "buttons", "buttons": buttons, **place}])
     return figure
 
 
