@@ -6,28 +6,53 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from softmode.errors import StorageError
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, kept: str = "what was finished is kept") -> None:
     """Write a file so that it is there whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made.
+    content : bytes
+        What it holds, on the disk itself before the file appears.
+    kept : str
+        What running again finds, for the error.
 
     Raises
     ------
     StorageError
         On a full disk, missing permission and the like; nothing half-written stays behind.
     """
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    fill_atomically(path, fill, kept=kept)
+
+
+def fill_atomically(
+    path: Path, fill: Callable[[Path], object], *, kept: str = "what was finished is kept"
+) -> None:
+    """Let `fill` write a temporary file beside `path`, then put it in its place.
+
+    Parameters and errors are those of :func:`write_atomically`.
+    """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
         temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        fill(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
@@ -38,7 +63,5 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise StorageError(
             str(path.parent),
             "the disk is full" if full else f"cannot be written ({error.strerror or error})",
-            "make room there and run again: what was finished is kept"
-            if full
-            else "check the folder's permissions and run again: what was finished is kept",
+            ("make room there" if full else "check the folder's permissions") + f" and run again: {kept}",
         ) from error

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from moving_metals import moving, write_moving_metal
 from tiny_study import EMT_NAME, FACTORIES, write_metal
 from typer.testing import CliRunner
 
+from softmode import atomic_file
 from softmode.cli.app import app, main
 from softmode.dynamics import TrajectoryWriter, read_md
 
@@ -194,14 +196,18 @@ def test_a_full_disk_in_mid_run_loses_nothing(
     arguments = [str(copper), "--potential", EMT_NAME, "--steps", "250", "--output", str(tmp_path / "o")]
     room = [3]  # pieces
 
-    def write_through(path: Path, content: bytes) -> None:
-        if not room[0]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        room[0] -= 1
-        path.write_bytes(content)
+    def fill_atomically(path: Path, fill: Callable[[Path], object], **kept: str) -> None:
+        def fill_while_there_is_room(temporary: Path) -> None:
+            if not room[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            room[0] -= path.name.startswith("piece_")
+            fill(temporary)
 
+        original(path, fill_while_there_is_room, **kept)
+
+    original = atomic_file.fill_atomically
     with monkeypatch.context() as patch:
-        patch.setattr("softmode.dynamics.trajectory_writer._write_through", write_through)
+        patch.setattr(atomic_file, "fill_atomically", fill_atomically)
         told = failing(arguments, patch, capsys)
     assert "the disk is full" in told
     assert "goes on from its last checkpoint" in told

@@ -110,12 +110,12 @@ def test_symmetric_one_on_the_diagonal_and_positive(
     np.testing.assert_array_equal(np.diag(result.values), 1.0)
     assert result.dissimilarities[~np.eye(12, dtype=bool)].min() > 0.0
     exact = exact_dissimilarities(features(range(12)), alpha)
-    # With strong motion and small α the match itself is not positive definite, by a thousandth.
+    # With strong motion and small α the match itself is not positive definite.
     centring = np.eye(12) - 1.0 / 12
     eigenvalues = np.linalg.eigvalsh(centring @ (1.0 - exact) @ centring)
     negative = -eigenvalues[eigenvalues < 0.0].sum() / np.abs(eigenvalues).sum()
     assert definiteness(result.dissimilarities).negative_share == pytest.approx(negative, abs=1e-3)
-    assert negative < 0.01
+    assert negative < (0.02 if alpha < 0.1 and amplitude > 0.1 else 1e-6)
     limit = 1e-2 if mode == "fast" else 1e-5
     assert np.abs(result.dissimilarities - exact).max() < limit * result.spread
 

@@ -16,19 +16,21 @@ from softmode.configurations.descriptors import (
 from softmode.configurations.foreign import Foreignness, RankCorrelation, foreignness, rank_correlation
 from softmode.configurations.kernel import (
     CostModel,
-    Definiteness,
     FrameKernel,
     KernelMatrix,
     KernelSettings,
-    ModeError,
     Tile,
     TileResult,
-    definiteness,
-    exact_dissimilarities,
-    fast_mode_error,
     frame_kernel,
     place_tile,
     plan_tiles,
+)
+from softmode.configurations.kernel_checks import (
+    Definiteness,
+    ModeError,
+    definiteness,
+    exact_dissimilarities,
+    fast_mode_error,
 )
 from softmode.configurations.map import ConfigurationMap, kernel_map
 from softmode.configurations.overlap import Discrepancy, NeighbourScore, Overlap, overlap

@@ -35,8 +35,9 @@ IntArray = NDArray[np.int64]
 #: Memory of one of the arrays that a batch of pairs works on, bytes; it should stay in a core's own cache.
 _BATCH_BYTES = 800_000
 _MAX_SWEEPS = 200
-#: Squared length below which the rest of a deviation is multiplied in single precision: an error of 1e-13.
-_TAIL = 2e-6
+#: Squared length below which the rest of a deviation is multiplied in single precision: an error of 1e-10 in
+#: a similarity of two atoms, and far less in K, which is a mean over atoms.
+_TAIL = 1e-3
 #: Deviations larger than this many α are left to the general solver.
 _LARGEST_EXPONENT = 12.0
 
@@ -137,6 +138,8 @@ class CrystalMatcher:
     def __init__(self, frames: ReducedFrames, alpha: float = 1.0, tolerance: float | None = None) -> None:
         if not alpha > 0.0:
             raise ValueError(f"the weight of the entropy is positive, not {alpha}")
+        if alpha < frames.alpha * (1.0 - 1e-12):
+            raise ValueError(f"the frames were reduced for weights from {frames.alpha:g}, not for {alpha:g}")
         self.frames = frames
         self.alpha = alpha
         self.dtype = frames.coordinates.dtype
@@ -151,9 +154,6 @@ class CrystalMatcher:
         self._small_table = scaled_table.astype(self.dtype)
         self.largest_exponent = self._deviation_bound() / alpha
         self.tolerance = tolerance or (max(1e-9, 2e-4 * frames.deviations) if single else 1e-12)
-        indicator = np.broadcast_to(
-            self._indicator.astype(self.dtype), (frames.n_frames, frames.n_atoms, n_elements)
-        )
         self._local = threading.local()
         self._head = frames.rank if single else self._head_rank()
         self._tail = None
@@ -192,7 +192,8 @@ class CrystalMatcher:
 
     def _deviation_bound(self) -> float:
         length = float(np.sqrt(np.max(np.sum(self.frames.coordinates.astype(self.dtype) ** 2, axis=2))))
-        return 2.0 * float(np.max(np.abs(self.frames.mean_products))) + length**2
+        lost = float(np.max(np.sum(self.frames.element_means.astype(np.float64) ** 2, axis=2), initial=0.0))
+        return 2.0 * float(np.max(np.abs(self.frames.mean_products))) + length**2 + lost
 
     def match(self, row: int, columns: IntArray) -> Matches:
         """Match one frame with several others.
@@ -253,7 +254,10 @@ class CrystalMatcher:
             axis=1,
         )
         left *= self.dtype.type(1.0 / self.alpha)
-        right = self._right[columns].reshape(-1, left.shape[1])
+        right = self._right[columns].copy()
+        # The table of lost means goes with the products of the other frame's atoms, numbers per element too.
+        right[:, :, -len(frames.counts) :] += frames.lost_products(row, columns)[:, self._element]
+        right = right.reshape(-1, left.shape[1])
         np.matmul(right, left.T, out=work[0].reshape(-1, frames.n_atoms))
         if self._tail is not None:
             left = self._tail[row] * np.float32(1.0 / self.alpha)

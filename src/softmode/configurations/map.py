@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from softmode.configurations.kernel import centred
+from softmode.configurations.kernel_checks import centred
 from softmode.errors import InputDataError, MissingExtraError
 
 FloatArray = NDArray[np.float64]

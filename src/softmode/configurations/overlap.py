@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode.anharmonic.autocorrelation import correlation_times
-from softmode.configurations.kernel import centred
+from softmode.configurations.kernel_checks import centred
 from softmode.errors import InputDataError
 
 FloatArray = NDArray[np.float64]

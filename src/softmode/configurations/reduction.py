@@ -8,12 +8,16 @@ all frames span few dimensions to any precision that matters. With ``x_i = m_a +
 
 the first term is a small table, the next two are numbers per atom and element, computed with the full
 vectors, and only the last needs the product over features, for which the `z` are projected on their leading
-principal directions. What the projection loses of an atom, ``r_i = |z_i - projected|²``, is computed for
-every atom of every frame. By the Cauchy-Schwarz inequality no similarity is wrong by more than
-``sqrt(r_i r_j')``; and as the weights of a match add up to ``1/n`` over each row and column, the similarity
-of two frames is wrong by no more than ``sqrt(r r')``, where `r` is the mean of ``r_i`` over its atoms.
+principal directions.
 
-The three varying terms are of the order of 1e-3, so that single precision makes errors of 1e-10 in them.
+What the projection leaves of an atom is ``r_i = R_a + s_i``, where ``R_a`` is its mean over the atoms of the
+element in the frame. Within an element the weights of a match are nearly alike, so what counts of the lost
+products is ``R_a·R_b'``, and that is kept: each frame has one vector ``R_a`` per element, in directions of
+their own. The others, with ``s_i``, add up to zero but for the differences between weights, which are of the
+order of the similarities' own deviations over α. Hence K is wrong by a small part of ``|r_i||r_j'|`` only
+(:func:`sensitivity`; without the means it would be by all of it), and few directions do.
+
+The varying terms are of the order of 1e-3, so that single precision makes errors of 1e-10 in them.
 """
 
 from __future__ import annotations
@@ -26,48 +30,36 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from softmode.configurations.basis import (
+    EXACT_SHARE,
+    Basis,
+    element_counts,
+    element_statistics,
+    extend_basis,
+    find_directions,
+    fit_basis,
+)
 from softmode.configurations.descriptors import FrameFeatures, frame_blocks
 from softmode.errors import InputDataError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-#: Exact mode: no similarity of two frames with given weights is wrong by more.
+#: Exact mode: error of the similarity of two frames.
 EXACT_TOLERANCE = 1e-9
-#: Exact mode, too: no more than this share of the mean squared deviation, for frames that hardly differ.
-EXACT_SHARE = 2e-6
-#: Fast mode: share of the mean squared deviation that may be lost.
+#: Fast mode: error of the similarity of two frames, in units of the mean squared deviation.
 FAST_TOLERANCE = 7e-4
+#: Share of the mean squared deviation that is lost at most, in fast and in exact mode.
+_LARGEST_LOSS = (0.03, 3e-3)
 #: Frames that the basis is first made from, in fast and in exact mode.
 SAMPLE_FRAMES = (48, 96)
-#: Atoms that directions are found from, in fast and in exact mode.
-_SAMPLE_ATOMS = (1600, 2400)
-#: Directions along which coordinates are computed in double precision in exact mode.
-_HEAD = 100
+#: Directions along which deviations are large; exact mode computes these coordinates in double precision.
+_HEAD = 24
+#: Of the error that is allowed, what the lost means may make: they cost little.
+_MEAN_SHARE = 0.02
 _ROUNDS = 8
 #: Frames that directions are added for at a time.
 _WORST = 40
-
-
-@dataclass(frozen=True, eq=False)
-class Basis:
-    """Mean vectors of the elements and an orthonormal basis of the deviations.
-
-    Parameters
-    ----------
-    means : (n_elements, n_features) array
-        Mean vector of each element, over the sampled frames.
-    vectors : (n_features, rank) array
-        Orthonormal columns, the direction of largest deviations first.
-    """
-
-    means: FloatArray
-    vectors: FloatArray
-
-    @property
-    def rank(self) -> int:
-        """Number of directions that are kept."""
-        return int(self.vectors.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,18 +76,27 @@ class ReducedFrames:
         Products ``m_a·m_b``.
     counts : (n_elements,) int array
         Atoms of each element.
+    element_means : (n_frames, n_elements, n_directions) array
+        Means of what the projection lost over the atoms of each element, in directions of their own.
     losses : (n_frames, n_atoms) array
         Squared length of what the projection lost of each atom.
+    mean_losses : (n_frames,) array
+        Squared length of what was lost of the means, too, weighted with the number of atoms.
     deviations : float
         Mean squared length of all deviations.
+    alpha : float
+        Smallest weight of the entropy that the frames are good enough for.
     """
 
     coordinates: NDArray[Any]
     mean_products: NDArray[Any]
     table: FloatArray
     counts: IntArray
+    element_means: NDArray[Any]
     losses: FloatArray
+    mean_losses: FloatArray
     deviations: float
+    alpha: float
 
     @property
     def n_frames(self) -> int:
@@ -114,8 +115,9 @@ class ReducedFrames:
 
     @property
     def largest_error(self) -> float:
-        """Bound of the error that the projection makes in ``Σ P_ij C_ij`` of any two frames."""
-        return float(self.losses.mean(axis=1).max())
+        """Estimate from above of the error that the projection makes in K of any two frames."""
+        atoms = float(self.losses.mean(axis=1).max())
+        return sensitivity(self.deviations, self.alpha) * atoms + float(self.mean_losses.max())
 
     @property
     def lost(self) -> float:
@@ -125,7 +127,12 @@ class ReducedFrames:
     @property
     def nbytes(self) -> int:
         """Memory of the arrays, bytes."""
-        return self.coordinates.nbytes + self.mean_products.nbytes + self.losses.nbytes
+        arrays = (self.coordinates, self.mean_products, self.element_means, self.losses)
+        return sum(array.nbytes for array in arrays)
+
+    def lost_products(self, row: int, columns: IntArray | slice) -> NDArray[Any]:
+        """``R_a·R_b'`` of a frame (index `a`) with others, (n_columns, n_elements `b`, n_elements `a`)."""
+        return np.asarray(self.element_means[columns] @ self.element_means[row].T)
 
     def similarities(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """Similarities of the atoms of pairs of frames, (n_pairs, n_atoms, n_atoms), in double precision."""
@@ -134,17 +141,32 @@ class ReducedFrames:
         c = left.astype(np.float64) @ right.astype(np.float64).transpose(0, 2, 1)
         c += self.mean_products[rows][:, :, element]
         c += self.mean_products[columns][:, :, element].transpose(0, 2, 1)
-        return np.asarray(c + self.table[np.ix_(element, element)])
+        means = self.element_means.astype(np.float64)
+        lost = means[rows] @ means[columns].transpose(0, 2, 1)
+        return np.asarray(c + (lost + self.table)[:, element][:, :, element])
 
 
-def reduced_rank_bytes(n_frames: int, n_atoms: int, rank: int, n_elements: int, itemsize: int) -> int:
-    """Memory that :class:`ReducedFrames` need, bytes."""
-    return n_frames * n_atoms * ((rank + n_elements) * itemsize + 8)
+def sensitivity(deviations: float, alpha: float) -> float:
+    """Part of a lost similarity of atoms, means apart, that is found in K.
+
+    The weights of a match differ within an element by the varying similarities over α; of these what rows
+    and columns cannot make up for is ``z_i·z_j'``, at most the mean squared deviation on the average. Between
+    0.3 and 2 times that over α was found in thermal frames (docs/maps.md); four times is taken.
+
+    Parameters
+    ----------
+    deviations : float
+        Mean squared length of the deviations.
+    alpha : float
+        Weight of the entropy.
+    """
+    return min(1.0, 4.0 * deviations / alpha)
 
 
 def reduce_frames(
     features: FrameFeatures,
     *,
+    alpha: float = 1.0,
     exact: bool = False,
     tolerance: float | None = None,
     sample: int | None = None,
@@ -160,12 +182,14 @@ def reduce_frames(
     ----------
     features : FrameFeatures
         Unit vectors of the atoms of each frame, made a block at a time: they are never all in memory.
+    alpha : float
+        Weight of the entropy in the match, or the smallest of several.
     exact : bool
         Double precision, and a tolerance for the error of the similarity of two frames; otherwise single
-        precision, and a tolerance for the mean loss.
+        precision, and a tolerance in units of the mean squared deviation.
     tolerance : float, optional
-        ``exact``: largest error of the similarity of two frames. Otherwise: share of the mean squared
-        deviation that may be lost; a single frame may lose five times as much.
+        Error of the similarity of two frames, in these units; a single frame may make five times as much in
+        fast mode.
     sample : int, optional
         Frames that the basis is first made from.
     seed : int
@@ -185,169 +209,110 @@ def reduce_frames(
     wanted = sample if sample is not None else SAMPLE_FRAMES[exact]
     chosen = np.sort(rng.choice(features.n_frames, min(wanted, features.n_frames), replace=False))
     with threadpool_limits(1):
-        basis = fit_basis(features(chosen), features.numbers, limit, exact=exact, rng=rng)
-        reduced = project(features, basis, exact=exact, threads=threads)
+        vectors = features(chosen)
+        means, deviations = element_statistics(vectors, features.numbers)
+        error = min(limit, EXACT_SHARE * deviations) if exact else limit * deviations
+        loss = min(error / max(sensitivity(deviations, alpha), 1e-12), _LARGEST_LOSS[exact] * deviations)
+        # Frames that the basis was not made from lose more.
+        basis = fit_basis(
+            vectors, means, features.numbers, (0.4 if exact else 0.7) * loss, exact=exact, rng=rng
+        )
+        del vectors
+        frames = project(features, basis, exact=exact, threads=threads)
         # Fast mode: the hottest frames lose most, and the errors of their pairs are the largest.
-        allowed = min(limit, EXACT_SHARE * reduced.deviations) if exact else 5.0 * limit * reduced.deviations
+        allowed = loss if exact else 5.0 * loss
         for _ in range(_ROUNDS):
-            loss = reduced.losses.mean(axis=1)
-            worst = np.argsort(loss)[::-1][:_WORST]
-            worst = np.sort(worst[loss[worst] > allowed])
+            losses = frames.losses.mean(axis=1)
+            worst = np.argsort(losses)[::-1][:_WORST]
+            worst = np.sort(worst[losses[worst] > allowed])
             if len(worst) == 0:
                 break
-            aim = 0.5 * allowed
-            more = extend_basis(basis, features(worst), features.numbers, aim, rng)
-            reduced = joined(reduced, project(features, more, exact=exact, threads=threads))
+            more = extend_basis(basis, features(worst), features.numbers, 0.5 * allowed, rng)
+            frames = joined(frames, project(features, more, exact=exact, threads=threads), more)
             basis = Basis(basis.means, np.concatenate([basis.vectors, more.vectors], axis=1))
-    return reduced
+        return frames.reduced(basis, alpha, _MEAN_SHARE * error, rng)
 
 
-def joined(reduced: ReducedFrames, more: ReducedFrames) -> ReducedFrames:
-    """Frames with coordinates along further directions, orthogonal to those they have."""
+@dataclass(frozen=True, eq=False)
+class ProjectedFrames:
+    """Frames projected on a basis, with the full means of what is lost.
+
+    Parameters
+    ----------
+    coordinates, mean_products, losses : array
+        As in :class:`ReducedFrames`.
+    lost_means : (n_frames, n_elements, n_features) float32 array
+        Means of what the projection lost over the atoms of each element.
+    deviations : float
+        Mean squared length of all deviations.
+    counts : (n_elements,) int array
+        Atoms of each element.
+    """
+
+    coordinates: NDArray[Any]
+    mean_products: NDArray[Any]
+    losses: FloatArray
+    lost_means: NDArray[np.float32]
+    deviations: float
+    counts: IntArray
+
+    def reduced(self, basis: Basis, alpha: float, aim: float, rng: np.random.Generator) -> ReducedFrames:
+        """Give the lost means few directions, so that of none more than ten times `aim` is left.
+
+        Parameters
+        ----------
+        basis : Basis
+            That the frames were projected on.
+        alpha : float
+            Smallest weight of the entropy that it is good enough for.
+        aim : float
+            Mean squared length that may be left.
+        rng : numpy.random.Generator
+            Of the random projections.
+        """
+        n_frames, n_elements, n_features = self.lost_means.shape
+        weights = self.counts / self.counts.sum()
+        # Weighted, so that the mean squared length is the one that is compared with the aim.
+        rows = self.lost_means * np.sqrt(weights * n_elements).astype(np.float32)[:, None]
+        rows = rows.reshape(-1, n_features)
+        known = basis.vectors.astype(np.float32)
+        found = known[:, :0]
+        while True:
+            more = find_directions(rows, known, aim, rng, width=16)
+            found = np.concatenate([found, more], axis=1)
+            rows = rows - (rows @ more) @ more.T
+            left = (
+                np.einsum("if,if->i", rows, rows, dtype=np.float64).reshape(n_frames, n_elements).mean(axis=1)
+            )
+            if left.max() <= 10.0 * aim or found.shape[1] + known.shape[1] >= n_features:
+                break
+            known, aim = np.concatenate([known, more], axis=1), 0.25 * aim
+        return ReducedFrames(
+            coordinates=self.coordinates,
+            mean_products=self.mean_products,
+            table=basis.means @ basis.means.T,
+            counts=self.counts,
+            element_means=(self.lost_means @ found).astype(self.coordinates.dtype),
+            losses=self.losses,
+            mean_losses=left,
+            deviations=self.deviations,
+            alpha=alpha,
+        )
+
+
+def joined(frames: ProjectedFrames, more: ProjectedFrames, basis: Basis) -> ProjectedFrames:
+    """Frames with coordinates along further directions, those of `basis`, orthogonal to what they have."""
     kept = np.sum(more.coordinates.astype(np.float64) ** 2, axis=2)
+    vectors = basis.vectors.astype(np.float32)
     return replace(
-        reduced,
-        coordinates=np.concatenate([reduced.coordinates, more.coordinates], axis=2),
-        losses=np.maximum(reduced.losses - kept, 0.0),
+        frames,
+        coordinates=np.concatenate([frames.coordinates, more.coordinates], axis=2),
+        losses=np.maximum(frames.losses - kept, 0.0),
+        lost_means=frames.lost_means - (frames.lost_means @ vectors) @ vectors.T,
     )
 
 
-def fit_basis(
-    vectors: NDArray[Any],
-    numbers: IntArray,
-    tolerance: float,
-    *,
-    exact: bool,
-    rng: np.random.Generator,
-) -> Basis:
-    """Means and principal directions of a sample of frames.
-
-    Directions are found by a randomised range finder from a few thousand atoms (N. Halko, P. G. Martinsson &
-    J. A. Tropp, SIAM Rev. 53, 217 (2011), §4.4 and §4.5), and then rotated to the principal ones.
-
-    Parameters
-    ----------
-    vectors : (n, n_atoms, n_features) array
-        Unit vectors of the sample.
-    numbers : (n_atoms,) int array
-        Atomic numbers, ascending.
-    tolerance : float
-        As for :func:`reduce_frames`.
-    exact : bool
-        Whether `tolerance` is for the largest error of the similarity of two frames.
-    rng : numpy.random.Generator
-        Of the random projections.
-
-    Returns
-    -------
-    Basis
-    """
-    counts = element_counts(numbers)
-    element = np.repeat(np.arange(len(counts)), counts)
-    means = np.array(
-        [vectors[:, element == a].mean(axis=(0, 1), dtype=np.float64) for a in range(len(counts))]
-    )
-    n_features = vectors.shape[-1]
-    rows = rng.permutation(vectors.shape[0] * len(element))[: _SAMPLE_ATOMS[exact]]
-    chosen = vectors.reshape(-1, n_features)[rows]
-    deviations = (chosen - means[element[rows % len(element)]]).astype(np.float32)
-    # Frames that the basis was not made from lose more.
-    spread = _mean_square(deviations)
-    aim = 0.2 * min(tolerance, EXACT_SHARE * spread) if exact else 0.7 * tolerance * spread
-    directions = find_directions(deviations, np.zeros((n_features, 0), dtype=np.float32), aim, rng)
-    inside = deviations @ directions
-    _, rotation = np.linalg.eigh((inside.T @ inside).astype(np.float64))
-    turned = directions.astype(np.float64) @ rotation[:, ::-1]
-    squares = np.mean((inside.astype(np.float64) @ rotation[:, ::-1]) ** 2, axis=0)
-    left = _mean_square(deviations - inside @ directions.T)
-    enough = np.append(np.cumsum(squares[::-1])[::-1], 0.0) + left <= aim
-    rank = int(np.argmax(enough)) if enough.any() else len(squares)
-    return Basis(means, np.linalg.qr(turned)[0][:, :rank])
-
-
-def extend_basis(
-    basis: Basis, vectors: NDArray[Any], numbers: IntArray, aim: float, rng: np.random.Generator
-) -> Basis:
-    """Find further directions, orthogonal to those of a basis, for frames that it does not hold.
-
-    Parameters
-    ----------
-    basis : Basis
-        What there is.
-    vectors : (n, n_atoms, n_features) array
-        Unit vectors of the frames.
-    numbers : (n_atoms,) int array
-        Atomic numbers, ascending.
-    aim : float
-        Mean squared length that may be left.
-    rng : numpy.random.Generator
-        Of the random projections.
-
-    Returns
-    -------
-    Basis
-        The new directions alone.
-    """
-    counts = element_counts(numbers)
-    means = basis.means[np.repeat(np.arange(len(counts)), counts)]
-    flat = (vectors - means).astype(np.float32).reshape(-1, vectors.shape[-1])
-    known = basis.vectors.astype(np.float32)
-    rest = (flat - (flat @ known) @ known.T).astype(np.float32, copy=False)
-    largest = np.argsort(np.einsum("if,if->i", rest, rest))[::-1][: _SAMPLE_ATOMS[1]]
-    share = min(1.0, len(largest) / len(rest))
-    found = find_directions(rest[largest], known, aim / share, rng, width=16)
-    exact = found.astype(np.float64)
-    for _ in range(2):
-        exact = np.linalg.qr(exact - basis.vectors @ (basis.vectors.T @ exact))[0]
-    return Basis(basis.means, exact)
-
-
-def find_directions(
-    rest: NDArray[np.float32],
-    known: NDArray[np.float32],
-    aim: float,
-    rng: np.random.Generator,
-    *,
-    width: int = 48,
-) -> NDArray[np.float32]:
-    """Orthonormal directions, orthogonal to known ones, a block at a time until enough of `rest` is held.
-
-    Parameters
-    ----------
-    rest : (n, n_features) array
-        Vectors.
-    known : (n_features, n_known) array
-        Orthonormal columns, to which the vectors are orthogonal but for rounding.
-    aim : float
-        Mean squared length that may be left.
-    rng : numpy.random.Generator
-        Of the random projections.
-    width : int
-        Directions of a block.
-
-    Returns
-    -------
-    (n_features, n_new) array
-    """
-    rest, n_known = rest.copy(), known.shape[1]
-    largest = min(rest.shape[0], rest.shape[1] - n_known)
-    found = known
-    while _mean_square(rest) > aim and found.shape[1] - n_known < largest:
-        width = min(width, largest - (found.shape[1] - n_known))
-        sketch = rng.standard_normal((width, len(rest)), dtype=np.float32) @ rest
-        block = ((rest @ np.linalg.qr(sketch.T)[0]).T @ rest).T
-        for _ in range(2):
-            block = np.linalg.qr(block - found @ (found.T @ block))[0]
-        found = np.concatenate([found, block], axis=1)
-        rest -= (rest @ block) @ block.T
-    return found[:, n_known:]
-
-
-def _mean_square(vectors: NDArray[Any]) -> float:
-    return float(np.mean(np.einsum("if,if->i", vectors, vectors, dtype=np.float64)))
-
-
-def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int = 1) -> ReducedFrames:
+def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int = 1) -> ProjectedFrames:
     """Project all frames, a block at a time.
 
     Parameters
@@ -357,25 +322,27 @@ def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int 
     basis : Basis
         From :func:`fit_basis`.
     exact : bool
-        Double precision. Coordinates along directions after the first hundred are small, and are computed in
+        Double precision. Coordinates along all but the first directions are small, and are computed in
         single precision all the same: their errors of 1e-9 are multiplied by other small numbers.
     threads : int
         Blocks worked on at a time.
 
     Returns
     -------
-    ReducedFrames
+    ProjectedFrames
     """
     counts = element_counts(features.numbers)
-    element = np.repeat(np.arange(len(counts)), counts)
-    n_frames, n_atoms = features.n_frames, len(element)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    n_frames, n_atoms, n_features = features.n_frames, int(counts.sum()), basis.vectors.shape[0]
     dtype = np.dtype(np.float64 if exact else np.float32)
     coordinates = np.empty((n_frames, n_atoms, basis.rank), dtype=dtype)
     mean_products = np.empty((n_frames, n_atoms, len(counts)), dtype=dtype)
+    lost_means = np.empty((n_frames, len(counts), n_features), dtype=np.float32)
     squares, losses = np.empty((n_frames, n_atoms)), np.empty((n_frames, n_atoms))
     head = min(_HEAD, basis.rank) if exact else 0
-    first, others = basis.vectors[:, :head].copy(), basis.vectors[:, head:].astype(np.float32)
-    means = basis.means.astype(dtype)
+    first = np.concatenate([basis.vectors[:, :head], basis.means.T], axis=1).astype(dtype)
+    others = basis.vectors[:, head:].astype(np.float32)
+    own_means = np.repeat(basis.means, counts, axis=0)
 
     def work(frames: IntArray) -> None:
         values = features(frames)
@@ -385,26 +352,22 @@ def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int 
                 f"some of frames {frames[0]} to {frames[-1]} (counted from 0) are not finite (NaN)",
                 "Leave out frames whose positions are not finite",
             )
-        flat: NDArray[Any] = (
-            (values - basis.means[element]).reshape(-1, values.shape[-1]).astype(dtype, copy=False)
-        )
-        inside = np.concatenate([flat @ first, flat.astype(np.float32, copy=False) @ others], axis=1)
-        coordinates[frames] = inside.reshape(len(frames), n_atoms, -1)
-        mean_products[frames] = (flat @ means.T).reshape(len(frames), n_atoms, -1)
-        lengths = np.einsum("if,if->i", flat, flat, dtype=np.float64)
+        flat: NDArray[Any] = (values - own_means).reshape(-1, n_features).astype(dtype, copy=False)
+        small = flat.astype(np.float32, copy=False)
+        products = flat @ first
+        inside = np.concatenate([products[:, :head], small @ others], axis=1)
+        shape = (len(frames), n_atoms, -1)
+        coordinates[frames] = inside.reshape(shape)
+        mean_products[frames] = products[:, head:].reshape(shape)
+        lengths = np.einsum("if,if->i", small, small, dtype=np.float64)
         kept = np.einsum("if,if->i", inside, inside, dtype=np.float64)
         squares[frames] = lengths.reshape(len(frames), n_atoms)
         losses[frames] = np.maximum(lengths - kept, 0.0).reshape(len(frames), n_atoms)
+        element_mean = np.add.reduceat(small.reshape(shape), starts, axis=1) / counts[:, None]
+        inside_mean = np.add.reduceat(inside.reshape(shape), starts, axis=1) / counts[:, None]
+        lost_means[frames] = element_mean - inside_mean @ basis.vectors.T
 
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(work, frame_blocks(n_frames, n_atoms, basis.vectors.shape[0])):
+        for _ in pool.map(work, frame_blocks(n_frames, n_atoms, n_features)):
             pass
-    table = basis.means @ basis.means.T
-    return ReducedFrames(coordinates, mean_products, table, counts, losses, float(squares.mean()))
-
-
-def element_counts(numbers: IntArray) -> IntArray:
-    """Atoms of each element, by atomic number; the numbers must be sorted."""
-    if np.any(np.diff(numbers) < 0):
-        raise ValueError("atoms must be sorted by atomic number")
-    return np.asarray(np.unique(numbers, return_counts=True)[1], dtype=np.int64)
+    return ProjectedFrames(coordinates, mean_products, losses, lost_means, float(squares.mean()), counts)

@@ -7,9 +7,7 @@ and checkpoint can never disagree, and the state before a damaged piece is in th
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import Trajectory as AseTrajectory
 from numpy.typing import NDArray
 
+from softmode.atomic_file import fill_atomically, write_atomically
 from softmode.dynamics.chunk_format import DamagedChunkError, decode, encode
 from softmode.dynamics.chunks import Chunk, Frames, RunDescription, Status, describe_run
 from softmode.dynamics.md_settings import MDSettings
@@ -33,6 +32,7 @@ from softmode.material import Trajectory
 FloatArray = NDArray[np.float64]
 
 _LEFTOVER_SECONDS = 600.0
+_KEPT = "the run goes on from its last checkpoint"
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,8 +180,7 @@ class TrajectoryWriter:
         StorageError
             On a full disk and the like; all pieces stored before stay as they are.
         """
-        content = encode(chunk)
-        self._atomically(self.path(chunk.index), lambda temporary: _write_through(temporary, content))
+        write_atomically(self.path(chunk.index), encode(chunk), kept=_KEPT)
 
     def pieces(self) -> tuple[list[Chunk], Path | None]:
         """Return all pieces from the first up to a missing or damaged one, and the damaged one's path.
@@ -211,37 +210,6 @@ class TrajectoryWriter:
             with contextlib.suppress(OSError):
                 if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
                     leftover.unlink(missing_ok=True)
-
-    @staticmethod
-    def _atomically(target: Path, fill: Callable[[Path], object]) -> None:
-        """Let `fill` write a temporary file beside `target`, then put it in its place."""
-        temporary: Path | None = None
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-            os.close(handle)
-            temporary = Path(name)
-            fill(temporary)
-            temporary.chmod(0o644)
-            temporary.replace(target)
-        except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            raise StorageError(
-                str(target.parent),
-                "the disk is full" if full else f"cannot be written ({error.strerror or error})",
-                ("make room there" if full else "check the folder's permissions")
-                + " and run again: the run goes on from its last checkpoint",
-            ) from error
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_md(folder: str | os.PathLike[str]) -> MDRun:
@@ -343,7 +311,7 @@ def export_ase(run: MDRun, path: str | os.PathLike[str]) -> None:
     StorageError
         If it cannot be written.
     """
-    TrajectoryWriter._atomically(Path(path), lambda temporary: _write_ase(run, temporary))
+    fill_atomically(Path(path), lambda temporary: _write_ase(run, temporary), kept=_KEPT)
 
 
 def _write_ase(run: MDRun, path: Path) -> None:

@@ -10,6 +10,9 @@ from ase.optimize import LBFGS
 from softmode.errors import RelaxationError
 from softmode.material import Cell
 
+#: By how much the volume may change when a crystal is relaxed.
+VOLUME_RATIO = 1.5
+
 
 def relax_cell(
     cell: Cell,
@@ -17,7 +20,7 @@ def relax_cell(
     *,
     fmax: float = 1e-4,
     max_steps: int = 500,
-    largest_volume_ratio: float = 1.5,
+    largest_volume_ratio: float = VOLUME_RATIO,
 ) -> Cell:
     """Relax a cell with ASE's ``FixSymmetry`` and ``FrechetCellFilter``.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,14 @@ Advance = Callable[[str, int, int], None]
 Predicted = Callable[[str, int, float], None]
 
 #: Raised when pieces of an older version cannot be gone on with.
-PIECES_VERSION = 1
+PIECES_VERSION = 2
 #: Frames described to predict the cost of all.
 _PROBE_FRAMES = 2
 _SAMPLE_OF_ERRORS = 16
 #: Matrices of the size of the kernel that are needed at once, eigenvalues and overlaps included.
 _MATRICES = 6
+#: What is a number of :class:`ReducedFrames`.
+_FRAME_NUMBERS = ("deviations", "alpha")
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,13 +206,14 @@ def _frames(
     piece = partial.load(0) if partial is not None else None
     if piece is not None:
         seconds = float(piece.pop("seconds"))
-        deviations = float(piece.pop("deviations"))
-        return ReducedFrames(**piece, deviations=deviations), seconds, None
+        numbers = {name: float(piece.pop(name)) for name in _FRAME_NUMBERS}
+        return ReducedFrames(**piece, **numbers), seconds, None
     expected = _foreseen(features, settings, threads)
     predicted("frames", features.n_frames, expected)
     start = time.perf_counter()
     frames = reduce_frames(
         _Counted(features, advance, features.n_frames + _sample(features, settings), []),
+        alpha=settings.alpha,
         exact=settings.mode == "exact",
         tolerance=settings.tolerance,
         seed=settings.seed,
@@ -218,9 +221,8 @@ def _frames(
     )
     seconds = time.perf_counter() - start
     if partial is not None:
-        names = ("coordinates", "mean_products", "table", "counts", "losses")
-        arrays = {name: getattr(frames, name) for name in names}
-        partial.save(0, {**arrays, "deviations": np.array(frames.deviations), "seconds": np.array(seconds)})
+        arrays = {field.name: np.asarray(getattr(frames, field.name)) for field in fields(frames)}
+        partial.save(0, {**arrays, "seconds": np.array(seconds)})
     return frames, seconds, expected
 
 
