@@ -283,3 +283,30 @@ def test_identical_frames_have_no_dissimilarity() -> None:
     for mode in ("fast", "exact"):
         kernel = frame_kernel(SoapFeatures((still,), SHORT), KernelSettings.model_validate({"mode": mode}))
         np.testing.assert_allclose(kernel.matrix().dissimilarities, 0.0, atol=1e-13)
+
+
+@pytest.mark.parametrize(("mode", "limit"), [("fast", 2e-4), ("exact", 1e-6)])
+@pytest.mark.parametrize("alpha", [1.0, 0.1, 0.01])
+def test_torch_computes_the_same(
+    perovskite_frames: ArrayFeatures, alpha: float, mode: str, limit: float
+) -> None:
+    settings = KernelSettings.model_validate({"alpha": alpha, "mode": mode})
+    kernel = frame_kernel(perovskite_frames, settings)
+    expected = kernel.matrix()
+    found = FrameKernel(kernel.frames, settings, device="cpu").matrix()
+    assert np.abs(found.dissimilarities - expected.dissimilarities).max() < limit * expected.spread
+    assert found.n_fallback == 0
+    assert found.sweeps == expected.sweeps
+
+
+def test_torch_leaves_hard_pairs_to_the_general_solver(perovskite_frames: ArrayFeatures) -> None:
+    few = ArrayFeatures(perovskite_frames.values[:3], perovskite_frames.numbers)
+    kernel = frame_kernel(few, KernelSettings(alpha=2e-4, mode="exact"), device="cpu")
+    result = kernel.matrix()
+    assert result.n_fallback == 3
+    np.testing.assert_allclose(result.dissimilarities, exact_dissimilarities(few.values, 2e-4), rtol=1e-4)
+
+
+def test_refuses_a_device_that_is_not_there(perovskite_frames: ArrayFeatures) -> None:
+    with pytest.raises(InputDataError, match=r"the device 'quantum' cannot be used.*cuda"):
+        frame_kernel(perovskite_frames, device="quantum")

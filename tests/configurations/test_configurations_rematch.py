@@ -233,7 +233,10 @@ def test_reduction_keeps_similarities(perovskite_frames: ArrayFeatures) -> None:
     wrong = exact.similarities(rows, columns) - full
     # The lost products, less those of their means.
     assert np.abs(wrong).max() <= 2.0 * exact.losses.max()
-    assert np.abs(similarity_of_frames(wrong, perovskite_frames.numbers)).max() <= exact.mean_losses.max() + 1e-12
+    assert (
+        np.abs(similarity_of_frames(wrong, perovskite_frames.numbers)).max()
+        <= exact.mean_losses.max() + 1e-12
+    )
     fast = reduce_frames(perovskite_frames)
     assert fast.rank < exact.rank < 1200
     assert 1e-3 < fast.lost <= 0.03

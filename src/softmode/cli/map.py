@@ -105,6 +105,10 @@ def map_command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Default: one for each core.", show_default=False)
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where torch computes the pairs, as cuda. Default: numpy.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the results. Default: map/<labels>.", show_default=False)
     ] = None,
@@ -143,6 +147,7 @@ def map_command(
             settings,
             folder,
             threads=threads or available_cores(),
+            device=device,
             seed=seed,
             advance=advance,
             predicted=predicted if err.is_terminal else lambda what, amount, seconds: None,

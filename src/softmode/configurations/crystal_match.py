@@ -34,7 +34,8 @@ IntArray = NDArray[np.int64]
 
 #: Memory of one of the arrays that a batch of pairs works on, bytes; it should stay in a core's own cache.
 _BATCH_BYTES = 800_000
-_MAX_SWEEPS = 200
+#: Sweeps after which a pair is left to the general solver.
+MAX_SWEEPS = 200
 #: Squared length below which the rest of a deviation is multiplied in single precision: an error of 1e-10 in
 #: a similarity of two atoms, and far less in K, which is a mean over atoms.
 _TAIL = 1e-3
@@ -285,7 +286,7 @@ class CrystalMatcher:
             met = v * column_sums
             violation = np.max(np.abs(met - 1.0), axis=1)
             sweeps += 1
-            if sweeps >= _MAX_SWEEPS or bool(np.max(violation) <= self.tolerance):
+            if sweeps >= MAX_SWEEPS or bool(np.max(violation) <= self.tolerance):
                 break
             change = -np.log(met @ self._indicator / self.frames.counts)
             v = np.exp(change @ base.undone.T)[:, self._element] / column_sums

@@ -171,6 +171,8 @@ class FrameKernel:
         Weight of the entropy and memory.
     threads : int
         Threads; linear algebra is kept to one thread in each.
+    device : str, optional
+        Device that torch computes the pairs on, such as ``cuda``; by default numpy does.
 
     Raises
     ------
@@ -179,13 +181,18 @@ class FrameKernel:
     """
 
     def __init__(
-        self, frames: ReducedFrames, settings: KernelSettings | None = None, *, threads: int = 1
+        self,
+        frames: ReducedFrames,
+        settings: KernelSettings | None = None,
+        *,
+        threads: int = 1,
+        device: str | None = None,
     ) -> None:
         self.frames = frames
         self.settings = settings or KernelSettings()
         self.threads = threads
         check_memory(frames.n_frames, 2 * frames.nbytes, self.settings.memory)
-        self.matcher = CrystalMatcher(frames, self.settings.alpha)
+        self.matcher = _matcher(frames, self.settings.alpha, device)
         with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
             own = pool.map(
                 lambda frame: self.matcher.match(frame, np.array([frame])).values[0], range(frames.n_frames)
@@ -304,9 +311,13 @@ class FrameKernel:
 
 
 def frame_kernel(
-    features: FrameFeatures, settings: KernelSettings | None = None, *, threads: int = 1
+    features: FrameFeatures,
+    settings: KernelSettings | None = None,
+    *,
+    threads: int = 1,
+    device: str | None = None,
 ) -> FrameKernel:
-    """Reduce frames and make their kernel ready to be computed."""
+    """Reduce frames and make their kernel ready to be computed; see :class:`FrameKernel`."""
     chosen = settings or KernelSettings()
     reduced = reduce_frames(
         features,
@@ -316,7 +327,15 @@ def frame_kernel(
         seed=chosen.seed,
         threads=threads,
     )
-    return FrameKernel(reduced, chosen, threads=threads)
+    return FrameKernel(reduced, chosen, threads=threads, device=device)
+
+
+def _matcher(frames: ReducedFrames, alpha: float, device: str | None) -> CrystalMatcher:
+    if device is None:
+        return CrystalMatcher(frames, alpha)
+    from softmode.configurations.torch_match import TorchMatcher
+
+    return TorchMatcher(frames, alpha, device=device)
 
 
 def check_memory(n_frames: int, frame_bytes: int, memory: float) -> None:

@@ -84,6 +84,7 @@ def make_kernel(
     *,
     partial: Partial | None = None,
     threads: int = 1,
+    device: str | None = None,
     advance: Advance = _nothing,
     predicted: Predicted = _nothing,  # type: ignore[assignment]
 ) -> MadeKernel:
@@ -102,6 +103,8 @@ def make_kernel(
         and settings.
     threads : int
         Threads.
+    device : str, optional
+        Device that torch computes the pairs on; by default numpy does.
     advance, predicted : callable
         Told of progress, and of what it will cost.
 
@@ -115,7 +118,7 @@ def make_kernel(
     features = SoapFeatures(trajectories, soap)
     check_room(features.n_frames, settings.memory)
     frames, seconds, expected = _frames(features, settings, partial, threads, advance, predicted)
-    kernel = FrameKernel(frames, settings, threads=threads)
+    kernel = FrameKernel(frames, settings, threads=threads, device=device)
     tiles = kernel.tiles()
     known = {tile.index: found for tile in tiles if (found := _load(partial, tile)) is not None}
     n_left = sum(tile.n_pairs for tile in tiles if tile.index not in known)
@@ -206,8 +209,8 @@ def _frames(
     piece = partial.load(0) if partial is not None else None
     if piece is not None:
         seconds = float(piece.pop("seconds"))
-        numbers = {name: float(piece.pop(name)) for name in _FRAME_NUMBERS}
-        return ReducedFrames(**piece, **numbers), seconds, None
+        numbers: dict[str, Any] = {name: float(piece.pop(name)) for name in _FRAME_NUMBERS}
+        return ReducedFrames(**numbers | piece), seconds, None
     expected = _foreseen(features, settings, threads)
     predicted("frames", features.n_frames, expected)
     start = time.perf_counter()

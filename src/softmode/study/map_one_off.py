@@ -76,6 +76,7 @@ def map_trajectories(
     folder: Path,
     *,
     threads: int = 1,
+    device: str | None = None,
     seed: int = 2026,
     advance: Advance = lambda what, done, total: None,
     predicted: Predicted = lambda what, amount, seconds: None,
@@ -92,6 +93,8 @@ def map_trajectories(
         Receives ``kernel.h5``, ``coordinates.csv`` and ``overlap.json``.
     threads : int
         Threads.
+    device : str, optional
+        Device that torch computes the pairs on; by default numpy does.
     seed : int
         Of significances.
     advance, predicted : callable
@@ -124,6 +127,7 @@ def map_trajectories(
             settings.kernel,
             partial=pieces,
             threads=threads,
+            device=device,
             advance=advance,
             predicted=predicted,
         )
