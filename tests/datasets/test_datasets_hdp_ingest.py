@@ -24,10 +24,11 @@ from hdp_cases import (
     scale_forces,
     write_truths,
 )
-from hdp_standin import Truth
+from hdp_standin import Truth, make_truth
 from vasprun_writer import vasprun_text
 
 from softmode.datasets import hdp_ingest, open_dataset
+from softmode.datasets.base import MaterialEntry
 from softmode.datasets.hdp_ingest import ingest, problem_counts
 from softmode.datasets.hdp_runs import RunRecorder, read_decimals, write_decimals
 from softmode.datasets.hdp_store import MANIFEST, CompoundReport, compound_path, read_manifest
@@ -92,6 +93,56 @@ def test_what_changed_is_read_again(tree: Path, store: Path) -> None:
     assert read_now(tree, store) == [UID]
     after = contents(store)
     assert {uid for uid in before if before[uid] != after[uid]} == {UID}
+
+
+@pytest.mark.parametrize("options", [{"skip": 0}, {}])
+def test_the_manifest_knows_the_digests_that_reading_gives(
+    tmp_path: Path, store: Path, options: dict[str, int]
+) -> None:
+    truth = make_truth(COMPOUNDS[0], (110, 103))
+    ingest(write_truths(tmp_path / "tree", {truth.uid: truth}), store)
+    for entry in open_dataset("hdp", store, **options).entries():
+        assert entry.trajectory_digest == entry.load_trajectory().digest != ""
+
+
+def test_digests_of_other_frames_are_not_known(tree: Path, store: Path) -> None:
+    ingest(tree, store)
+    for options in ({}, {"skip": 1}, {"skip": 0, "every": 2}):
+        assert {entry.trajectory_digest for entry in open_dataset("hdp", store, **options).entries()} == {""}
+
+
+def change_a_force(store: Path) -> None:
+    """As another program would: the file tells nothing of it."""
+    with h5py.File(compound_path(store, UID), "r+") as file:
+        path = next(
+            name
+            for name in _datasets(file["runs"])
+            if "force" in name and file["runs"][name].dtype.kind in "iu"
+        )
+        values = file["runs"][path][...]
+        values.flat[-1] += 1000
+        file["runs"][path][...] = values
+
+
+def _datasets(group: h5py.Group) -> list[str]:
+    found: list[str] = []
+    group.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def test_a_changed_file_changes_the_digest_though_the_manifest_is_old(tree: Path, store: Path) -> None:
+    def entry() -> MaterialEntry:
+        return next(each for each in open_dataset("hdp", store, skip=0).entries() if each.name == UID)
+
+    ingest(tree, store)
+    before = entry()
+    change_a_force(store)
+    after = entry()
+    assert after.trajectory_digest == ""
+    assert after.fingerprint != before.fingerprint
+    assert after.load_trajectory().digest != before.trajectory_digest
+    assert read_now(tree, store) == [UID]
+    assert entry().trajectory_digest == before.trajectory_digest == entry().load_trajectory().digest
 
 
 def test_what_could_not_be_read_is_tried_again(tree: Path, store: Path) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
+from tiny_study import metal_phonopy
 
 from softmode import harmonic as hm
-from softmode.errors import RelaxationError
+from softmode.errors import InputDataError, RelaxationError
+from softmode.harmonic.displacement_solver import displacement_solver
 from softmode.harmonic.finite_displacement import symmetrised
 from softmode.material import Cell, DisplacementForces, ForceConstants, Material
 
@@ -98,3 +103,45 @@ def test_relaxation_that_does_not_converge_says_so() -> None:
     atoms = bulk("Cu", "fcc", a=3.9, cubic=True)
     with pytest.raises(RelaxationError, match="did not reach"):
         hm.relax_cell(Cell.from_atoms(atoms), EMT(), fmax=1e-4, max_steps=1)
+
+
+def by_phonopy(phonon: Phonopy, data: DisplacementForces) -> np.ndarray:
+    """Compact force constants from phonopy's own solver."""
+    atoms = np.linalg.norm(data.displacements, axis=2).argmax(axis=1)
+    solver = copy.copy(phonon)
+    solver.dataset = {
+        "natom": data.forces.shape[1],
+        "first_atoms": [
+            {"number": int(atom), "displacement": moved[atom].copy(), "forces": forces.copy()}
+            for atom, moved, forces in zip(atoms, data.displacements, data.forces, strict=True)
+        ],
+    }
+    solver.produce_force_constants(calculate_full_force_constants=False, show_drift=False)
+    return np.array(solver.force_constants)
+
+
+@pytest.mark.parametrize("name", ["Al", "CuAu", "example"])
+def test_force_constants_are_those_of_phonopy_bit_for_bit(name: str, example: Material) -> None:
+    """Whatever the forces: these have no symmetry at all."""
+    phonon = hm.build_phonopy(example) if name == "example" else metal_phonopy(name)
+    plan = hm.plan_displacements(phonon, 0.01)
+    forces = np.random.default_rng(3).normal(size=plan.displacements.shape)
+    data = DisplacementForces(plan.displacements, forces)
+    assert np.array_equal(hm.force_constants_from_forces(phonon, data).values, by_phonopy(phonon, data))
+
+
+def test_a_solver_serves_many_sets_of_forces(example_force_constants) -> None:
+    phonon, _ = example_force_constants
+    plan = hm.plan_displacements(phonon, 0.01)
+    solver = displacement_solver(phonon, plan.displacements)
+    random = np.random.default_rng(4)
+    for forces in random.normal(size=(3, *plan.displacements.shape)):
+        data = DisplacementForces(plan.displacements, forces)
+        assert np.array_equal(solver.solve(forces).values, by_phonopy(phonon, data))
+
+
+def test_displacements_that_leave_an_atom_out_are_refused(example: Material) -> None:
+    phonon = hm.build_phonopy(example)
+    plan = hm.plan_displacements(phonon, 0.01)
+    with pytest.raises(InputDataError, match="do not determine"):
+        displacement_solver(phonon, plan.displacements[:1])

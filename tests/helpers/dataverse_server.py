@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from local_server import Handler, serve_locally
 
 DOI = "doi:10.7910/DVN/STANDIN"
 
@@ -103,82 +102,47 @@ class Dataverse:
 def serve_dataverse() -> Iterator[Dataverse]:
     """Serve until the block ends."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Storage(Handler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
+        def answer(self) -> None:
             parts = urlsplit(self.path)
             state.requests.append((parts.path, self.headers.get("Range", "")))
-            self.close_connection = True
             if parts.path == "/api/datasets/:persistentId/":
                 known = parse_qs(parts.query).get("persistentId") == [DOI]
                 error = {"status": "ERROR", "message": "Dataset with Persistent ID not found."}
-                self._json(200 if known else 404, state.listing() if known else error)
+                self.send_json(200 if known else 404, state.listing() if known else error)
             elif parts.path.startswith("/api/access/datafile/"):
-                self.send_response(303)
-                self.send_header("Location", f"{state.url}/storage/{parts.path.rsplit('/', 1)[1]}?signed=1")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                number = parts.path.rsplit("/", 1)[1]
+                self.send(303, Location=f"{state.url}/storage/{number}?signed=1")
             elif parts.path.startswith("/storage/"):
                 self._content(state.files[int(parts.path.rsplit("/", 1)[1])])
             elif "/git/trees/" in parts.path:
-                self._json(200, state.tree(parts.path.rsplit("/", 1)[1]))
+                self.send_json(200, state.tree(parts.path.rsplit("/", 1)[1]))
             elif "/HEAD/phonon_db_tarred/" in parts.path:
                 self._content(state.archives[unquote(parts.path.rsplit("/", 1)[1])])
             else:
-                self._json(404, {"status": "ERROR"})
-
-        def _json(self, status: int, answer: dict[str, Any]) -> None:
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+                self.send_json(404, {"status": "ERROR"})
 
         def _content(self, served: Served) -> None:
             fault = served.faults.pop(0) if served.faults else ("none",)
-            if fault[0] in ("busy", "forbidden"):
-                self.send_response(503 if fault[0] == "busy" else 403)
-                if fault[0] == "busy":
-                    self.send_header("Retry-After", str(fault[1]))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            body, asked, start = served.content, self.headers.get("Range", ""), 0
-            if asked and fault[0] != "whole":
-                start = int(asked.removeprefix("bytes=").removesuffix("-"))
-                if start >= len(body):
-                    self.send_response(416)
-                    self.send_header("Content-Range", f"bytes */{len(body)}")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                self.send_response(206)
-                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-            else:
-                self.send_response(200)
+            if fault[0] == "busy":
+                return self.send(503, Retry_After=str(fault[1]))
+            if fault[0] == "forbidden":
+                return self.send(403)
+            body, size, asked = served.content, len(served.content), self.headers.get("Range", "")
             if fault[0] == "flip":
                 spoiled = bytearray(body)
                 spoiled[fault[1]] ^= 1
                 body = bytes(spoiled)
-            body = body[start:]
-            self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):
-                self.wfile.write(body[: fault[1]] if fault[0] == "cut" else body)
+            cut = fault[1] if fault[0] == "cut" else None
+            if not asked or fault[0] == "whole":
+                return self.send(200, body, sent=cut)
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if start >= size:
+                return self.send(416, Content_Range=f"bytes */{size}")
+            return self.send(206, body[start:], sent=cut, Content_Range=f"bytes {start}-{size - 1}/{size}")
 
-        def log_message(self, *args: object) -> None:
-            """Not in the output of the tests."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state = Dataverse(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with serve_locally(Storage) as url:
+        state = Dataverse(url)
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

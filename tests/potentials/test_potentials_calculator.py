@@ -46,6 +46,23 @@ def changes_its_arguments(options):
 
 class Namespace:
     Inner = EMT
+
+class Corrected(EMT):
+    """Corrects the forces it gives, not its results; forces of its results are those of an energy."""
+
+    def get_forces(self, atoms=None):
+        return 2.0 * super().get_forces(atoms)
+
+class ForcesOnDemand(Calculator):
+    """Makes forces only when these are asked for."""
+
+    implemented_properties = ["energy", "forces"]
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results["energy"] = 1.0
+        if "forces" in properties:
+            self.results["forces"] = np.full((len(atoms), 3), atoms.positions[0, 0])
 '''
 
 
@@ -72,6 +89,39 @@ def test_equals_the_calculator_itself_whatever_the_constraints() -> None:
     assert result.energies[0] == pytest.approx(free.get_potential_energy())
     assert atoms.constraints
     assert np.abs(result.forces[0][:2]).min() > 1e-6
+
+
+def rattled(seed: int) -> Atoms:
+    atoms = bulk("Cu", "fcc", a=3.6, cubic=True)
+    atoms.rattle(0.1, seed=seed)
+    return atoms
+
+
+def test_each_configuration_has_its_own_forces() -> None:
+    """Also when one is given twice, and when the forces handed out are changed."""
+    potential = load("ase.calculators.emt:EMT")
+    given = [rattled(1), rattled(2), rattled(2), rattled(1)]
+    first = [forces.copy() for forces in potential.evaluate(given).forces]
+    for forces in potential.evaluate(given).forces:
+        forces *= 0.0
+    for atoms, forces, again in zip(given, first, potential.evaluate(given).forces, strict=True):
+        atoms.calc = EMT()
+        np.testing.assert_allclose(forces, atoms.get_forces(), atol=1e-12)
+        np.testing.assert_array_equal(forces, again)
+
+
+def test_a_calculator_with_its_own_way_to_forces_is_asked_for_them(module: str) -> None:
+    atoms = rattled(3)
+    forces = load(f"{module}:Corrected").evaluate([atoms]).forces[0]
+    plain = load("ase.calculators.emt:EMT").evaluate([atoms]).forces[0]
+    np.testing.assert_allclose(forces, 2.0 * plain, atol=1e-12)
+
+
+def test_forces_that_do_not_come_with_the_energy_are_asked_for(module: str) -> None:
+    given = [argon(1), argon(1)]
+    given[1].positions[0, 0] = 3.0
+    result = load(f"{module}:ForcesOnDemand").evaluate(given)
+    assert [float(forces[0, 0]) for forces in result.forces] == [0.0, 3.0]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from tiny_study import emt, factory, run_tiny, tiny_study, write_metal
 
+from softmode.report import build, interactive, site
 from softmode.report.bands import band_overlay
 from softmode.report.build import build_report
+from softmode.report.data import collect
 from softmode.report.style import order_groups, pretty_formula
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
@@ -60,11 +63,6 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     return study, build_report(study)
 
 
-@pytest.fixture(scope="module")
-def page(reported: tuple[Study, Path]) -> str:
-    return reported[1].read_text(encoding="utf-8")
-
-
 def test_it_is_where_it_is_said_to_be(reported: tuple[Study, Path]) -> None:
     assert reported[1] == reported[0].folder / "report" / "index.html"
 
@@ -94,6 +92,56 @@ def test_links_to_records_lead_to_them(reported: tuple[Study, Path], page: str) 
         assert (reported[1].parent / link).resolve().is_file()
     targets = {attributes.get("id") for _, attributes in Elements(page).tags}
     assert {link[1:] for link in links if link is not None and link.startswith("#")} <= targets
+
+
+def test_a_page_of_many_cells_shows_the_worst_of_each_potential(
+    reported: tuple[Study, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out is counted, and found in the table beside the page."""
+    study = reported[0]
+    data = collect(study)
+    monkeypatch.setattr(site, "MOST_ROWS", 2)
+    elements = Elements(site.render_page(data, {}))
+    links = [attributes["href"] for tag, attributes in elements.tags if tag == "a" and attributes.get("href")]
+    shown = [link for link in links if str(link).startswith("../records/")]
+    assert len(shown) == 2
+    worst = data.cells.sort_values("path_rmse_w2_THz2").groupby("potential").tail(1)
+    keys = data.records.set_index(["material", "potential", "measurement"])["file"]
+    expected = {
+        f"../{keys[row.material, row.potential, 'harmonic']}"
+        for row in worst.itertuples()
+        if row.potential != "nan"
+    }
+    assert set(shown) == expected
+    assert "Of 6 cells the 2 with the largest errors" in elements.text
+    assert "tables/cells.csv" in links
+    assert f"The first 2 of {len(data.failures)}" in elements.text
+
+
+def test_many_points_are_drawn_without_much_to_say(
+    reported: tuple[Study, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = cell_table(reported[0])
+    few = interactive.scatter(cells).to_json()
+    monkeypatch.setattr(interactive, "MANY_POINTS", 1)
+    many = interactive.scatter(cells).to_json()
+    assert "softening" in few
+    assert "softening" not in many
+    for figure in (few, many):
+        assert "Cu" in figure
+    assert len(interactive.boxes(cells).to_json()) < len(few)
+
+
+def test_a_thousand_marks_are_a_picture_in_the_pdf() -> None:
+    sizes = []
+    for n in (500, 20_000):
+        figure = Figure(layout="constrained")
+        axes = figure.subplots()
+        axes.plot(*np.random.default_rng(0).random((2, n)), "o")
+        png, pdf = build._rendered(figure)
+        assert (png[:8], pdf[:5]) == (PNG, PDF)
+        sizes.append(len(pdf))
+    assert sizes[1] < 10 * sizes[0]
 
 
 def test_the_page_names_materials_potentials_and_reasons(page: str) -> None:

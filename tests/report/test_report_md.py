@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from ase.build import bulk
-from matplotlib.image import imread
 from moving_metals import MOVING, write_moving_metal
+from report_page import assert_not_blank, drawn, section_of, tables_of
 from tiny_study import QUICK, emt, factory, run_tiny, tiny_study
 
 from softmode.report.build import build_report
@@ -51,38 +51,8 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     return study, build_report(study)
 
 
-@pytest.fixture(scope="module")
-def page(reported: tuple[Study, Path]) -> str:
-    return reported[1].read_text(encoding="utf-8")
-
-
 def section(page: str) -> str:
-    [found] = re.findall(r'<h2 id="dynamics">.*?(?=<h2 )', page, re.DOTALL)
-    return found
-
-
-def cells_of(table: str) -> list[list[str]]:
-    body = table.partition("<tbody>")[2].partition("</tbody>")[0]
-    return [
-        [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
-        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
-    ]
-
-
-def tables_of(text: str) -> list[list[list[str]]]:
-    return [cells_of(table) for table in re.findall(r"<table[^>]*>.*?</table>", text, re.DOTALL)]
-
-
-def drawn(report: Path) -> set[str]:
-    return {path.stem for path in (report.parent / "figures").glob("*.png")}
-
-
-def assert_not_blank(report: Path) -> None:
-    for path in (report.parent / "figures").glob("md_*.png"):
-        picture = imread(path)[..., :3]
-        assert min(picture.shape[:2]) > 250, path
-        numbers = (255 * picture[::2, ::2]).astype(int) @ [1, 256, 65536]
-        assert len(np.unique(numbers)) > 20, path
+    return section_of(page, "dynamics")
 
 
 def test_the_section_shows_runs_lost_crystals_and_published_shares(
@@ -124,7 +94,7 @@ def test_figures_and_tables(reported: tuple[Study, Path]) -> None:
         "md_traces_Al",
         "md_traces_CuAu",
     }
-    assert_not_blank(reported[1])
+    assert_not_blank(reported[1], "md_*")
     folder = reported[1].parent / "tables"
     parts = pd.read_csv(folder / "attribution.csv")
     np.testing.assert_allclose(parts[list(PARTS)].sum(axis=1), parts["difference"], atol=1e-12)
@@ -212,7 +182,7 @@ def test_bare_structures_without_any_reference(tmp_path: Path) -> None:
     assert "published" not in section(text)
     found = {name for name in drawn(page) if name.startswith("md_")}
     assert found == {"md_one_shot", "md_traces_Al", "md_traces_Cu"}
-    assert_not_blank(page)
+    assert_not_blank(page, "md_*")
     assert pd.read_csv(page.parent / "tables" / "ranking.csv").empty
     assert pd.read_csv(page.parent / "tables" / "attribution.csv").empty
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import shutil
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.image import imread
 from moving_metals import MOVING, write_moving_metal
+from report_page import assert_not_blank, cells_of, drawn, section_of
 from tiny_study import emt, factory, run_tiny, tiny_study
 
 from softmode.anharmonic.confusion import ConfusionMatrix
@@ -53,35 +52,8 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     return study, build_report(study)
 
 
-@pytest.fixture(scope="module")
-def page(reported: tuple[Study, Path]) -> str:
-    return reported[1].read_text(encoding="utf-8")
-
-
 def section(page: str) -> str:
-    """The anharmonicity section."""
-    [found] = re.findall(r'<h2 id="anharmonicity">.*?(?=<h2 )', page, re.DOTALL)
-    return found
-
-
-def cells_of(table: str) -> list[list[str]]:
-    body = table.partition("<tbody>")[2].partition("</tbody>")[0]
-    return [
-        [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
-        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
-    ]
-
-
-def drawn(report: Path, suffix: str = "png") -> set[str]:
-    return {path.stem for path in (report.parent / "figures").glob(f"*.{suffix}")}
-
-
-def assert_not_blank(report: Path) -> None:
-    for path in (report.parent / "figures").glob("*.png"):
-        picture = imread(path)[..., :3]
-        assert min(picture.shape[:2]) > 250, path
-        numbers = (255 * picture[::2, ::2]).astype(int) @ [1, 256, 65536]
-        assert len(np.unique(numbers)) > 20, path
+    return section_of(page, "anharmonicity")
 
 
 def test_every_cell_has_its_row(reported: tuple[Study, Path], page: str) -> None:

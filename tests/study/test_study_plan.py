@@ -12,14 +12,18 @@ from softmode.datasets import open_reference
 from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
 from softmode.material import ForceConstants, NonAnalyticalCorrection
 from softmode.study.folder import Cell, open_study
-from softmode.study.plan import MEASUREMENTS, CellIdentity, record_inputs, record_keys, with_requirements
+from softmode.study.plan import MEASUREMENTS, CellIdentity, record_inputs, with_requirements
 from softmode.study.records import digest_of
 
 IDENTITY = CellIdentity("structure", "reference", "", "potential", HarmonicProtocol(), seed=1)
 
 
+def digests(inputs: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: digest_of(content) for name, content in inputs.items()}
+
+
 def keys(identity: CellIdentity) -> dict[str, str]:
-    return record_keys(record_inputs(("harmonic",), identity))
+    return digests(record_inputs(("harmonic",), identity))
 
 
 def changed(identity: CellIdentity) -> set[str]:
@@ -140,7 +144,7 @@ WITH_TRAJECTORY = replace(IDENTITY, trajectory="trajectory")
 
 
 def all_keys(identity: CellIdentity) -> dict[str, str]:
-    return record_keys(record_inputs(("harmonic", "sigma"), identity))
+    return digests(record_inputs(("harmonic", "sigma"), identity))
 
 
 def test_measurements_of_trajectories_apply_only_where_there_is_one() -> None:

@@ -91,7 +91,7 @@ class ConfusionMatrix:
 
         NaN where both sides know one class only. Failures are a fourth answer that is never right.
         """
-        return float(_kappa(self._seen(failures_as_wrong)))
+        return float(kappas(self._seen(failures_as_wrong)))
 
     def called_more_stable(self, failures_as_wrong: bool = False) -> float:
         """Share of the strong and unstable materials that the model calls more stable (paper §3.3: 38 %)."""
@@ -138,7 +138,8 @@ def _accuracy(table: FloatArray) -> FloatArray:
     return _ratio(_right(table), _total(table))
 
 
-def _kappa(table: FloatArray) -> FloatArray:
+def kappas(table: FloatArray) -> FloatArray:
+    """Cohen's κ of many tables of counts ``(..., 3, 4)``, failures last; NaN where it is not defined."""
     # (p_observed - p_chance) / (1 - p_chance), times the squared total: whole numbers until divided.
     total = _total(table)
     chance = np.sum(table.sum(axis=-1) * table.sum(axis=-2)[..., :_N], axis=-1)
@@ -254,6 +255,23 @@ def _share(
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
 
 
+def resampled(
+    matrix: ConfusionMatrix, rng: np.random.Generator, n_samples: int, *, failures_as_wrong: bool = False
+) -> FloatArray:
+    """Bootstrap over materials: `n_samples` tables ``(n_samples, 3, 4)`` of counts, failures last.
+
+    Resampling materials with replacement changes nothing but the twelve counts, which then are multinomial
+    with the observed shares. So the counts are drawn from that: the same bootstrap, and it works for
+    published matrices too.
+    """
+    seen = matrix._seen(failures_as_wrong)
+    total = int(seen.sum())
+    if not total:
+        return np.zeros((n_samples, *seen.shape))
+    drawn = rng.multinomial(total, seen.ravel() / total, size=n_samples)
+    return drawn.reshape(n_samples, *seen.shape).astype(np.float64)
+
+
 def with_intervals(
     matrix: ConfusionMatrix,
     seed: int,
@@ -262,11 +280,7 @@ def with_intervals(
     n_samples: int = 2000,
     level: float = 0.95,
 ) -> ConfusionEstimate:
-    """Figures of merit with bootstrap intervals over materials.
-
-    Resampling materials with replacement changes nothing but the twelve counts, which then are multinomial
-    with the observed shares. So the counts are drawn from that: the same bootstrap, and it works for
-    published matrices too.
+    """Figures of merit with bootstrap intervals over materials, see :func:`resampled`.
 
     Parameters
     ----------
@@ -282,19 +296,15 @@ def with_intervals(
         Nominal coverage of the intervals.
     """
     seen = matrix._seen(failures_as_wrong)
-    total = int(seen.sum())
-    shares = seen.ravel() / max(total, 1)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(total, shares, size=n_samples) if total else np.zeros((n_samples, seen.size))
-    samples = drawn.reshape(n_samples, *seen.shape).astype(np.float64)
+    samples = resampled(matrix, np.random.default_rng(seed), n_samples, failures_as_wrong=failures_as_wrong)
 
     def share(value: FloatArray, n: FloatArray, sampled: FloatArray) -> Estimate:
         low, high = _share(value, n, sampled, level)
         return Estimate(float(value), float(low), float(high))
 
     by_row = seen.sum(axis=-1)
-    kappa_low, kappa_high = _interval(_kappa(samples), level)
-    kappa = float(_kappa(seen))
+    kappa_low, kappa_high = _interval(kappas(samples), level)
+    kappa = float(kappas(seen))
     defined = not np.isnan(kappa)
     rates = _rates(seen)[:, :_N]
     rates_low, rates_high = _share(rates, by_row[:, None], _rates(samples)[..., :_N], level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from softmode.anharmonic.confusion import ConfusionMatrix
 
 CITATION = "Yang, Yin, Ao & Li, Phys. Chem. Chem. Phys. 28, 4459 (2026), doi:10.1039/d5cp04693a"
+DOI_URL = "https://doi.org/10.1039/d5cp04693a"
 
 #: Our name of an approach by the name in the file of published figures.
 _APPROACHES = {"phi_dft": "phi_ref", "phi_model": "phi_model"}
@@ -43,6 +45,133 @@ def published_model_only_shares() -> tuple[str, float, float]:
     figure = _figures()["fig4"]
     more, less = figure["called_more_stable_than_dft"], figure["called_less_stable_than_dft"]
     return "omat-0-medium", float(more), float(less)
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A model as it stands in Table 1 of the paper.
+
+    Parameters
+    ----------
+    name, key : str
+        The paper's name, and mace-torch's.
+    n_elements : int
+        Number of elements covered.
+    training, theory, notes : str
+        Training data, level of theory and remarks.
+    """
+
+    name: str
+    key: str
+    n_elements: int
+    training: str
+    theory: str
+    notes: str
+
+
+def published_models() -> tuple[PublishedModel, ...]:
+    """Table 1 of the paper, in its order."""
+    return tuple(
+        PublishedModel(
+            name=model["name"],
+            key=model["mace_torch_key"],
+            n_elements=int(model["elements"]),
+            training=model["training"],
+            theory=model["theory"],
+            notes=model["notes"],
+        )
+        for model in _figures()["model"]
+    )
+
+
+@dataclass(frozen=True)
+class PublishedHarmonic:
+    """What the paper says of its Fig. 1, of which no numbers are printed.
+
+    Parameters
+    ----------
+    best_chloride, worst_chloride : str
+        Compounds with the smallest and largest RMSE(ω²) of the chlorides, with omat-0-medium.
+    trend : str
+        Its findings in words.
+    best_model, worst_model : str
+        Models with the smallest and largest RMSE(ω²).
+    worst_over_best : float
+        About how many times larger the RMSE(ω²) of the worst model is than that of the best.
+    """
+
+    best_chloride: str
+    worst_chloride: str
+    trend: str
+    best_model: str
+    worst_model: str
+    worst_over_best: float
+
+
+def published_harmonic() -> PublishedHarmonic:
+    """Fig. 1 of the paper in words."""
+    said = _figures()["harmonic"]
+    return PublishedHarmonic(
+        best_chloride=said["best_rmse_w2_chloride"],
+        worst_chloride=said["worst_rmse_w2_chloride"],
+        trend=said["trend"],
+        best_model=said["best_model"],
+        worst_model=said["worst_model"],
+        worst_over_best=float(said["worst_over_best_rmse_w2"]),
+    )
+
+
+@dataclass(frozen=True)
+class PublishedCompound:
+    """A row of Table 2 of the paper: a fluoride whose sampled configurations Fig. 6 maps.
+
+    Parameters
+    ----------
+    formula : str
+        The compound.
+    class_reference, class_model : str
+        σ of reference and model as printed (``<0.5``, ``[0.5, 1]``, ``>0.5``).
+    difference : float
+        ``|σ_reference - σ_model|``.
+    """
+
+    formula: str
+    class_reference: str
+    class_model: str
+    difference: float
+
+
+def published_compounds() -> tuple[PublishedCompound, ...]:
+    """Table 2 of the paper, in its order."""
+    return tuple(
+        PublishedCompound(row["compound"], row["sigma_dft"], row["sigma_model"], float(row["difference"]))
+        for row in _figures()["table2"]
+    )
+
+
+@dataclass(frozen=True)
+class PublishedTrajectories:
+    """What the paper's text says of the reference trajectories.
+
+    Parameters
+    ----------
+    n_valid : int
+        Compounds with a valid trajectory, on whose frames Fig. 3 was evaluated.
+    reference_ps, extended_ps : float
+        Length of the reference runs at most, and of those extended for Figs. S11 and S12, ps.
+    """
+
+    n_valid: int
+    reference_ps: float
+    extended_ps: float
+
+
+def published_trajectories() -> PublishedTrajectories:
+    """Number and length of the reference trajectories."""
+    said = _figures()["trajectories"]
+    return PublishedTrajectories(
+        int(said["valid"]), float(said["reference_ps"]), float(said["extended_reference_ps"])
+    )
 
 
 def published_model_keys() -> dict[str, str]:

@@ -59,9 +59,10 @@ def progress() -> Iterator[Progress]:
 
 
 def quiet_libraries() -> None:
-    """Keep warnings of third-party libraries out of the way of a user's terminal."""
+    """Keep warnings of third-party libraries out of the way of a user's terminal, and show softmode's own."""
     warnings.simplefilter("ignore")
     logging.getLogger().setLevel(logging.ERROR)
+    logging.getLogger("softmode").setLevel(logging.WARNING)
 
 
 def fail(message: str) -> None:

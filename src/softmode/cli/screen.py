@@ -193,8 +193,9 @@ def screen(
     )
     study = open_with_progress(settings)
     done = run_with_progress(study)
-    page = build_report(study)
-    ranked = screening_table(cell_table(study))
+    cells = cell_table(study)
+    page = build_report(study, cells)
+    ranked = screening_table(cells)
     if as_json:
         typer.echo(json.dumps(json.loads(ranked.to_json(orient="records")), indent=1, ensure_ascii=False))
         return

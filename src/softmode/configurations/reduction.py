@@ -308,7 +308,7 @@ def joined(frames: ProjectedFrames, more: ProjectedFrames, basis: Basis) -> Proj
         frames,
         coordinates=np.concatenate([frames.coordinates, more.coordinates], axis=2),
         losses=np.maximum(frames.losses - kept, 0.0),
-        lost_means=frames.lost_means - (frames.lost_means @ vectors) @ vectors.T,
+        lost_means=(frames.lost_means - (frames.lost_means @ vectors) @ vectors.T).astype(np.float32),
     )
 
 

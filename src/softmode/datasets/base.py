@@ -56,12 +56,15 @@ class MaterialEntry:
         Reads the material; a module-level function or a `functools.partial` of one.
     trajectory_loader : callable, optional
         Reads its trajectory, in phonopy's supercell order; None when its source has none.
+    trajectory_digest : str
+        Content digest of that trajectory, where the source knows it without reading; else empty.
     """
 
     name: str
     fingerprint: str
     loader: Callable[[], Material] = field(repr=False, compare=False)
     trajectory_loader: Callable[[], Trajectory] | None = field(default=None, repr=False, compare=False)
+    trajectory_digest: str = ""
 
     @property
     def has_trajectory(self) -> bool:

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
@@ -22,7 +22,9 @@ from softmode.datasets.hdp_store import (
     Manifest,
     Problem,
     RunReport,
+    compound_path,
     is_store,
+    read_manifest,
     read_report,
     write_compound,
     write_manifest,
@@ -34,7 +36,9 @@ from softmode.datasets.hdp_tree import (
     source_fingerprint,
 )
 from softmode.datasets.trajectory_frames import FrameCollector
+from softmode.datasets.trajectory_source import ALL_FRAMES, FrameChoice
 from softmode.errors import InputDataError, SettingsError, WorkerDiedError
+from softmode.file_stamp import Stamp, file_stamp
 from softmode.material import Cell, ForceConstants, Material
 
 
@@ -91,14 +95,21 @@ def ingest(
             "no compound is in it",
             "point to the folder with fluorides/, chlorides/, … or to one of these",
         )
-    reports = {uid: _known(store, uid, paths) for uid, paths in compounds.items()}
+    stamps = _stamps(store)
+    reports = {uid: _known(store, uid, paths, stamps) for uid, paths in compounds.items()}
     left = [Compound(uid, compounds[uid]) for uid, report in reports.items() if report is None]
     begin(len(left), len(compounds))
     for report in _read_all(left, store, workers):
         reports[report.uid] = report
         advance(report)
     labels = read_labels(database if database is not None else find_database(tree))
-    found = tuple(_with_labels(report, labels) for report in reports.values() if report is not None)
+    found = tuple(
+        _with_labels(report, labels).model_copy(
+            update={"stamp": file_stamp(compound_path(store, report.uid))}
+        )
+        for report in reports.values()
+        if report is not None
+    )
     manifest = Manifest(tree=str(tree), compounds=found)
     write_manifest(store, manifest)
     return manifest
@@ -191,22 +202,27 @@ def _contents(
             found["runs"] = tuple(
                 RunReport(file=Path(run.subject).name, frames=run.n_frames, cut=run.cut) for run in runs
             )
-            found["findings"] = _findings(runs, opened.run_names, supercell, constants, report.source)
+            found |= _on_reading(runs, opened.run_names, supercell, constants, report.source)
     return report.model_copy(update=found), material, supercell, runs
 
 
-def _findings(
+def _on_reading(
     runs: Sequence[Run], run_names: str, supercell: Cell, constants: ForceConstants | None, source: str
-) -> tuple[str, ...]:
-    """What reading the trajectory would complain about, found now rather than in the study."""
-    collector = FrameCollector()
-    try:
-        for run in runs:
-            run.replay(collector)
-        finish_trajectory(collector, run_names, supercell, constants, source, ())
-    except InputDataError as error:
-        return (str(error),)
-    return ()
+) -> dict[str, object]:
+    """What reading the trajectory gives, found now rather than in the study: complaints, or digests."""
+    digests: dict[str, str] = {}
+    for frames in (ALL_FRAMES, FrameChoice(skip=EQUILIBRATION)):
+        collector = FrameCollector(frames.skip, frames.every)
+        try:
+            for run in runs:
+                run.replay(collector)
+            trajectory = finish_trajectory(collector, run_names, supercell, constants, source, ())
+        except InputDataError as error:
+            if frames == ALL_FRAMES:
+                return {"findings": (str(error),)}
+            continue  # no run is longer than its equilibration, which problem_counts tells
+        digests[frames.mark] = trajectory.digest
+    return {"digests": digests}
 
 
 def _check_places(tree: Path, store: Path) -> None:
@@ -218,8 +234,21 @@ def _check_places(tree: Path, store: Path) -> None:
         raise SettingsError(str(store), "it holds compounds of a raw tree", "give a folder of its own")
 
 
-def _known(store: Path, uid: str, paths: tuple[Path, ...]) -> CompoundReport | None:
+def _stamps(store: Path) -> dict[str, Stamp]:
+    """Stamps of the files of a store when its manifest was written; empty where there is none."""
+    try:
+        compounds = read_manifest(store).compounds
+    except InputDataError:
+        return {}
+    return {report.uid: report.stamp for report in compounds if report.stamp is not None}
+
+
+def _known(
+    store: Path, uid: str, paths: tuple[Path, ...], stamps: Mapping[str, Stamp]
+) -> CompoundReport | None:
     """What was found before, unless the files have changed or something could not be read."""
+    if uid in stamps and stamps[uid] != file_stamp(compound_path(store, uid)):
+        return None  # somebody else has changed the file
     report = read_report(store, uid)
     if report is None or report.format != FORMAT or report.failed:
         return None

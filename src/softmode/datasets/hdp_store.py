@@ -25,6 +25,7 @@ from softmode.datasets.reading import reading
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.trajectory_source import FrameChoice
 from softmode.errors import InputDataError
+from softmode.file_stamp import Stamp, file_stamp
 from softmode.material import Cell, ForceConstants, Material, Trajectory
 
 #: Raised when what is written changes: files of another version are made again.
@@ -92,6 +93,10 @@ class CompoundReport(BaseModel):
         Why there is no material; why there are no frames.
     labels, label_problem : dict, str
         What the database says of it, and what is wrong with that.
+    digests : dict of str to str
+        Content digests of its trajectory by choice of frames (:attr:`FrameChoice.mark`), as reading it gives.
+    stamp : (int, int) or None
+        Of its file when the manifest was written; the digests hold as long as that is so.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,6 +115,8 @@ class CompoundReport(BaseModel):
     trajectory_failure: Problem | None = None
     labels: dict[str, str] = {}
     label_problem: str = ""
+    digests: dict[str, str] = {}
+    stamp: Stamp | None = None
 
     @property
     def failed(self) -> bool:
@@ -256,8 +263,10 @@ def _entry(store: Path, report: CompoundReport, frames: FrameChoice) -> Material
         trajectory_loader = partial(load_trajectory, path, report, frames)
         if report.trajectory_failure is not None:
             trajectory_loader = report.trajectory_failure.raise_again
-    identity = array_digest(report.model_dump_json(), frames.mark)
-    return MaterialEntry(report.uid, identity, loader, trajectory_loader)
+    stamp = file_stamp(path)
+    identity = array_digest(report.model_dump_json(exclude={"stamp"}), str(stamp), frames.mark)
+    known = report.digests.get(frames.mark, "") if stamp is not None and stamp == report.stamp else ""
+    return MaterialEntry(report.uid, identity, loader, trajectory_loader, known)
 
 
 def load(path: Path, report: CompoundReport) -> Material:

@@ -212,8 +212,8 @@ def _solve(
         gradient = _complex(-(sines @ derivative[axis, 0]), cosines @ derivative[axis, 1], n_bands)
         moved = gradient @ eigenvectors
         # <e|dD/dq|e> is real: sum the products of real and of imaginary parts.
-        velocities[:, :, axis] = (eigenvectors.real * moved.real).sum(axis=1)
-        velocities[:, :, axis] += (eigenvectors.imag * moved.imag).sum(axis=1)
+        velocities[:, :, axis] = np.einsum("qib,qib->qb", eigenvectors.real, moved.real)
+        velocities[:, :, axis] += np.einsum("qib,qib->qb", eigenvectors.imag, moved.imag)
     factor = np.zeros_like(frequencies)
     real_modes = frequencies > FREQUENCY_CUTOFF
     factor[real_modes] = frequency_factor() ** 2 / (2.0 * frequencies[real_modes])
@@ -288,8 +288,16 @@ def compute_dispersion(
     derivative = cartesian.T[:, None, :, None] * series  # (axis, even or odd, lattice vector, element)
     n_threads = _threads(threads)
     blocks = list(_blocks(qpoints, n_threads))
-    with _blas.limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
-        solved = list(pool.map(lambda block: _solve(matrix, derivative, block, group_velocities), blocks))
+
+    def solve(block: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        return _solve(matrix, derivative, block, group_velocities)
+
+    with _blas.limit(limits=1):
+        if n_threads == 1:
+            solved = [solve(block) for block in blocks]
+        else:
+            with ThreadPoolExecutor(n_threads) as pool:
+                solved = list(pool.map(solve, blocks))
     velocities = [block[1] for block in solved if block[1] is not None]
     return Dispersion(
         qpoints=qpoints,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode.errors import InputDataError
+from softmode.harmonic.displacement_solver import displacement_solver
 from softmode.harmonic.lattice import (
     compact_force_constants,
     full_force_constants,
@@ -66,27 +66,16 @@ def plan_displacements(phonon: Phonopy, distance: float) -> DisplacementPlan:
     return DisplacementPlan(perfect=reference_supercell(phonon).to_atoms(), displacements=displacements)
 
 
-def _phonopy_dataset(data: DisplacementForces) -> tuple[dict[str, Any], str | None]:
-    """phonopy dataset and the force-constants calculator it needs.
-
-    One displaced atom per supercell: phonopy's own solver. More: symfc's least squares.
-    """
+def single_displacements(data: DisplacementForces) -> bool:
+    """Whether one atom is displaced in each supercell, as phonopy's own solver wants it."""
     moved = np.linalg.norm(data.displacements, axis=2) > 0.0
-    if (moved.sum(axis=1) == 1).all():
-        first_atoms = [
-            {
-                "number": int(np.flatnonzero(moved[index])[0]),
-                "displacement": np.array(data.displacements[index][moved[index]][0]),
-                "forces": np.array(data.forces[index]),
-            }
-            for index in range(len(moved))
-        ]
-        return {"natom": moved.shape[1], "first_atoms": first_atoms}, None
-    return {"displacements": np.array(data.displacements), "forces": np.array(data.forces)}, "symfc"
+    return bool((moved.sum(axis=1) == 1).all())
 
 
 def force_constants_from_forces(phonon: Phonopy, data: DisplacementForces) -> ForceConstants:
     """Compact force constants from forces on displaced supercells, not symmetrised.
+
+    One displaced atom per supercell: as phonopy's own solver. More: symfc's least squares.
 
     Parameters
     ----------
@@ -99,11 +88,18 @@ def force_constants_from_forces(phonon: Phonopy, data: DisplacementForces) -> Fo
     -------
     ForceConstants
         (n_primitive, n_supercell, 3, 3), eV/Å².
+
+    Raises
+    ------
+    InputDataError
+        If single displaced atoms do not determine the force constants.
     """
+    if single_displacements(data):
+        return displacement_solver(phonon, data.displacements).solve(data.forces)
     solver = independent(phonon)
-    solver.dataset, calculator = _phonopy_dataset(data)
+    solver.dataset = {"displacements": np.array(data.displacements), "forces": np.array(data.forces)}
     solver.produce_force_constants(
-        fc_calculator=calculator, calculate_full_force_constants=False, show_drift=False
+        fc_calculator="symfc", calculate_full_force_constants=False, show_drift=False
     )
     return ForceConstants(solver.force_constants)
 

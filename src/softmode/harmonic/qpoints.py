@@ -124,7 +124,8 @@ def q_mesh(phonon: Phonopy, length: float) -> QMesh:
     reciprocal = np.linalg.inv(primitive.cell)
     halves = np.rint(0.5 * length * np.linalg.norm(reciprocal, axis=0)).astype(int)
     divisions = 2 * np.maximum(1, halves)
-    mapping, grid = spglib.get_ir_reciprocal_mesh(divisions, _spglib_cell(primitive), is_shift=[0, 0, 0])
+    rotations = phonon.primitive_symmetry.pointgroup_operations
+    mapping, grid = spglib.get_stabilized_reciprocal_mesh(divisions, rotations, is_shift=[0, 0, 0])
     irreducible, counts = np.unique(mapping, return_counts=True)
     return QMesh(
         points=grid[irreducible] / divisions,

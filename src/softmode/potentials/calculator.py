@@ -59,8 +59,21 @@ class CalculatorPotential(LoopedPotential):
         return self._calculator
 
     def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
-        atoms.calc = self._calculator
-        return atoms.get_potential_energy(), atoms.get_forces(apply_constraint=False)
+        calculator = atoms.calc = self._calculator
+        energy = atoms.get_potential_energy()
+        if _keeps_results(type(calculator)) and "forces" in calculator.results:
+            # made with the energy, of the same atoms: asking again would compare them with themselves
+            return energy, calculator.results["forces"].copy()
+        return energy, atoms.get_forces(apply_constraint=False)
+
+
+def _keeps_results(kind: Any) -> bool:
+    """Whether a calculator answers from its ``results``, as ASE's base class does."""
+    return (
+        issubclass(kind, Calculator)
+        and kind.get_property is Calculator.get_property
+        and kind.get_forces is Calculator.get_forces
+    )
 
 
 def find_factory(subject: str, factory: str) -> Any:

@@ -227,6 +227,16 @@ CATALOG: tuple[CatalogEntry, ...] = (*_PAPER_MACE, _CHGNET, _7NET, *_OTHER_MACE)
 PAPER_MODELS: tuple[str, ...] = tuple(entry.info.name for entry in _PAPER_MACE)
 
 
+def license_terms(info: PotentialInfo) -> str:
+    """What using the weights of a potential means to accept; empty where a licence asks little."""
+    if info.licence != _ASL:
+        return ""
+    return (
+        f"{info.name}: its weights come under the {_ASL}. Using them means accepting this licence "
+        "(`softmode potentials` lists those of the others)"
+    )
+
+
 def known_potentials() -> Iterator[PotentialInfo]:
     """Descriptions of all potentials known by name: the paper's four, CHGNet, SevenNet, other MACE models."""
     for entry in CATALOG:

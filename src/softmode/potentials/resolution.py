@@ -16,7 +16,14 @@ from softmode.errors import CorruptWeightsError, MissingWeightsError, SettingsEr
 from softmode.potentials import weights
 from softmode.potentials.base import Potential, PotentialInfo
 from softmode.potentials.calculator import factory_source_sha256, factory_version, is_factory_name
-from softmode.potentials.catalog import FAMILIES, CatalogEntry, Family, find_entry, unknown_name
+from softmode.potentials.catalog import (
+    FAMILIES,
+    CatalogEntry,
+    Family,
+    find_entry,
+    license_terms,
+    unknown_name,
+)
 from softmode.potentials.runtime import is_installed, require_package
 from softmode.potentials.settings import PotentialSettings
 from softmode.potentials.weights import WeightFile
@@ -274,7 +281,7 @@ def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
             f"the installed {facts.distribution} carries no weights of it",
             f"Install the version softmode asks for: pip install 'softmode[{facts.extra}]'",
         )
-    return weights.obtain(url, pinned)
+    return weights.obtain(url, pinned, license_terms(target.info))
 
 
 def _packaged_weights(target: _Target) -> Path | None:

@@ -109,7 +109,7 @@ def local_weights(path: Path, pinned: str | None = None) -> WeightFile:
     return found
 
 
-def obtain(url: str, pinned: str | None = None) -> WeightFile:
+def obtain(url: str, pinned: str | None = None, terms: str = "") -> WeightFile:
     """The weight file of a URL: from the cache when it is there, downloaded when not, verified in both cases.
 
     Parameters
@@ -118,6 +118,8 @@ def obtain(url: str, pinned: str | None = None) -> WeightFile:
         Where it is published.
     pinned : str, optional
         The SHA-256 it must have.
+    terms : str
+        What whoever downloads it should know of its licence; logged as a warning before it is fetched.
 
     Raises
     ------
@@ -130,6 +132,8 @@ def obtain(url: str, pinned: str | None = None) -> WeightFile:
     """
     cached = find_cached(url)
     if cached is None:
+        if terms:
+            log.warning("%s", terms)
         return download(url, pinned)
     found = WeightFile(cached, file_sha256(cached))
     _check_pin(str(cached), found.sha256, pinned)
@@ -147,7 +151,7 @@ def obtain(url: str, pinned: str | None = None) -> WeightFile:
 def download(url: str, pinned: str | None = None) -> WeightFile:
     """Download a weight file into the cache, under its name only once it is whole and verified.
 
-    Parameters and errors are those of :func:`obtain`.
+    Parameters `url` and `pinned`, and errors, are those of :func:`obtain`.
     """
     source, target = download_url(url), cached_path(url)
     with _temporary_file(target) as part:

@@ -84,7 +84,7 @@ def band_overlay(study: Study, potential: str, material: str, role: str) -> Band
     """Bands of a cell, or None if it has none."""
     for cell in study.cells:
         if cell.label == potential and cell.material.name == material:
-            record = study.records(cell, with_arrays=True).get("harmonic")
+            record = study.record(cell, "harmonic")
             if record is not None and record.ok:
                 return overlay_of_record(record, material, cell.material.formula, potential, role)
     return None

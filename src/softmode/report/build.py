@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.collections import Collection, LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from softmode.anharmonic.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
@@ -24,20 +29,34 @@ from softmode.report.sigma_figures import (
 )
 from softmode.report.site import render_page
 from softmode.report.style import colours
+from softmode.report.text import file_name
 from softmode.study.folder import Study
 from softmode.study.records import write_atomically
 from softmode.study.sigma_results import COMPARED, confusion, error_correlations
 
-
-def _rendered(figure: Figure, suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    metadata = {"CreationDate": None} if suffix == "pdf" else {}
-    figure.savefig(buffer, format=suffix, metadata=metadata)
-    return buffer.getvalue()
+#: A figure with more marks than this is slow to open as vectors.
+_MANY_MARKS = 3000
 
 
-def _file_name(text: str) -> str:
-    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
+def _rendered(figure: Figure) -> tuple[bytes, bytes]:
+    """PNG and PDF of a figure; what it holds by the thousand is a picture in the PDF, too."""
+    png, pdf = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png")
+    figure.set_layout_engine("none")  # it is laid out now: finding the same places again takes as long
+    for axes in figure.axes:
+        if sum(map(_n_marks, axes.get_children())) > _MANY_MARKS:
+            axes.set_rasterization_zorder(2.4)  # below the frame of the axes and the text
+    figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
+    return png.getvalue(), pdf.getvalue()
+
+
+def _n_marks(artist: Artist) -> int:
+    """How many points or lines something on a figure has."""
+    if isinstance(artist, Line2D):
+        return len(np.asarray(artist.get_xdata()))
+    if isinstance(artist, LineCollection):
+        return len(artist.get_segments())
+    return len(np.asarray(artist.get_offsets())) if isinstance(artist, Collection) else 0
 
 
 def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
@@ -49,7 +68,7 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
         for potential, overlays in data.overlays.items():
             if overlays:
                 figure = band_figure(overlays, colour[potential])
-                yield f"bands_{_file_name(potential)}", f"Band structures, {potential}", figure
+                yield f"bands_{file_name(potential)}", f"Band structures, {potential}", figure
     if data.has_sigma:
         matrices = {
             (approach, potential): confusion(data.cells, potential, approach)
@@ -67,11 +86,18 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
             formula = data.formula(material)
             for name, title, draw_material in MATERIAL_FIGURES:
                 figure = draw_material(records, formula)
-                yield f"{name}_{_file_name(material)}", f"{title}: {formula}", figure
+                yield f"{name}_{file_name(material)}", f"{title}: {formula}", figure
 
 
-def build_report(study: Study) -> Path:
+def build_report(study: Study, cells: pd.DataFrame | None = None) -> Path:
     """Write ``report/`` in the study's folder.
+
+    Parameters
+    ----------
+    study : Study
+        Opened or reopened.
+    cells : pandas.DataFrame, optional
+        Its table, from :func:`softmode.study.results.cell_table`, where it is known already.
 
     Returns
     -------
@@ -84,7 +110,7 @@ def build_report(study: Study) -> Path:
         If something cannot be written.
     """
     folder = study.folder / "report"
-    data = collect(study)
+    data = collect(study, cells)
     tables = {
         "cells": data.cells,
         "ranking": data.ranking,
@@ -112,9 +138,10 @@ def build_report(study: Study) -> Path:
     moving = md_figures(dynamics) if dynamics is not None else ()
     mapped = map_figures(maps) if maps is not None else ()
     for name, title, figure in chain(_figures(data), alone, moving, mapped):
-        pictures[name] = (title, _rendered(figure, "png"))
-        write_atomically(folder / "figures" / f"{name}.png", pictures[name][1])
-        write_atomically(folder / "figures" / f"{name}.pdf", _rendered(figure, "pdf"))
+        png, pdf = _rendered(figure)
+        pictures[name] = (title, png)
+        write_atomically(folder / "figures" / f"{name}.png", png)
+        write_atomically(folder / "figures" / f"{name}.pdf", pdf)
     page = folder / "index.html"
     write_atomically(page, render_page(data, pictures, screening, dynamics, maps).encode())
     return page

@@ -69,15 +69,15 @@ def _sigma_records(study: Study, cells: pd.DataFrame) -> dict[str, dict[str, Rec
     records: dict[str, dict[str, Record]] = {material: {} for material in shown}
     for cell in study.cells:
         if cell.material.name in records:
-            record = study.records(cell, with_arrays=True).get("sigma")
+            record = study.record(cell, "sigma")
             if record is not None and record.ok:
                 records[cell.material.name][cell.label] = record
     return records
 
 
-def collect(study: Study) -> ReportData:
-    """Read everything a report needs from the records of a study."""
-    cells = cell_table(study)
+def collect(study: Study, cells: pd.DataFrame | None = None) -> ReportData:
+    """Read everything a report needs from the records of a study; `cells` is its table, where known."""
+    cells = cell_table(study) if cells is None else cells
     overlays: dict[str, list[BandOverlay]] = {}
     for potential in dict.fromkeys(cells["potential"]):
         chosen = extremes(cells, potential)

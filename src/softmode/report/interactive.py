@@ -21,6 +21,8 @@ from softmode.study.results import done as finished
 
 W2_TEXT = "RMSE(ω²) (THz²)"
 VG_TEXT = "RMSE(v<sub>g</sub>) (THz·Å)"
+#: From this many points on a figure is drawn so that a browser opens it at once.
+MANY_POINTS = 1500
 
 
 def finish(figure: go.Figure, height: int) -> go.Figure:
@@ -40,7 +42,19 @@ def _log_axis(title: str) -> dict[str, object]:
     return {"type": "log", "title": title, "showgrid": True, "gridcolor": "#eee", "exponentformat": "power"}
 
 
-def _hover(rows: pd.DataFrame) -> list[str]:
+def _many(rows: pd.DataFrame) -> bool:
+    """Whether there are so many points that each can say less."""
+    return len(rows) > MANY_POINTS
+
+
+def _rounded(values: pd.Series) -> list[float]:
+    """Six digits are more than can be seen."""
+    return [float(f"{value:.6g}") for value in values]
+
+
+def _hover(rows: pd.DataFrame, short: bool) -> list[str]:
+    if short:
+        return [f"{row.formula} ({row.material}), {row.potential}" for row in rows.itertuples()]
     return [
         f"<b>{row['formula']}</b> ({row['material']})<br>{row['potential']}<br>"
         f"RMSE(ω²) {row[W2]:.3g} THz²<br>RMSE(v<sub>g</sub>) {row[VG]:.3g} THz·Å<br>"
@@ -62,12 +76,17 @@ def scatter(table: pd.DataFrame) -> go.Figure:
             if rows.empty:
                 continue
             figure.add_scatter(
-                x=rows[W2].tolist(),
-                y=rows[VG].tolist(),
+                x=_rounded(rows[W2]),
+                y=_rounded(rows[VG]),
                 mode="markers",
                 name=f"{potential}, {group_name(group)}",
-                marker={"color": colour[group], "symbol": marker[potential], "size": 9, "opacity": 0.8},
-                hovertext=_hover(rows),
+                marker={
+                    "color": colour[group],
+                    "symbol": marker[potential],
+                    "size": 5 if _many(done) else 9,
+                    "opacity": 0.8,
+                },
+                hovertext=_hover(rows, _many(done)),
                 hoverinfo="text",
             )
     figure.update_layout(xaxis=_log_axis(W2_TEXT), yaxis=_log_axis(VG_TEXT))
@@ -86,18 +105,18 @@ def boxes(table: pd.DataFrame) -> go.Figure:
             figure.add_trace(
                 go.Box(
                     x=[group_name(group) for group in rows["group"]],
-                    y=rows[quantity].tolist(),
+                    y=_rounded(rows[quantity]),
                     name=potential,
                     legendgroup=potential,
                     showlegend=column == 1,
                     offsetgroup=potential,
-                    boxpoints="all",
+                    boxpoints=False if _many(done) else "all",
                     pointpos=0,
                     jitter=0.4,
                     marker={"color": colour[potential], "size": 4, "opacity": 0.7},
                     line={"width": 1.2},
-                    hovertext=_hover(rows),
-                    hoverinfo="text",
+                    hovertext=None if _many(done) else _hover(rows, short=False),
+                    hoverinfo="y" if _many(done) else "text",
                 ),
                 row=1,
                 col=column,
@@ -123,12 +142,17 @@ def lowest_modes(table: pd.DataFrame) -> go.Figure:
     for potential in potentials:
         rows = done[done["potential"] == potential]
         figure.add_scatter(
-            x=rows["mesh_lowest_reference_THz"].tolist(),
-            y=rows["mesh_lowest_model_THz"].tolist(),
+            x=_rounded(rows["mesh_lowest_reference_THz"]),
+            y=_rounded(rows["mesh_lowest_model_THz"]),
             mode="markers",
             name=potential,
-            marker={"color": colour[potential], "symbol": marker[potential], "size": 9, "opacity": 0.8},
-            hovertext=_hover(rows),
+            marker={
+                "color": colour[potential],
+                "symbol": marker[potential],
+                "size": 5 if _many(done) else 9,
+                "opacity": 0.8,
+            },
+            hovertext=_hover(rows, _many(done)),
             hoverinfo="text",
         )
     figure.update_xaxes(title="lowest mode, reference (THz)", zeroline=True, zerolinecolor="#bbb")

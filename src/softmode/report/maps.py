@@ -21,6 +21,7 @@ from softmode.report.map_figures import cell_figure
 from softmode.report.map_files import correlation_words
 from softmode.report.map_page import interactive_map, number, plot_html, structures, viewer_page
 from softmode.report.style import plain, pretty_formula
+from softmode.report.text import file_name
 from softmode.study.folder import Study
 from softmode.study.map_measurements import map_points, map_structures
 from softmode.study.records import Record, digest_of
@@ -144,7 +145,7 @@ def map_figures(data: MapData) -> Iterator[tuple[str, str, Figure]]:
             values["map_spearman_p"],
         )
         yield (
-            f"map_{_file_name(material)}_{_file_name(potential)}",
+            f"map_{file_name(material)}_{file_name(potential)}",
             f"Configuration space: {formula}, {potential}",
             cell_figure(
                 map_points(record, potential),
@@ -171,12 +172,8 @@ def map_files(data: MapData) -> Iterator[tuple[str, bytes]]:
             yield f"{name}.html", viewer_page(title, content, source=_SCRIPT).encode()
 
 
-def _file_name(text: str) -> str:
-    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
-
-
 def _cell_name(material: str, potential: str) -> str:
-    return f"{_file_name(material)}_{_file_name(potential)}"
+    return f"{file_name(material)}_{file_name(potential)}"
 
 
 def map_section(data: MapData, pictures: Mapping[str, tuple[str, bytes]]) -> dict[str, Any]:

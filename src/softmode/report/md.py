@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from softmode.report.md_figures import PART_NAMES, attribution_figure, md_trace_figure, sampling_figure
 from softmode.report.sigma_figures import confusion_figure
 from softmode.report.style import group_name, order_groups
+from softmode.report.text import embedded, percent
 from softmode.study.folder import Study
 from softmode.study.md_results import (
     attribution,
@@ -165,11 +165,7 @@ def md_section(data: MDData, pictures: Mapping[str, tuple[str, bytes]]) -> dict[
         "shares": _shares(data),
         "hot": _hot(data.cells),
         "agreement": _agreement(data.sampling),
-        "pictures": [
-            {"title": title, "data": base64.b64encode(png).decode()}
-            for name, (title, png) in pictures.items()
-            if name.startswith("md_")
-        ],
+        "pictures": embedded(pictures, "md_"),
     }
 
 
@@ -237,8 +233,8 @@ def _shares(data: MDData) -> list[dict[str, str]]:
             {
                 "potential": potential,
                 "n": str(matrix.n_materials - matrix.n_failed),
-                "more": _percent(matrix.called_more_stable()),
-                "less": _percent(matrix.called_less_stable()),
+                "more": percent(matrix.called_more_stable()),
+                "less": percent(matrix.called_less_stable()),
             }
         )
     published = published_shares()
@@ -247,14 +243,10 @@ def _shares(data: MDData) -> list[dict[str, str]]:
         {
             "potential": f"{published['potential']}, published",
             "n": "",
-            "more": _percent(published["called_more_stable"]),
-            "less": _percent(published["called_less_stable"]),
+            "more": percent(published["called_more_stable"]),
+            "less": percent(published["called_less_stable"]),
         },
     ]
-
-
-def _percent(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:.0f} %"
 
 
 def _hot(cells: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from softmode.report.style import (
     markers,
     order_groups,
 )
+from softmode.report.text import embedded, file_name, percent
 from softmode.study.folder import Study
 from softmode.study.label_results import (
     Labelled,
@@ -133,7 +133,7 @@ def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
             if known.empty:
                 continue
             yield (
-                f"ranked_{way}_{_file_name(str(potential))}",
+                f"ranked_{way}_{file_name(str(potential))}",
                 f"σ by {WAY_NAMES[way]}, {potential}",
                 ranked_sigma(
                     known["formula"].tolist(),
@@ -148,7 +148,7 @@ def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
     for potential in colour:
         bands = model_bands(data.study, chosen_compounds(data.ranked, potential), potential, sigma)
         if bands:
-            name = f"alone_bands_{_file_name(potential)}"
+            name = f"alone_bands_{file_name(potential)}"
             yield (
                 name,
                 f"Band structures, most and least stable: {potential}",
@@ -161,7 +161,7 @@ def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
         }
         yield "labels_confusion", "Classes against labels", confusion_figure(matrices)
     for item in overall:
-        suffix = f"{item.way}_{_file_name(item.potential)}"
+        suffix = f"{item.way}_{file_name(item.potential)}"
         title = f"{item.potential}, {WAY_NAMES[item.way]}"
         yield f"labels_scatter_{suffix}", f"σ against labels: {title}", label_scatter(item)
         if item.score.n_with_probabilities:
@@ -184,10 +184,6 @@ def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
         )
 
 
-def _file_name(text: str) -> str:
-    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
-
-
 def _number(value: Any, digits: int) -> str:
     return "–" if value is None or pd.isna(value) else f"{float(value):.{digits}f}"
 
@@ -201,17 +197,13 @@ def _way(row: pd.Series, way: str) -> dict[str, str]:
     name = row[f"sigma_{way}_class"]
     named = isinstance(name, str)
     chance = row[f"sigma_{way}_p_{name}"] if named else None
-    learnt = [_percent(row.get(f"sigma_{way}_learnt_p_{each}")) for each in CLASSES]
+    learnt = [percent(row.get(f"sigma_{way}_learnt_p_{each}")) for each in CLASSES]
     return {
         "sigma": _interval(row, f"sigma_{way}"),
         "name": name if named else "–",
-        "probability": _percent(chance),
+        "probability": percent(chance),
         "learnt": " / ".join(learnt),
     }
-
-
-def _percent(chance: float | None) -> str:
-    return "–" if chance is None or pd.isna(chance) else f"{100 * chance:.0f} %"
 
 
 def _rows(data: ScreeningData) -> list[dict[str, Any]]:
@@ -341,9 +333,5 @@ def screening_section(
         "rows": _rows(data),
         "plot": "" if plot is None else html(plot, "screening-plot"),
         "labels": labels,
-        "pictures": [
-            {"title": title, "data": base64.b64encode(png).decode()}
-            for name, (title, png) in pictures.items()
-            if name.startswith(names)
-        ],
+        "pictures": embedded(pictures, names),
     }

@@ -63,7 +63,7 @@ def model_bands(study: Study, rows: pd.DataFrame, potential: str, sigma: str) ->
     cells = {cell.material.name: cell for cell in study.cells if cell.label == potential}
     found = []
     for _, row in rows.iterrows():
-        record = study.records(cells[row["material"]], with_arrays=True).get("model_phonons")
+        record = study.record(cells[row["material"]], "model_phonons")
         if record is not None and record.ok:
             score = f"σ = {row[sigma]:.2f}, " if sigma and pd.notna(row[sigma]) else ""
             caption = f"{score}softest {row['softest_mode_THz']:.2f} THz at {row['softest_mode_at']}"

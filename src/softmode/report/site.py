@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,7 +22,11 @@ from softmode.report.method import md_summary, method_lines, thermostat_warning
 from softmode.report.screening import ScreeningData, screening_section
 from softmode.report.sigma_figures import ALL_APPROACH_NAMES
 from softmode.report.style import colours, group_name
+from softmode.report.text import embedded, percent
 from softmode.study.results import FAILED, OK, PENDING, done
+
+#: Rows of a table on the page; all are in ``tables/cells.csv``.
+MOST_ROWS = 400
 
 _CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
 
@@ -61,22 +64,36 @@ def _ranking_rows(data: ReportData) -> list[dict[str, str]]:
             "vg": _interval(row, "median_rmse_vg_THzA"),
             "vg_wrong": _number(row["median_rmse_vg_THzA_failures_as_wrong"]),
             "softening": _interval(row, "median_softening"),
-            "agreement": _percent(row["stability_agreement"]),
-            "agreement_wrong": _percent(row["stability_agreement_failures_as_wrong"]),
+            "agreement": percent(row["stability_agreement"]),
+            "agreement_wrong": percent(row["stability_agreement_failures_as_wrong"]),
         }
         for _, row in data.ranking.iterrows()
     ]
 
 
-def _percent(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:.0f} %"
+def _shown(rows: pd.DataFrame, error: str) -> pd.DataFrame:
+    """Rows of a table; where there are too many those with the largest error, as many of each potential."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    share = MOST_ROWS // rows["potential"].nunique()
+    worst = (
+        rows.sort_values(error, ascending=False, kind="stable").groupby("potential", sort=False).head(share)
+    )
+    return rows[rows.index.isin(worst.index)]
+
+
+def _left_out(rows: pd.DataFrame) -> str:
+    """What is said above a table that does not hold all."""
+    if len(rows) <= MOST_ROWS:
+        return ""
+    return f"Of {len(rows)} cells the {MOST_ROWS} with the largest errors, as many of each potential."
 
 
 def _material_rows(data: ReportData) -> list[dict[str, Any]]:
     keys = data.records[data.records["measurement"] == "harmonic"]
     files = {(row.material, row.potential): row.file for row in keys.itertuples()}
     rows = []
-    for _, cell in done(data.cells, "harmonic").iterrows():
+    for _, cell in _shown(done(data.cells, "harmonic"), "path_rmse_w2_THz2").iterrows():
         rows.append(
             {
                 "formula": cell["formula"],
@@ -134,7 +151,11 @@ def _figures(data: ReportData) -> dict[str, Any]:
 def _sigma_rows(data: ReportData) -> list[dict[str, Any]]:
     """Anharmonicity of each cell, for the page's table."""
     rows = []
-    for _, cell in done(data.cells, "sigma").iterrows():
+    found = done(data.cells, "sigma")
+    if found.empty:
+        return []
+    error = (found["sigma_phi_model_mean_t"] - found["sigma_reference_mean_t"]).abs()
+    for _, cell in _shown(found.assign(_error=error), "_error").iterrows():
         rows.append(
             {
                 "formula": cell["formula"],
@@ -188,16 +209,6 @@ def _confusion_rows(data: ReportData) -> list[dict[str, str]]:
     ]
 
 
-def _embedded(pictures: Mapping[str, tuple[str, bytes]]) -> list[dict[str, str]]:
-    """Pictures of the anharmonicity section, inline."""
-    names = ("confusion", "sigma_", "traces_", "parity_", "modes_")
-    return [
-        {"title": title, "data": base64.b64encode(png).decode()}
-        for name, (title, png) in pictures.items()
-        if name.startswith(names)
-    ]
-
-
 def _dynamics(
     data: ReportData, dynamics: MDData, pictures: Mapping[str, tuple[str, bytes]]
 ) -> dict[str, Any]:
@@ -246,11 +257,13 @@ def render_page(
         seed=data.study.settings.seed,
         ranking=_ranking_rows(data),
         materials=_material_rows(data),
-        failures=data.failures.to_dict("records"),
+        failures=data.failures.head(MOST_ROWS).to_dict("records"),
+        left_out={name: _left_out(done(data.cells, name)) for name in ("harmonic", "sigma")},
+        n_failures=len(data.failures),
         figures=_figures(data),
         sigma=_sigma_rows(data),
         confusion=_confusion_rows(data),
-        pictures=_embedded(pictures),
+        pictures=embedded(pictures, ("confusion", "sigma_", "traces_", "parity_", "modes_")),
         screening=None if screening is None else screening_section(screening, pictures, _html),
         md=None if dynamics is None else _dynamics(data, dynamics, pictures),
         maps=None if maps is None else map_section(maps, pictures),

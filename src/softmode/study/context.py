@@ -10,10 +10,11 @@ from typing import Any
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from softmode.harmonic import HarmonicProtocol, build_phonopy
+from softmode.harmonic import HarmonicProtocol
 from softmode.material import Material, Trajectory
 from softmode.potentials.base import Potential
 from softmode.study.map_settings import MapSettings
+from softmode.study.material_work import MaterialWork
 from softmode.study.records import Partial, Record
 from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, SelfConsistentSampling
 
@@ -56,6 +57,8 @@ class CellContext:
         How maps of configuration space are made.
     advance : callable
         Told of each step of molecular dynamics, possibly from threads: replica, and number of the step.
+    shared : MaterialWork, optional
+        What other cells of this material have made already, under the same protocol.
     """
 
     material: Material
@@ -70,6 +73,7 @@ class CellContext:
     self_consistent: SelfConsistentSampling = field(default_factory=SelfConsistentSampling)
     map: MapSettings = field(default_factory=MapSettings)
     advance: Callable[[int, int], None] = lambda replica, step: None
+    shared: MaterialWork | None = None
 
     @cached_property
     def potential(self) -> Potential:
@@ -77,13 +81,16 @@ class CellContext:
         return self.load_potential()
 
     @cached_property
+    def work(self) -> MaterialWork:
+        """What does not depend on the potential."""
+        return self.shared or MaterialWork(self.material, self.protocol, self.load_trajectory)
+
+    @property
     def phonon(self) -> Phonopy:
         """phonopy's view of the reference structure."""
-        return build_phonopy(self.material)
+        return self.work.phonon
 
-    @cached_property
+    @property
     def trajectory(self) -> Trajectory:
         """The reference trajectory."""
-        if self.load_trajectory is None:
-            raise AssertionError("measurements of trajectories are planned only where there is one")
-        return self.load_trajectory()
+        return self.work.trajectory

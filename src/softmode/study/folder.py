@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from softmode.datasets.catalog import open_dataset
 from softmode.errors import SettingsError, SoftmodeError
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
+from softmode.study.header_cache import HeaderCache
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
 from softmode.study.plan import MEASUREMENTS, CellIdentity, blocked, record_inputs
 from softmode.study.records import Failure, Record, RecordStore, digest_of, write_atomically
@@ -21,6 +23,7 @@ from softmode.study.settings import StudySettings, parse_study
 _SETTINGS_FILE = "study.json"
 _MATERIALS_FILE = "materials.json"
 _POTENTIALS_FILE = "potentials.json"
+_HEADERS_FILE = "cache/headers.jsonl"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class Cell:
     potential: ResolvedPotential | None
     failure: Failure | None = None
 
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """Key of the record of each measurement."""
+        return {name: digest_of(inputs) for name, inputs in self.inputs.items()}
+
 
 @dataclass(frozen=True, eq=False)
 class Study:
@@ -97,11 +105,11 @@ class Study:
     def settled(self, cell: Cell) -> bool:
         """Whether there is nothing to compute in the cell: all there, or a failure that would repeat."""
         failed: set[str] = set()
-        for name, inputs in cell.inputs.items():
+        for name in cell.inputs:
             if blocked(name, failed):
                 failed.add(name)
                 continue
-            record = self.store.find(digest_of(inputs), with_arrays=False)
+            record = self.store.header(cell.keys[name])
             if record is None and cell.failure is not None and not MEASUREMENTS[name].needs_potential:
                 continue  # cannot be made in this cell, nor is it about this cell's potential
             if record is None or (record.failure is not None and record.failure.transient):
@@ -110,13 +118,19 @@ class Study:
                 failed.add(name)
         return True
 
+    def record(self, cell: Cell, measurement: str) -> Record | None:
+        """One record of a cell with its arrays; None where there is none, or it is damaged."""
+        key = cell.keys.get(measurement)
+        return None if key is None else self.store.find(key)
+
     def records(self, cell: Cell, *, with_arrays: bool = False) -> dict[str, Record]:
         """Records of a cell by measurement, as far as they exist."""
         found = {}
         for name, inputs in cell.inputs.items():
-            record = self.store.find(digest_of(inputs), with_arrays=with_arrays)
+            key = cell.keys[name]
+            record = self.store.find(key) if with_arrays else self.store.header(key)
             if record is not None:
-                found[name] = record
+                found[name] = record if with_arrays else replace(record, inputs=inputs)
         return found
 
 
@@ -156,7 +170,7 @@ def _cells(
             yield Cell(
                 material=material,
                 label=potential.label,
-                inputs=record_inputs(settings.measurements, identity),
+                inputs=record_inputs(settings.measurements_with(potential.label), identity),
                 entry=entries.get(material.name),
                 potential=potential.resolved,
                 failure=failure,
@@ -214,8 +228,12 @@ def open_study(
         folder=folder,
         settings=settings,
         cells=tuple(_cells(settings, materials, by_name, potentials)),
-        store=RecordStore(folder / "records"),
+        store=_store(folder),
     )
+
+
+def _store(folder: Path) -> RecordStore:
+    return RecordStore(folder / "records", HeaderCache(folder / _HEADERS_FILE))
 
 
 def _write_if_changed(path: Path, text: str) -> None:
@@ -254,5 +272,5 @@ def reopen_study(folder: Path) -> Study:
         folder=folder,
         settings=settings,
         cells=tuple(_cells(settings, materials, {}, potentials)),
-        store=RecordStore(folder / "records"),
+        store=_store(folder),
     )

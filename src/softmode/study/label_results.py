@@ -16,7 +16,7 @@ from softmode.anharmonic.label_score import LabelScore, score_against_labels
 from softmode.anharmonic.recalibration import enough_labels, held_out_probabilities, recalibrate
 from softmode.datasets.labels import Labels, compound_key, read_labels
 from softmode.errors import InputDataError
-from softmode.study.results import FAILED, OK
+from softmode.study.results import FAILED, OK, numbers_in
 from softmode.study.screening import softest, ways
 from softmode.study.settings import LabelSettings
 from softmode.study.sigma_results import ALL
@@ -125,19 +125,15 @@ def _groups(cells: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield str(group), rows
 
 
-def _column(rows: pd.DataFrame, name: str) -> FloatArray:
-    return rows[name].to_numpy(float) if name in rows else np.full(len(rows), np.nan)
-
-
 def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: int) -> Labelled:
     rows = rows[rows[f"{way}_state"].isin([OK, FAILED])]
     prefix = f"sigma_{way}"
     failed = (rows[f"{way}_state"] == FAILED).to_numpy(bool)
-    model = np.where(failed, np.nan, _column(rows, f"{prefix}_mean_t"))
+    model = np.where(failed, np.nan, numbers_in(rows, f"{prefix}_mean_t"))
     if way == "model_only":  # a lost crystal is unstable, whatever σ was in the frames before
-        lost = _column(rows, "md_collapsed") == 1.0
+        lost = numbers_in(rows, "md_collapsed") == 1.0
         model = np.where(lost, np.fmax(model, _LOST), model)
-    chances = np.column_stack([_column(rows, f"{prefix}_p_{name}") for name in CLASSES])
+    chances = np.column_stack([numbers_in(rows, f"{prefix}_p_{name}") for name in CLASSES])
     label = rows["label"].to_numpy(float)
     learnt = np.full((len(rows), len(CLASSES)), np.nan)
     known = np.isfinite(model)
@@ -149,8 +145,8 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
         formulas=tuple(rows["formula"]),
         label=label,
         model=model,
-        low=_column(rows, f"{prefix}_mean_t_low"),
-        high=_column(rows, f"{prefix}_mean_t_high"),
+        low=numbers_in(rows, f"{prefix}_mean_t_low"),
+        high=numbers_in(rows, f"{prefix}_mean_t_high"),
         groups=tuple(rows["group"]),
         failed=failed,
         score=score_against_labels(label, model, chances, seed=seed, failed=failed),

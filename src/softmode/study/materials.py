@@ -99,8 +99,8 @@ def _summarise(entry: MaterialEntry, selection: Selection) -> MaterialSummary:
 
 def _trajectory_digest(entry: MaterialEntry) -> str:
     """Digest of the trajectory; one that cannot be read fails the measurements that need it, no others."""
-    if not entry.has_trajectory:
-        return ""
+    if not entry.has_trajectory or entry.trajectory_digest:
+        return entry.trajectory_digest
     try:
         return entry.load_trajectory().digest
     except SoftmodeError:

@@ -16,10 +16,11 @@ from softmode.anharmonic.sigma import harmonic_forces
 from softmode.errors import InputDataError
 from softmode.material import Trajectory
 from softmode.study.context import CellContext, Result
+from softmode.study.material_work import Side
 from softmode.study.model_measurements import ModelCrystal, model_crystal
 from softmode.study.records import Record
 from softmode.study.replicas import Start, run_replicas
-from softmode.study.scoring import Side, mode_results, scored
+from softmode.study.scoring import mode_results, scored
 
 FloatArray = NDArray[np.float64]
 

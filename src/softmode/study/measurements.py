@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from phonopy import Phonopy
 
 from softmode import harmonic as hm
 from softmode.errors import RelaxationError, SoftmodeError
-from softmode.material import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
+from softmode.harmonic.relaxation import VOLUME_RATIO
+from softmode.material import Cell, Material
 from softmode.potentials.base import evaluation_failure
 from softmode.study.context import CellContext, Result
+from softmode.study.scoring import force_constants_of
 
 #: Path and mesh figures kept from each comparison, with the unit in the name of the column.
 COMPARISON_UNITS = {
@@ -32,8 +32,8 @@ COMPARISON_UNITS = {
 }
 
 
-#: By how much the volume may change when a structure is relaxed, and one that was built from ionic radii.
-_VOLUME_RATIO, _GUESS_VOLUME_RATIO = 1.5, 2.0
+#: By how much the volume may change when a structure that was built from ionic radii is relaxed.
+_GUESS_VOLUME_RATIO = 2.0
 
 
 def displaced_forces(context: CellContext) -> Result:
@@ -61,12 +61,13 @@ def forces_at(context: CellContext, distance: float, *, relax: bool) -> Result:
     relax : bool
         Relax the crystal with the potential first.
     """
-    material, phonon = context.material, context.phonon
+    material = context.material
     context.potential.check_elements([material.unitcell.to_atoms()])
     if relax:
         material = _relaxed(material, context)
-        phonon = hm.build_phonopy(material)
-    plan = hm.plan_displacements(phonon, distance)
+        plan = hm.plan_displacements(hm.build_phonopy(material), distance)
+    else:
+        plan = context.work.plan(distance)
     evaluation = context.potential.evaluate([plan.perfect, *plan.supercells()])
     forces = evaluation.stacked_forces()
     return Result(
@@ -95,7 +96,7 @@ def _relaxed(material: Material, context: CellContext) -> Material:
             material.unitcell,
             context.potential.calculator(),
             fmax=context.protocol.relax_fmax,
-            largest_volume_ratio=_GUESS_VOLUME_RATIO if guessed else _VOLUME_RATIO,
+            largest_volume_ratio=_GUESS_VOLUME_RATIO if guessed else VOLUME_RATIO,
         )
     except RelaxationError as error:
         subject = f"{material.name} with {context.potential.info.name}"
@@ -132,27 +133,6 @@ def evaluated_structure(material: Material, arrays: Mapping[str, NDArray[Any]]) 
     return hm.with_cell(material, Cell(lattice, positions, cell.numbers, cell.masses))
 
 
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """One side of the comparison: a crystal and its force constants."""
-
-    phonon: Phonopy
-    force_constants: ForceConstants
-    nac: NonAnalyticalCorrection | None
-
-    @cached_property
-    def matrix(self) -> hm.RealSpaceDynamicalMatrix:
-        """Force constants sorted by lattice vector."""
-        return hm.real_space_dynamical_matrix(self.phonon, self.force_constants)
-
-    def at(self, where: hm.BandPath | hm.QMesh) -> hm.Dispersion:
-        """Phonons on a path or mesh."""
-        if self.nac is not None:
-            points = where if isinstance(where, hm.BandPath) else where.points
-            return hm.dispersion_with_nac(self.phonon, self.force_constants, self.nac, points)
-        return hm.compute_dispersion(self.matrix, where.points)
-
-
 def _named_values(comparison: hm.HarmonicComparison, where: str) -> dict[str, Any]:
     """Scalars of a comparison, named with where they were taken and their unit."""
     named: dict[str, Any] = {}
@@ -167,35 +147,25 @@ def _named_values(comparison: hm.HarmonicComparison, where: str) -> dict[str, An
 
 def harmonic(context: CellContext) -> Result:
     """Phonons of potential and reference on the band path and on a mesh, compared."""
-    protocol, phonon = context.protocol, context.phonon
-    forces = context.records["displaced_forces"].arrays
-    model_material = evaluated_structure(context.material, forces)
-    model_phonon = phonon if model_material is context.material else hm.build_phonopy(model_material)
-    raw_reference = hm.reference_force_constants(phonon, context.material)
-    raw_model = hm.force_constants_from_forces(
-        model_phonon, DisplacementForces(forces["displacements"], forces["forces"])
-    )
-    nac = context.material.nac if protocol.nac == "reference" else None
-    keep = not protocol.symmetrise
-    reference = _Side(phonon, raw_reference if keep else hm.symmetrised(phonon, raw_reference), nac)
-    model = _Side(model_phonon, raw_model if keep else hm.symmetrised(model_phonon, raw_model), nac)
-    path = hm.band_path(phonon, protocol.points_per_segment)
-    mesh = hm.q_mesh(phonon, protocol.mesh_length)
-    bands_reference, bands_model = reference.at(path), model.at(path)
-    on_path = hm.compare(bands_reference, bands_model, imaginary_tolerance=protocol.imaginary_tolerance)
+    protocol, work = context.protocol, context.work
+    forces = context.records["displaced_forces"]
+    model_material = evaluated_structure(context.material, forces.arrays)
+    same = model_material is context.material
+    model_phonon = work.phonon if same else hm.build_phonopy(model_material)
+    model = work.crystal(model_phonon, force_constants_of(context, model_phonon, forces))
+    path, mesh, tolerance = work.path, work.mesh, protocol.imaginary_tolerance
+    bands_reference, bands_model = work.reference_on_path, model.at(path)
+    on_path = hm.compare(bands_reference, bands_model, imaginary_tolerance=tolerance)
     on_mesh = hm.compare(
-        reference.at(mesh),
-        model.at(mesh),
-        weights=mesh.weights,
-        imaginary_tolerance=protocol.imaginary_tolerance,
+        work.reference_on_mesh, model.at(mesh), weights=mesh.weights, imaginary_tolerance=tolerance
     )
     return Result(
         values={
             **_named_values(on_path, "path"),
             **_named_values(on_mesh, "mesh"),
             "mesh_divisions": list(mesh.divisions),
-            "asr_reference_eV_per_A2": hm.acoustic_sum_rule_violation(phonon, raw_reference),
-            "asr_model_eV_per_A2": hm.acoustic_sum_rule_violation(model_phonon, raw_model),
+            "asr_reference_eV_per_A2": work.reference.sum_rule_violation,
+            "asr_model_eV_per_A2": model.sum_rule_violation,
             "path_segments": [list(segment) for segment in path.segments],
             "points_per_segment": path.points_per_segment,
             "nac": _nac_statement(context.material, protocol),

@@ -14,12 +14,13 @@ from spglib import get_symmetry_dataset
 from softmode import dynamics as dy
 from softmode import harmonic as hm
 from softmode.anharmonic.sigma import harmonic_forces
-from softmode.material import Cell, DisplacementForces, ForceConstants, Material
+from softmode.material import Cell, ForceConstants, Material
 from softmode.study.context import CellContext, Result
 from softmode.study.evaluation import forces_on
+from softmode.study.material_work import Side
 from softmode.study.measurements import evaluated_structure, forces_at
 from softmode.study.records import Record
-from softmode.study.scoring import Side, mode_results, prepared, scored
+from softmode.study.scoring import force_constants_of, mode_results, prepared, scored
 
 FloatArray = NDArray[np.float64]
 
@@ -63,8 +64,7 @@ def model_crystal(context: CellContext, forces: Record) -> ModelCrystal:
     """
     material = evaluated_structure(context.material, forces.arrays)
     phonon = context.phonon if material is context.material else hm.build_phonopy(material)
-    data = DisplacementForces(forces.arrays["displacements"], forces.arrays["forces"])
-    raw = hm.force_constants_from_forces(phonon, data)
+    raw = force_constants_of(context, phonon, forces)
     return ModelCrystal(material, raw, prepared(context, phonon, raw), phonon)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,7 +166,12 @@ def _reference_sigma_inputs(cell: CellIdentity) -> dict[str, Any]:
 
 
 def _sigma_inputs(cell: CellIdentity) -> dict[str, Any]:
-    return {"reference": cell.reference, "symmetrise": cell.protocol.symmetrise, "seed": cell.seed}
+    return {"reference": cell.reference, **_own_sigma_inputs(cell)}
+
+
+def _own_sigma_inputs(cell: CellIdentity) -> dict[str, Any]:
+    """Inputs of σ that needs no reference."""
+    return {"symmetrise": cell.protocol.symmetrise, "seed": cell.seed}
 
 
 #: Every measurement softmode knows, each after those it requires.
@@ -244,7 +249,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         Measurement(
             "one_shot",
             1,
-            lambda cell: {"symmetrise": cell.protocol.symmetrise, "seed": cell.seed},
+            _own_sigma_inputs,
             model_measurements.one_shot,
             requires=("displaced_forces_for_dynamics", "thermal_forces"),
         ),
@@ -262,7 +267,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         Measurement(
             "self_consistent",
             1,
-            lambda cell: {"symmetrise": cell.protocol.symmetrise, "seed": cell.seed},
+            _own_sigma_inputs,
             model_measurements.self_consistent,
             requires=("displaced_forces_for_dynamics", "self_consistent_forces"),
         ),
@@ -282,7 +287,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         ),
         Measurement(
             "map",
-            1,
+            2,
             _map_inputs,
             map_measurements.configuration_map,
             requires=("sigma", "md", "model_only"),
@@ -322,11 +327,6 @@ def record_inputs(names: tuple[str, ...], cell: CellIdentity) -> dict[str, dict[
             "requires": {other: digest_of(inputs[other]) for other in measurement.requires},
         }
     return inputs
-
-
-def record_keys(inputs: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """Key of each record: the digest of its inputs."""
-    return {name: digest_of(content) for name, content in inputs.items()}
 
 
 def blocked(name: str, failed: Collection[str]) -> bool:

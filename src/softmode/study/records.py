@@ -9,7 +9,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from softmode import __version__
 from softmode.atomic_file import write_atomically as write_atomically
 from softmode.errors import SoftmodeError, StorageError
+from softmode.file_stamp import Stamp, file_stamp
+from softmode.study.header_cache import Header, HeaderCache
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -100,6 +102,10 @@ class Record:
         return self.failure is None
 
 
+def _values_text(record: Record) -> str:
+    return json.dumps(record.values, sort_keys=True)
+
+
 def _encode(record: Record) -> bytes:
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -107,7 +113,7 @@ def _encode(record: Record) -> bytes:
         for name in ("key", "measurement", "seconds", "created", "software"):
             file.attrs[name] = getattr(record, name)
         file.attrs["inputs"] = json.dumps(record.inputs, sort_keys=True)
-        file.attrs["values"] = json.dumps(record.values, sort_keys=True)
+        file.attrs["values"] = _values_text(record)
         file.attrs["failure"] = json.dumps(record.failure.__dict__ if record.failure else None)
         for name, array in record.arrays.items():
             compressible = array.ndim > 0 and array.size > 64 and array.dtype.kind in "fiub"
@@ -124,6 +130,35 @@ def _intact(path: Path) -> bool:
     if end < 0 or not content.startswith(_SEAL, end):
         return True
     return content.endswith(hashlib.sha256(content[:end]).digest())
+
+
+def make_header(record: Record, stamp: Stamp) -> Header:
+    """What a record says but for inputs and arrays, and the file it is in."""
+    values = record.values
+    return Header(
+        key=record.key,
+        measurement=record.measurement,
+        stamp=stamp,
+        names=tuple(values),
+        row=tuple(values.values()),
+        failure=None if record.failure is None else record.failure.__dict__,
+        seconds=record.seconds,
+        created=record.created,
+        software=record.software,
+    )
+
+
+def _of_header(header: Header) -> Record:
+    return Record(
+        key=header.key,
+        measurement=header.measurement,
+        inputs={},
+        values=dict(zip(header.names, header.row, strict=True)),
+        failure=None if header.failure is None else Failure(**header.failure),
+        seconds=header.seconds,
+        created=header.created,
+        software=header.software,
+    )
 
 
 class Partial:
@@ -164,10 +199,13 @@ class RecordStore:
     ----------
     root : Path
         The folder; made when the first record is written.
+    headers : HeaderCache, optional
+        What is known of the records without opening them.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, headers: HeaderCache | None = None) -> None:
         self.root = Path(root)
+        self.headers = headers
 
     def path(self, key: str) -> Path:
         """Where the record of `key` is, or would be."""
@@ -188,6 +226,20 @@ class RecordStore:
         write_atomically(self.path(record.key), _encode(record))
         if record.failure is None or not record.failure.transient:
             self.partial(record.key).clear()
+
+    def write_and_tell(self, record: Record) -> Header | None:
+        """Store a record and return its header, as reading it would; None if it is gone already.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        self.write(record)
+        stamp = file_stamp(self.path(record.key))
+        if stamp is None:
+            return None
+        return make_header(replace(record, values=json.loads(_values_text(record))), stamp)
 
     def read(self, key: str, *, with_arrays: bool = True) -> Record:
         """Read a record.
@@ -234,9 +286,30 @@ class RecordStore:
         except StorageError:
             return None
 
+    def header(self, key: str) -> Record | None:
+        """Return the record of `key` without inputs and arrays; None if there is none or it is damaged.
+
+        A record whose file has not changed since it was last read or made is not opened again.
+        """
+        stamp = file_stamp(self.path(key))
+        if stamp is None:
+            return None
+        known = self.headers.find(key, stamp) if self.headers is not None else None
+        if known is not None:
+            return _of_header(known)
+        record = self.find(key, with_arrays=False)
+        if record is not None and self.headers is not None:
+            self.headers.keep(make_header(record, stamp))
+        return None if record is None else replace(record, inputs={})
+
+    def flush(self) -> None:
+        """Keep what is known of records for the next process."""
+        if self.headers is not None:
+            self.headers.flush()
+
     def settled(self, key: str) -> bool:
         """Whether nothing is to be computed for `key`: there is a result, or a failure that would repeat."""
-        record = self.find(key, with_arrays=False)
+        record = self.header(key)
         return record is not None and (record.failure is None or not record.failure.transient)
 
     def remove_leftovers(self) -> int:

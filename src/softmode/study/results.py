@@ -87,6 +87,13 @@ def done(table: pd.DataFrame, measurement: str) -> pd.DataFrame:
     return table[table[column] == OK] if column in table else table.iloc[:0]
 
 
+def numbers_in(rows: pd.DataFrame, name: str) -> FloatArray:
+    """A column as numbers, NaN where there is none."""
+    if name not in rows:
+        return np.full(len(rows), np.nan)
+    return np.asarray(pd.to_numeric(rows[name], errors="coerce"), dtype=np.float64)
+
+
 def cell_table(study: Study) -> pd.DataFrame:
     """One row per cell: identity, state, failure, every scalar with its unit in the column name.
 
@@ -97,6 +104,7 @@ def cell_table(study: Study) -> pd.DataFrame:
         cells that failed or are not computed yet are rows too.
     """
     table = pd.DataFrame([_row(study, cell) for cell in study.cells])
+    study.store.flush()
     for column in ("failure_kind", "failure"):
         if column not in table:
             table[column] = None
@@ -151,11 +159,11 @@ def bootstrap_median(values: FloatArray, rng: np.random.Generator) -> Interval:
 
 def _median(values: FloatArray) -> FloatArray:
     """Median along the last axis that stays defined with infinities (the mean of two of them is one)."""
-    ordered = np.sort(values, axis=-1)
-    n = ordered.shape[-1]
-    low, high = ordered[..., (n - 1) // 2], ordered[..., n // 2]
+    n = values.shape[-1]
+    middle = ((n - 1) // 2, n // 2)
+    low, high = np.moveaxis(np.partition(values, middle, axis=-1)[..., middle], -1, 0)
     both_infinite = np.isinf(low) & np.isinf(high)
-    return np.where(both_infinite, high, 0.5 * (np.where(both_infinite, 0.0, low) + high))
+    return np.asarray(np.where(both_infinite, high, 0.5 * (np.where(both_infinite, 0.0, low) + high)))
 
 
 def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -7,15 +7,22 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from softmode.errors import SettingsError, SoftmodeError, StorageError, WorkerDiedError
 from softmode.study.folder import Cell, Study
+from softmode.study.lanes import Lanes
 from softmode.study.plan import MEASUREMENTS, blocked
 from softmode.study.records import Failure, Record, digest_of
 from softmode.study.worker import CellOutcome, CellTask, prepare_worker, run_cell
@@ -76,7 +83,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _process_pool(workers: int, threads: int) -> ProcessPoolExecutor:
+def _process_pool(workers: int, threads: int) -> Executor:
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
@@ -132,7 +139,8 @@ def _store_failure(study: Study, cell: Cell, failure: Failure) -> CellOutcome:
 def _task(study: Study, cell: Cell) -> CellTask:
     if cell.entry is None or cell.potential is None:
         raise AssertionError("a cell that failed before it began has no task")
-    settings = study.settings
+    settings, material = study.settings, cell.material
+    reference = (material.reference, material.trajectory)
     return CellTask(
         cell.entry,
         cell.potential,
@@ -144,6 +152,7 @@ def _task(study: Study, cell: Cell) -> CellTask:
         settings.md,
         settings.self_consistent,
         settings.map,
+        digest_of([material.name, material.fingerprint, material.structure, *reference]),
     )
 
 
@@ -162,13 +171,20 @@ def run_study(study: Study, listener: Listener = lambda cell, outcome: None) -> 
     RunReport
     """
     study.store.remove_leftovers()
+    try:
+        return _run_study(study, listener)
+    finally:
+        study.store.flush()
+
+
+def _run_study(study: Study, listener: Listener) -> RunReport:
     report = RunReport(total=len(study.cells))
     pending = []
     for cell in study.cells:
         if study.settled(cell):
             report.found += 1
         elif cell.failure is not None:
-            _note(report, cell, _store_failure(study, cell, cell.failure), listener)
+            _note(study, report, cell, _store_failure(study, cell, cell.failure), listener)
         else:
             pending.append(cell)
     if not pending:
@@ -176,51 +192,41 @@ def run_study(study: Study, listener: Listener = lambda cell, outcome: None) -> 
     run = study.settings.run
     if run.executor is not None:
         with load_executor(run.executor) as executor:
-            for cell, outcome in _spread(study, pending, executor, in_flight=len(pending)):
-                _note(report, cell, outcome, listener)
+            for cell, outcome in _spread(study, pending, executor):
+                _note(study, report, cell, outcome, listener)
         return report
     workers = min(run.workers or available_cores(), len(pending))
     threads = max(1, available_cores() // workers)
     with _environment(threads):
         for cell, outcome in _on_processes(study, pending, workers, threads):
-            _note(report, cell, outcome, listener)
+            _note(study, report, cell, outcome, listener)
     return report
 
 
-def _note(report: RunReport, cell: Cell, outcome: CellOutcome, listener: Listener) -> None:
+def _note(study: Study, report: RunReport, cell: Cell, outcome: CellOutcome, listener: Listener) -> None:
     report.computed += 1
+    if study.store.headers is not None:
+        for header in outcome.headers:
+            study.store.headers.keep(header)
     report.failed += outcome.failure is not None
     if not outcome.stored and outcome.failure is not None:
         report.unstored.append((cell.material.name, cell.label, outcome.failure.message))
     listener(cell, outcome)
 
 
-def _spread(
-    study: Study, cells: Sequence[Cell], executor: Executor, in_flight: int
-) -> Iterator[tuple[Cell, CellOutcome]]:
-    """Submit at most `in_flight` cells at a time; yield them as they finish."""
-    waiting = deque(cells)
+def _spread(study: Study, cells: Sequence[Cell], executor: Executor) -> Iterator[tuple[Cell, CellOutcome]]:
+    """Submit all cells to an executor; yield them as they finish."""
     running: dict[Future[CellOutcome], Cell] = {}
-    while waiting or running:
-        while waiting and len(running) < in_flight:
-            cell = waiting.popleft()
-            try:
-                with _uninterrupted():
-                    future = executor.submit(run_cell, _task(study, cell))
-                running[future] = cell
-            except BrokenProcessPool:
-                waiting.appendleft(cell)
-                raise _PoolBrokeError(list(running.values()), list(waiting)) from None
-        finished, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            error = future.exception()
-            if isinstance(error, BrokenProcessPool):
-                raise _PoolBrokeError(list(running.values()), list(waiting))
-            cell = running.pop(future)
-            if error is None:
-                yield cell, future.result()
-            else:
-                yield cell, CellOutcome(_unexpected(error), stored=False, seconds=0.0)
+    for cell in cells:
+        with _uninterrupted():
+            running[executor.submit(run_cell, _task(study, cell))] = cell
+    for future in as_completed(running):
+        yield running[future], _outcome(future)
+
+
+def _outcome(future: Future[CellOutcome]) -> CellOutcome:
+    error = future.exception()
+    return future.result() if error is None else CellOutcome(_unexpected(error), stored=False, seconds=0.0)
 
 
 def _unexpected(error: BaseException) -> Failure:
@@ -229,38 +235,58 @@ def _unexpected(error: BaseException) -> Failure:
     return Failure(type(error).__name__, f"{type(error).__name__}: {error}", transient=True)
 
 
-class _PoolBrokeError(Exception):
-    """A worker process died; one of the cells in flight was the cause."""
-
-    def __init__(self, suspects: list[Cell], waiting: list[Cell]) -> None:
-        super().__init__(f"{len(suspects)} cells in flight")
-        self.suspects = suspects
-        self.waiting = waiting
-
-
 def _on_processes(
     study: Study, cells: Sequence[Cell], workers: int, threads: int
 ) -> Iterator[tuple[Cell, CellOutcome]]:
-    """Run on local processes; when one dies, find out which cell did it and go on with the others."""
-    waiting = list(cells)
-    while waiting:
-        pool = _process_pool(workers, threads)
-        try:
-            yield from _spread(study, waiting, pool, in_flight=workers)
-            waiting = []
-        except _PoolBrokeError as broken:
-            waiting = broken.waiting
-            suspects = broken.suspects
-        except BaseException:
-            for child in multiprocessing.active_children():
-                child.terminate()
-            raise
-        else:
-            suspects = []
-        finally:
+    """Run on local processes; where one dies, the cell it had is tried alone, and the others go on.
+
+    Every process is a pool of its own: cells of one material go to the same, and it is known which cell a
+    dead one had.
+    """
+    lanes = Lanes(cells, workers)
+    pools = [_process_pool(1, threads) for _ in range(workers)]
+    running: dict[Future[CellOutcome], tuple[int, Cell]] = {}
+
+    def begin(lane: int) -> None:
+        cell = lanes.next(lane)
+        if cell is None:
+            return
+        for attempt in (1, 2):
+            try:
+                with _uninterrupted():
+                    running[pools[lane].submit(run_cell, _task(study, cell))] = lane, cell
+                return
+            except BrokenProcessPool:  # it died before it had anything to do
+                if attempt == 2:
+                    raise
+                pools[lane] = _renewed(pools[lane], threads)
+
+    try:
+        for lane in range(workers):
+            begin(lane)
+        while running:
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                lane, cell = running.pop(future)
+                died = isinstance(future.exception(), BrokenProcessPool)
+                if died:
+                    pools[lane] = _renewed(pools[lane], threads)
+                outcome = _alone(study, cell, threads) if died else _outcome(future)
+                begin(lane)
+                yield cell, outcome
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        for pool in pools:
             pool.shutdown(cancel_futures=True)
-        for cell in suspects:
-            yield cell, _alone(study, cell, threads)
+
+
+def _renewed(pool: Executor, threads: int) -> Executor:
+    """Another pool of one process in place of one that died."""
+    pool.shutdown(cancel_futures=True)
+    return _process_pool(1, threads)
 
 
 def _alone(study: Study, cell: Cell, threads: int) -> CellOutcome:

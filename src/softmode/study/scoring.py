@@ -15,29 +15,12 @@ from softmode.anharmonic.classes import CLASSES, classify
 from softmode.anharmonic.modes import mode_sigma, supercell_modes
 from softmode.anharmonic.score import Score, score
 from softmode.anharmonic.sigma import Sigma, sigma
-from softmode.anharmonic.sites import site_labels
 from softmode.material import Cell, DisplacementForces, ForceConstants
 from softmode.study.context import CellContext, Result
+from softmode.study.material_work import Side
 from softmode.study.records import Record
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """Forces of one side on some configurations, their harmonic part, and the force constants of it.
-
-    Parameters
-    ----------
-    forces, harmonic : (n_frames, n_atoms, 3) arrays
-        eV/Å.
-    force_constants : ForceConstants
-        Full.
-    """
-
-    forces: FloatArray
-    force_constants: ForceConstants
-    harmonic: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +49,22 @@ def prepared(context: CellContext, phonon: Phonopy, force_constants: ForceConsta
     return hm.full_force_constants(phonon, force_constants)
 
 
-def model_force_constants(context: CellContext, phonon: Phonopy, forces: Record) -> ForceConstants:
-    """Full force constants of the potential from a record of displaced forces.
+def force_constants_of(context: CellContext, phonon: Phonopy, forces: Record) -> ForceConstants:
+    """Compact force constants of the potential from a record of displaced forces, as they come.
 
     Parameters
     ----------
     context : CellContext
-        For the protocol.
+        For what is shared with other potentials.
     phonon : phonopy.Phonopy
         Of the structure the forces belong to.
     forces : Record
         Of a measurement ``displaced_forces``.
     """
     data = DisplacementForces(forces.arrays["displacements"], forces.arrays["forces"])
-    return prepared(context, phonon, hm.force_constants_from_forces(phonon, data))
+    if phonon is context.phonon:
+        return context.work.force_constants(data)
+    return hm.force_constants_from_forces(phonon, data)
 
 
 def scored(
@@ -118,8 +103,8 @@ def scored(
         given = Score(mean, None, None, None, classify(mean), None, note=no_interval)
     else:
         given = score(result.per_frame, run_lengths, seed=context.seed, subject=context.material.name)
-    labels = {"element": cell.symbols, "site": site_labels(cell)}
-    return Scored(_sigma_values(approach, result, given, labels), result.per_frame, given.note)
+    values = _sigma_values(approach, result, given, context.work.labels(cell))
+    return Scored(values, result.per_frame, given.note)
 
 
 def mode_results(phonon: Phonopy, name: str, side: Side) -> Result:

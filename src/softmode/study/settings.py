@@ -83,6 +83,18 @@ class RunSettings(_Settings):
     executor: str | None = None
 
 
+class StudyPotential(PotentialSettings):
+    """A potential of a study, ``[[potential]]``; what it is stands in :class:`PotentialSettings`.
+
+    Attributes
+    ----------
+    measurements : tuple of str, optional
+        Those of the study's measurements that are made with it; all when not given.
+    """
+
+    measurements: tuple[MeasurementName, ...] | None = None
+
+
 class StudySettings(_Settings):
     """A study: materials × potentials, and what is measured in each cell.
 
@@ -94,7 +106,7 @@ class StudySettings(_Settings):
         The study's folder; relative to the current directory.
     dataset : DatasetSettings
         The materials.
-    potentials : tuple of PotentialSettings
+    potentials : tuple of StudyPotential
         The potentials, ``[[potential]]`` in the file.
     measurements : tuple of str
         What is measured.
@@ -119,7 +131,7 @@ class StudySettings(_Settings):
     name: str
     output: Path
     dataset: DatasetSettings
-    potentials: tuple[PotentialSettings, ...] = Field(alias="potential", min_length=1)
+    potentials: tuple[StudyPotential, ...] = Field(alias="potential", min_length=1)
     measurements: tuple[MeasurementName, ...] = ("harmonic", "sigma")
     protocol: HarmonicProtocol = Field(default_factory=HarmonicProtocol)
     one_shot: OneShotSettings = Field(default_factory=OneShotSettings)
@@ -154,12 +166,30 @@ class StudySettings(_Settings):
 
     @field_validator("potentials")
     @classmethod
-    def _distinct(cls, value: tuple[PotentialSettings, ...]) -> tuple[PotentialSettings, ...]:
+    def _distinct(cls, value: tuple[StudyPotential, ...]) -> tuple[StudyPotential, ...]:
         labels = [settings.label or settings.name for settings in value]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"two potentials are called {twice[0]!r}: give one of them a `label`")
         return value
+
+    @model_validator(mode="after")
+    def _measurements_of_potentials(self) -> StudySettings:
+        for potential in self.potentials:
+            more = [name for name in potential.measurements or () if name not in self.measurements]
+            if more:
+                raise ValueError(
+                    f"potential {potential.label or potential.name!r} names {more[0]!r}, which is none of "
+                    "the study's `measurements`: add it there"
+                )
+        return self
+
+    def measurements_with(self, label: str) -> tuple[str, ...]:
+        """Measurements that are made with the potential of that label."""
+        for potential in self.potentials:
+            if label == (potential.label or potential.name) and potential.measurements is not None:
+                return potential.measurements
+        return self.measurements
 
 
 def _field_names(location: tuple[str | int, ...]) -> list[str]:
@@ -168,7 +198,7 @@ def _field_names(location: tuple[str | int, ...]) -> list[str]:
     known: dict[str, Any] = {
         "dataset": DatasetSettings,
         "select": Selection,
-        "potential": PotentialSettings,
+        "potential": StudyPotential,
         "protocol": HarmonicProtocol,
         "run": RunSettings,
         "labels": LabelSettings,

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmode import harmonic as hm
-from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces
 from softmode.study.context import CellContext, Result
 from softmode.study.evaluation import forces_on
-from softmode.study.scoring import Scored, Side, mode_results, model_force_constants, prepared, scored
+from softmode.study.material_work import Side
+from softmode.study.scoring import Scored, force_constants_of, mode_results, prepared, scored
 
 FloatArray = NDArray[np.float64]
 
@@ -32,24 +31,16 @@ def trajectory_forces(context: CellContext) -> Result:
     NonFiniteForcesError
         Naming every frame on which the potential fails.
     """
-    atoms = hm.reference_supercell(context.phonon).to_atoms()
+    atoms = context.work.supercell.to_atoms()
     return forces_on(context, atoms, context.trajectory.positions, "reference frames")
 
 
-def _moved(context: CellContext) -> FloatArray:
-    return displacements(context.trajectory, hm.reference_supercell(context.phonon))
-
-
-def _reference(context: CellContext) -> Side:
-    phonon = context.phonon
-    constants = prepared(context, phonon, hm.reference_force_constants(phonon, context.material))
-    return Side(context.trajectory.forces, constants, harmonic_forces(constants, _moved(context)))
-
-
 def _model(context: CellContext) -> Side:
-    constants = model_force_constants(context, context.phonon, context.records["displaced_forces_for_sigma"])
+    phonon = context.phonon
+    raw = force_constants_of(context, phonon, context.records["displaced_forces_for_sigma"])
+    constants = prepared(context, phonon, raw)
     forces = context.records["trajectory_forces"].arrays["forces"]
-    return Side(forces, constants, harmonic_forces(constants, _moved(context)))
+    return Side(forces, constants, harmonic_forces(constants, context.work.moved))
 
 
 def _scored(
@@ -60,7 +51,7 @@ def _scored(
         approach,
         forces,
         harmonic,
-        cell=hm.reference_supercell(context.phonon),
+        cell=context.work.supercell,
         run_lengths=context.trajectory.run_lengths,
         subject=subject,
     )
@@ -68,7 +59,7 @@ def _scored(
 
 def reference_sigma(context: CellContext) -> Result:
     """σ⁽²⁾ of the reference alone; it needs no potential, so that it is known where potentials fail."""
-    side = _reference(context)
+    side = context.work.reference_side
     scored = _scored(context, "reference", side.forces, side.harmonic, context.trajectory.source)
     modes = mode_results(context.phonon, "reference", side)
     notes = [*context.trajectory.notes, *([scored.note] if scored.note else [])]
@@ -90,7 +81,7 @@ def reference_sigma(context: CellContext) -> Result:
 def sigma_comparison(context: CellContext) -> Result:
     """σ⁽²⁾ of the potential on the reference's configurations, beside the reference's own."""
     of_reference = context.records["reference_sigma"]
-    reference, model = _reference(context), _model(context)
+    reference, model = context.work.reference_side, _model(context)
     values: dict[str, Any] = dict(of_reference.values)
     arrays: dict[str, NDArray[Any]] = dict(of_reference.arrays)
     subject = f"{context.potential.info.name} on the trajectory of {context.material.name}"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmode.anharmonic.classes import CLASSES
 from softmode.anharmonic.confusion import ConfusionMatrix, confusion_matrix, with_intervals
 from softmode.anharmonic.correlation import correlations
-from softmode.study.results import FAILED, OK, best_median_worst, done
+from softmode.study.results import FAILED, OK, best_median_worst, done, numbers_in
 
 #: Approaches that are compared with the reference in confusion matrices (paper Fig. 3 and 4), and the
 #: measurement each comes from.
@@ -79,23 +79,16 @@ def compared_sigma(table: pd.DataFrame, potential: str, approach: str, group: st
     rows = rows if group == ALL else rows[rows["group"] == group]
     rows = rows[rows[state].isin([OK, FAILED])] if state in rows else rows.iloc[:0]
     failed = (rows[state] == FAILED).to_numpy(bool) if state in rows else np.zeros(0, bool)
-    lost = _column(rows, "md_collapsed") == 1.0 if approach == "model_only" else np.zeros(len(rows), bool)
+    lost = numbers_in(rows, "md_collapsed") == 1.0 if approach == "model_only" else np.zeros(len(rows), bool)
     with_interval = _with_interval(table)
     return Compared(
         reference=np.array([known[name] for name in rows["material"]], dtype=np.float64),
-        model=_column(rows, f"sigma_{approach}_mean_t"),
+        model=numbers_in(rows, f"sigma_{approach}_mean_t"),
         failed=failed,
         collapsed=lost & ~failed,
         certain=np.array([name in with_interval for name in rows["material"]], dtype=bool)
-        & np.isfinite(_column(rows, f"sigma_{approach}_mean_t_low")),
+        & np.isfinite(numbers_in(rows, f"sigma_{approach}_mean_t_low")),
     )
-
-
-def _column(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A column as numbers, NaN where there is none."""
-    if name not in rows:
-        return np.full(len(rows), np.nan)
-    return np.asarray(pd.to_numeric(rows[name], errors="coerce"), dtype=np.float64)
 
 
 def _with_interval(table: pd.DataFrame) -> set[str]:

@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -23,7 +24,9 @@ from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.study.context import CellContext, Result
+from softmode.study.header_cache import Header
 from softmode.study.map_settings import MapSettings
+from softmode.study.material_work import MaterialWork
 from softmode.study.plan import MEASUREMENTS, blocked
 from softmode.study.records import Failure, Record, RecordStore, digest_of
 from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings, SelfConsistentSampling
@@ -57,6 +60,9 @@ class CellTask:
         How self-consistent samples are drawn.
     map : MapSettings
         The study's maps.
+    material : str
+        Digest of the material and its reference data, under which a worker keeps what potentials share;
+        empty: nothing is kept.
     """
 
     entry: MaterialEntry
@@ -69,6 +75,7 @@ class CellTask:
     md: DynamicsSettings = field(default_factory=DynamicsSettings)
     self_consistent: SelfConsistentSampling = field(default_factory=SelfConsistentSampling)
     map: MapSettings = field(default_factory=MapSettings)
+    material: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,22 +90,28 @@ class CellOutcome:
         False when a record could not be written.
     seconds : float
         Wall time spent.
+    headers : tuple of Header
+        What the records made now say, so that they need not be read for tables.
     """
 
     failure: Failure | None
     stored: bool
     seconds: float
+    headers: tuple[Header, ...] = ()
 
 
 class _Loaded(threading.local):
-    """Potentials of this thread: calculators keep state, so threads must not share one."""
+    """Potentials and materials of this thread: calculators keep state, so threads must not share one."""
 
     def __init__(self) -> None:
         self.potentials: OrderedDict[str, Potential] = OrderedDict()
+        self.materials: OrderedDict[tuple[str, HarmonicProtocol], MaterialWork] = OrderedDict()
 
 
 _loaded = _Loaded()
 _MAX_LOADED = 2  # cells come potential by potential, so an older one is not needed again
+_MAX_MATERIALS = 8  # those of a block of cells, see softmode.study.lanes
+_MAX_MATERIALS_SIZE = 300 << 20  # bytes
 
 
 def _potential(resolved: ResolvedPotential) -> Potential:
@@ -109,6 +122,28 @@ def _potential(resolved: ResolvedPotential) -> Potential:
         if len(potentials) > _MAX_LOADED:
             potentials.popitem(last=False)
     return potentials[resolved.digest]
+
+
+def _fresh(task: CellTask) -> MaterialWork:
+    """The material, loaded."""
+    entry = task.entry
+    return MaterialWork(entry.load(), task.protocol, entry.load_trajectory if entry.has_trajectory else None)
+
+
+def _material(task: CellTask) -> MaterialWork:
+    """The material, and what has been made of it for other potentials; long trajectories push others out."""
+    materials, key = _loaded.materials, (task.material, task.protocol)
+    work = materials.pop(key, None)
+    if work is None:
+        work = _fresh(task)
+    if task.material:
+        while materials and (
+            len(materials) >= _MAX_MATERIALS
+            or sum(each.size for each in (work, *materials.values())) > _MAX_MATERIALS_SIZE
+        ):
+            materials.popitem(last=False)
+        materials[key] = work
+    return work
 
 
 def prepare_worker(threads: int) -> None:
@@ -179,32 +214,64 @@ def run_cell(task: CellTask) -> CellOutcome:
         A failure is an outcome, not an exception.
     """
     started = time.perf_counter()
-    store = RecordStore(task.records)
     try:
-        failure = _run_measurements(task, store)
+        with _Writer(RecordStore(task.records)) as writer:
+            failure = _run_measurements(task, writer)
     except StorageError as error:
         failure = Failure.from_error(error)
         return CellOutcome(failure, stored=False, seconds=time.perf_counter() - started)
-    return CellOutcome(failure, stored=True, seconds=time.perf_counter() - started)
+    headers = tuple(header for header in writer.headers if header is not None)
+    return CellOutcome(failure, stored=True, seconds=time.perf_counter() - started, headers=headers)
+
+
+class _Writer:
+    """Stores records while the next measurement is made: the disk is waited for at the end of the cell."""
+
+    def __init__(self, store: RecordStore) -> None:
+        self.store = store
+        self._written: dict[str, Record] = {}
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: list[Future[Header | None]] = []
+        self.headers: list[Header | None] = []
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._thread.shutdown()
+        self.headers = [future.result() for future in self._writing]
+
+    def find(self, key: str) -> Record | None:
+        """Return a record that is stored, or on its way there."""
+        return self._written.get(key) or self.store.find(key)
+
+    def write(self, record: Record) -> None:
+        """Begin to store a record; an earlier one that could not be stored is an error now."""
+        for future in self._writing:
+            if future.done():
+                future.result()
+        self._written[record.key] = record
+        self._writing.append(self._thread.submit(self.store.write_and_tell, record))
 
 
 def _context(task: CellTask, store_records: dict[str, Record]) -> CellContext:
-    entry = task.entry
+    work = _material(task)
     return CellContext(
-        material=entry.load(),
+        material=work.material,
         load_potential=lambda: _potential(task.potential),
         protocol=task.protocol,
         records=store_records,
-        load_trajectory=entry.load_trajectory if entry.has_trajectory else None,
+        load_trajectory=work.load_trajectory,
         seed=task.seed,
         one_shot=task.one_shot,
         md=task.md,
         self_consistent=task.self_consistent,
         map=task.map,
+        shared=work,
     )
 
 
-def _run_measurements(task: CellTask, store: RecordStore) -> Failure | None:
+def _run_measurements(task: CellTask, writer: _Writer) -> Failure | None:
     """Make what is missing; a measurement is left out when one it requires has failed."""
     context: CellContext | None = None
     done: dict[str, Record] = {}
@@ -215,17 +282,17 @@ def _run_measurements(task: CellTask, store: RecordStore) -> Failure | None:
             failed.add(name)
             continue
         key = digest_of(inputs)
-        record = store.find(key)
+        record = writer.find(key)
         if record is None or (record.failure is not None and record.failure.transient):
             try:
                 context = context or _context(task, done)
             except SoftmodeError as error:
                 record = Record(key, inputs["measurement"], inputs, failure=_failure(error))
-                store.write(record)
+                writer.write(record)
                 return record.failure
-            context.partial = store.partial(key)
+            context.partial = writer.store.partial(key)
             record = _compute(name, inputs, context)
-            store.write(record)
+            writer.write(record)
         if record.failure is None:
             done[name] = record
         else:

@@ -1,0 +1,319 @@
+"""Tables of confusion matrices: counts, effect sizes against published ones, tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from softmode.anharmonic.classes import CLASSES
+from softmode.anharmonic.confusion import ConfusionEstimate, ConfusionMatrix, Estimate, with_intervals
+from softmode.anharmonic.matrix_tests import Difference, Homogeneity, MatrixComparison, compare_matrices, holm
+from softmode.report.paper.classes import FAILED_CLASS, Classified
+from softmode.report.paper.panel import PUBLISHED, Link, PaperCell, PaperTable
+from softmode.report.paper.texts import NOTHING, interval, number, probability
+
+#: How the approaches are called.
+APPROACH_NAMES = {"phi_ref": "Φ of the reference", "phi_model": "Φ of the potential"}
+_FIGURES = {
+    "accuracy": "same class (%)",
+    "kappa": "Cohen's κ",
+    "called_more_stable": "called more stable (%)",
+    "called_less_stable": "called less stable (%)",
+}
+Row = tuple[PaperCell | str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """A matrix of the run, a published one, or both of the same model.
+
+    Parameters
+    ----------
+    approach, label : str
+        The approach, and the potential's label (the paper's name of a model that the run does not hold).
+    shown : str
+        The potential as shown.
+    run, published : ConfusionMatrix or None
+        What there is.
+    """
+
+    approach: str
+    label: str
+    shown: str
+    run: ConfusionMatrix | None
+    published: ConfusionMatrix | None
+
+
+def compared(sides: Sequence[Beside], seed: int) -> dict[int, MatrixComparison]:
+    """Comparisons of all that have both sides, by place in `sides`.
+
+    Parameters
+    ----------
+    sides : sequence of Beside
+        All matrices.
+    seed : int
+        Of tables drawn and bootstrap.
+    """
+    return {
+        place: compare_matrices(side.run, side.published, seed)
+        for place, side in enumerate(sides)
+        if side.run is not None and side.published is not None and side.run.counts.sum()
+    }
+
+
+def _link(found: Classified, side: Beside) -> Link | None:
+    return found.wholes.get((side.approach, side.label, ""))
+
+
+def _points(difference: Difference, factor: float = 100.0) -> str:
+    """A difference with its sign and interval; shares in per cent points."""
+    return signed_interval(factor * difference.value, factor * difference.low, factor * difference.high)
+
+
+def signed_interval(value: float, low: float, high: float) -> str:
+    """A difference with its sign, and its interval where there is one.
+
+    Parameters
+    ----------
+    value, low, high : float
+        NaN where there is none.
+    """
+    if np.isnan(value):
+        return NOTHING
+    signs = [f"{bound:+.2g}" if abs(bound) < 1 else f"{bound:+.1f}" for bound in (value, low, high)]
+    return signs[0] if np.isnan(low) else f"{signs[0]} [{signs[1]}, {signs[2]}]"
+
+
+def per_cent(estimate: Estimate) -> str:
+    """A share with its interval, in per cent."""
+    return interval(100 * estimate.value, 100 * estimate.low, 100 * estimate.high)
+
+
+def counts_table(name: str, found: Classified, sides: Sequence[Beside]) -> PaperTable:
+    """All counts, row by row of the matrices, run beside published."""
+    return PaperTable(
+        name=name,
+        title="Counts: this run, and published",
+        columns=(
+            "potential",
+            "force constants",
+            "reference class",
+            *(f"called {given}" for given in CLASSES),
+            "failed",
+            *(f"published: {given}" for given in CLASSES),
+        ),
+        rows=tuple(_counts_row(found, side, index) for side in sides for index in range(len(CLASSES))),
+        note="A count of this run leads to the materials in that cell.",
+    )
+
+
+def _counts_row(found: Classified, side: Beside, index: int) -> Row:
+    reference = CLASSES[index]
+    row: list[PaperCell | str] = [side.shown, APPROACH_NAMES[side.approach], reference]
+    if side.run is None:
+        row += [NOTHING] * 4
+    else:
+        numbers = [*side.run.counts[index], side.run.failed[index]]
+        for given, count in zip((*CLASSES, FAILED_CLASS), numbers, strict=True):
+            link = found.cells[side.approach, side.label, "", reference, given]
+            row.append(PaperCell(str(count), link))
+    if side.published is None:
+        return (*row, *[NOTHING] * 3)
+    return (*row, *(PaperCell(str(count), PUBLISHED) for count in side.published.counts[index]))
+
+
+def rows_table(
+    name: str, found: Classified, sides: Sequence[Beside], comparisons: Mapping[int, MatrixComparison]
+) -> PaperTable:
+    """Reference class by reference class: the share called right, and whether the errors are alike."""
+    rows = []
+    for place, comparison in comparisons.items():
+        side = sides[place]
+        for index, reference in enumerate(CLASSES):
+            link = found.row(side.approach, side.label, "", reference)
+            share, test = comparison.row_shares[index], comparison.rows[index]
+            p_value = PaperCell(f"{probability(test.p_value)}{_short(test)}", link)
+            row: Row = (
+                side.shown,
+                APPROACH_NAMES[side.approach],
+                reference,
+                PaperCell(f"{share.n[0]} / {share.n[1]}", link),
+                _right(side.run, index, link),
+                _right(side.published, index, PUBLISHED),
+                *(
+                    text if text == NOTHING else PaperCell(text, link)
+                    for text in (_points(share), _distance(test))
+                ),
+                NOTHING if np.isnan(test.p_value) else p_value,
+            )
+            rows.append(row)
+    return PaperTable(
+        name=name,
+        title="Class by class of the reference",
+        columns=(
+            "potential",
+            "force constants",
+            "reference class",
+            "n, run / published",
+            "same class (%)",
+            "published (%)",
+            "difference (% points)",
+            "distance (%)",
+            "p",
+        ),
+        rows=tuple(rows),
+        note="Distance, χ² and MC: as in the table of tests. These p are not corrected for their number.",
+    )
+
+
+def _right(matrix: ConfusionMatrix | None, index: int, link: Link | None) -> PaperCell | str:
+    share = np.nan if matrix is None else matrix.rates()[index, index]
+    return NOTHING if np.isnan(share) else PaperCell(number(100 * share), link)
+
+
+def _distance(test: Homogeneity) -> str:
+    if np.isnan(test.distance):
+        return NOTHING
+    return f"{number(100 * test.distance, 2)} ({number(100 * test.distance_by_chance, 2)})"
+
+
+def _short(test: Homogeneity) -> str:
+    """How the probability was had, for a narrow column."""
+    return {"chi-square": " (χ²)", "Monte Carlo": " (MC)"}.get(test.method, "")
+
+
+def effects_table(
+    name: str,
+    found: Classified,
+    sides: Sequence[Beside],
+    comparisons: Mapping[int, MatrixComparison],
+    seed: int,
+) -> PaperTable:
+    """Summary figures of all matrices, run beside published, with differences."""
+    rows: list[Row] = []
+    for place, side in enumerate(sides):
+        rows += _effects_rows(found, side, comparisons.get(place), seed, as_wrong=False)
+        if side.run is not None and side.run.n_failed:
+            again = (
+                compare_matrices(side.run, side.published, seed, failures_as_wrong=True)
+                if side.published is not None
+                else None
+            )
+            rows += _effects_rows(found, side, again, seed, as_wrong=True)
+    return PaperTable(
+        name=name,
+        title="How large the differences are",
+        columns=(
+            "potential",
+            "force constants",
+            "figure",
+            "n, run",
+            "n, published",
+            "run",
+            "published",
+            "run − published",
+        ),
+        rows=tuple(rows),
+        note=(
+            "95 % intervals: of figures by bootstrap over materials, of differences of shares Newcombe's "
+            "(in per cent points), of κ bootstrap (none where all agree)."
+        ),
+    )
+
+
+def _effects_rows(
+    found: Classified, side: Beside, comparison: MatrixComparison | None, seed: int, *, as_wrong: bool
+) -> list[Row]:
+    run, published = (
+        None if matrix is None else with_intervals(matrix, seed, failures_as_wrong=as_wrong)
+        for matrix in (side.run, side.published)
+    )
+    link = _link(found, side)
+    n = 0 if side.run is None else side.run.n_materials - (0 if as_wrong else side.run.n_failed)
+    rows: list[Row] = []
+    for name, title in _FIGURES.items():
+        text = NOTHING
+        if comparison is not None:
+            difference: Difference = getattr(comparison, name)
+            text = _points(difference, 1.0 if name == "kappa" else 100.0)
+        rows.append(
+            (
+                f"{side.shown}, failures counted as wrong" if as_wrong else side.shown,
+                APPROACH_NAMES[side.approach],
+                title,
+                NOTHING if side.run is None else PaperCell(str(n), link),
+                NOTHING if side.published is None else PaperCell(str(side.published.n_materials), PUBLISHED),
+                _figure(run, name, link),
+                _figure(published, name, PUBLISHED),
+                PaperCell(text, None if text == NOTHING else link),
+            )
+        )
+    return rows
+
+
+def _figure(estimate: ConfusionEstimate | None, name: str, link: Link | None) -> PaperCell | str:
+    if estimate is None:
+        return NOTHING
+    value: Estimate = getattr(estimate, name)
+    if np.isnan(value.value):
+        return NOTHING
+    if name != "kappa":
+        return PaperCell(per_cent(value), link)
+    bounds = (np.nan, np.nan) if value.value == 1.0 else (value.low, value.high)
+    return PaperCell(interval(value.value, *bounds, 2), link)
+
+
+def tests_table(
+    name: str, found: Classified, sides: Sequence[Beside], comparisons: Mapping[int, MatrixComparison]
+) -> PaperTable:
+    """Tests of all pairs of matrices, corrected for their number."""
+    places = list(comparisons)
+    errors = holm([comparisons[place].errors.p_value for place in places])
+    wholes = holm([comparisons[place].whole.p_value for place in places])
+    rows: list[Row] = []
+    for place, of_errors, of_whole in zip(places, errors, wholes, strict=True):
+        comparison, link = comparisons[place], _link(found, sides[place])
+        test, whole = comparison.errors, comparison.whole
+        texts = (
+            f"{test.n[0]} / {test.n[1]}",
+            _distance(test),
+            f"{number(test.statistic)} ({test.degrees_of_freedom})",
+            f"{probability(test.p_value)}{_short(test)}",
+            probability(of_errors),
+            f"{number(whole.statistic)} ({whole.degrees_of_freedom})",
+            f"{probability(whole.p_value)}{_short(whole)}",
+            probability(of_whole),
+            f"{probability(comparison.reference.p_value)}{_short(comparison.reference)}",
+            str(comparison.fewest_moved),
+        )
+        names = (sides[place].shown, APPROACH_NAMES[sides[place].approach])
+        rows.append((*names, *(PaperCell(text, None if text == NOTHING else link) for text in texts)))
+    return PaperTable(
+        name=name,
+        title="Are they the same? Tests",
+        columns=(
+            "potential",
+            "force constants",
+            "n, run / published",
+            "errors alike: distance (%)",
+            "χ² (degrees of freedom)",
+            "p",
+            "p, Holm",
+            "all nine cells: χ² (degrees of freedom)",
+            "p",
+            "p, Holm",
+            "same mix of materials: p",
+            "in another cell, at least",
+        ),
+        rows=tuple(rows),
+        note=(
+            "Errors alike: the shares within the rows, whatever the mix of materials; the whole matrix "
+            "and the mix (sums of rows) are tested apart. Distance: share of materials that would have to "
+            "be in another cell, in brackets what it is by chance. (χ²): asymptotic; (MC): tables drawn "
+            "with the same margins, where an expected count is below five. Holm: corrected for the number "
+            "of matrices. Last column: compounds in another cell than published, at least, if the smaller "
+            "set is part of the other."
+        ),
+    )

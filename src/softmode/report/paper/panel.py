@@ -1,0 +1,208 @@
+"""What a panel of the page is made of: figures, tables whose numbers carry their source, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class RecordLink:
+    """The record that a number of a single material came from.
+
+    Parameters
+    ----------
+    material, potential, measurement : str
+        Whose record it is.
+    digest : str
+        Its key: SHA-256 of everything that determined it.
+    file : str
+        The record's file, relative to the study's folder.
+    """
+
+    material: str
+    potential: str
+    measurement: str
+    digest: str
+    file: str
+
+
+@dataclass(frozen=True)
+class RowsLink:
+    """The rows of a list that were counted or averaged.
+
+    Parameters
+    ----------
+    name : str
+        Of the :class:`RowList`, without suffix.
+    first, last : int
+        Lines of the CSV file, counted from 1; the header is line 1 (as in RFC 7111, ``#row=2-17``).
+        ``last < first``: no rows.
+    """
+
+    name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class PublishedLink:
+    """A number that was printed in the paper."""
+
+
+Link = RecordLink | RowsLink | PublishedLink
+
+#: Where printed numbers come from.
+PUBLISHED = PublishedLink()
+
+
+@dataclass(frozen=True)
+class PaperCell:
+    """An entry of a table.
+
+    Parameters
+    ----------
+    text : str
+        As shown, without its unit (which stands in the head of the column).
+    link : RecordLink, RowsLink or PublishedLink, optional
+        Where a number came from; texts need none.
+    """
+
+    text: str
+    link: Link | None = None
+
+
+#: A line of a table; a plain text has no source.
+Row = tuple[PaperCell | str, ...]
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of a panel.
+
+    Parameters
+    ----------
+    name : str
+        For its CSV file; unique on the page.
+    title : str
+        Above the table.
+    columns : tuple of str
+        Heads, with units.
+    rows : tuple of Row
+        Each as long as `columns`.
+    note : str
+        Below the table.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        wrong = [row for row in self.rows if len(row) != len(self.columns)]
+        if wrong:
+            raise ValueError(f"a row of table {self.name!r} has {len(wrong[0])} entries")
+
+    def cells(self) -> list[list[PaperCell]]:
+        """All entries as :class:`PaperCell`."""
+        return [
+            [entry if isinstance(entry, PaperCell) else PaperCell(entry) for entry in row]
+            for row in self.rows
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure of a panel.
+
+    Parameters
+    ----------
+    name : str
+        For its files; unique on the page.
+    title : str
+        What it shows; also read out where pictures cannot be seen.
+    figure : matplotlib.figure.Figure
+        Made with :func:`softmode.report.style.paper_style`.
+    """
+
+    name: str
+    title: str
+    figure: Figure
+
+
+@dataclass(frozen=True, eq=False)
+class RowList:
+    """A list of materials, records and numbers that figures and tables of a panel were made from.
+
+    Parameters
+    ----------
+    name : str
+        For its CSV file; unique on the page, and not the name of a table.
+    frame : pandas.DataFrame
+        One row per number, with the columns ``record`` and ``digest`` (see :meth:`PaperData.with_records`).
+    """
+
+    name: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A figure or table of the paper, from the records of a run.
+
+    Parameters
+    ----------
+    key : str
+        Short name, used as anchor and in file names (``fig1a``).
+    title : str
+        The paper's name of it and what it shows (``Fig. 1a: …``).
+    caption : str
+        What is drawn, from what, and what was printed.
+    pictures, tables : tuples
+        Empty where data are missing.
+    missing : tuple of str
+        Sentences: which data the panel lacks, and what to do. Empty when it is complete.
+    lists : tuple of RowList
+        What its numbers were made from.
+    """
+
+    key: str
+    title: str
+    caption: str
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[PaperTable, ...] = ()
+    missing: tuple[str, ...] = ()
+    lists: tuple[RowList, ...] = ()
+
+
+def row_list(name: str, parts: Mapping[Key, pd.DataFrame]) -> tuple[RowList, dict[Key, RowsLink]]:
+    """Join row lists into one, and say where each is in it.
+
+    Parameters
+    ----------
+    name : str
+        Of the list.
+    parts : mapping of key to pandas.DataFrame
+        What each number was made from, with the same columns.
+
+    Returns
+    -------
+    RowList, dict
+        The list, and the link to the rows of each key.
+    """
+    links: dict[Key, RowsLink] = {}
+    line = 2  # line 1 is the header
+    for key, part in parts.items():
+        links[key] = RowsLink(name, line, line + len(part) - 1)
+        line += len(part)
+    frames = [part for part in parts.values() if len(part)]
+    empty = next(iter(parts.values()), pd.DataFrame())
+    return RowList(name, pd.concat(frames, ignore_index=True) if frames else empty), links
