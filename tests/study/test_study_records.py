@@ -203,14 +203,10 @@ def test_a_full_disk_names_the_folder_and_the_remedy(
     class FullFile(io.BytesIO):
         write = full
 
-    def fdopen(handle: int, mode: str) -> Any:
-        os.close(handle)
-        return FullFile()
-
     if step == "fsync":
         monkeypatch.setattr(os, "fsync", full)
     elif step == "write":
-        monkeypatch.setattr(os, "fdopen", fdopen)
+        monkeypatch.setattr(Path, "open", lambda path, mode: FullFile())
     else:
         monkeypatch.setattr("tempfile.mkstemp", full)
     with pytest.raises(StorageError) as caught:
