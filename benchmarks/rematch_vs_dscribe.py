@@ -18,6 +18,7 @@ import os
 import platform
 import resource
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import numpy as np
@@ -127,13 +128,16 @@ def whole(n_frames: int, alpha: float, threads: int) -> None:
 
 
 def prediction(source: SoapFeatures, alpha: float, threads: int) -> CostModel:
-    """Times of a sample of 60 frames; what is fixed, the basis, is left out of the time of a frame."""
-    few = SoapFeatures((first_frames(source.trajectories[0], 60),), source.settings)
+    """Times of a sample of 200 frames; what is fixed, the basis, is left out of the time of a frame."""
+    few = SoapFeatures((first_frames(source.trajectories[0], 200),), source.settings)
     start = time.perf_counter()
-    features = ArrayFeatures(few(np.arange(60)), few.numbers)
-    per_frame = (time.perf_counter() - start) / 60
-    kernel = FrameKernel(reduce_frames(features), KernelSettings(alpha=alpha), threads=threads)
-    return kernel.cost(seconds_per_frame=per_frame)
+    with ThreadPoolExecutor(threads) as pool:
+        values = np.concatenate(list(pool.map(few, np.array_split(np.arange(200), 20))))
+    per_frame = (time.perf_counter() - start) / 200
+    reduced = reduce_frames(ArrayFeatures(values, few.numbers), alpha=alpha)
+    return FrameKernel(reduced, KernelSettings(alpha=alpha), threads=threads).cost(
+        seconds_per_frame=per_frame
+    )
 
 
 def first_frames(trajectory: Trajectory, n: int) -> Trajectory:
