@@ -11,10 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 from tiny_study import emt, factory, run_tiny, tiny_study, write_metal
 
-from softmode.report import build, interactive, site
+from softmode.report import interactive, site
 from softmode.report.bands import band_overlay
 from softmode.report.build import build_report
 from softmode.report.data import collect
+from softmode.report.rendering import png_and_pdf
 from softmode.report.style import order_groups, pretty_formula
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
@@ -138,7 +139,7 @@ def test_a_thousand_marks_are_a_picture_in_the_pdf() -> None:
         figure = Figure(layout="constrained")
         axes = figure.subplots()
         axes.plot(*np.random.default_rng(0).random((2, n)), "o")
-        png, pdf = build._rendered(figure)
+        png, pdf = png_and_pdf(figure)
         assert (png[:8], pdf[:5]) == (PNG, PDF)
         sizes.append(len(pdf))
     assert sizes[1] < 10 * sizes[0]

@@ -53,9 +53,7 @@ def element_statistics(vectors: NDArray[Any], numbers: IntArray) -> tuple[FloatA
     (n_elements, n_features) array and float
     """
     counts = element_counts(numbers)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    over_frames = vectors.mean(axis=0, dtype=np.float64)
-    means = np.add.reduceat(over_frames, starts, axis=0) / counts[:, None]
+    means = element_means(vectors.mean(axis=0, dtype=np.float64), counts)
     squares = np.einsum("nif,nif->", vectors, vectors, dtype=np.float64) / len(vectors)
     # <|x - m|²> = <|x|²> - |m|²
     deviations = (squares - counts @ np.sum(means**2, axis=1)) / counts.sum()
@@ -191,6 +189,12 @@ def find_directions(
 
 def _mean_square(vectors: NDArray[Any]) -> float:
     return float(np.mean(np.einsum("if,if->i", vectors, vectors, dtype=np.float64)))
+
+
+def element_means(values: NDArray[Any], counts: IntArray) -> NDArray[Any]:
+    """Means of ``(..., n_atoms, n)`` numbers over the atoms of each element, atoms sorted by element."""
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.asarray(np.add.reduceat(values, starts, axis=-2) / counts[:, None])
 
 
 def element_counts(numbers: IntArray) -> IntArray:

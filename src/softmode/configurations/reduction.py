@@ -34,6 +34,7 @@ from softmode.configurations.basis import (
     EXACT_SHARE,
     Basis,
     element_counts,
+    element_means,
     element_statistics,
     extend_basis,
     find_directions,
@@ -332,7 +333,6 @@ def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int 
     ProjectedFrames
     """
     counts = element_counts(features.numbers)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     n_frames, n_atoms, n_features = features.n_frames, int(counts.sum()), basis.vectors.shape[0]
     dtype = np.dtype(np.float64 if exact else np.float32)
     coordinates = np.empty((n_frames, n_atoms, basis.rank), dtype=dtype)
@@ -363,9 +363,8 @@ def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int 
         kept = np.einsum("if,if->i", inside, inside, dtype=np.float64)
         squares[frames] = lengths.reshape(len(frames), n_atoms)
         losses[frames] = np.maximum(lengths - kept, 0.0).reshape(len(frames), n_atoms)
-        element_mean = np.add.reduceat(small.reshape(shape), starts, axis=1) / counts[:, None]
-        inside_mean = np.add.reduceat(inside.reshape(shape), starts, axis=1) / counts[:, None]
-        lost_means[frames] = element_mean - inside_mean @ basis.vectors.T
+        kept_means = element_means(inside.reshape(shape), counts) @ basis.vectors.T
+        lost_means[frames] = element_means(small.reshape(shape), counts) - kept_means
 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(work, frame_blocks(n_frames, n_atoms, n_features)):

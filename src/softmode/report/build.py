@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.collections import Collection, LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from softmode.anharmonic.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
@@ -20,6 +15,7 @@ from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES
 from softmode.report.maps import collect_maps, map_figures, map_files
 from softmode.report.md import collect_md, md_figures
+from softmode.report.rendering import png_and_pdf
 from softmode.report.screening import collect_screening, screening_figures
 from softmode.report.sigma_figures import (
     MATERIAL_FIGURES,
@@ -33,30 +29,6 @@ from softmode.report.text import file_name
 from softmode.study.folder import Study
 from softmode.study.records import write_atomically
 from softmode.study.sigma_results import COMPARED, confusion, error_correlations
-
-#: A figure with more marks than this is slow to open as vectors.
-_MANY_MARKS = 3000
-
-
-def _rendered(figure: Figure) -> tuple[bytes, bytes]:
-    """PNG and PDF of a figure; what it holds by the thousand is a picture in the PDF, too."""
-    png, pdf = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png")
-    figure.set_layout_engine("none")  # it is laid out now: finding the same places again takes as long
-    for axes in figure.axes:
-        if sum(map(_n_marks, axes.get_children())) > _MANY_MARKS:
-            axes.set_rasterization_zorder(2.4)  # below the frame of the axes and the text
-    figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
-    return png.getvalue(), pdf.getvalue()
-
-
-def _n_marks(artist: Artist) -> int:
-    """How many points or lines something on a figure has."""
-    if isinstance(artist, Line2D):
-        return len(np.asarray(artist.get_xdata()))
-    if isinstance(artist, LineCollection):
-        return len(artist.get_segments())
-    return len(np.asarray(artist.get_offsets())) if isinstance(artist, Collection) else 0
 
 
 def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
@@ -138,7 +110,7 @@ def build_report(study: Study, cells: pd.DataFrame | None = None) -> Path:
     moving = md_figures(dynamics) if dynamics is not None else ()
     mapped = map_figures(maps) if maps is not None else ()
     for name, title, figure in chain(_figures(data), alone, moving, mapped):
-        png, pdf = _rendered(figure)
+        png, pdf = png_and_pdf(figure)
         pictures[name] = (title, png)
         write_atomically(folder / "figures" / f"{name}.png", png)
         write_atomically(folder / "figures" / f"{name}.pdf", pdf)

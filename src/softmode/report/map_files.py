@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from softmode.report.chemiscope_file import chemiscope_input, chemiscope_json, viewer_script
 from softmode.report.map_figures import foreign_figure, sigma_figure, trajectory_figure
 from softmode.report.map_page import map_page, number, overlap_row, viewer_page
+from softmode.report.rendering import png_and_pdf
 from softmode.study.map_analysis import Strangers, overlap_values
 from softmode.study.map_one_off import MapOneOff
 from softmode.study.records import write_atomically
@@ -44,8 +42,9 @@ def write_map_files(result: MapOneOff, title: str) -> dict[str, Path]:
             text = correlation_text(first) if len(result.analysis.strangers) == 1 else ""
             figures["map_foreign"] = foreign_figure(points, first.foreignness.threshold, text)
     for name, figure in figures.items():
-        for suffix in ("png", "pdf"):
-            write_atomically(folder / f"{name}.{suffix}", rendered(figure, suffix))
+        png, pdf = png_and_pdf(figure)
+        write_atomically(folder / f"{name}.png", png)
+        write_atomically(folder / f"{name}.pdf", pdf)
     trajectories = [cloud.trajectory for cloud in result.clouds]
     content = chemiscope_input(points, trajectories, title)
     write_atomically(folder / "chemiscope.json.gz", chemiscope_json(content))
@@ -68,13 +67,6 @@ def write_map_files(result: MapOneOff, title: str) -> dict[str, Path]:
     )
     write_atomically(folder / "map.html", page.encode())
     return {"page": folder / "map.html", "chemiscope": folder / "chemiscope.json.gz"}
-
-
-def rendered(figure: Figure, suffix: str) -> bytes:
-    """A figure as PNG or PDF."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, metadata={"CreationDate": None} if suffix == "pdf" else {})
-    return buffer.getvalue()
 
 
 def correlation_text(found: Strangers) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from softmode.atomic_file import write_atomically
 from softmode.report.paper.page import render_paper, source_words
@@ -18,6 +16,7 @@ from softmode.report.paper.panel import Panel, PaperTable
 from softmode.report.paper.panels import PANELS
 from softmode.report.paper.pdf import render_pdf
 from softmode.report.paper.source import PaperData, collect_paper
+from softmode.report.rendering import png_and_pdf
 from softmode.study.folder import Study
 from softmode.study.results import failures
 
@@ -65,21 +64,13 @@ def build_paper(study: Study, folder: Path | None = None, cells: pd.DataFrame | 
     pictures: dict[str, bytes] = {}
     for panel in panels:
         for picture in panel.pictures:
-            pictures[picture.name] = _rendered(picture.figure, "png")
-            files[f"figures/{picture.name}.png"] = pictures[picture.name]
-            files[f"figures/{picture.name}.pdf"] = _rendered(picture.figure, "pdf")
+            png, pdf = png_and_pdf(picture.figure)
+            pictures[picture.name] = png
+            files |= {f"figures/{picture.name}.png": png, f"figures/{picture.name}.pdf": pdf}
     files["paper.pdf"] = render_pdf(data, panels, pictures)
     files["index.html"] = render_paper(data, panels, pictures, folder).encode()
     _write(folder, files)
     return BuiltPaper(folder / "index.html", folder / "paper.pdf", panels)
-
-
-def _rendered(figure: Figure, suffix: str) -> bytes:
-    """Content of a picture file; the figure is laid out once, when it is first drawn."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, metadata={"CreationDate": None} if suffix == "pdf" else {})
-    figure.set_layout_engine("none")
-    return buffer.getvalue()
 
 
 def _table_files(data: PaperData, panels: Sequence[Panel]) -> dict[str, bytes]:
