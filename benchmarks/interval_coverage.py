@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from softmode.anharmonic.statistics import mean_with_interval
 from softmode.errors import InputDataError
+from softmode.statistics.correlated_means import mean_with_interval
 
 FloatArray = NDArray[np.float64]
 Maker = Callable[[np.random.Generator, int, int], FloatArray]

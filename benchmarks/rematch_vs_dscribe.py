@@ -38,9 +38,9 @@ from softmode.configurations import (
     frame_kernel,
     reduce_frames,
 )
+from softmode.crystal import Trajectory
 from softmode.datasets import open_reference
 from softmode.dynamics import ThermalSettings, random_samples, supercell_normal_modes
-from softmode.material import Trajectory
 
 
 def thermal_frames(n_frames: int) -> Trajectory:

@@ -33,9 +33,9 @@ from sigma_cost import synthetic
 from softmode import harmonic as hm
 from softmode.anharmonic.sigma import harmonic_forces
 from softmode.configurations import SoapFeatures, SoapSettings, frame_kernel
+from softmode.crystal import Material
 from softmode.datasets import open_reference
 from softmode.harmonic import named_protocol
-from softmode.material import Material
 from softmode.potentials import Potential, PotentialInfo
 from softmode.study.context import CellContext
 from softmode.study.plan import MEASUREMENTS, with_requirements

@@ -24,9 +24,9 @@ import numpy as np
 
 from softmode import harmonic as hm
 from softmode.anharmonic.sigma import harmonic_forces
+from softmode.crystal import Material, Trajectory
 from softmode.datasets import open_reference
 from softmode.harmonic import named_protocol
-from softmode.material import Material, Trajectory
 from softmode.potentials import resolve
 from softmode.study.context import CellContext
 from softmode.study.one_off import score_trajectory

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_study import HELPERS, METALS, write_metal
 
+from softmode.crystal import Material
 from softmode.datasets import open_reference
-from softmode.material import Material
 
 
 @pytest.fixture(scope="session")

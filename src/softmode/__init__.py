@@ -1,6 +1,6 @@
 """softmode: do machine-learned potentials get lattice dynamics right?
 
-The rooms, in the direction the data flows: :mod:`softmode.material` (the vocabulary),
+The rooms, in the direction the data flows: :mod:`softmode.crystal` (the vocabulary),
 :mod:`softmode.datasets`, :mod:`softmode.potentials`, :mod:`softmode.harmonic`,
 :mod:`softmode.study`, :mod:`softmode.report`, :mod:`softmode.cli`.
 """

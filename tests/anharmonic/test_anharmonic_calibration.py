@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from softmode.anharmonic.calibration import (
+from softmode.anharmonic.classes import CLASSES, class_indices
+from softmode.anharmonic.label_score import LabelScore, rank_correlations, score_against_labels
+from softmode.statistics.calibration import (
     brier_decomposition,
     brier_terms,
     calibration_error,
@@ -16,8 +18,6 @@ from softmode.anharmonic.calibration import (
     reliability_bins,
     wilson_interval,
 )
-from softmode.anharmonic.classes import CLASSES, class_indices
-from softmode.anharmonic.label_score import LabelScore, rank_correlations, score_against_labels
 
 
 def forecasts(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

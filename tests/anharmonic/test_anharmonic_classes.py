@@ -10,13 +10,13 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from softmode.anharmonic.classes import CLASSES, class_indices, class_probabilities, classify
-from softmode.anharmonic.confusion import ConfusionMatrix, confusion_matrix, with_intervals
 from softmode.anharmonic.published import (
     CITATION,
     published_confusion_matrices,
     published_model_keys,
     published_model_only_shares,
 )
+from softmode.statistics.confusion import ConfusionMatrix, confusion_matrix, with_intervals
 
 COUNTS = arrays(np.int64, (3, 3), elements=st.integers(0, 50))
 SCORES = arrays(np.float64, 30, elements=st.floats(0, 3))

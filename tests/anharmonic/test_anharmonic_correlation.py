@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from softmode.anharmonic.correlation import correlations
+from softmode.statistics.correlation import correlations
 
 
 def sample(n: int, seed: int, r: float = 0.7) -> tuple[np.ndarray, np.ndarray]:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from softmode.anharmonic.calibration import brier_terms
 from softmode.anharmonic.classes import class_indices
-from softmode.anharmonic.recalibration import (
+from softmode.statistics.calibration import brier_terms
+from softmode.statistics.recalibration import (
     Recalibration,
     enough_labels,
     held_out_probabilities,

@@ -16,8 +16,8 @@ from softmode.anharmonic.displacements import displacements, minimum_image
 from softmode.anharmonic.modes import mode_sigma, supercell_modes
 from softmode.anharmonic.sigma import harmonic_forces, sigma, sigma_std_by
 from softmode.anharmonic.sites import orbits, site_labels
+from softmode.crystal import Cell, ForceConstants, Material, Trajectory
 from softmode.errors import InputDataError
-from softmode.material import Cell, ForceConstants, Material, Trajectory
 
 
 @pytest.fixture(scope="module")

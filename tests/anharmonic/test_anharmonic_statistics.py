@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from softmode.anharmonic.autocorrelation import autocorrelation, correlation_times
 from softmode.anharmonic.classes import class_probabilities
-from softmode.anharmonic.resampling import bootstrap_over
-from softmode.anharmonic.statistics import (
+from softmode.errors import InputDataError
+from softmode.statistics.autocorrelation import autocorrelation, correlation_times
+from softmode.statistics.bootstrap import bootstrap_over
+from softmode.statistics.correlated_means import (
     block_means,
     bootstrap_means,
     integrated_autocorrelation_time,
     mean_with_interval,
 )
-from softmode.errors import InputDataError
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, kstest
 
-from softmode.anharmonic.confusion import ConfusionMatrix
-from softmode.anharmonic.matrix_tests import (
+from softmode.anharmonic.published import published_confusion_matrices
+from softmode.statistics.confusion import ConfusionMatrix
+from softmode.statistics.matrix_tests import (
     CHI_SQUARE,
     MONTE_CARLO,
     NOTHING,
@@ -20,7 +21,6 @@ from softmode.anharmonic.matrix_tests import (
     share_difference,
     wilson,
 )
-from softmode.anharmonic.published import published_confusion_matrices
 
 OMAT = published_confusion_matrices()["phi_ref", "omat-0-medium"].counts
 SHARES = OMAT / OMAT.sum()

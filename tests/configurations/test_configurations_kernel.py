@@ -28,8 +28,8 @@ from softmode.configurations import (
     soap_features,
 )
 from softmode.configurations.kernel import CostModel, check_memory
+from softmode.crystal import Trajectory
 from softmode.errors import InputDataError
-from softmode.material import Trajectory
 
 FloatArray = NDArray[np.float64]
 SHORT = SoapSettings(r_cut=3.5, n_max=3, l_max=2, sigma=0.4)

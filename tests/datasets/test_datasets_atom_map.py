@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from softmode.crystal import Cell, Material
+from softmode.crystal.atom_order import minimum_image_distances
 from softmode.datasets import map_atoms
 from softmode.datasets.assemble import phonopy_supercell
-from softmode.datasets.atom_map import minimum_image_distances
 from softmode.datasets.formats import from_phonopy
 from softmode.errors import InputDataError
-from softmode.material import Cell, Material
 
 
 @pytest.fixture(scope="module")

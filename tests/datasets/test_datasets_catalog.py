@@ -10,6 +10,7 @@ import pytest
 from ase.spacegroup import crystal
 from pydantic import ValidationError
 
+from softmode.crystal import Cell, DisplacementForces, Material
 from softmode.datasets import (
     Dataset,
     MaterialEntry,
@@ -22,7 +23,6 @@ from softmode.datasets import (
 )
 from softmode.datasets.electronegativity import electronegativity
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Cell, DisplacementForces, Material
 
 
 def test_example(example: Material) -> None:

@@ -26,11 +26,11 @@ from hdp_cases import (
 )
 from hdp_standin import Truth, make_truth, write_database
 
+from softmode.crystal import ForceConstants, Material, Trajectory
 from softmode.datasets import open_dataset, open_reference, supercell_of
 from softmode.datasets.base import MaterialEntry
 from softmode.datasets.hdp_ingest import ingest
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import ForceConstants, Material, Trajectory
 
 UID = "dpv_Cs2AgBiBr6"
 SKIP = 2

@@ -10,9 +10,9 @@ from ase import units
 from hdp_potential import compounds
 from hdp_standin import Truth, make_truth
 
+from softmode.crystal import ForceConstants, Trajectory
 from softmode.datasets.hdp_units import check_force_constants, check_trajectory, virial_temperature
 from softmode.errors import InputDataError
-from softmode.material import ForceConstants, Trajectory
 
 RYDBERG_FORCE = 25.711  # eV/Å in a Ry/bohr
 RYDBERG_CONSTANT = 48.587  # eV/Å² in a Ry/bohr²

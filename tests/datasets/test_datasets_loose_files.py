@@ -16,9 +16,9 @@ from phonopy.structure.atoms import PhonopyAtoms
 from trajectory_cases import UNITCELL, springs
 
 from softmode import harmonic as hm
+from softmode.crystal import Cell, Material
 from softmode.datasets import reference_from_supercell, supercell_of
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Cell, Material
 
 SUPERCELL = Cell.from_atoms(UNITCELL.to_atoms().repeat((2, 2, 2)))  # Cs Cl Cs Cl …
 CONSTANTS = springs(SUPERCELL)

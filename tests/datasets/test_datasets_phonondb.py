@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softmode.crystal import DisplacementForces, Material
 from softmode.datasets import open_dataset, open_reference
 from softmode.errors import InputDataError
-from softmode.material import DisplacementForces, Material
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from phonopy.interface.vasp import write_vasp
 from phonopy.structure.dataset import get_displacements_and_forces
 
+from softmode.crystal import DisplacementForces, ForceConstants, Material
+from softmode.crystal.atom_order import map_atoms
 from softmode.datasets import open_dataset, open_reference
-from softmode.datasets.atom_map import map_atoms
 from softmode.datasets.formats import from_phonopy, to_phonopy
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import DisplacementForces, ForceConstants, Material
 
 
 def make_phonopy(material: Material) -> phonopy.Phonopy:

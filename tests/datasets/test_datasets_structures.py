@@ -17,12 +17,12 @@ from ase.spacegroup import crystal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from softmode.crystal import Cell, Material
 from softmode.datasets import Dataset, Selection, open_dataset, select, supercell_of
 from softmode.datasets.prototype_structures import build_structure
 from softmode.datasets.structure_files import standard_primitive
 from softmode.datasets.supercell_choice import choose_supercell, shortest_vector
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Cell, Material
 
 CIF = """data_x
 _cell_length_a {a}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from phonopy.file_IO import write_FORCE_CONSTANTS
 from trajectory_cases import UNITCELL, Case, make_case, springs, write_case, write_vibes
 
+from softmode.crystal import ForceConstants, Material, Trajectory
 from softmode.datasets import (
     MaterialEntry,
     align_trajectory,
@@ -24,7 +25,6 @@ from softmode.datasets import (
 )
 from softmode.datasets.formats import from_phonopy, to_phonopy
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import ForceConstants, Material, Trajectory
 
 CASE = make_case()
 pytestmark = pytest.mark.filterwarnings("ignore:Warning. Point group symmetries")  # 2×1×2 cells

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 from trajectory_cases import UNITCELL, make_case, springs
 
+from softmode.crystal import Cell, ForceConstants, Material, Trajectory
 from softmode.datasets import align_trajectory, supercell_of
 from softmode.errors import InputDataError
-from softmode.material import Cell, ForceConstants, Material, Trajectory
 
 MATERIAL = Material(
     "CsCl", "CsCl", UNITCELL, np.diag([2, 1, 2]), np.eye(3), ForceConstants(springs(make_case().supercell))

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from trajectory_cases import Case, make_case, write_case
 from vasprun_writer import vasprun_text
 
+from softmode.crystal import Trajectory
 from softmode.datasets import read_trajectory
 from softmode.errors import InputDataError, SettingsError, SoftmodeError
-from softmode.material import Trajectory
 
 CASE = make_case()
 NAMES = ["vasprun.xml", "run.traj", "run.extxyz", "run.xyz", "trajectory.nc"]

@@ -17,7 +17,7 @@ from spring_crystal import SpringCrystal, simple_cubic, spring_force_constants
 
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces, sigma
-from softmode.anharmonic.statistics import MeanEstimate, mean_with_interval
+from softmode.crystal import Cell, Trajectory
 from softmode.dynamics import (
     Frames,
     MDRun,
@@ -33,7 +33,7 @@ from softmode.dynamics import (
     sampled_temperature,
 )
 from softmode.errors import InputDataError, NonFiniteForcesError
-from softmode.material import Cell, Trajectory
+from softmode.statistics.correlated_means import MeanEstimate, mean_with_interval
 
 CRYSTAL = simple_cubic(3, masses=(60.0, 90.0, 40.0))
 CONSTANTS = spring_force_constants(3)

@@ -10,6 +10,7 @@ from spring_crystal import simple_cubic, spring_force_constants, spring_frequenc
 
 from softmode import harmonic as hm
 from softmode.anharmonic.modes import supercell_modes
+from softmode.crystal import Cell, ForceConstants, Material
 from softmode.dynamics import (
     NormalModes,
     ThermalSettings,
@@ -21,7 +22,6 @@ from softmode.dynamics import (
 )
 from softmode.dynamics.thermal import mean_square_amplitude, mode_amplitudes
 from softmode.errors import InputDataError
-from softmode.material import Cell, ForceConstants, Material
 
 MASSES = (20.0, 50.0, 30.0, 80.0, 10.0)
 

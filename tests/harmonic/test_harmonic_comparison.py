@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from softmode import harmonic as hm
+from softmode.crystal import ForceConstants, Material
 from softmode.harmonic.dispersion import Dispersion
 from softmode.harmonic.finite_displacement import symmetrised
-from softmode.material import ForceConstants, Material
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from phonopy import Phonopy
 from phonopy.phonon.degeneracy import degenerate_sets
 
 from softmode import harmonic as hm
+from softmode.crystal import Cell, ForceConstants, Material
 from softmode.datasets.catalog import open_dataset, open_reference
 from softmode.harmonic.dispersion import frequency_factor
 from softmode.harmonic.finite_displacement import symmetrised
-from softmode.material import Cell, ForceConstants, Material
 
 #: Every prototype of the database, every 2nd to 6th archive: 27 materials, drawn before looking at them.
 STRIDE = 5

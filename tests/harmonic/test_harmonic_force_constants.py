@@ -13,10 +13,10 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from tiny_study import metal_phonopy
 
 from softmode import harmonic as hm
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material
 from softmode.errors import InputDataError, RelaxationError
 from softmode.harmonic.displacement_solver import displacement_solver
 from softmode.harmonic.finite_displacement import symmetrised
-from softmode.material import Cell, DisplacementForces, ForceConstants, Material
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from softmode import harmonic as hm
+from softmode.crystal import Material
 from softmode.datasets.base import Selection
 from softmode.datasets.catalog import open_dataset
 from softmode.harmonic.dispersion import frequency_factor
 from softmode.harmonic.finite_displacement import symmetrised
-from softmode.material import Material
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from ase import Atoms, units
 from ase.calculators.calculator import Calculator, all_changes
 from numpy.typing import NDArray
 
-from softmode.material import ForceConstants
+from softmode.crystal import ForceConstants
 
 FloatArray = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from ase.io import write
 from numpy.typing import NDArray
 from vasprun_writer import vasprun_text
 
-from softmode.material import Cell
+from softmode.crystal import Cell
 
 UNITCELL = Cell(
     lattice=np.eye(3) * 4.1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from softmode.material import Trajectory
+from softmode.crystal import Trajectory
 
 FloatArray = NDArray[np.float64]
 

@@ -14,7 +14,6 @@ from moving_metals import MOVING, write_moving_metal
 from report_page import assert_not_blank, cells_of, drawn, section_of
 from tiny_study import emt, factory, run_tiny, tiny_study
 
-from softmode.anharmonic.confusion import ConfusionMatrix
 from softmode.anharmonic.published import published_confusion_matrices
 from softmode.report.build import build_report
 from softmode.report.sigma_figures import (
@@ -24,6 +23,7 @@ from softmode.report.sigma_figures import (
     sigma_against_reference,
     trace_figure,
 )
+from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
 

@@ -19,8 +19,8 @@ from tiny_study import emt, record_contents, record_times, run_tiny, tiny_study
 
 from softmode.configurations import KernelSettings, SoapSettings
 from softmode.configurations.kernel import plan_tiles
+from softmode.crystal import Trajectory
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Trajectory
 from softmode.study import map_kernel
 from softmode.study.context import CellContext
 from softmode.study.folder import Study

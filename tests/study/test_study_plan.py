@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tiny_study import emt, factory, tiny_study
 
+from softmode.crystal import ForceConstants, NonAnalyticalCorrection
 from softmode.datasets import open_reference
 from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
-from softmode.material import ForceConstants, NonAnalyticalCorrection
 from softmode.study.folder import Cell, open_study
 from softmode.study.plan import MEASUREMENTS, CellIdentity, record_inputs, with_requirements
 from softmode.study.records import digest_of

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softmode.anharmonic.statistics import MeanEstimate
+from softmode.statistics.correlated_means import MeanEstimate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -63,7 +63,7 @@ def class_probabilities(estimate: MeanEstimate | ArrayLike) -> ClassProbabilitie
     Parameters
     ----------
     estimate : MeanEstimate or (n_samples,) array
-        An estimate, or the distribution from :func:`softmode.anharmonic.statistics.bootstrap_means`. It is
+        An estimate, or the distribution from :func:`~softmode.statistics.correlated_means.bootstrap_means`. It is
         widened for few blocks in the same way as the interval: a class that the 95 % interval does not touch
         has a probability of at most 2.5 %.
     """

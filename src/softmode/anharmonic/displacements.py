@@ -6,7 +6,7 @@ import numpy as np
 from ase.geometry import find_mic
 from numpy.typing import NDArray
 
-from softmode.material import Cell, Trajectory
+from softmode.crystal import Cell, Trajectory
 
 FloatArray = NDArray[np.float64]
 

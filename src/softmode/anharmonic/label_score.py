@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from softmode.anharmonic.calibration import (
+from softmode.anharmonic.classes import CLASSES, class_indices
+from softmode.statistics.bootstrap import Statistic, bootstrap_over
+from softmode.statistics.calibration import (
     LOG_LOSS_FLOOR,
     N_BINS,
     WORST_BRIER,
@@ -26,9 +28,7 @@ from softmode.anharmonic.calibration import (
     log_loss_terms,
     reliability_bins,
 )
-from softmode.anharmonic.classes import CLASSES, class_indices
-from softmode.anharmonic.confusion import ConfusionEstimate, Estimate, confusion_matrix, with_intervals
-from softmode.anharmonic.resampling import Statistic, bootstrap_over
+from softmode.statistics.confusion import ConfusionEstimate, Estimate, confusion_matrix, with_intervals
 
 FloatArray = NDArray[np.float64]
 
@@ -134,7 +134,7 @@ def score_against_labels(
     level : float
         Nominal coverage of the intervals.
     log_loss_floor : float
-        See `softmode.anharmonic.calibration.log_loss_terms`.
+        See `softmode.statistics.calibration.log_loss_terms`.
 
     Raises
     ------

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 
+from softmode.crystal import ForceConstants
 from softmode.harmonic.dispersion import (
     DEGENERACY_TOLERANCE,
     real_space_dynamical_matrix,
     solve_modes,
 )
-from softmode.material import ForceConstants
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from softmode.anharmonic.confusion import ConfusionMatrix
+from softmode.statistics.confusion import ConfusionMatrix
 
 CITATION = "Yang, Yin, Ao & Li, Phys. Chem. Chem. Phys. 28, 4459 (2026), doi:10.1039/d5cp04693a"
 DOI_URL = "https://doi.org/10.1039/d5cp04693a"

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, class_probabilities, classify
-from softmode.anharmonic.statistics import mean_with_interval
 from softmode.errors import InputDataError
+from softmode.statistics.correlated_means import mean_with_interval
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from softmode.crystal import ForceConstants
 from softmode.errors import InputDataError
-from softmode.material import ForceConstants
 
 FloatArray = NDArray[np.float64]
 

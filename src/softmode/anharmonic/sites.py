@@ -6,8 +6,8 @@ import numpy as np
 import spglib
 from numpy.typing import NDArray
 
+from softmode.crystal import Cell
 from softmode.errors import InputDataError
-from softmode.material import Cell
 
 
 def orbits(cell: Cell, symprec: float = 1e-3) -> NDArray[np.int64]:

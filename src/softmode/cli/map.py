@@ -12,9 +12,9 @@ from rich.table import Table
 
 from softmode.cli.console import err, out, progress
 from softmode.configurations import KernelSettings, SoapSettings
+from softmode.crystal import Material
 from softmode.datasets import open_reference, reference_from_supercell
 from softmode.errors import SettingsError
-from softmode.material import Material
 from softmode.report.map_files import stranger_line, write_map_files
 from softmode.report.map_page import overlap_row
 from softmode.study.map_clouds import read_clouds, with_sigma

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import err, out, progress
+from softmode.crystal import Material
 from softmode.datasets import align_trajectory, open_reference, read_trajectory, supercell_of
 from softmode.datasets.structure_files import is_structure_file
 from softmode.datasets.structure_options import StructureOptions
@@ -19,7 +20,6 @@ from softmode.datasets.structures import load_file
 from softmode.dynamics import export_ase
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import named_protocol
-from softmode.material import Material
 from softmode.potentials import PotentialSettings, resolve
 from softmode.study.md_one_off import MDOneOff, run_dynamics
 from softmode.study.sampling_settings import DynamicsSettings, with_named_dynamics

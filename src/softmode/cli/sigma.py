@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from softmode.cli.console import err, out
+from softmode.crystal import Material
 from softmode.datasets import (
     align_trajectory,
     open_reference,
@@ -19,7 +20,6 @@ from softmode.datasets import (
     supercell_of,
 )
 from softmode.errors import SettingsError
-from softmode.material import Material
 from softmode.study.one_off import SigmaOneOff, score_trajectory
 
 

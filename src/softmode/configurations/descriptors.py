@@ -17,8 +17,8 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from softmode.crystal import Trajectory
 from softmode.errors import InputDataError, MissingExtraError
-from softmode.material import Trajectory
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from softmode.anharmonic.autocorrelation import checked_series, correlation_times
 from softmode.configurations.overlap import block_numbers, correlation_block_length, near_blocks
 from softmode.errors import InputDataError
+from softmode.statistics.autocorrelation import checked_series, correlation_times
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

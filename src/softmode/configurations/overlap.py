@@ -29,9 +29,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from softmode.anharmonic.autocorrelation import correlation_times
 from softmode.configurations.kernel_checks import centred
 from softmode.errors import InputDataError
+from softmode.statistics.autocorrelation import correlation_times
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

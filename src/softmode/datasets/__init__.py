@@ -1,9 +1,9 @@
-"""Where reference data comes from: each source yields `softmode.material.Material`, and some a
-`softmode.material.Trajectory` with it, read when asked for.
+"""Where reference data comes from: each source yields `softmode.crystal.Material`, and some a
+`softmode.crystal.Trajectory` with it, read when asked for.
 """
 
+from softmode.crystal.atom_order import map_atoms
 from softmode.datasets.assemble import supercell_of
-from softmode.datasets.atom_map import map_atoms
 from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, Selection, select
 from softmode.datasets.catalog import known_datasets, open_dataset, open_reference
 from softmode.datasets.loose_files import reference_from_supercell

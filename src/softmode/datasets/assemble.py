@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy.structure.cells import Primitive, Supercell, get_primitive, get_supercell, guess_primitive_matrix
 
-from softmode.datasets.atom_map import map_atoms
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
+from softmode.crystal.atom_order import map_atoms
 from softmode.datasets.formats import from_phonopy, parse_born, to_phonopy
 from softmode.datasets.prototypes import classify
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
-from softmode.material import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 from ase.data import atomic_numbers
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from softmode.crystal import Material, Trajectory
 from softmode.datasets.prototypes import PrototypeName
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Material, Trajectory
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import as_file, files
 
+from softmode.crystal import Material, Trajectory
 from softmode.datasets.assemble import make_material, supercell_of
 from softmode.datasets.base import DatasetInfo, MaterialEntry
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.trajectory_alignment import align_trajectory
 from softmode.datasets.trajectory_files import read_trajectory
 from softmode.errors import InputDataError
-from softmode.material import Material, Trajectory
 
 NAME = "Cs2AgBiBr6"
 LEVEL_OF_THEORY = "PBE (CP2K, DZVP-MOLOPT-SR-GTH, Γ point of the 80-atom supercell, no spin-orbit coupling)"

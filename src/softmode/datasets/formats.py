@@ -16,9 +16,9 @@ from phonopy.physical_units import get_calculator_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import get_primitive_matrix_by_centring
 
+from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Cell, DisplacementForces, NonAnalyticalCorrection
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from softmode.cell import array_digest
+from softmode.crystal import Trajectory
+from softmode.crystal.cell import array_digest
 from softmode.datasets import hdp_store
 from softmode.datasets.base import DatasetInfo, MaterialEntry
 from softmode.datasets.hdp_compound import EQUILIBRATION, Compound, load, load_trajectory
@@ -15,7 +16,6 @@ from softmode.datasets.hdp_labels import LabelTable, read_labels
 from softmode.datasets.hdp_tree import find_compounds, find_database, has_runs, source_fingerprint
 from softmode.datasets.trajectory_source import FrameChoice
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Trajectory
 
 INFO = DatasetInfo(
     name="hdp",

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from softmode.crystal import Cell, ForceConstants, Material, Trajectory
+from softmode.crystal.atom_order import map_atoms
 from softmode.datasets.assemble import (
     make_material,
     order_force_constants,
@@ -17,7 +19,6 @@ from softmode.datasets.assemble import (
     phonopy_supercell,
     supercell_matrix_between,
 )
-from softmode.datasets.atom_map import map_atoms
 from softmode.datasets.formats import from_phonopy, parse_poscar, read_force_constants_hdf5
 from softmode.datasets.hdp_tree import CompoundFiles, only_source, open_compound
 from softmode.datasets.hdp_units import check_force_constants, check_trajectory
@@ -26,7 +27,6 @@ from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.trajectory_source import FrameChoice
 from softmode.datasets.vasprun import read_vasprun
 from softmode.errors import InputDataError
-from softmode.material import Cell, ForceConstants, Material, Trajectory
 
 IntArray = NDArray[np.int64]
 

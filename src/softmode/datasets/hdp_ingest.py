@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from softmode.crystal import Cell, ForceConstants, Material
 from softmode.datasets.hdp_compound import EQUILIBRATION, Compound, OpenCompound, finish_trajectory
 from softmode.datasets.hdp_labels import LabelTable, read_labels
 from softmode.datasets.hdp_runs import Run, RunRecorder
@@ -38,8 +39,7 @@ from softmode.datasets.hdp_tree import (
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.trajectory_source import ALL_FRAMES, FrameChoice
 from softmode.errors import InputDataError, SettingsError, WorkerDiedError
-from softmode.file_stamp import Stamp, file_stamp
-from softmode.material import Cell, ForceConstants, Material
+from softmode.files import Stamp, file_stamp
 
 
 def ingest(

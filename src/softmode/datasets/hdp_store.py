@@ -16,8 +16,8 @@ from typing import NoReturn
 import h5py
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from softmode.atomic_file import write_atomically
-from softmode.cell import array_digest
+from softmode.crystal import Cell, ForceConstants, Material, Trajectory
+from softmode.crystal.cell import array_digest
 from softmode.datasets.base import MaterialEntry, natural_key
 from softmode.datasets.hdp_compound import finish_trajectory, with_labels
 from softmode.datasets.hdp_runs import FILTERS, Run, read_runs, write_runs
@@ -25,8 +25,7 @@ from softmode.datasets.reading import reading
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.trajectory_source import FrameChoice
 from softmode.errors import InputDataError
-from softmode.file_stamp import Stamp, file_stamp
-from softmode.material import Cell, ForceConstants, Material, Trajectory
+from softmode.files import Stamp, file_stamp, write_atomically
 
 #: Raised when what is written changes: files of another version are made again.
 FORMAT = 1

@@ -26,8 +26,8 @@ import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
+from softmode.crystal import ForceConstants, Trajectory
 from softmode.errors import InputDataError
-from softmode.material import ForceConstants, Trajectory
 
 FloatArray = NDArray[np.float64]
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 import ase.io
 import numpy as np
 
+from softmode.crystal import Cell, Material
 from softmode.datasets.assemble import (
     automatic_primitive_matrix,
     make_material,
@@ -18,7 +19,6 @@ from softmode.datasets.assemble import (
 from softmode.datasets.formats import parse_force_constants, parse_poscar, read_force_constants_hdf5
 from softmode.datasets.reading import as_text, decompressed, reading
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Cell, Material
 
 
 def reference_from_supercell(supercell: Path, force_constants: Path) -> Material:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from softmode.crystal import Material
 from softmode.datasets.assemble import make_material, read_born, reorder_forces, supercell_order
 from softmode.datasets.base import DatasetInfo, MaterialEntry, natural_key
 from softmode.datasets.formats import (
@@ -22,7 +23,6 @@ from softmode.datasets.formats import (
 )
 from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, FileSet, distinct_sources
 from softmode.errors import InputDataError
-from softmode.material import Material
 
 INFO = DatasetInfo(
     name="phonondb",

@@ -11,6 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy.structure.cells import Primitive
 
+from softmode.crystal import (
+    Cell,
+    DisplacementForces,
+    ForceConstants,
+    Material,
+    NonAnalyticalCorrection,
+    Trajectory,
+)
 from softmode.datasets.assemble import (
     automatic_primitive_matrix,
     make_material,
@@ -50,14 +58,6 @@ from softmode.datasets.trajectory_source import (
     matching_files,
 )
 from softmode.errors import InputDataError
-from softmode.material import (
-    Cell,
-    DisplacementForces,
-    ForceConstants,
-    Material,
-    NonAnalyticalCorrection,
-    Trajectory,
-)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

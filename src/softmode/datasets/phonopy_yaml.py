@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from phonopy.interface.phonopy_yaml import PhonopyYamlLoader
 from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
 
+from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
 from softmode.datasets.formats import NAC_FACTOR, expand_displacements, from_phonopy
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
-from softmode.material import Cell, DisplacementForces, NonAnalyticalCorrection
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

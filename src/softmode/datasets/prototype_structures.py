@@ -15,10 +15,10 @@ import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
+from softmode.crystal import Cell
 from softmode.datasets.ionic_radii import ANION_CHARGES, balanced_charges, ionic_radius
 from softmode.datasets.site_assignment import BuildablePrototype, SiteAssignment, assign_sites
 from softmode.errors import InputDataError
-from softmode.material import Cell
 
 FloatArray = NDArray[np.float64]
 

@@ -13,10 +13,10 @@ import spglib
 from ase.data import atomic_numbers
 from ase.formula import Formula
 
-from softmode.datasets.atom_map import minimum_image_distances
+from softmode.crystal import Cell
+from softmode.crystal.atom_order import minimum_image_distances
 from softmode.datasets.electronegativity import electronegativity
 from softmode.errors import InputDataError
-from softmode.material import Cell
 
 PrototypeName = Literal[
     "halide_double_perovskite", "a2bx6", "abx3", "rock_salt", "cscl", "zincblende", "other"

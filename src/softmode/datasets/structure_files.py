@@ -13,10 +13,10 @@ import numpy as np
 import spglib
 from ase.neighborlist import neighbor_list
 
+from softmode.crystal import Cell
 from softmode.datasets.formats import parse_poscar
 from softmode.datasets.reading import as_text, decompressed, naming, reading
 from softmode.errors import InputDataError
-from softmode.material import Cell
 
 #: Å: atoms closer than this are an error in the file, not a crystal.
 CLOSEST = 0.5

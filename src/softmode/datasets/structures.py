@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from softmode.crystal import Cell, Material
 from softmode.datasets.base import DatasetInfo, MaterialEntry, natural_key
 from softmode.datasets.formula_lists import ListedFormula, is_formula_list, read_formulas
 from softmode.datasets.prototype_structures import build_structure
@@ -26,7 +27,6 @@ from softmode.datasets.structure_files import (
 from softmode.datasets.structure_options import DEFAULTS, INFO, StructureOptions
 from softmode.datasets.supercell_choice import choose_supercell
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Cell, Material
 
 __all__ = ["INFO", "StructureOptions", "Structures", "load_file", "load_formula"]
 

@@ -7,9 +7,9 @@ import spglib
 from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
+from softmode.crystal import Cell
 from softmode.datasets.assemble import supercell_matrix_between
 from softmode.errors import InputDataError
-from softmode.material import Cell
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

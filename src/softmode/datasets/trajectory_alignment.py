@@ -9,7 +9,8 @@ from ase.data import chemical_symbols
 from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
-from softmode.datasets.atom_map import minimum_image_distances
+from softmode.crystal import Cell, Trajectory
+from softmode.crystal.atom_order import minimum_image_distances
 from softmode.datasets.trajectory_frames import (
     SAME_LATTICE,
     composition,
@@ -17,7 +18,6 @@ from softmode.datasets.trajectory_frames import (
     vectors,
 )
 from softmode.errors import InputDataError
-from softmode.material import Cell, Trajectory
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from softmode.crystal import Cell, DisplacementForces, Trajectory
 from softmode.datasets.ase_trajectory import MAGIC as ASE_MAGIC
 from softmode.datasets.ase_trajectory import read_ase_trajectory
 from softmode.datasets.assemble import phonopy_supercell
@@ -20,7 +21,6 @@ from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.vasprun import read_vasprun
 from softmode.datasets.vibes_file import read_vibes_frames
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import Cell, DisplacementForces, Trajectory
 
 #: What is read, for messages.
 FORMATS = (

@@ -9,9 +9,9 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
+from softmode.crystal import Trajectory
 from softmode.datasets.reading import reading
 from softmode.errors import InputDataError
-from softmode.material import Trajectory
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from softmode.crystal import DisplacementForces, Material, Trajectory
 from softmode.datasets.assemble import supercell_of
 from softmode.datasets.base import natural_key
 from softmode.datasets.trajectory_alignment import align_trajectory
 from softmode.datasets.trajectory_files import collect_displaced, read_trajectory
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError, SettingsError
-from softmode.material import DisplacementForces, Material, Trajectory
 
 #: In place of a file pattern: the displacements and forces in the phonopy YAML file of the material itself.
 DATASET = "dataset"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from softmode.crystal import Material, Trajectory
 from softmode.datasets.assemble import (
     automatic_primitive_matrix,
     make_material,
@@ -26,7 +27,6 @@ from softmode.datasets.trajectory_files import read_trajectory
 from softmode.datasets.trajectory_source import ALL_FRAMES, FrameChoice
 from softmode.datasets.vibes_file import parse_vibes
 from softmode.errors import InputDataError
-from softmode.material import Material, Trajectory
 
 INFO = DatasetInfo(
     name="vibes",

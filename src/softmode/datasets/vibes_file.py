@@ -11,11 +11,11 @@ import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
+from softmode.crystal import Cell
 from softmode.datasets.reading import naming, reading
 from softmode.datasets.streams import ByteStream
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
-from softmode.material import Cell
 
 FloatArray = NDArray[np.float64]
 

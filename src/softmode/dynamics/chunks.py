@@ -12,7 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from softmode.anharmonic.displacements import minimum_image
-from softmode.cell import array_digest
+from softmode.crystal.cell import array_digest
 from softmode.dynamics.md_settings import MDSettings
 from softmode.errors import InputDataError
 

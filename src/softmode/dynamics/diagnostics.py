@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from softmode.anharmonic.autocorrelation import CorrelationTimes, correlation_times, is_constant
 from softmode.dynamics.thermostats import degrees_of_freedom, sampled_temperature
 from softmode.dynamics.trajectory_writer import MDRun
 from softmode.errors import InputDataError
+from softmode.statistics.autocorrelation import CorrelationTimes, correlation_times, is_constant
 
 FloatArray = NDArray[np.float64]
 

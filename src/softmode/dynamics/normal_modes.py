@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
+from softmode.crystal import ForceConstants
 from softmode.errors import InputDataError
 from softmode.harmonic.dispersion import DEGENERACY_TOLERANCE, frequency_factor
 from softmode.harmonic.lattice import full_force_constants
-from softmode.material import ForceConstants
 
 FloatArray = NDArray[np.float64]
 

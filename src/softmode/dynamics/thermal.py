@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from phonopy.physical_units import get_physical_units
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from softmode.crystal import Cell, Trajectory
 from softmode.dynamics.normal_modes import NormalModes
 from softmode.harmonic.dispersion import frequency_factor
-from softmode.material import Cell, Trajectory
 
 FloatArray = NDArray[np.float64]
 

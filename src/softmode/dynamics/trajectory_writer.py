@@ -21,13 +21,13 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import Trajectory as AseTrajectory
 from numpy.typing import NDArray
 
-from softmode.atomic_file import fill_atomically, write_atomically
+from softmode.crystal import Trajectory
 from softmode.dynamics.chunk_format import DamagedChunkError, decode, encode
 from softmode.dynamics.chunks import Chunk, Frames, RunDescription, Status, describe_run
 from softmode.dynamics.md_settings import MDSettings
 from softmode.dynamics.molecular_dynamics import run_md
 from softmode.errors import InputDataError, StorageError
-from softmode.material import Trajectory
+from softmode.files import fill_atomically, write_atomically
 
 FloatArray = NDArray[np.float64]
 

@@ -20,8 +20,8 @@ from phonopy import Phonopy
 from phonopy.physical_units import get_physical_units
 from threadpoolctl import ThreadpoolController
 
+from softmode.crystal import ForceConstants
 from softmode.harmonic.lattice import compact_force_constants
-from softmode.material import ForceConstants
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

@@ -19,8 +19,8 @@ from phonopy.harmonic.force_constants import (
 )
 from phonopy.utils import similarity_transformation
 
+from softmode.crystal import ForceConstants
 from softmode.errors import InputDataError
-from softmode.material import ForceConstants
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

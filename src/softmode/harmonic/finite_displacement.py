@@ -9,6 +9,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
+from softmode.crystal import DisplacementForces, ForceConstants, Material
 from softmode.errors import InputDataError
 from softmode.harmonic.displacement_solver import displacement_solver
 from softmode.harmonic.lattice import (
@@ -17,7 +18,6 @@ from softmode.harmonic.lattice import (
     independent,
     reference_supercell,
 )
-from softmode.material import DisplacementForces, ForceConstants, Material
 
 FloatArray = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from phonopy.structure.atoms import PhonopyAtoms
 
-from softmode.material import Cell, ForceConstants, Material
+from softmode.crystal import Cell, ForceConstants, Material
 
 
 def build_phonopy(material: Material) -> Phonopy:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
+from softmode.crystal import ForceConstants, NonAnalyticalCorrection
 from softmode.harmonic.dispersion import Dispersion, degenerate_set_starts, set_means
 from softmode.harmonic.lattice import compact_force_constants, independent
 from softmode.harmonic.qpoints import BandPath
-from softmode.material import ForceConstants, NonAnalyticalCorrection
 
 FloatArray = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.optimize import LBFGS
 
+from softmode.crystal import Cell
 from softmode.errors import RelaxationError
-from softmode.material import Cell
 
 #: By how much the volume may change when a crystal is relaxed.
 VOLUME_RATIO = 1.5

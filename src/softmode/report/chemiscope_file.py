@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from softmode.crystal import Trajectory
 from softmode.errors import MissingExtraError
-from softmode.material import Trajectory
 from softmode.study.map_analysis import MapPoints
 
 

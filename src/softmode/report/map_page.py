@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
 
 from softmode import __version__
-from softmode.material import Trajectory
+from softmode.crystal import Trajectory
 from softmode.report.map_figures import cloud_colours
 from softmode.report.style import PLOTLY_MARKERS
 from softmode.study.map_analysis import MapPoints

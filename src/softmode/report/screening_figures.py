@@ -15,7 +15,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from softmode.anharmonic.calibration import ReliabilityBin
 from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.anharmonic.label_score import LabelScore
 from softmode.datasets.prototypes import HALIDES
@@ -29,6 +28,7 @@ from softmode.report.style import (
     plain,
     pretty_formula,
 )
+from softmode.statistics.calibration import ReliabilityBin
 
 FloatArray = NDArray[np.float64]
 

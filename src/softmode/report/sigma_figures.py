@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.anharmonic.confusion import ConfusionMatrix
 from softmode.report.style import (
     MEDIAN_COLOUR,
     REFERENCE_COLOUR,
@@ -25,6 +24,7 @@ from softmode.report.style import (
     plain_log,
     pretty_formula,
 )
+from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.records import Record
 from softmode.study.results import done
 from softmode.study.sigma_results import error_correlations

@@ -10,8 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
+from softmode.crystal import Material, Trajectory
 from softmode.harmonic import HarmonicProtocol
-from softmode.material import Material, Trajectory
 from softmode.potentials.base import Potential
 from softmode.study.map_settings import MapSettings
 from softmode.study.material_work import MaterialWork

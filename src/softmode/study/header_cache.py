@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softmode.atomic_file import write_atomically
 from softmode.errors import StorageError
-from softmode.file_stamp import Stamp
+from softmode.files import Stamp, write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from softmode.configurations import (
     overlap,
     rank_correlation,
 )
-from softmode.material import Trajectory
+from softmode.crystal import Trajectory
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces, sigma
 from softmode.configurations import check_frames
+from softmode.crystal import Material, Trajectory
 from softmode.datasets import align_trajectory, read_trajectory
 from softmode.dynamics import joined_trajectory, read_md
 from softmode.errors import InputDataError, SettingsError
@@ -21,7 +22,6 @@ from softmode.harmonic import (
     reference_force_constants,
     reference_supercell,
 )
-from softmode.material import Material, Trajectory
 from softmode.study.map_analysis import Cloud
 
 

@@ -30,8 +30,8 @@ from softmode.configurations import (
     reduce_frames,
 )
 from softmode.configurations.reduction import SAMPLE_FRAMES
+from softmode.crystal import Trajectory
 from softmode.errors import InputDataError
-from softmode.material import Trajectory
 from softmode.study.records import Partial
 
 FloatArray = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
 from softmode import harmonic as hm
-from softmode.material import Trajectory
+from softmode.crystal import Trajectory
 from softmode.study.context import CellContext, Result
 from softmode.study.map_analysis import (
     Cloud,

@@ -14,9 +14,7 @@ from softmode import harmonic as hm
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces
 from softmode.anharmonic.sites import site_labels
-from softmode.harmonic.displacement_solver import DisplacementSolver, displacement_solver
-from softmode.harmonic.finite_displacement import single_displacements
-from softmode.material import (
+from softmode.crystal import (
     Cell,
     DisplacementForces,
     ForceConstants,
@@ -24,6 +22,8 @@ from softmode.material import (
     NonAnalyticalCorrection,
     Trajectory,
 )
+from softmode.harmonic.displacement_solver import DisplacementSolver, displacement_solver
+from softmode.harmonic.finite_displacement import single_displacements
 
 FloatArray = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from softmode.crystal import Material
 from softmode.datasets.base import MaterialEntry, Selection
 from softmode.errors import SoftmodeError
-from softmode.material import Material
 from softmode.study.records import Failure, digest_of, write_atomically
 
 

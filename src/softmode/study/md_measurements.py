@@ -13,8 +13,8 @@ from softmode import dynamics as dy
 from softmode.anharmonic.classes import CLASSES
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces
+from softmode.crystal import Trajectory
 from softmode.errors import InputDataError
-from softmode.material import Trajectory
 from softmode.study.context import CellContext, Result
 from softmode.study.material_work import Side
 from softmode.study.model_measurements import ModelCrystal, model_crystal

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from softmode.crystal import Material, Trajectory
 from softmode.dynamics import MDRun, read_md
 from softmode.errors import InputDataError
 from softmode.harmonic.protocol import HarmonicProtocol
-from softmode.material import Material, Trajectory
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.study.context import CellContext
 from softmode.study.plan import MEASUREMENTS, CellIdentity, record_inputs

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode import harmonic as hm
+from softmode.crystal import Cell, Material
 from softmode.errors import RelaxationError, SoftmodeError
 from softmode.harmonic.relaxation import VOLUME_RATIO
-from softmode.material import Cell, Material
 from softmode.potentials.base import evaluation_failure
 from softmode.study.context import CellContext, Result
 from softmode.study.scoring import force_constants_of

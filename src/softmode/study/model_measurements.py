@@ -14,7 +14,7 @@ from spglib import get_symmetry_dataset
 from softmode import dynamics as dy
 from softmode import harmonic as hm
 from softmode.anharmonic.sigma import harmonic_forces
-from softmode.material import Cell, ForceConstants, Material
+from softmode.crystal import Cell, ForceConstants, Material
 from softmode.study.context import CellContext, Result
 from softmode.study.evaluation import forces_on
 from softmode.study.material_work import Side

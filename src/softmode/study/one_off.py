@@ -10,6 +10,7 @@ from softmode.anharmonic.modes import ModeSigma, mode_sigma, supercell_modes
 from softmode.anharmonic.score import Score, score
 from softmode.anharmonic.sigma import Sigma, harmonic_forces, sigma, sigma_std_by
 from softmode.anharmonic.sites import site_labels
+from softmode.crystal import Material, Trajectory
 from softmode.harmonic import (
     HarmonicProtocol,
     build_phonopy,
@@ -18,7 +19,6 @@ from softmode.harmonic import (
     reference_supercell,
     symmetrised,
 )
-from softmode.material import Material, Trajectory
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.study.context import CellContext
 from softmode.study.plan import MEASUREMENTS, CellIdentity, record_inputs

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode import __version__
-from softmode.atomic_file import write_atomically as write_atomically
 from softmode.errors import SoftmodeError, StorageError
-from softmode.file_stamp import Stamp, file_stamp
+from softmode.files import Stamp, file_stamp
+from softmode.files import write_atomically as write_atomically
 from softmode.study.header_cache import Header, HeaderCache
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from softmode import dynamics as dy
 from softmode.anharmonic.displacements import displacements
+from softmode.crystal import Cell
 from softmode.errors import NonFiniteForcesError, StorageError
-from softmode.material import Cell
 from softmode.potentials.base import Potential
 from softmode.study.context import CellContext
 from softmode.study.model_measurements import ModelCrystal

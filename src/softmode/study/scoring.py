@@ -15,7 +15,7 @@ from softmode.anharmonic.classes import CLASSES, classify
 from softmode.anharmonic.modes import mode_sigma, supercell_modes
 from softmode.anharmonic.score import Score, score
 from softmode.anharmonic.sigma import Sigma, sigma
-from softmode.material import Cell, DisplacementForces, ForceConstants
+from softmode.crystal import Cell, DisplacementForces, ForceConstants
 from softmode.study.context import CellContext, Result
 from softmode.study.material_work import Side
 from softmode.study.records import Record

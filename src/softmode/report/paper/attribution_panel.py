@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from softmode.anharmonic.matrix_tests import wilson
 from softmode.report.md_figures import PART_NAMES, attribution_figure
 from softmode.report.paper.matrix_tables import signed_interval
 from softmode.report.paper.missing import main_model_missing, measurement_missing
 from softmode.report.paper.panel import Panel, PaperCell, PaperTable, Picture, RowList, RowsLink, row_list
 from softmode.report.paper.source import PaperData
 from softmode.report.paper.texts import NOTHING, interval
+from softmode.statistics.matrix_tests import wilson
 from softmode.study.md_results import PARTS, attribution, attribution_summary
 
 _NUMBERS = (

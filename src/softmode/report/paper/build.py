@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from softmode.atomic_file import write_atomically
+from softmode.files import write_atomically
 from softmode.report.paper.page import render_paper, source_words
 from softmode.report.paper.panel import Panel, PaperTable
 from softmode.report.paper.panels import PANELS

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.anharmonic.correlation import correlations
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import harmonic_errors
 from softmode.report.paper.matrix_figures import BLOCK_COLOURS, BLOCK_NAMES, block
@@ -28,6 +27,7 @@ from softmode.report.paper.table2 import (
 )
 from softmode.report.paper.texts import interval, number
 from softmode.report.style import VG_LABEL, W2_LABEL, paper_style, plain_log, pretty_formula
+from softmode.statistics.correlation import correlations
 from softmode.study.sigma_results import MEASURED_BY
 
 _LIST = "fig5_fluorides"

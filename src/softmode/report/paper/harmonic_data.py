@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from softmode.anharmonic.correlation import Correlation, correlations
 from softmode.report.figures import VG, W2
 from softmode.report.paper.panel import PaperCell, RecordLink, RowsLink
 from softmode.report.paper.source import PaperData
 from softmode.report.paper.texts import NOTHING, interval
+from softmode.statistics.correlation import Correlation, correlations
 from softmode.study.results import numbers_in
 from softmode.study.sigma_results import reference_sigma
 

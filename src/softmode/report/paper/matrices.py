@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from softmode.anharmonic.confusion import ConfusionMatrix, with_intervals
 from softmode.anharmonic.published import (
     published_confusion_matrices,
     published_model_only_shares,
@@ -35,6 +34,7 @@ from softmode.report.paper.panel import PUBLISHED, Link, Panel, PaperCell, Paper
 from softmode.report.paper.source import PaperData
 from softmode.report.paper.texts import NOTHING
 from softmode.report.style import group_name, order_groups
+from softmode.statistics.confusion import ConfusionMatrix, with_intervals
 from softmode.study.sigma_results import COMPARED
 
 _MODEL_ONLY = "model_only"

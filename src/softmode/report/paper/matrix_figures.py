@@ -12,8 +12,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, EDGES
-from softmode.anharmonic.confusion import ConfusionMatrix
 from softmode.report.style import paper_style, plain
+from softmode.statistics.confusion import ConfusionMatrix
 
 FloatArray = NDArray[np.float64]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.anharmonic.confusion import ConfusionEstimate, ConfusionMatrix, Estimate, with_intervals
-from softmode.anharmonic.matrix_tests import Difference, Homogeneity, MatrixComparison, compare_matrices, holm
 from softmode.report.paper.classes import FAILED_CLASS, Classified
 from softmode.report.paper.panel import PUBLISHED, Link, PaperCell, PaperTable
 from softmode.report.paper.texts import NOTHING, interval, number, probability
+from softmode.statistics.confusion import ConfusionEstimate, ConfusionMatrix, Estimate, with_intervals
+from softmode.statistics.matrix_tests import Difference, Homogeneity, MatrixComparison, compare_matrices, holm
 
 #: How the approaches are called.
 APPROACH_NAMES = {"phi_ref": "Φ of the reference", "phi_model": "Φ of the potential"}

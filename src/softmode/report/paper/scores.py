@@ -7,7 +7,6 @@ import pandas as pd
 from scipy.stats import skew
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.anharmonic.matrix_tests import wilson
 from softmode.report.paper.classes import COLUMNS, classified
 from softmode.report.paper.matrix_tables import APPROACH_NAMES, signed_interval
 from softmode.report.paper.missing import halides_missing, measurement_missing, models_missing
@@ -16,6 +15,7 @@ from softmode.report.paper.sigma_figures import difference_histograms, score_sca
 from softmode.report.paper.source import PaperData
 from softmode.report.paper.texts import NOTHING, interval, number
 from softmode.report.sigma_figures import trace_figure
+from softmode.statistics.matrix_tests import wilson
 from softmode.study.results import bootstrap_median
 
 #: Differences of the score below minus this, or above it, are counted as tails.

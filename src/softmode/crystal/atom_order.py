@@ -11,8 +11,8 @@ from ase.data import chemical_symbols
 from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
+from softmode.crystal import Cell
 from softmode.errors import InputDataError
-from softmode.material import Cell
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

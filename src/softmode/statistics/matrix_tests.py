@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from scipy.stats import chi2
 
-from softmode.anharmonic.confusion import ConfusionMatrix, kappas, resampled
+from softmode.statistics.confusion import ConfusionMatrix, kappas, resampled
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

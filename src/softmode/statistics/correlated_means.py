@@ -27,7 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 from scipy.special import chdtri
 
-from softmode.anharmonic.autocorrelation import (
+from softmode.errors import InputDataError
+from softmode.statistics.autocorrelation import (
     CorrelationTimes,
     checked_series,
     correlation_times,
@@ -36,7 +37,6 @@ from softmode.anharmonic.autocorrelation import (
     run_starts,
     stacked_runs,
 )
-from softmode.errors import InputDataError
 
 __all__ = [
     "MeanEstimate",

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what tells that one has changed."""
 
 from __future__ import annotations
 
@@ -65,3 +65,16 @@ def fill_atomically(
             "the disk is full" if full else f"cannot be written ({error.strerror or error})",
             ("make room there" if full else "check the folder's permissions") + f" and run again: {kept}",
         ) from error
+
+
+#: Size of a file, bytes, and time of its last change, ns.
+Stamp = tuple[int, int]
+
+
+def file_stamp(path: Path) -> Stamp | None:
+    """Size and time of the last change of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from softmode.cell import Cell, FloatArray, IntArray, array_digest, frozen, require
+from softmode.crystal.cell import Cell, FloatArray, IntArray, array_digest, frozen, require
 
 __all__ = [
     "Cell",

@@ -1,0 +1,1 @@
+"""Numbers and how far they can be trusted: correlated means, bootstrap, confusion, ranks, calibration."""
