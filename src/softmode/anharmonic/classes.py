@@ -63,8 +63,8 @@ def class_probabilities(estimate: MeanEstimate | ArrayLike) -> ClassProbabilitie
     Parameters
     ----------
     estimate : MeanEstimate or (n_samples,) array
-        An estimate, or the distribution from :func:`~softmode.statistics.correlated_means.bootstrap_means`. It is
-        widened for few blocks in the same way as the interval: a class that the 95 % interval does not touch
+        An estimate, or the distribution from
+        :func:`softmode.statistics.correlated_means.bootstrap_means`. It is widened for few blocks in the same way as the interval: a class that the 95 % interval does not touch
         has a probability of at most 2.5 %.
     """
     samples = (
