@@ -64,8 +64,8 @@ def class_probabilities(estimate: MeanEstimate | ArrayLike) -> ClassProbabilitie
     ----------
     estimate : MeanEstimate or (n_samples,) array
         An estimate, or the distribution from
-        :func:`softmode.statistics.correlated_means.bootstrap_means`. It is widened for few blocks in the same way as the interval: a class that the 95 % interval does not touch
-        has a probability of at most 2.5 %.
+        :func:`softmode.statistics.correlated_means.bootstrap_means`. It is widened for few blocks in the same
+        way as the interval: a class that the 95 % interval does not touch has a probability of at most 2.5 %.
     """
     samples = (
         estimate.samples if isinstance(estimate, MeanEstimate) else np.asarray(estimate, dtype=np.float64)
