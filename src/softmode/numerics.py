@@ -1,0 +1,78 @@
+"""What decides the last bits of a result besides the input: libraries, their kernels, threads.
+
+The same machine with the same versions gives the same bits as long as every computation runs on one thread;
+what may be expected across machines stands in ``docs/reliability.md``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """One thread for linear algebra, OpenMP and torch inside the block; as before it afterwards.
+
+    Sums come in another order on another number of threads, and with them other last bits. Only libraries
+    that are loaded when the block is entered are held: load the potential first.
+    """
+    from threadpoolctl import threadpool_limits
+
+    torch = sys.modules.get("torch")
+    before = None if torch is None else torch.get_num_threads()
+    with threadpool_limits(limits=1):
+        if torch is not None:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            if torch is not None:
+                torch.set_num_threads(before)
+
+
+def arithmetic() -> dict[str, Any]:
+    """What decides the last bits in this process, to be stored with a result.
+
+    Returns
+    -------
+    dict
+        For JSON: ``machine`` (architecture); ``numpy`` and ``numpy_simd`` (version, widest vector unit used);
+        ``blas`` (library, version, kernel and threads of each that is loaded) with ``OPENBLAS_L2_SIZE`` where
+        it is set, for it changes the blocks of a product; ``torch`` where it is loaded (version, vector unit,
+        threads).
+    """
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    found = np.show_config(mode="dicts")["SIMD Extensions"]
+    libraries = [
+        {
+            "library": pool["internal_api"],
+            "version": pool["version"],
+            "kernel": pool.get("architecture"),
+            "threads": pool["num_threads"],
+        }
+        for pool in sorted(threadpool_info(), key=lambda pool: str(pool["filepath"]))
+        if pool["user_api"] == "blas"
+    ]
+    settings: dict[str, Any] = {
+        "machine": platform.machine(),
+        "numpy": np.__version__,
+        "numpy_simd": [*found["baseline"], *found.get("found", [])][-1],
+        "blas": libraries,
+    }
+    if "OPENBLAS_L2_SIZE" in os.environ:
+        settings["OPENBLAS_L2_SIZE"] = os.environ["OPENBLAS_L2_SIZE"]
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        settings["torch"] = {
+            "version": torch.__version__,
+            "simd": torch.backends.cpu.get_cpu_capability(),
+            "threads": torch.get_num_threads(),
+        }
+    return settings
