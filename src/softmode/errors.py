@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class SoftmodeError(Exception):
     """A problem that is explained to the user in one line, never as a traceback.
@@ -123,3 +126,17 @@ class WorkerDiedError(SoftmodeError):
     """A worker process that ended without an answer (out of memory, killed, crashed)."""
 
     transient = True
+
+
+def nearest_names(wanted: str, known: Sequence[str], limit: int = 3) -> list[str]:
+    """Names that look like `wanted`."""
+    inside = [name for name in known if wanted in name or (len(name) > 2 and name in wanted)]
+    return list(dict.fromkeys([*get_close_matches(wanted, known, n=limit, cutoff=0.6), *inside]))[:limit]
+
+
+def did_you_mean(wanted: str, known: Sequence[str]) -> str:
+    """A remedy for a name that does not exist."""
+    near = nearest_names(wanted, known)
+    if near:
+        return f"did you mean {' or '.join(near)}"
+    return f"known are: {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"

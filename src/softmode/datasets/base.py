@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from ase.data import atomic_numbers
@@ -13,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from softmode.crystal import Material, Trajectory
 from softmode.datasets.prototypes import PrototypeName
-from softmode.errors import InputDataError, SettingsError
+from softmode.errors import InputDataError, SettingsError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -114,20 +113,6 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key under which ``mp-9`` comes before ``mp-10``."""
     parts = (part for part in re.split(r"(\d+)", name) if part)
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts)
-
-
-def nearest_names(wanted: str, known: Sequence[str], limit: int = 3) -> list[str]:
-    """Names that look like `wanted`."""
-    inside = [name for name in known if wanted in name or (len(name) > 2 and name in wanted)]
-    return list(dict.fromkeys([*get_close_matches(wanted, known, n=limit, cutoff=0.6), *inside]))[:limit]
-
-
-def did_you_mean(wanted: str, known: Sequence[str]) -> str:
-    """A remedy for a name that does not exist."""
-    near = nearest_names(wanted, known)
-    if near:
-        return f"did you mean {' or '.join(near)}"
-    return f"known are: {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
 
 
 def _as_tuple(value: Any) -> Any:

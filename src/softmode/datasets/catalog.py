@@ -7,12 +7,12 @@ from pathlib import Path
 
 from softmode.crystal import Material
 from softmode.datasets import example, hdp, phonondb, phonopy_files, phonopy_options, structures, vibes
-from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, did_you_mean
+from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry
 from softmode.datasets.formats import check_option_keys
 from softmode.datasets.hdp_tree import uid_of
 from softmode.datasets.reading import ARCHIVE_SUFFIXES
 from softmode.datasets.trajectory_source import FrameChoice
-from softmode.errors import InputDataError, SettingsError
+from softmode.errors import InputDataError, SettingsError, did_you_mean
 
 
 def known_datasets() -> list[DatasetInfo]:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from softmode.datasets.base import did_you_mean, natural_key
+from softmode.datasets.base import natural_key
 from softmode.datasets.phonondb import material_name
 from softmode.datasets.reading import reading
 from softmode.downloads import RemoteFile, get_bytes
-from softmode.errors import DownloadError, SettingsError
+from softmode.errors import DownloadError, SettingsError, did_you_mean
 
 #: Where the Dataverse of the halide double perovskites is; a mirror can be named in the environment.
 DATAVERSE = "https://dataverse.harvard.edu"

@@ -12,11 +12,10 @@ from typing import Literal, get_args
 from ase.data import atomic_numbers
 from ase.formula import Formula
 
-from softmode.datasets.base import did_you_mean
 from softmode.datasets.electronegativity import electronegativity
 from softmode.datasets.ionic_radii import ANION_CHARGES, CHARGES, ionic_radius
 from softmode.datasets.prototypes import HALIDES
-from softmode.errors import InputDataError, SettingsError
+from softmode.errors import InputDataError, SettingsError, did_you_mean
 
 BuildablePrototype = Literal["elpasolite", "perovskite", "k2ptcl6", "rock_salt"]
 BUILDABLE: tuple[str, ...] = get_args(BuildablePrototype)
