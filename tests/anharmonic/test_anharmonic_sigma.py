@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from softmode import harmonic as hm
-from softmode.anharmonic.displacements import displacements, minimum_image
+from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.modes import mode_sigma, supercell_modes
 from softmode.anharmonic.sigma import harmonic_forces, sigma, sigma_std_by
 from softmode.anharmonic.sites import orbits, site_labels
@@ -175,17 +175,6 @@ def test_force_constants_of_another_size_are_refused(crystal) -> None:
     _, constants = crystal
     with pytest.raises(InputDataError, match=r"of \(80, 80\) atoms, but the configurations have 40"):
         harmonic_forces(constants, np.zeros((1, 40, 3)))
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**31))
-def test_minimum_image_is_the_shortest_of_all_images(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    lattice = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) * 5.0 + rng.normal(0, 0.5, (3, 3))
-    vectors = rng.normal(0, 8, (6, 3))
-    images = np.stack(np.meshgrid(*[np.arange(-8, 9)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ lattice
-    shortest = np.linalg.norm(vectors[:, None, :] + images, axis=2).min(axis=1)
-    np.testing.assert_allclose(np.linalg.norm(minimum_image(vectors, lattice), axis=1), shortest, atol=1e-9)
 
 
 def test_sites_are_orbits_not_elements(crystal) -> None:

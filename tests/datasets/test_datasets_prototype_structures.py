@@ -12,7 +12,7 @@ import spglib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softmode.crystal.atom_order import minimum_image_distances
+from softmode.crystal.periodic_images import minimum_image_distances
 from softmode.datasets import classify, open_dataset
 from softmode.datasets.ionic_radii import (
     CHARGE_STEP,

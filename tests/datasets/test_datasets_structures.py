@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmode.crystal import Cell, Material
+from softmode.crystal.periodic_images import shortest_vector
 from softmode.datasets import Dataset, Selection, open_dataset, select, supercell_of
 from softmode.datasets.prototype_structures import build_structure
 from softmode.datasets.structure_files import standard_primitive
-from softmode.datasets.supercell_choice import choose_supercell, shortest_vector
+from softmode.datasets.supercell_choice import choose_supercell
 from softmode.errors import InputDataError, SettingsError
 
 CIF = """data_x

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from ase.geometry import find_mic
 from numpy.typing import NDArray
 
 from softmode.crystal import Cell, Trajectory
+from softmode.crystal.periodic_images import minimum_image
 
 FloatArray = NDArray[np.float64]
-
-
-def minimum_image(vectors: FloatArray, lattice: FloatArray) -> FloatArray:
-    """Shortest periodic images of Cartesian vectors.
-
-    Parameters
-    ----------
-    vectors : (..., 3) array
-        Å.
-    lattice : (3, 3) array
-        Lattice vectors as rows, Å.
-    """
-    fractional = vectors @ np.linalg.inv(lattice)
-    wrapped: FloatArray = (fractional - np.rint(fractional)) @ lattice
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    if np.einsum("...i,...i->...", wrapped, wrapped).max(initial=0.0) <= (0.5 * heights.min()) ** 2:
-        return wrapped  # inside the sphere in which rounding fractional coordinates is exact
-    shortest: FloatArray = find_mic(wrapped.reshape(-1, 3), lattice, pbc=True)[0].reshape(vectors.shape)
-    return shortest
 
 
 def displacements(trajectory: Trajectory, supercell: Cell, *, remove_drift: bool = True) -> FloatArray:

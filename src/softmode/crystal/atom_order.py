@@ -8,14 +8,11 @@ from __future__ import annotations
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
-from ase.geometry import minkowski_reduce
-from numpy.typing import NDArray
 
-from softmode.crystal import Cell
+from softmode.crystal.arrays import FloatArray, IntArray
+from softmode.crystal.cell import Cell
+from softmode.crystal.periodic_images import minimum_image_distances
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Largest distance (Å) between two descriptions of the same ideal supercell: rounding of coordinates.
 SAME_STRUCTURE = 0.01
@@ -24,32 +21,6 @@ SAME_STRUCTURE = 0.01
 def as_cell(structure: Cell | Atoms) -> Cell:
     """`structure` as a `Cell`."""
     return Cell.from_atoms(structure) if isinstance(structure, Atoms) else structure
-
-
-def minimum_image_distances(
-    lattice: FloatArray, positions_a: FloatArray, positions_b: FloatArray
-) -> FloatArray:
-    """Distances between two sets of atoms under periodic boundary conditions.
-
-    Exact for distances below half the smallest height of the (Minkowski-reduced) cell, an upper bound above.
-
-    Parameters
-    ----------
-    lattice : (3, 3) array
-        Lattice vectors as rows, Å.
-    positions_a, positions_b : (n_a, 3) and (n_b, 3) arrays
-        Fractional coordinates.
-
-    Returns
-    -------
-    (n_a, n_b) array
-        Distances, Å.
-    """
-    reduced, operation = minkowski_reduce(lattice)
-    to_reduced = np.linalg.inv(np.asarray(operation, dtype=float))
-    difference = (positions_b[None, :, :] - positions_a[:, None, :]) @ to_reduced
-    difference -= np.rint(difference)
-    return np.asarray(np.linalg.norm(difference @ reduced, axis=2))
 
 
 def map_atoms(

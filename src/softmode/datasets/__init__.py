@@ -2,7 +2,6 @@
 `softmode.crystal.Trajectory` with it, read when asked for.
 """
 
-from softmode.crystal.atom_order import map_atoms
 from softmode.datasets.assemble import supercell_of
 from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, Selection, select
 from softmode.datasets.catalog import known_datasets, open_dataset, open_reference
@@ -21,7 +20,6 @@ __all__ = [
     "align_trajectory",
     "classify",
     "known_datasets",
-    "map_atoms",
     "open_dataset",
     "open_reference",
     "read_trajectory",

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from softmode.crystal import Trajectory
-from softmode.crystal.cell import array_digest
+from softmode.crystal.arrays import array_digest
 from softmode.datasets import hdp_store
 from softmode.datasets.base import DatasetInfo, MaterialEntry
 from softmode.datasets.hdp_compound import EQUILIBRATION, Compound, load, load_trajectory

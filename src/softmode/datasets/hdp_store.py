@@ -17,7 +17,7 @@ import h5py
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from softmode.crystal import Cell, ForceConstants, Material, Trajectory
-from softmode.crystal.cell import array_digest
+from softmode.crystal.arrays import array_digest
 from softmode.datasets.base import MaterialEntry, natural_key
 from softmode.datasets.hdp_compound import finish_trajectory, with_labels
 from softmode.datasets.hdp_runs import FILTERS, Run, read_runs, write_runs

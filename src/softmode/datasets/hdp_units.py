@@ -27,6 +27,7 @@ from ase import units
 from numpy.typing import NDArray
 
 from softmode.crystal import ForceConstants, Trajectory
+from softmode.crystal.periodic_images import minimum_image
 from softmode.errors import InputDataError
 
 FloatArray = NDArray[np.float64]
@@ -168,9 +169,8 @@ def _check_share(
 
 
 def _displacements(positions: FloatArray, rest: FloatArray, lattice: FloatArray) -> FloatArray:
-    """From the sites, minimum image (motion is small), without motion of the crystal as a whole, Å."""
-    scaled = (positions - rest) @ np.linalg.inv(lattice)
-    moved = (scaled - np.rint(scaled)) @ lattice
+    """From the sites, minimum image, without motion of the crystal as a whole, Å."""
+    moved = minimum_image(positions - rest, lattice)
     return np.asarray(moved - moved.mean(axis=1, keepdims=True))
 
 

@@ -14,7 +14,7 @@ from ase.data import atomic_numbers
 from ase.formula import Formula
 
 from softmode.crystal import Cell
-from softmode.crystal.atom_order import minimum_image_distances
+from softmode.crystal.periodic_images import minimum_image_distances
 from softmode.datasets.electronegativity import electronegativity
 from softmode.errors import InputDataError
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import spglib
-from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
 from softmode.crystal import Cell
+from softmode.crystal.periodic_images import shortest_vector
 from softmode.datasets.assemble import supercell_matrix_between
 from softmode.errors import InputDataError
 
@@ -53,12 +53,6 @@ def choose_supercell(
     if round(float(np.linalg.det(matrix))) * primitive.n_atoms <= _MAX_CONVENTIONAL_ATOMS:
         return matrix
     return _multiples(primitive.lattice, length)
-
-
-def shortest_vector(lattice: FloatArray) -> float:
-    """Length of the shortest lattice vector, Å: how far an atom is from its nearest image."""
-    reduced, _ = minkowski_reduce(lattice)
-    return float(np.linalg.norm(reduced, axis=1).min())
 
 
 def _multiples(lattice: FloatArray, length: float) -> IntArray:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.data import chemical_symbols
-from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
 from softmode.crystal import Cell, Trajectory
-from softmode.crystal.atom_order import minimum_image_distances
+from softmode.crystal.periodic_images import minimum_image, minimum_image_distances, shortest_vector
 from softmode.datasets.trajectory_frames import (
     SAME_LATTICE,
     composition,
@@ -90,7 +89,7 @@ def align_trajectory(trajectory: Trajectory, supercell: Cell, subject: str) -> T
     mean, drift = _mean_configuration(positions, supercell.lattice)
     match = _match(mean, trajectory.numbers, supercell)
     _require_acceptable(match, trajectory.numbers, supercell, subject)
-    shifts = _wrapped(match.shift + drift, supercell.lattice)
+    shifts = minimum_image(match.shift + drift, supercell.lattice)
     order = np.argsort(match.site)
     aligned = positions[:, order]
     largest = float(np.linalg.norm(shifts, axis=1).max())
@@ -145,13 +144,6 @@ def _refuse_lattice(given: FloatArray, wanted: FloatArray, subject: str) -> None
     )
 
 
-def _wrapped(differences: FloatArray, lattice: FloatArray) -> FloatArray:
-    """Minimum images of vectors (…, 3), Å; exact below half the smallest height of the reduced cell."""
-    reduced, _ = minkowski_reduce(lattice)
-    fractional = differences @ np.linalg.inv(reduced)
-    return np.asarray(differences - np.rint(fractional) @ reduced)
-
-
 def _mean_configuration(positions: FloatArray, lattice: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean position of each atom, whatever images frames use and however they move as a whole.
 
@@ -169,9 +161,9 @@ def _mean_configuration(positions: FloatArray, lattice: FloatArray) -> tuple[Flo
     drift : (n_frames, 3) array
         How far each frame is moved as a whole from `mean`, Å.
     """
-    moved = _wrapped(positions - positions[0], lattice)
+    moved = minimum_image(positions - positions[0], lattice)
     leader = moved[:, :1]  # differences between atoms stay small where the whole crystal moves far
-    relative = _wrapped(moved - leader, lattice)
+    relative = minimum_image(moved - leader, lattice)
     centre = relative.mean(axis=1, keepdims=True)
     return positions[0] + (relative - centre).mean(axis=0), (leader + centre)[:, 0]
 
@@ -187,7 +179,7 @@ def _match(configuration: FloatArray, numbers: IntArray, supercell: Cell) -> _Ma
     atom = configuration[np.flatnonzero(numbers == rarest)[0]]
     sites = supercell.scaled_positions[supercell.numbers == rarest] @ supercell.lattice
     matches = [in_place]
-    for start in _wrapped(atom - sites, supercell.lattice):
+    for start in minimum_image(atom - sites, supercell.lattice):
         first = _nearest_sites(configuration, numbers, supercell, start)
         matches.append(_nearest_sites(configuration, numbers, supercell, first.shift))
     return min(matches, key=lambda match: (not match.acceptable(bond), round(match.spread, 6)))
@@ -203,7 +195,7 @@ def _nearest_sites(
         atoms, sites = np.flatnonzero(numbers == number), np.flatnonzero(supercell.numbers == number)
         distances = minimum_image_distances(lattice, scaled[atoms], supercell.scaled_positions[sites])
         site[atoms] = sites[distances.argmin(axis=1)]
-    offsets = _wrapped((scaled - supercell.scaled_positions[site]) @ lattice, lattice)
+    offsets = minimum_image((scaled - supercell.scaled_positions[site]) @ lattice, lattice)
     mean = offsets.mean(axis=0)
     distance = np.linalg.norm(offsets - mean, axis=1)
     return _Match(site, distance, shift + mean, float(np.sqrt((distance**2).mean())))
@@ -214,8 +206,7 @@ def _shortest_bond(supercell: Cell) -> float:
     scaled = supercell.scaled_positions
     distances = minimum_image_distances(supercell.lattice, scaled, scaled)
     distances[np.diag_indices_from(distances)] = np.inf
-    reduced, _ = minkowski_reduce(supercell.lattice)
-    return min(float(distances.min()), float(np.linalg.norm(reduced, axis=1).min()))
+    return min(float(distances.min()), shortest_vector(supercell.lattice))
 
 
 def _require_acceptable(match: _Match, numbers: IntArray, supercell: Cell, subject: str) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from softmode.anharmonic.displacements import minimum_image
-from softmode.crystal.cell import array_digest
+from softmode.crystal.arrays import array_digest
+from softmode.crystal.periodic_images import minimum_image
 from softmode.dynamics.md_settings import MDSettings
 from softmode.errors import InputDataError
 

@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from numpy.typing import NDArray
 
+from softmode.crystal.periodic_images import rounded_image
 from softmode.errors import NonFiniteForcesError
 
 FloatArray = NDArray[np.float64]
@@ -39,10 +40,7 @@ def closest_pair(positions: FloatArray, lattice: FloatArray) -> tuple[int, int, 
     distance : float
         Å.
     """
-    fractional = positions @ np.linalg.inv(lattice)
-    difference = fractional[:, None, :] - fractional[None, :, :]
-    difference -= np.rint(difference)
-    vectors = difference @ lattice
+    vectors = rounded_image(positions[:, None, :] - positions[None, :, :], lattice)
     squared = np.einsum("ijk,ijk->ij", vectors, vectors)
     np.fill_diagonal(squared, np.inf)
     first, second = np.unravel_index(int(np.argmin(squared)), squared.shape)

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmode.crystal import Cell, Material
-from softmode.crystal.atom_order import minimum_image_distances
-from softmode.datasets import map_atoms
+from softmode.crystal.atom_order import map_atoms
 from softmode.datasets.assemble import phonopy_supercell
 from softmode.datasets.formats import from_phonopy
 from softmode.errors import InputDataError
@@ -35,12 +34,6 @@ def test_permutations_are_found(supercell: Cell, seed: int, amplitude: float) ->
     permutation = map_atoms(supercell, other, tolerance=0.21)
     np.testing.assert_array_equal(order[permutation], np.arange(supercell.n_atoms))
     np.testing.assert_array_equal(map_atoms(supercell.to_atoms(), other.to_atoms(), 0.21), permutation)
-
-
-def test_skewed_lattice() -> None:
-    lattice = np.array([[5.0, 0, 0], [24.0, 5.0, 0], [11.0, 17.0, 5.0]])
-    a, b = np.zeros((1, 3)), (np.array([[0.3, 0.2, 2.4]])) @ np.linalg.inv(lattice)
-    assert minimum_image_distances(lattice, a, b)[0, 0] == pytest.approx(np.linalg.norm([0.3, 0.2, 2.4]))
 
 
 def test_refusals(supercell: Cell) -> None:
