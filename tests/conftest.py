@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from plugin_packages import install_plugin
 from tiny_study import HELPERS, METALS, write_metal
 
 from softmode.crystal import Material
@@ -33,6 +35,15 @@ def importable_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes started by the test can import ``softmode_test_factories``."""
     paths = [str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+
+
+@pytest.fixture
+def installed_plugin(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Install a package of ``tests/plugins/`` for the test and the processes it starts."""
+    site = tmp_path_factory.mktemp("site")
+    return lambda name: install_plugin(name, site, monkeypatch)
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
