@@ -13,6 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+#: What BLAS, LAPACK and OpenMP read when they are imported.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def set_thread_variables(threads: int = 1) -> None:
+    """Set the threads of libraries that are imported after this, here and in processes that are started.
+
+    What the user has set is replaced, so that no result depends on it.
+    """
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+
 
 @contextmanager
 def single_threaded() -> Iterator[None]:

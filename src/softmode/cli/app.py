@@ -1,34 +1,125 @@
-"""Entry point: collects the commands and turns errors into one clear line."""
+"""Entry point: names the commands, imports the one that is called, and turns errors into one clear line."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from softmode.cli import (
-    console,
-    datasets,
-    demo,
-    fetch,
-    ingest,
-    map,
-    md,
-    paper,
-    phonons,
-    potentials,
-    report,
-    run,
-    screen,
-    sigma,
-    status,
-)
+from softmode.cli import console
 from softmode.errors import SoftmodeError
+from softmode.numerics import set_thread_variables
+
+
+class Announced(NamedTuple):
+    """A command as ``softmode --help`` lists it, known without importing its module.
+
+    Attributes
+    ----------
+    panel : str
+        Under which heading it stands.
+    help : str
+        One line; the first of the command's own docstring (a test compares them).
+    attribute : str
+        What its module calls it, where that is not the command's name; a function or a ``typer.Typer``.
+    """
+
+    panel: str
+    help: str
+    attribute: str = ""
+
+
+#: The commands in the order they are listed. Each is imported from ``softmode.cli.<name>`` when it is called.
+COMMANDS = {
+    "demo": Announced(
+        "Start here",
+        "Score CHGNet and SevenNet-0 on the embedded DFT phonons of Cs2AgBiBr6 and write the report.",
+    ),
+    "phonons": Announced(
+        "One material", "Compare the phonons of one potential with the DFT phonons of one material."
+    ),
+    "sigma": Announced(
+        "One material",
+        "Anharmonicity σ⁽²⁾ of a trajectory: overall, per frame, element, site and phonon mode.",
+    ),
+    "screen": Announced(
+        "Potentials alone",
+        "Rank compounds by dynamic stability, from a potential alone: lattice, softest mode, σ, class, cost.",
+    ),
+    "md": Announced(
+        "Potentials alone",
+        "Molecular dynamics of a potential alone: does the crystal survive, and how anharmonic is it?",
+    ),
+    "map": Announced(
+        "Potentials alone",
+        "Map of configuration space: does one trajectory visit what the other visits?",
+        "map_command",
+    ),
+    "run": Announced("Studies", "Run a study; interrupt it at any time and run it again to go on."),
+    "status": Announced(
+        "Studies", "Say how many cells of a study are done, failed (and why) and still to compute."
+    ),
+    "report": Announced("Studies", "Write the report of a study from its records; nothing is computed."),
+    "paper": Announced(
+        "Studies",
+        "Follow the paper, panel by panel: one page and PDF from a study's records; nothing is computed.",
+    ),
+    "fetch": Announced("Reference data", "Fetch reference data from where they are published.", "commands"),
+    "ingest": Announced(
+        "Reference data",
+        "Read the halide double perovskite database once, so that studies start at once.",
+    ),
+    "datasets": Announced(
+        "What there is",
+        "List the kinds of reference data, or the materials in one "
+        "(`softmode datasets phonondb --path DIR`).",
+    ),
+    "potentials": Announced(
+        "What there is",
+        "List potentials: family, elements, training data, level of theory, licence, "
+        "weights on this machine.",
+    ),
+}
+
+
+def load_command(name: str) -> Any:
+    """Import a command of :data:`COMMANDS`.
+
+    Returns
+    -------
+    click command
+    """
+    announced = COMMANDS[name]
+    found = getattr(import_module(f"softmode.cli.{name}"), announced.attribute or name)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+        alone.command(name)(found)
+        found = alone
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+class LazyCommands(TyperGroup):
+    """The commands of :data:`COMMANDS`: listed from there, imported when one is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, announced in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=announced.help, rich_help_panel=announced.panel)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        """The command that is called, imported."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load_command(command.name or ""), rest
+
 
 app = typer.Typer(
     name="softmode",
+    cls=LazyCommands,
     help="Do machine-learned potentials get lattice dynamics right? Scores potentials against DFT phonons.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -38,7 +129,9 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        console.out.print(f"softmode {importlib.metadata.version('softmode')}")
+        from importlib.metadata import version
+
+        typer.echo(f"softmode {version('softmode')}")
         raise typer.Exit
 
 
@@ -51,30 +144,12 @@ def _options(
     """Score potentials against DFT lattice dynamics."""
 
 
-for module, panel in (
-    (demo, "Start here"),
-    (phonons, "One material"),
-    (sigma, "One material"),
-    (screen, "Potentials alone"),
-    (md, "Potentials alone"),
-    (map, "Potentials alone"),
-    (run, "Studies"),
-    (status, "Studies"),
-    (report, "Studies"),
-    (paper, "Studies"),
-    (fetch, "Reference data"),
-    (ingest, "Reference data"),
-    (datasets, "What there is"),
-    (potentials, "What there is"),
-):
-    module.register(app, panel)
-
-
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 def main() -> None:
     """Run the command line."""
+    set_thread_variables()
     console.quiet_libraries()
     try:
         app(standalone_mode=True)

@@ -80,8 +80,3 @@ def _materials(kind: str, path: Path | None, as_json: bool) -> None:
                 "yes" if row["born_charges"] else "no",
             )
     out.print(table)
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("datasets", rich_help_panel=panel)(datasets)

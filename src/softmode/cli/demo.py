@@ -25,8 +25,3 @@ def demo(
         "potential": [{"name": name} for name in potential or ["chgnet", "7net-0"]],
     }
     run_and_report(parse_study(content, "demo"))
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("demo", rich_help_panel=panel)(demo)

@@ -27,7 +27,9 @@ Into = Annotated[Path, typer.Option(help="Folder the files go to.")]
 Connections = Annotated[int, typer.Option(min=1, max=16, help="Files fetched at the same time.")]
 DryRun = Annotated[bool, typer.Option("--list", help="List the files and fetch nothing.")]
 
-commands = typer.Typer(no_args_is_help=True, help="Fetch reference data from where they are published.")
+commands = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Fetch reference data from where they are published."
+)
 
 
 @commands.command()
@@ -124,8 +126,3 @@ def _say(report: FetchReport, into: Path) -> None:
     out.print(f"data     {into}", highlight=False, soft_wrap=True)
     if report.failed:
         fail("some files could not be fetched. Run the same command again to go on.")
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.add_typer(commands, name="fetch", rich_help_panel=panel)

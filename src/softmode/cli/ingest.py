@@ -67,8 +67,3 @@ def _summary(manifest: Manifest, store: Path) -> None:
     for problem, count in problem_counts(manifest).items():
         out.print(f"  {count:5d}  {problem}", highlight=False)
     out.print(f"store    {store}", highlight=False, soft_wrap=True)
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("ingest", rich_help_panel=panel)(ingest)

@@ -250,8 +250,3 @@ def _say(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:
 
 def _file_name(text: str) -> str:
     return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("md", rich_help_panel=panel)(md)

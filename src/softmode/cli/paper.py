@@ -34,8 +34,3 @@ def _say(built: BuiltPaper) -> None:
     out.print(f"{complete} of {len(built.panels)} panels complete", highlight=False)
     out.print(f"page     {built.page}", highlight=False, markup=False, soft_wrap=True)
     out.print(f"PDF      {built.pdf}", highlight=False, markup=False, soft_wrap=True)
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("paper", rich_help_panel=panel)(paper)

@@ -134,8 +134,3 @@ def phonons(
         typer.echo(json.dumps(_json(result), indent=1, ensure_ascii=False))
     else:
         out.print(_table(result))
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("phonons", rich_help_panel=panel)(phonons)

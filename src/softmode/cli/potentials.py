@@ -46,8 +46,3 @@ def potentials(
             row["weights"],
         )
     out.print(table)
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("potentials", rich_help_panel=panel)(potentials)

@@ -18,8 +18,3 @@ def report(
     """Write the report of a study from its records; nothing is computed."""
     page = build_report(reopen_study(folder))
     out.print(f"report   {page}", highlight=False, soft_wrap=True)
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("report", rich_help_panel=panel)(report)

@@ -30,8 +30,3 @@ def run(
     if workers is not None:
         settings = settings.model_copy(update={"run": settings.run.model_copy(update={"workers": workers})})
     run_and_report(settings)
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("run", rich_help_panel=panel)(run)

@@ -203,8 +203,3 @@ def screen(
     say(study, done)
     out.print(f"table    {page.parent / 'tables' / 'screening.csv'}", highlight=False, soft_wrap=True)
     out.print(f"report   {page}", highlight=False, soft_wrap=True)
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("screen", rich_help_panel=panel)(screen)

@@ -155,8 +155,3 @@ def sigma(
         typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
     else:
         out.print(_table(content))
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("sigma", rich_help_panel=panel)(sigma)

@@ -33,8 +33,3 @@ def status(
             highlight=False,
             soft_wrap=True,
         )
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the command."""
-    app.command("status", rich_help_panel=panel)(status)
