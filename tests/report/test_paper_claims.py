@@ -11,6 +11,7 @@ from paper_study import BEST, COMPOUNDS, OTHER, WORST, PaperRun
 from scipy.stats import kendalltau
 
 from softmode.anharmonic.published import published_harmonic
+from softmode.panel import PublishedLink, RowsLink
 from softmode.report.paper.claims import (
     FAILS,
     HOLDS,
@@ -22,7 +23,6 @@ from softmode.report.paper.claims import (
     standing,
     trend,
 )
-from softmode.report.paper.panel import PublishedLink, RowsLink
 from softmode.report.paper.source import collect_paper
 
 
@@ -100,7 +100,7 @@ def test_one_potential_cannot_be_compared() -> None:
 def test_claims_are_about_the_papers_models_in_the_run(paper_standin: PaperRun) -> None:
     panel = claims(collect_paper(paper_standin.study))
     [shown] = panel.tables
-    rows = shown.cells()
+    rows = shown.entries()
     assert all(isinstance(row[0].link, PublishedLink) for row in rows)
     assert {row[1].text for row in rows} == {BEST, WORST, "2 models", "reference"}
     assert OTHER not in " ".join(cell.text for row in rows for cell in row)
@@ -116,7 +116,7 @@ def test_the_best_model_of_the_stand_in_is_found(paper_standin: PaperRun) -> Non
     said = published_harmonic()
     assert (said.best_model, said.worst_model) == (BEST, WORST)
     panel = claims(data)
-    rows = {row[0].text: row for row in panel.tables[0].cells() if row[1].text == "2 models"}
+    rows = {row[0].text: row for row in panel.tables[0].entries() if row[1].text == "2 models"}
     medians = {
         label: float(np.median(data.rows(label, "harmonic")["path_rmse_w2_THz2"].astype(float)))
         for label in (BEST, WORST)
@@ -146,7 +146,7 @@ def test_a_material_on_which_a_model_failed_is_compared_for_none(paper_standin: 
 def test_without_the_papers_models_nothing_is_said_of_them(paper_standin: PaperRun) -> None:
     data = collect_paper(paper_standin.study)
     own = replace(data, potentials=tuple(replace(item, paper_name="") for item in data.potentials))
-    rows = [row for row in claims(own).tables[0].cells() if row[1].text == "none of the paper's models"]
+    rows = [row for row in claims(own).tables[0].entries() if row[1].text == "none of the paper's models"]
     assert len(rows) == 3
     assert {row[-1].text for row in rows} == {UNDECIDED}
     assert all(row[2].text == "–" for row in rows)

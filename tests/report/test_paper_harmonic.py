@@ -13,8 +13,8 @@ from matplotlib.cbook import boxplot_stats
 from paper_study import BEST, COMPOUNDS, OTHER, WORST, PaperRun
 from scipy.stats import spearmanr
 
+from softmode.panel import Entry, Panel, PublishedLink, RecordLink, RowsLink, Table
 from softmode.report.paper.fig1 import box_numbers, fig1a, fig1b, fig1c
-from softmode.report.paper.panel import Panel, PaperCell, PaperTable, PublishedLink, RecordLink, RowsLink
 from softmode.report.paper.s1 import s1
 from softmode.report.paper.source import PaperData, collect_paper
 from softmode.report.paper.supplement import s2, s3, s4, s6
@@ -29,12 +29,12 @@ def data(paper_standin: PaperRun) -> PaperData:
     return collect_paper(paper_standin.study)
 
 
-def table(panel: Panel, name: str) -> PaperTable:
+def table(panel: Panel, name: str) -> Table:
     return next(item for item in panel.tables if item.name == name)
 
 
-def column(of: PaperTable, head: str) -> list[PaperCell]:
-    return [row[of.columns.index(head)] for row in of.cells()]
+def column(of: Table, head: str) -> list[Entry]:
+    return [row[of.columns.index(head)] for row in of.entries()]
 
 
 def lines(panel: Panel, link: Any) -> pd.DataFrame:
@@ -72,7 +72,7 @@ def test_compounds_are_found_whatever_the_order_of_their_elements(data: PaperDat
 def test_table_1_sets_the_catalogue_beside_what_was_printed(data: PaperData) -> None:
     panel = table1(data)
     shown = table(panel, "table1")
-    printed = [row for row in shown.cells() if row[1].text == "paper"]
+    printed = [row for row in shown.entries() if row[1].text == "paper"]
     assert [row[0].text for row in printed] == [model.name for model in data.models]
     assert all(isinstance(cell.link, PublishedLink) for row in printed for cell in row[2:6])
     held = {row[0].text: row[-1].text for row in printed}
@@ -80,7 +80,7 @@ def test_table_1_sets_the_catalogue_beside_what_was_printed(data: PaperData) -> 
     assert held["mpa-0-medium"] == "no"
     assert len(panel.missing) == 1
     assert "mpa-0-medium and mp-0b3-medium" in panel.missing[0]
-    own = {row[0].text: row for row in table(panel, "table1_run").cells()}
+    own = {row[0].text: row for row in table(panel, "table1_run").entries()}
     assert own[OTHER][1].text == "none"
     assert own[BEST][1].text == "omat-0-medium (by its label)"
     assert own[BEST][5].text == f"{len(COMPOUNDS)} of {len(COMPOUNDS)}"
@@ -91,7 +91,7 @@ def test_fig_1a_names_the_ends_of_the_range_and_links_their_records(data: PaperD
     panel = fig1a(data)
     errors = {name: own_rmse_w2(data, name, BEST) for name in CHLORIDES}
     order = sorted(errors, key=errors.__getitem__)
-    shown = table(panel, "fig1a_extremes").cells()
+    shown = table(panel, "fig1a_extremes").entries()
     for row, material in zip(shown[:2], (order[0], order[-1]), strict=True):
         link = row[2].link
         assert isinstance(link, RecordLink)
@@ -106,7 +106,7 @@ def test_fig_1a_names_the_ends_of_the_range_and_links_their_records(data: PaperD
 
 
 def test_fig_1a_states_the_published_ends_beside(data: PaperData) -> None:
-    rows = table(fig1a(data), "fig1a_extremes").cells()[2:]
+    rows = table(fig1a(data), "fig1a_extremes").entries()[2:]
     assert [row[1].text for row in rows] == ["Cs2KDyCl6", "Na2CuAuCl6"]
     assert all(isinstance(row[1].link, PublishedLink) for row in rows)
     found, absent = rows
@@ -131,7 +131,7 @@ def test_sigma_in_fig_1a_is_that_of_the_forces_in_the_trajectories(
 def test_rank_correlations_are_scipys(data: PaperData) -> None:
     panel = s4(data)
     shown = table(panel, "s4_correlation")
-    for row in shown.cells():
+    for row in shown.entries():
         found = lines(panel, row[1].link)
         assert len(found) == int(row[1].text) == 4
         assert len(set(found["potential"])) == 1
@@ -152,7 +152,7 @@ def test_boxes_are_those_of_matplotlib_over_the_rows_they_link(data: PaperData, 
         "iodides",
     ]
     seen = []
-    for row in shown.cells():
+    for row in shown.entries():
         found = lines(panel, row[2].link)
         seen += [(line.material, line.potential) for line in found.itertuples()]
         assert set(found["potential"]) == {row[1].text.removesuffix(" (not the paper's)")}
@@ -190,7 +190,7 @@ def test_box_numbers_with_outliers_are_matplotlibs(seed: int) -> None:
 def test_s1_is_about_the_reference_alone(data: PaperData, paper_standin: PaperRun) -> None:
     panel = s1(data)
     shown = table(panel, "s1_halides")
-    by_halide = {row[0].text: row for row in shown.cells()}
+    by_halide = {row[0].text: row for row in shown.entries()}
     sigma = {uid: float(np.mean(truth.sigma_t())) for uid, truth in paper_standin.truths.items()}
     median = np.median([sigma[uid] for uid in CHLORIDES])
     assert float(by_halide["chlorides"][2].text) == pytest.approx(median, rel=5e-3)
@@ -286,7 +286,7 @@ def test_failures_are_counted_as_wrong_in_a_second_median(data: PaperData) -> No
     panel = fig1c(replace(data, cells=cells))
     row = next(
         row
-        for row in table(panel, "fig1c_boxes").cells()
+        for row in table(panel, "fig1c_boxes").entries()
         if (row[0].text, row[1].text) == ("fluorides", BEST)
     )
     assert (row[2].text, row[3].text) == ("1", "1")

@@ -15,9 +15,9 @@ from moving_metals import MOVING, write_moving_metal
 from tiny_study import emt, factory, run_tiny, tiny_study
 
 from softmode.anharmonic.published import published_trajectories
+from softmode.panel import RecordLink
 from softmode.report.paper import map_panels
 from softmode.report.paper.map_panels import fig6, mapped, reference_frames, s10, s11, s12
-from softmode.report.paper.panel import RecordLink
 from softmode.report.paper.scores import s7
 from softmode.report.paper.source import PaperData, collect_paper
 from softmode.study.folder import reopen_study
@@ -75,8 +75,8 @@ def map_links(data: PaperData) -> list[RecordLink]:
 
 def test_overlaps_are_those_of_the_records(data: PaperData) -> None:
     [table] = fig6(data).tables
-    assert len(table.cells()) == 2
-    for row in table.cells():
+    assert len(table.entries()) == 2
+    for row in table.entries():
         link = row[3].link
         assert isinstance(link, RecordLink)
         record = data.study.store.read(link.digest, with_arrays=False)
@@ -110,7 +110,7 @@ def test_scores_of_the_example_are_in_the_records_they_lead_to(data: PaperData) 
     for picture in panel.pictures:
         assert_not_blank(picture.figure)
     [table] = panel.tables
-    for row in table.cells():
+    for row in table.entries():
         for entry, name in zip(row[2:], ("reference", "phi_ref", "phi_model"), strict=True):
             assert isinstance(entry.link, RecordLink)
             values = data.study.store.read(entry.link.digest, with_arrays=False).values

@@ -17,13 +17,13 @@ from softmode.anharmonic.published import (
     published_models,
     published_trajectories,
 )
+from softmode.panel import Panel, PublishedLink, RecordLink, RowList, RowsLink, Table
 from softmode.potentials.settings import PotentialSettings
 from softmode.report.paper.attribution_panel import beyond
 from softmode.report.paper.classes import classified, classify_all
 from softmode.report.paper.fig5 import errors_of_both, fig5
 from softmode.report.paper.matrices import fig2, fig3, fig4, published_sums
 from softmode.report.paper.matrix_figures import block, shade
-from softmode.report.paper.panel import Panel, PaperTable, PublishedLink, RecordLink, RowList, RowsLink
 from softmode.report.paper.scores import most_stabilised, s7, s8, s9
 from softmode.report.paper.source import PaperData, PotentialInRun
 from softmode.report.paper.table2 import choices, fluorides, material_of_compound, printed_class, table2
@@ -121,7 +121,7 @@ def data() -> PaperData:
     return paper_data(PAPER, OTHER)
 
 
-def table(panel: Panel, name: str) -> PaperTable:
+def table(panel: Panel, name: str) -> Table:
     [found] = [table for table in panel.tables if table.name == name]
     return found
 
@@ -165,7 +165,7 @@ def test_every_material_is_in_the_cell_of_its_classes(data: PaperData, approach:
 def test_counts_of_fig3_lead_to_their_materials(data: PaperData) -> None:
     panel = fig3(data)
     counted = 0
-    for row in table(panel, "fig3_counts").cells():
+    for row in table(panel, "fig3_counts").entries():
         shown, force_constants, reference = (entry.text for entry in row[:3])
         label = next((name for name in (PAPER, OTHER) if shown.startswith(name)), None)
         if label is None:
@@ -185,14 +185,14 @@ def test_counts_of_fig3_lead_to_their_materials(data: PaperData) -> None:
 def test_only_the_papers_models_are_tested(data: PaperData) -> None:
     panel = fig3(data)
     tests = table(panel, "fig3_tests")
-    assert [row[0].text for row in tests.cells()] == [PAPER, PAPER]
-    n_run, n_paper = tests.cells()[0][2].text.split(" / ")
+    assert [row[0].text for row in tests.entries()] == [PAPER, PAPER]
+    n_run, n_paper = tests.entries()[0][2].text.split(" / ")
     assert (n_run, n_paper) == ("57", "1689")
-    effects = table(panel, "fig3_effects").cells()
+    effects = table(panel, "fig3_effects").entries()
     own = [row for row in effects if row[0].text.startswith(OTHER)]
     assert own
     assert all("not the paper's" in row[0].text and row[6].text == row[7].text == "–" for row in own)
-    counts = table(panel, "fig3_counts").cells()
+    counts = table(panel, "fig3_counts").entries()
     for model in published_models():
         published = published_confusion_matrices()["phi_ref", model.name].counts
         rows = [row for row in counts if row[0].text == model.name and row[1].text == "Φ of the reference"]
@@ -206,7 +206,7 @@ def test_effects_are_those_of_the_counts(data: PaperData) -> None:
     expected = expected[expected["given"] != "failed"]
     right = 100 * (expected["reference"] == expected["given"]).mean()
     published = published_confusion_matrices()["phi_ref", PAPER].counts
-    rows = table(fig3(data), "fig3_effects").cells()
+    rows = table(fig3(data), "fig3_effects").entries()
     [row] = [r for r in rows if [e.text for e in r[:3]] == [PAPER, "Φ of the reference", "same class (%)"]]
     assert float(row[5].text.split()[0]) == pytest.approx(right, abs=0.06)
     assert float(row[7].text.split()[0]) == pytest.approx(
@@ -236,7 +236,7 @@ def test_published_sums_are_told() -> None:
 
 def test_fig4_counts_lost_crystals_as_unstable_and_halides_apart(data: PaperData) -> None:
     panel = fig4(data)
-    rows = {(r[0].text, r[1].text): r for r in table(panel, "fig4_shares").cells()}
+    rows = {(r[0].text, r[1].text): r for r in table(panel, "fig4_shares").entries()}
     expected = expected_classes(data, PAPER, "model_only")
     order = {name: place for place, name in enumerate(NAMES)}
     change = expected["given"].map(order) - expected["reference"].map(order)
@@ -279,7 +279,7 @@ def test_table2_takes_the_extremes_of_each_pair_of_classes(data: PaperData) -> N
 def test_table2_finds_the_papers_compounds_by_composition(data: PaperData) -> None:
     panel = table2(data)
     assert material_of_compound(data, "K2InAgF6") == "m_K2AgInF6"
-    rows = {row[0].text: row for row in table(panel, "table2_paper").cells()}
+    rows = {row[0].text: row for row in table(panel, "table2_paper").entries()}
     assert list(rows) == [compound.formula for compound in published_compounds()]
     link = rows["K2InAgF6"][5].link
     assert isinstance(link, RecordLink)
@@ -323,7 +323,7 @@ def test_fig5_joins_both_errors(data: PaperData) -> None:
     np.testing.assert_allclose(frame["path_rmse_w2_THz2"], cells["path_rmse_w2_THz2"])
     assert (frame["harmonic_digest"] == [f"harmonic-{PAPER}-{m}" for m in frame.index]).all()
     ranks = frame[["error", "path_rmse_w2_THz2"]].rank().corr().iloc[0, 1]
-    row = table(fig5(data), "fig5_correlations").cells()[0]
+    row = table(fig5(data), "fig5_correlations").entries()[0]
     assert float(row[2].text.split()[0]) == pytest.approx(ranks, abs=0.006)
     assert row[1].text == str(len(frame))
 
@@ -331,7 +331,7 @@ def test_fig5_joins_both_errors(data: PaperData) -> None:
 @pytest.mark.parametrize(("make", "approach", "key"), [(s8, "phi_ref", "s8"), (s9, "phi_model", "s9")])
 def test_differences_of_the_score(data: PaperData, make: Any, approach: str, key: str) -> None:
     panel = make(data)
-    rows = {(r[0].text, r[1].text): r for r in table(panel, f"{key}_differences").cells()}
+    rows = {(r[0].text, r[1].text): r for r in table(panel, f"{key}_differences").entries()}
     cells = data.cells[data.cells["potential"] == PAPER].dropna(subset=[f"sigma_{approach}_mean_t"])
     difference = cells[f"sigma_{approach}_mean_t"] - cells["sigma_reference_mean_t"]
     classes = cells["sigma_reference_mean_t"].map(class_of)
@@ -363,7 +363,7 @@ def test_attribution_leaves_out_lost_crystals(data: PaperData) -> None:
         "configurations": kept["sigma_model_only_mean_t"] - kept["sigma_phi_model_mean_t"],
     }
     sizes = pd.DataFrame(parts).abs()
-    rows = {r[1].text: r for r in table(panel, "attribution_parts").cells() if r[0].text == PAPER}
+    rows = {r[1].text: r for r in table(panel, "attribution_parts").entries() if r[0].text == PAPER}
     for name, values in parts.items():
         assert rows[name][2].text == str(len(kept))
         assert float(rows[name][3].text.split()[0]) == pytest.approx(values.median(), abs=0.006)
@@ -378,7 +378,7 @@ def test_every_number_has_a_source(data: PaperData, make: Callable[[PaperData], 
     panel = make(data)
     lists = {item.name: item.frame for item in panel.lists}
     for shown in panel.tables:
-        for row in shown.cells():
+        for row in shown.entries():
             for entry in row:
                 if re.match(r"[+−-]?\d", entry.text):
                     assert entry.link is not None, (shown.name, entry.text)

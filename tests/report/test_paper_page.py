@@ -17,23 +17,20 @@ from matplotlib.figure import Figure
 from paper_study import BEST, COMPOUNDS, OTHER, PaperRun
 
 from softmode.errors import StorageError
-from softmode.report.paper import build
-from softmode.report.paper.build import BuiltPaper, build_paper
-from softmode.report.paper.fig1 import fig1a, fig1c
-from softmode.report.paper.page import target
-from softmode.report.paper.panel import (
-    PUBLISHED,
+from softmode.panel import (
     Panel,
-    PaperCell,
-    PaperTable,
     Picture,
     RecordLink,
     RowList,
     RowsLink,
     row_list,
 )
+from softmode.report.paper import build
+from softmode.report.paper.build import BuiltPaper, build_paper
+from softmode.report.paper.fig1 import fig1a, fig1c
+from softmode.report.paper.page import target
 from softmode.report.paper.panels import PANELS
-from softmode.report.paper.pdf_layout import TEXT_WIDTH, Entry, Sheets, column_widths, text_width, wrapped
+from softmode.report.paper.pdf_layout import TEXT_WIDTH, Sheets, Words, column_widths, text_width, wrapped
 from softmode.report.paper.source import PaperData, collect_paper
 from softmode.report.paper.table1 import table1
 from softmode.study.folder import reopen_study
@@ -235,7 +232,7 @@ def assert_sources(data: PaperData, panel: Panel) -> None:
     """Rows and records that numbers lead to are there."""
     lengths = {item.name: len(item.frame) for item in panel.lists}
     for table in panel.tables:
-        for entry in (entry for row in table.cells() for entry in row):
+        for entry in (entry for row in table.entries() for entry in row):
             if isinstance(entry.link, RowsLink):
                 assert entry.link.last - 1 <= lengths[entry.link.name]
             if isinstance(entry.link, RecordLink):
@@ -271,13 +268,6 @@ def test_row_lists_count_lines_of_the_file(tmp_path: Path) -> None:
     assert row_list("empty", {})[0].frame.empty
 
 
-def test_a_row_of_the_wrong_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="1 entries"):
-        PaperTable("t", "", ("a", "b"), (("x",),))
-    cells = PaperTable("t", "", ("a", "b"), (("x", PaperCell("1", PUBLISHED)),)).cells()
-    assert cells == [[PaperCell("x"), PaperCell("1", PUBLISHED)]]
-
-
 def test_lines_are_no_wider_than_asked() -> None:
     text = "A sentence of several words and oneverylongwordthatfitsnowhereatall, with ⟨σ(t)⟩."
     for width in (40.0, 90.0, 400.0):
@@ -295,7 +285,7 @@ def test_columns_share_the_width() -> None:
 
 def test_a_long_table_goes_on_on_the_next_sheet_and_a_wide_one_in_parts() -> None:
     sheets = Sheets("footer")
-    rows = [[Entry(f"row {number}"), *[Entry("1234567890" * 2)] * 12] for number in range(60)]
+    rows = [[Words(f"row {number}"), *[Words("1234567890" * 2)] * 12] for number in range(60)]
     sheets.table(["name", *[f"column{number}" for number in range(12)]], rows, [True] * 13)
     content = sheets.finish()
     inflated = b"".join(_streams(content)) + content

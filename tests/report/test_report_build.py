@@ -16,7 +16,6 @@ from softmode.report.bands import band_overlay
 from softmode.report.build import build_report
 from softmode.report.data import collect
 from softmode.report.rendering import png_and_pdf
-from softmode.report.style import order_groups, pretty_formula
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
 
@@ -278,9 +277,3 @@ def test_names_are_no_formulas(tmp_path: Path) -> None:
     study, _ = run_tiny(settings)
     assert build_report(study).is_file()
     assert len(list((tmp_path / "o" / "report" / "figures").glob("*.png"))) == 4
-
-
-def test_formulas_and_groups_are_set_as_in_print() -> None:
-    assert pretty_formula("Cs2AgBiBr6") == "Cs$_{2}$AgBiBr$_{6}$"
-    assert pretty_formula("C12H22O11") == "C$_{12}$H$_{22}$O$_{11}$"
-    assert order_groups(["rock_salt", "I", "F", "Br", "Cl", "F"]) == ["F", "Cl", "Br", "I", "rock_salt"]

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from softmode.anharmonic.label_score import score_against_labels
 from softmode.report.screening_figures import label_scatter, ranked_sigma, reliability_diagram
-from softmode.report.style import PALETTE
+from softmode.style import PALETTE
 
 HALIDES = ["F", "Cl", "Br", "I"]
 

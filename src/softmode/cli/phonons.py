@@ -17,10 +17,10 @@ from softmode.errors import SettingsError
 from softmode.harmonic.protocol import named_protocol
 from softmode.potentials import PotentialSettings, resolve
 from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
-from softmode.report.style import PALETTE
 from softmode.study.one_off import HarmonicOneOff, score_phonons
 from softmode.study.records import write_atomically
 from softmode.study.settings import explain
+from softmode.style import PALETTE
 
 
 def _json(result: HarmonicOneOff) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from softmode.harmonic.qpoints import BandPath
-from softmode.report.style import REFERENCE_COLOUR, paper_style, plain, pretty_formula
 from softmode.study.folder import Study
 from softmode.study.records import Record
+from softmode.style import REFERENCE_COLOUR, figure_style, plain, pretty_formula
 
 FloatArray = NDArray[np.float64]
 
@@ -118,7 +118,7 @@ def band_figure(overlays: list[BandOverlay], colour: str) -> Figure:
     colour : str
         The potential's colour.
     """
-    with paper_style():
+    with figure_style():
         width = 4.4 * len(overlays) if len(overlays) > 1 else 5.6
         figure = Figure(figsize=(width, 3.9))
         panels = figure.subplots(1, len(overlays), squeeze=False)[0]

@@ -24,11 +24,11 @@ from softmode.report.sigma_figures import (
     sigma_against_phonon_error,
 )
 from softmode.report.site import render_page
-from softmode.report.style import colours
 from softmode.report.text import file_name
 from softmode.study.folder import Study
 from softmode.study.records import write_atomically
 from softmode.study.sigma_results import COMPARED, confusion, error_correlations
+from softmode.style import colours
 
 
 def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:

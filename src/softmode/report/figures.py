@@ -10,20 +10,20 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
-from softmode.report.style import (
+from softmode.study.results import done as finished
+from softmode.style import (
     MEDIAN_COLOUR,
     VG_LABEL,
     W2_LABEL,
     colours,
+    figure_style,
     group_name,
     markers,
     order_groups,
-    paper_style,
     plain,
     plain_log,
     pretty_formula,
 )
-from softmode.study.results import done as finished
 
 W2, VG = "path_rmse_w2_THz2", "path_rmse_vg_THzA"
 
@@ -49,7 +49,7 @@ def error_scatter(table: pd.DataFrame) -> Figure:
     done = finished(table, "harmonic")
     groups = order_groups(done["group"])
     colour, marker = colours(_potentials(done)), markers(groups)
-    with paper_style():
+    with figure_style():
         figure, panels = _panel_grid(len(_potentials(done)), (3.9, 3.5))
         for axes, potential in zip(panels, _potentials(done), strict=True):
             rows = done[done["potential"] == potential]
@@ -138,7 +138,7 @@ def error_boxes(table: pd.DataFrame) -> Figure:
     done = finished(table, "harmonic")
     potentials = _potentials(done)
     colour = colours(potentials)
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(8.2, 3.8))
         left, right = figure.subplots(1, 2)
         for axes, column, label in ((left, VG, VG_LABEL), (right, W2, W2_LABEL)):
@@ -154,7 +154,7 @@ def stability_figure(table: pd.DataFrame) -> Figure:
     done = finished(table, "harmonic")
     groups, potentials = order_groups(done["group"]), _potentials(done)
     colour, marker = colours(potentials), markers(potentials)
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(8.2, 3.8))
         left, right = figure.subplots(1, 2)
         for potential in potentials:

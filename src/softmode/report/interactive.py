@@ -9,7 +9,8 @@ from plotly.subplots import make_subplots
 
 from softmode.report.bands import BandOverlay
 from softmode.report.figures import VG, W2
-from softmode.report.style import (
+from softmode.study.results import done as finished
+from softmode.style import (
     PLOTLY_MARKERS,
     REFERENCE_COLOUR,
     colours,
@@ -17,7 +18,6 @@ from softmode.report.style import (
     markers,
     order_groups,
 )
-from softmode.study.results import done as finished
 
 W2_TEXT = "RMSE(ω²) (THz²)"
 VG_TEXT = "RMSE(v<sub>g</sub>) (THz·Å)"

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softmode.report.style import MARKERS, PALETTE, REFERENCE_COLOUR, paper_style, plain, pretty_formula
 from softmode.study.map_analysis import MapPoints
+from softmode.style import MARKERS, PALETTE, REFERENCE_COLOUR, figure_style, plain, pretty_formula
 
 SIGMA_T = r"$\sigma(t)$"
 _FEW = 300  # fewer points are drawn larger
@@ -130,7 +130,7 @@ _Draw = Callable[[Axes, MapPoints], None]
 
 
 def _one(points: MapPoints, draw: _Draw, title: str) -> Figure:
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(5.2, 4.2))
         axes = figure.subplots()
         draw(axes, points)
@@ -151,7 +151,7 @@ def sigma_figure(points: MapPoints, title: str = "") -> Figure:
 
 def foreign_figure(points: MapPoints, threshold: float, text: str = "") -> Figure:
     """σ(t) against how foreign frames are."""
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(5.2, 3.8))
         axes = figure.subplots()
         draw_foreign(axes, points, threshold, text)
@@ -173,7 +173,7 @@ def cell_figure(points: MapPoints, threshold: float, title: str, text: str) -> F
     text : str
         The correlation, in words.
     """
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(11.4, 3.6))
         left, middle, right = figure.subplots(1, 3)
         draw_by_trajectory(left, points)

@@ -19,8 +19,8 @@ from plotly.offline import get_plotlyjs
 from softmode import __version__
 from softmode.crystal import Trajectory
 from softmode.report.map_figures import cloud_colours
-from softmode.report.style import PLOTLY_MARKERS
 from softmode.study.map_analysis import MapPoints
+from softmode.style import PLOTLY_MARKERS
 
 _CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
 #: Atoms that sit on the faces of the cell, give or take this share of it, are drawn on one side.

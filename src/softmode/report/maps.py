@@ -20,12 +20,12 @@ from softmode.report.chemiscope_file import (
 from softmode.report.map_figures import cell_figure
 from softmode.report.map_files import correlation_words
 from softmode.report.map_page import interactive_map, number, plot_html, structures, viewer_page
-from softmode.report.style import plain, pretty_formula
 from softmode.report.text import file_name
 from softmode.study.folder import Study
 from softmode.study.map_measurements import map_points, map_structures
 from softmode.study.records import Record, digest_of
 from softmode.study.results import best_median_worst, done
+from softmode.style import plain, pretty_formula
 
 #: Of more materials than this, those with the smallest, median and largest value are shown in detail.
 _SHOWN = ("map_mmd2_relative", 3)

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from softmode.report.md_figures import PART_NAMES, attribution_figure, md_trace_figure, sampling_figure
 from softmode.report.sigma_figures import confusion_figure
-from softmode.report.style import group_name, order_groups
 from softmode.report.text import embedded, percent
 from softmode.study.folder import Study
 from softmode.study.md_results import (
@@ -25,6 +24,7 @@ from softmode.study.md_results import (
 from softmode.study.records import Record, digest_of
 from softmode.study.results import best_median_worst, done
 from softmode.study.sigma_results import confusion, reference_sigma
+from softmode.style import group_name, order_groups
 
 _MOST_COLLAPSED = 3  # lost crystals whose traces are shown, beside best, median and worst
 

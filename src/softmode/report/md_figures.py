@@ -12,17 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from softmode.report.style import (
+from softmode.study.md_results import PARTS
+from softmode.study.records import Record
+from softmode.style import (
     PALETTE,
     REFERENCE_COLOUR,
     colours,
+    figure_style,
     markers,
-    paper_style,
     plain,
     pretty_formula,
 )
-from softmode.study.md_results import PARTS
-from softmode.study.records import Record
 
 SIGMA = r"$\langle\sigma(t)\rangle_t$"
 PART_NAMES = {
@@ -44,7 +44,7 @@ def md_trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
     formula : str
         For the title.
     """
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(8.6, 2.3 * len(records) + 0.9))
         grid = figure.subplots(len(records), 2, squeeze=False, sharex="col")
         for (left, right), (potential, record) in zip(grid, records.items(), strict=True):
@@ -135,7 +135,7 @@ def attribution_figure(parts: pd.DataFrame) -> Figure:
     """
     potentials = list(dict.fromkeys(parts["potential"]))
     largest = max(int((parts["potential"] == potential).sum()) for potential in potentials)
-    with paper_style():
+    with figure_style():
         if largest > _MOST_BARS:
             return _attribution_boxes(parts, potentials)
         figure = Figure(figsize=(max(5.6, 0.32 * largest + 1.6), 2.6 * len(potentials) + 0.9))
@@ -226,7 +226,7 @@ def sampling_figure(comparison: pd.DataFrame) -> Figure:
     """
     potentials = list(dict.fromkeys(comparison["potential"]))
     colour, marker = colours(potentials), markers(potentials)
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(5.0, 4.9))
         axes = figure.subplots()
         for potential in potentials:

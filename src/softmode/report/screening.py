@@ -23,14 +23,6 @@ from softmode.report.screening_figures import (
 )
 from softmode.report.screening_parity import lattice_and_mode_figure
 from softmode.report.sigma_figures import confusion_figure
-from softmode.report.style import (
-    PLOTLY_MARKERS,
-    REFERENCE_COLOUR,
-    colours,
-    group_name,
-    markers,
-    order_groups,
-)
 from softmode.report.text import embedded, file_name, percent
 from softmode.study.folder import Study
 from softmode.study.label_results import (
@@ -44,6 +36,14 @@ from softmode.study.label_results import (
 )
 from softmode.study.screening import screening_table, softest, ways
 from softmode.study.sigma_results import ALL
+from softmode.style import (
+    PLOTLY_MARKERS,
+    REFERENCE_COLOUR,
+    colours,
+    group_name,
+    markers,
+    order_groups,
+)
 
 #: How the ways to σ are called in tables and figures.
 WAY_NAMES = {"model_only": "dynamics", "self_consistent": "self-consistent", "one_shot": "one-shot"}

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from softmode.harmonic.qpoints import BandPath
-from softmode.report.style import paper_style, pretty_formula
 from softmode.study.folder import Study
 from softmode.study.records import Record
+from softmode.style import figure_style, pretty_formula
 
 FloatArray = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def model_band_figure(bands: list[ModelBands], colour: str) -> Figure:
     colour : str
         The potential's colour.
     """
-    with paper_style():
+    with figure_style():
         columns = min(_COLUMNS, len(bands))
         n_rows = -(-len(bands) // columns)
         figure = Figure(figsize=(3.5 * columns, 2.9 * n_rows))

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.anharmonic.label_score import LabelScore
 from softmode.datasets.prototypes import HALIDES
-from softmode.report.style import (
+from softmode.statistics.calibration import ReliabilityBin
+from softmode.style import (
     PALETTE,
     colours,
+    figure_style,
     group_name,
     markers,
     order_groups,
-    paper_style,
     plain,
     pretty_formula,
 )
-from softmode.statistics.calibration import ReliabilityBin
 
 FloatArray = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ def label_scatter(item: LabelledCompounds, title: str = "") -> Figure:
     styles = _group_styles(item.groups)
     x_limits = _limits(item.label)
     y_limits = _limits(np.concatenate([item.label, item.model]))
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(4.3, 4.5))
         axes = figure.subplots()
         _class_squares(axes, x_limits, y_limits)
@@ -193,7 +193,7 @@ def reliability_diagram(score: LabelScore, title: str = "") -> Figure:
         Above the picture.
     """
     panels = {"likeliest class": score.confidence, **score.by_class}
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(9.2, 3.05 if title else 2.75))
         row = figure.subplots(1, len(panels), sharex=True, sharey=True)
         for axes, (name, bins) in zip(row, panels.items(), strict=True):
@@ -261,7 +261,7 @@ def ranked_sigma(
     limits = _limits(rows[["sigma", "low", "high"]].to_numpy(float).ravel())
     named = len(rows) <= MOST_NAMES
     styles = _group_styles(rows["group"])
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(5.6, 1.6 + (max(0.17 * len(rows), 0.6) if named else 3.6)))
         axes = figure.subplots()
         for shade, left, right in zip(_CLASS_SHADES, (limits[0], *EDGES), (*EDGES, limits[1]), strict=True):

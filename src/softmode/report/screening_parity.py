@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from softmode.report.style import REFERENCE_COLOUR, colours, markers, paper_style, plain
+from softmode.style import REFERENCE_COLOUR, colours, figure_style, markers, plain
 
 _LATTICE = "a_A"
 
@@ -23,7 +23,7 @@ def lattice_and_mode_figure(pairs: pd.DataFrame) -> Figure:
     quantities = list(dict.fromkeys(pairs["quantity"]))
     potentials = list(dict.fromkeys(pairs["potential"]))
     colour, marker = colours(potentials), markers(potentials)
-    with paper_style():
+    with figure_style():
         columns = min(3, len(quantities))
         n_rows = -(-len(quantities) // columns)
         figure = Figure(figsize=(3.1 * columns, 3.1 * n_rows))

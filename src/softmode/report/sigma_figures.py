@@ -12,22 +12,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.report.style import (
+from softmode.statistics.confusion import ConfusionMatrix
+from softmode.study.records import Record
+from softmode.study.results import done
+from softmode.study.sigma_results import error_correlations
+from softmode.style import (
     MEDIAN_COLOUR,
     REFERENCE_COLOUR,
     VG_LABEL,
     W2_LABEL,
     colours,
+    figure_style,
     markers,
-    paper_style,
     plain,
     plain_log,
     pretty_formula,
 )
-from softmode.statistics.confusion import ConfusionMatrix
-from softmode.study.records import Record
-from softmode.study.results import done
-from softmode.study.sigma_results import error_correlations
 
 _DISTRIBUTION_FROM = 8  # materials; fewer are shown one by one
 _SMALLEST_ERROR = 1e-4  # of σ, so that none falls off a logarithmic axis
@@ -49,7 +49,7 @@ def confusion_figure(matrices: Mapping[tuple[str, str], ConfusionMatrix], title:
     """
     approaches = list(dict.fromkeys(approach for approach, _ in matrices))
     potentials = list(dict.fromkeys(potential for _, potential in matrices))
-    with paper_style():
+    with figure_style():
         size = (2.5 * len(potentials) + 0.9, 2.5 * len(approaches) + 0.6)
         figure = Figure(figsize=size)
         grid = figure.subplots(len(approaches), len(potentials), squeeze=False)
@@ -101,7 +101,7 @@ def sigma_against_reference(table: pd.DataFrame) -> Figure:
     good = done(table, "sigma")
     potentials = list(dict.fromkeys(good["potential"]))
     colour, marker = colours(potentials), markers(potentials)
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(8.2, 4.2))
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
         values = [good["sigma_reference_mean_t"].max()]
@@ -158,7 +158,7 @@ def sigma_differences(table: pd.DataFrame) -> Figure:
     good = done(table, "sigma")
     potentials = list(dict.fromkeys(good["potential"]))
     many = bool(len(good)) and good["potential"].value_counts().max() >= _DISTRIBUTION_FROM
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(8.2, 3.4 if many else 2.2 + 0.4 * len(potentials)))
         panels = figure.subplots(1, 2, sharex=True, sharey=not many)
         for axes, (approach, name) in zip(panels, APPROACH_NAMES.items(), strict=True):
@@ -207,7 +207,7 @@ def sigma_against_phonon_error(table: pd.DataFrame) -> Figure:
     potentials = list(dict.fromkeys(good["potential"]))
     colour, marker = colours(potentials), markers(potentials)
     error = (good["sigma_phi_model_mean_t"] - good["sigma_reference_mean_t"]).abs()
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(9.2, 4.1))
         left, right = figure.subplots(1, 2)
         points = None
@@ -275,7 +275,7 @@ def trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
     colour = colours(list(records))
     first = next(iter(records.values()))
     boundaries = np.cumsum(first.arrays["run_lengths"])[:-1]
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(8.2, 3.4))
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (approach, name) in zip(panels, APPROACH_NAMES.items(), strict=True):
@@ -300,7 +300,7 @@ def trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
 def parity_figure(records: Mapping[str, Record], formula: str) -> Figure:
     """Force components, potential against reference: whole, harmonic, anharmonic; a row per potential."""
     parts = {"force": "force", "harmonic_force": "harmonic part", "anharmonic_force": "anharmonic part"}
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(8.6, 2.9 * len(records) + 0.3))
         grid = figure.subplots(len(records), 3, squeeze=False)
         for row, (potential, record) in zip(grid, records.items(), strict=True):
@@ -333,7 +333,7 @@ def mode_figure(records: Mapping[str, Record], formula: str) -> Figure:
     first = next(iter(records.values()))
     sides = {"reference": (first, "reference", REFERENCE_COLOUR)}
     sides |= {potential: (record, "model", colour[potential]) for potential, record in records.items()}
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(6.4, 3.8))
         axes = figure.subplots()
         for name, (record, side, shade) in sides.items():

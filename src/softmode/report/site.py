@@ -21,9 +21,9 @@ from softmode.report.md import MDData, md_section
 from softmode.report.method import md_summary, method_lines, thermostat_warning
 from softmode.report.screening import ScreeningData, screening_section
 from softmode.report.sigma_figures import ALL_APPROACH_NAMES
-from softmode.report.style import colours, group_name
 from softmode.report.text import embedded, percent
 from softmode.study.results import FAILED, OK, PENDING, done
+from softmode.style import colours, group_name
 
 #: Rows of a table on the page; all are in ``tables/cells.csv``.
 MOST_ROWS = 400

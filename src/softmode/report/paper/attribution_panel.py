@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from softmode.panel import NOTHING, Entry, Panel, Picture, RowList, RowsLink, Table, interval, row_list
 from softmode.report.md_figures import PART_NAMES, attribution_figure
 from softmode.report.paper.matrix_tables import signed_interval
 from softmode.report.paper.missing import main_model_missing, measurement_missing
-from softmode.report.paper.panel import Panel, PaperCell, PaperTable, Picture, RowList, RowsLink, row_list
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.texts import NOTHING, interval
 from softmode.statistics.matrix_tests import wilson
 from softmode.study.md_results import PARTS, attribution, attribution_summary
 
@@ -30,7 +29,7 @@ def beyond(data: PaperData) -> Panel:
     """The error of the score split into forces, force constants and configurations."""
     parts = attribution(data.cells)
     pictures: tuple[Picture, ...] = ()
-    tables: tuple[PaperTable, ...] = ()
+    tables: tuple[Table, ...] = ()
     lists: tuple[RowList, ...] = ()
     if len(parts):
         shown = parts.assign(potential=[data.shown_as(label) for label in parts["potential"]])
@@ -70,10 +69,10 @@ def _listed(data: PaperData, parts: pd.DataFrame) -> tuple[RowList, dict[str, Ro
     )
 
 
-def _table(data: PaperData, parts: pd.DataFrame, links: dict[str, RowsLink]) -> PaperTable:
+def _table(data: PaperData, parts: pd.DataFrame, links: dict[str, RowsLink]) -> Table:
     summary = attribution_summary(parts, data.study.settings.seed)
     names = {"difference": "sum: σ alone − σ reference", **PART_NAMES}
-    rows: list[tuple[PaperCell | str, ...]] = []
+    rows: list[tuple[Entry | str, ...]] = []
     for _, row in summary.iterrows():
         label, n = str(row["potential"]), int(row["n"])
         link = links[label]
@@ -95,11 +94,11 @@ def _table(data: PaperData, parts: pd.DataFrame, links: dict[str, RowsLink]) -> 
             (
                 data.shown_as(label),
                 names[str(row["part"])],
-                *(PaperCell(text, None if text == NOTHING else link) for text in texts),
-                PaperCell(str(int(row["n_collapsed"])), links[label]),
+                *(Entry(text, None if text == NOTHING else link) for text in texts),
+                Entry(str(int(row["n_collapsed"])), links[label]),
             )
         )
-    return PaperTable(
+    return Table(
         name="attribution_parts",
         title="Parts of the error of the score",
         columns=(

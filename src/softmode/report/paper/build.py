@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from softmode.files import write_atomically
+from softmode.panel import Panel, Table
 from softmode.report.paper.page import render_paper, source_words
-from softmode.report.paper.panel import Panel, PaperTable
 from softmode.report.paper.panels import PANELS
 from softmode.report.paper.pdf import render_pdf
 from softmode.report.paper.source import PaperData, collect_paper
@@ -99,9 +99,9 @@ def _all_records(data: PaperData) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def shown_table(table: PaperTable) -> pd.DataFrame:
+def shown_table(table: Table) -> pd.DataFrame:
     """Table as shown, with a column for the sources of each column that has any."""
-    cells = table.cells()
+    cells = table.entries()
     columns: dict[str, list[str]] = {}
     for place, head in enumerate(table.columns):
         name = head if head not in columns else f"{head} ({place + 1})"

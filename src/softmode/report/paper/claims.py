@@ -11,23 +11,26 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from softmode.anharmonic.published import published_harmonic
-from softmode.report.figures import VG, W2
-from softmode.report.paper.harmonic_data import harmonic_errors, rank_correlations
-from softmode.report.paper.missing import HALIDES, halides_missing, measurement_missing, models_missing
-from softmode.report.paper.panel import (
+from softmode.panel import (
+    NOTHING,
     PUBLISHED,
+    Entry,
     Panel,
-    PaperCell,
-    PaperTable,
     Row,
     RowList,
     RowsLink,
+    Table,
+    interval,
+    number,
+    probability,
     row_list,
 )
+from softmode.report.figures import VG, W2
+from softmode.report.paper.harmonic_data import harmonic_errors, rank_correlations
+from softmode.report.paper.missing import HALIDES, halides_missing, measurement_missing, models_missing
 from softmode.report.paper.s1 import FREQUENCY, SIGMA, reference_values
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.texts import NOTHING, interval, number, probability
-from softmode.report.style import group_name
+from softmode.style import group_name
 
 FloatArray = NDArray[np.float64]
 
@@ -192,7 +195,7 @@ def claims(data: PaperData) -> Panel:
             f"The paper in short: {published_harmonic().trend}."
         ),
         tables=(
-            PaperTable(
+            Table(
                 name="claims",
                 title="Statements and numbers",
                 columns=("the paper says", "of", "this run", "n", "test", "verdict"),
@@ -221,15 +224,15 @@ def _values(rows: pd.DataFrame, column: str) -> dict[str, FloatArray]:
 
 def _trend_row(claim: str, of: str, found: Trend, link: RowsLink, unit: str) -> Row:
     if not found.n:
-        return PaperCell(claim, PUBLISHED), of, NOTHING, NOTHING, NOTHING, UNDECIDED
+        return Entry(claim, PUBLISHED), of, NOTHING, NOTHING, NOTHING, UNDECIDED
     shown = " → ".join(f"{group_name(group)} {number(value)}" for group, value in found.medians.items())
     test = NOTHING if np.isnan(found.tau) else f"τ = {found.tau:.2f}, p {_p(found.p)}"
     return (
-        PaperCell(claim, PUBLISHED),
+        Entry(claim, PUBLISHED),
         of,
-        PaperCell(f"{shown} {unit}", link),
-        PaperCell(str(found.n), link),
-        PaperCell(test, link if test != NOTHING else None),
+        Entry(f"{shown} {unit}", link),
+        Entry(str(found.n), link),
+        Entry(test, link if test != NOTHING else None),
         found.verdict,
     )
 
@@ -278,7 +281,7 @@ def _model_rows(data: PaperData, common: pd.DataFrame, labels: Sequence[str], li
         (said.best_model, "smallest", best),
         (said.worst_model, "largest", worst),
     ):
-        claim = PaperCell(f"{name} has the {what} RMSE(ω²)", PUBLISHED)
+        claim = Entry(f"{name} has the {what} RMSE(ω²)", PUBLISHED)
         if found is None or label not in found.medians:
             rows.append((claim, of, NOTHING, NOTHING, NOTHING, UNDECIDED))
             continue
@@ -288,13 +291,13 @@ def _model_rows(data: PaperData, common: pd.DataFrame, labels: Sequence[str], li
             (
                 claim,
                 of,
-                PaperCell(f"medians {order} THz²", link),
-                PaperCell(str(found.n), link),
-                PaperCell(f"in {100 * share:.1f} % of bootstrap samples", link),
+                Entry(f"medians {order} THz²", link),
+                Entry(str(found.n), link),
+                Entry(f"in {100 * share:.1f} % of bootstrap samples", link),
                 certain(share),
             )
         )
-    claim = PaperCell(
+    claim = Entry(
         f"that of {said.worst_model} is about {said.worst_over_best:g} times that of {said.best_model}",
         PUBLISHED,
     )
@@ -306,9 +309,9 @@ def _model_rows(data: PaperData, common: pd.DataFrame, labels: Sequence[str], li
         (
             claim,
             of,
-            PaperCell(f"{interval(ratio, low, high)} times", link),
-            PaperCell(str(found.n), link),
-            PaperCell("95 % bootstrap interval", link),
+            Entry(f"{interval(ratio, low, high)} times", link),
+            Entry(str(found.n), link),
+            Entry("95 % bootstrap interval", link),
             HOLDS if inside else "more" if ratio > said.worst_over_best else "less",
         )
     )
@@ -328,7 +331,7 @@ def _sigma_rows(
             if (part["group"] == group).any()
         }
         known = {group: item for group, item in found.items() if not np.isnan(item.w2.value)}
-        claim = PaperCell("RMSE(ω²) grows with ⟨σ(t)⟩ of the reference, in all halides", PUBLISHED)
+        claim = Entry("RMSE(ω²) grows with ⟨σ(t)⟩ of the reference, in all halides", PUBLISHED)
         if not known:
             rows.append((claim, data.shown_as(label), NOTHING, NOTHING, NOTHING, UNDECIDED))
             continue
@@ -340,9 +343,9 @@ def _sigma_rows(
             (
                 claim,
                 data.shown_as(label),
-                PaperCell(shown, links[label]),
-                PaperCell(str(sum(item.n for item in known.values())), links[label]),
-                PaperCell(f"95 % interval above 0 in {len(grows)} of {len(known)}", links[label]),
+                Entry(shown, links[label]),
+                Entry(str(sum(item.n for item in known.values())), links[label]),
+                Entry(f"95 % interval above 0 in {len(grows)} of {len(known)}", links[label]),
                 verdict,
             )
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from softmode.anharmonic.classes import CLASSES, class_indices
-from softmode.report.paper.panel import Link, RowList, RowsLink, row_list
+from softmode.panel import Link, RowList, RowsLink, row_list
 from softmode.report.paper.source import PaperData
 from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.results import FAILED, OK, numbers_in

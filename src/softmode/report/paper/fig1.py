@@ -9,6 +9,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from softmode.anharmonic.published import published_harmonic
+from softmode.panel import (
+    PUBLISHED,
+    Entry,
+    Panel,
+    Picture,
+    Row,
+    RowsLink,
+    Table,
+    entry,
+    row_list,
+)
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import (
     SIGMA_REFERENCE,
@@ -25,20 +36,9 @@ from softmode.report.paper.missing import (
     measurement_missing,
     models_missing,
 )
-from softmode.report.paper.panel import (
-    PUBLISHED,
-    Panel,
-    PaperCell,
-    PaperTable,
-    Picture,
-    Row,
-    RowsLink,
-    row_list,
-)
 from softmode.report.paper.source import MAIN_MODEL, PaperData
-from softmode.report.paper.texts import cell
-from softmode.report.style import VG_LABEL, W2_LABEL, group_name, order_groups
 from softmode.study.results import FAILED
+from softmode.style import VG_LABEL, W2_LABEL, group_name, order_groups
 
 FloatArray = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ def fig1a(data: PaperData) -> Panel:
 _FIG1A = "Fig. 1a: errors of frequencies and group velocities, chlorides"
 
 
-def _extremes(data: PaperData, errors: pd.DataFrame) -> PaperTable:
+def _extremes(data: PaperData, errors: pd.DataFrame) -> Table:
     said = published_harmonic()
     rows: list[Row] = [
         ("smallest RMSE(ω²), this run", *_compound(data, errors, 0)),
@@ -92,8 +92,8 @@ def _extremes(data: PaperData, errors: pd.DataFrame) -> PaperTable:
     for what, formula in (("smallest", said.best_chloride), ("largest", said.worst_chloride)):
         places = np.flatnonzero((errors["material"] == data.material_of(formula)).to_numpy(bool))
         found = _compound(data, errors, int(places[0])) if len(places) else (formula, *[_NOT_HELD] * 4)
-        rows.append((f"{what} RMSE(ω²), paper", PaperCell(formula, PUBLISHED), *found[1:]))
-    return PaperTable(
+        rows.append((f"{what} RMSE(ω²), paper", Entry(formula, PUBLISHED), *found[1:]))
+    return Table(
         name="fig1a_extremes",
         title="Ends of the range: in this run, and those of the paper in this run",
         columns=("which", "compound", *_HEADS, "⟨σ(t)⟩, reference", "rank by RMSE(ω²)"),
@@ -106,16 +106,16 @@ def _compound(data: PaperData, errors: pd.DataFrame, place: int) -> Row:
     link = record_of(data, row)
     return (
         str(row["formula"]),
-        cell(float(row[W2]), link),
-        cell(float(row[VG]), link),
-        cell(float(row[SIGMA_REFERENCE]), record_of(data, row, "reference_sigma")),
+        entry(float(row[W2]), link),
+        entry(float(row[VG]), link),
+        entry(float(row[SIGMA_REFERENCE]), record_of(data, row, "reference_sigma")),
         f"{place + 1} of {len(errors)}",
     )
 
 
-def _correlation(data: PaperData, errors: pd.DataFrame, link: RowsLink) -> PaperTable:
+def _correlation(data: PaperData, errors: pd.DataFrame, link: RowsLink) -> Table:
     found = rank_correlations(errors, data.study.settings.seed)
-    return PaperTable(
+    return Table(
         name="fig1a_correlation",
         title="Rank correlation with ⟨σ(t)⟩ of the reference",
         columns=("chlorides", "n", "RMSE(ω²), Spearman ρ", "RMSE(v_g), Spearman ρ"),
@@ -175,7 +175,7 @@ def _box_table(
     head: str,
     values: Mapping[tuple[str, str], FloatArray],
     links: Mapping[tuple[str, str], RowsLink],
-) -> PaperTable:
+) -> Table:
     rows: list[Row] = []
     for (group, label), numbers in values.items():
         link = links[group, label]
@@ -186,14 +186,14 @@ def _box_table(
             (
                 group_name(group),
                 data.shown_as(label),
-                cell(len(numbers), link),
+                entry(len(numbers), link),
                 str(failed),
-                *(cell(shown[name], link) for name in ("low", "q1", "median", "q3", "high")),
-                cell(int(shown["outliers"]), link),
-                cell(float(np.median(np.append(numbers, np.full(failed, np.inf)))), link),
+                *(entry(shown[name], link) for name in ("low", "q1", "median", "q3", "high")),
+                entry(int(shown["outliers"]), link),
+                entry(float(np.median(np.append(numbers, np.full(failed, np.inf)))), link),
             )
         )
-    return PaperTable(
+    return Table(
         name=f"{key}_boxes",
         title=head,
         columns=(

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import CLASSES
+from softmode.panel import Entry, Panel, Picture, RowList, RowsLink, Table, interval, number
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import harmonic_errors
 from softmode.report.paper.matrix_figures import BLOCK_COLOURS, BLOCK_NAMES, block
 from softmode.report.paper.missing import halides_missing, main_model_missing, measurement_missing
-from softmode.report.paper.panel import Panel, PaperCell, PaperTable, Picture, RowList, RowsLink
 from softmode.report.paper.source import PaperData
 from softmode.report.paper.table2 import (
     FLUORIDES,
@@ -25,10 +25,9 @@ from softmode.report.paper.table2 import (
     fixed_materials,
     fluorides,
 )
-from softmode.report.paper.texts import interval, number
-from softmode.report.style import VG_LABEL, W2_LABEL, paper_style, plain_log, pretty_formula
 from softmode.statistics.correlation import correlations
 from softmode.study.sigma_results import MEASURED_BY
+from softmode.style import VG_LABEL, W2_LABEL, figure_style, plain_log, pretty_formula
 
 _LIST = "fig5_fluorides"
 _SMALLEST = 1e-4  # of |Δσ|, so that none falls off a logarithmic axis
@@ -57,7 +56,7 @@ def fig5(data: PaperData) -> Panel:
     frame = errors_of_both(data)
     marks = _marks(data, frame)
     pictures: tuple[Picture, ...] = ()
-    tables: tuple[PaperTable, ...] = ()
+    tables: tuple[Table, ...] = ()
     if len(frame):
         picture = Picture("fig5", "Errors of the score against errors of phonons", error_figure(frame, marks))
         pictures, tables = (picture,), (_table(data, frame),)
@@ -103,7 +102,7 @@ def error_figure(frame: pd.DataFrame, marks: Mapping[str, str]) -> Figure:
     marks : mapping of str to str
         Material to formula.
     """
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(9.8, 4.3))
         panels = figure.subplots(1, 2, sharey=True)
         kinds = [
@@ -159,10 +158,10 @@ def _number(axes: Axes, frame: pd.DataFrame, column: str, marks: Mapping[str, st
         )
 
 
-def _table(data: PaperData, frame: pd.DataFrame) -> PaperTable:
+def _table(data: PaperData, frame: pd.DataFrame) -> Table:
     link = RowsLink(_LIST, 2, len(frame) + 1)
     seed = data.study.settings.seed
-    rows: list[tuple[PaperCell | str, ...]] = []
+    rows: list[tuple[Entry | str, ...]] = []
     for column, name in ((W2, "RMSE(ω²)"), (VG, "RMSE(v_g)")):
         pearson, spearman = correlations(
             np.log(np.maximum(frame[column].to_numpy(float), 1e-12)),
@@ -175,8 +174,8 @@ def _table(data: PaperData, frame: pd.DataFrame) -> PaperTable:
             interval(pearson.value, pearson.low, pearson.high, 2),
             number(100 * pearson.value**2, 2),
         )
-        rows.append((name, *(PaperCell(text, link) for text in texts)))
-    return PaperTable(
+        rows.append((name, *(Entry(text, link) for text in texts)))
+    return Table(
         name="fig5_correlations",
         title="How closely they go together",
         columns=(

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from softmode.panel import NOTHING, Entry, RecordLink, RowsLink, interval
 from softmode.report.figures import VG, W2
-from softmode.report.paper.panel import PaperCell, RecordLink, RowsLink
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.texts import NOTHING, interval
 from softmode.statistics.correlation import Correlation, correlations
 from softmode.study.results import numbers_in
 from softmode.study.sigma_results import reference_sigma
@@ -82,10 +81,10 @@ def rank_correlations(errors: pd.DataFrame, seed: int) -> RankCorrelations:
     return RankCorrelations(len(both), of[0], of[1])
 
 
-def correlation_cells(found: RankCorrelations, link: RowsLink) -> tuple[PaperCell, PaperCell, PaperCell]:
+def correlation_cells(found: RankCorrelations, link: RowsLink) -> tuple[Entry, Entry, Entry]:
     """Number of materials and both coefficients, with their source."""
-    w2, vg = (PaperCell(text, None if text == NOTHING else link) for text in found.words())
-    return PaperCell(str(found.n), link), w2, vg
+    w2, vg = (Entry(text, None if text == NOTHING else link) for text in found.words())
+    return Entry(str(found.n), link), w2, vg
 
 
 def record_of(data: PaperData, row: pd.Series, measurement: str = "harmonic") -> RecordLink | None:

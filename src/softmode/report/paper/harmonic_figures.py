@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from softmode.anharmonic.classes import EDGES
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import SIGMA_REFERENCE
-from softmode.report.style import (
+from softmode.style import (
     MEDIAN_COLOUR,
     VG_LABEL,
     W2_LABEL,
     colours,
+    figure_style,
     group_name,
-    paper_style,
     plain,
     plain_log,
     pretty_formula,
@@ -57,7 +57,7 @@ def highlighted_scatter(errors: pd.DataFrame, marks: Mapping[str, str], title: s
     title : str
         Above.
     """
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(6.2, 4.6))
         axes = figure.subplots()
         scale = sigma_scale(errors[SIGMA_REFERENCE].to_numpy(float))
@@ -87,7 +87,7 @@ def scatter_by_potential(
     scale = sigma_scale(every)
     columns = min(2, len(errors))
     rows = -(-len(errors) // columns)
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(3.6 * columns + 0.9, 3.1 * rows + 0.3))
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         points: PathCollection | None = None
@@ -179,7 +179,7 @@ def error_box_figure(
     groups = list(dict.fromkeys(group for group, _ in values))
     colour = colours(list(titles))
     width = 0.8 / len(titles)
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(6.6, 3.9))
         axes = figure.subplots()
         for shift, potential in enumerate(titles):
@@ -244,7 +244,7 @@ def halide_boxes(values: Sequence[Mapping[str, FloatArray]], labels: Sequence[st
         Of the axes, with units.
     """
     given = [item for item in zip("abcd", values, labels, strict=False) if item[1]]
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(3.7 * max(len(given), 1), 3.6))
         grid = figure.subplots(1, max(len(given), 1), squeeze=False)[0]
         for axes, (letter, parts, label) in zip(grid, given, strict=False):

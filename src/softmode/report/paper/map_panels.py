@@ -11,16 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from softmode.anharmonic.published import published_trajectories
+from softmode.panel import NOTHING, Entry, Panel, Picture, RowList, Table, interval, number, probability
 from softmode.report.map_figures import draw_by_sigma, draw_by_trajectory
 from softmode.report.paper.missing import main_model_missing, measurement_missing
-from softmode.report.paper.panel import Panel, PaperCell, PaperTable, Picture, RowList
 from softmode.report.paper.source import PaperData
 from softmode.report.paper.table2 import choices, compounds_missing, fixed_materials, fluorides
-from softmode.report.paper.texts import NOTHING, interval, number, probability
-from softmode.report.style import paper_style, pretty_formula
 from softmode.study.map_analysis import MapPoints
 from softmode.study.map_measurements import map_points
 from softmode.study.results import numbers_in
+from softmode.style import figure_style, pretty_formula
 
 _MOST = 12  # maps in one figure
 _COLUMNS = 3
@@ -196,7 +195,7 @@ def _capital(text: str) -> str:
 def _figure(found: Mapping[str, MapPoints], titles: Mapping[str, str], draw: _Draw) -> Figure:
     columns = min(_COLUMNS, len(found))
     lines = -(-len(found) // columns)
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(3.7 * columns + 0.2, 3.2 * lines))
         grid = figure.subplots(lines, columns, squeeze=False).ravel()
         for axes, (material, points) in zip(grid, found.items(), strict=False):
@@ -226,8 +225,8 @@ _LISTED = (
 )
 
 
-def _table(data: PaperData, key: str, rows: pd.DataFrame, chosen: Mapping[str, str]) -> PaperTable:
-    lines: list[tuple[PaperCell | str, ...]] = []
+def _table(data: PaperData, key: str, rows: pd.DataFrame, chosen: Mapping[str, str]) -> Table:
+    lines: list[tuple[Entry | str, ...]] = []
     order = {material: place for place, material in enumerate(chosen)}
     for _, row in rows.sort_values("material", key=lambda column: column.map(order)).iterrows():
         material = str(row["material"])
@@ -237,10 +236,10 @@ def _table(data: PaperData, key: str, rows: pd.DataFrame, chosen: Mapping[str, s
             (
                 data.formula(material),
                 chosen[material],
-                *(PaperCell(text, None if text == NOTHING else link) for text in texts),
+                *(Entry(text, None if text == NOTHING else link) for text in texts),
             )
         )
-    return PaperTable(
+    return Table(
         name=f"{key}_overlap",
         title="Overlap of the clouds, and whether it matters for the score",
         columns=(

@@ -11,6 +11,7 @@ from softmode.anharmonic.published import (
     published_model_only_shares,
     published_trajectories,
 )
+from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Panel, Picture, Table
 from softmode.report.paper.classes import Classified, classify_all
 from softmode.report.paper.matrix_figures import comparison_figure, grid_figure, legend_figure
 from softmode.report.paper.matrix_tables import (
@@ -30,12 +31,10 @@ from softmode.report.paper.missing import (
     measurement_missing,
     models_missing,
 )
-from softmode.report.paper.panel import PUBLISHED, Link, Panel, PaperCell, PaperTable, Picture
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.texts import NOTHING
-from softmode.report.style import group_name, order_groups
 from softmode.statistics.confusion import ConfusionMatrix, with_intervals
 from softmode.study.sigma_results import COMPARED
+from softmode.style import group_name, order_groups
 
 _MODEL_ONLY = "model_only"
 
@@ -239,10 +238,10 @@ def _fig4_pictures(
     return tuple(pictures)
 
 
-def _fig4_table(data: PaperData, found: Classified, labels: list[str], groups: list[str]) -> PaperTable:
+def _fig4_table(data: PaperData, found: Classified, labels: list[str], groups: list[str]) -> Table:
     model, more, less = published_model_only_shares()
     published = published_confusion_matrices()["phi_model", model]
-    rows: list[tuple[PaperCell | str, ...]] = []
+    rows: list[tuple[Entry | str, ...]] = []
     for label in labels:
         for group in ("", *groups):
             matrix = found.matrices.get((_MODEL_ONLY, label, group))
@@ -250,10 +249,10 @@ def _fig4_table(data: PaperData, found: Classified, labels: list[str], groups: l
                 continue
             names = (data.shown_as(label), group_name(group) if group else "all")
             rows += _share_rows(matrix, names, found.wholes[_MODEL_ONLY, label, group], data)
-    shares = (PaperCell(f"{100 * share:.0f}", PUBLISHED) for share in (more, less))
+    shares = (Entry(f"{100 * share:.0f}", PUBLISHED) for share in (more, less))
     rows.append((f"{model}, published", "all", NOTHING, NOTHING, NOTHING, *shares))
     rows += _share_rows(published, (f"{model}, published Fig. 3", "all"), PUBLISHED, data)
-    return PaperTable(
+    return Table(
         name="fig4_shares",
         title="Shares called more and less stable",
         columns=(
@@ -277,9 +276,9 @@ def _fig4_table(data: PaperData, found: Classified, labels: list[str], groups: l
 
 def _share_rows(
     matrix: ConfusionMatrix, names: tuple[str, str], link: Link, data: PaperData
-) -> list[tuple[PaperCell | str, ...]]:
+) -> list[tuple[Entry | str, ...]]:
     """A row over successes, and one with failures counted as wrong where there are any."""
-    rows: list[tuple[PaperCell | str, ...]] = []
+    rows: list[tuple[Entry | str, ...]] = []
     for as_wrong in (False, True) if matrix.n_failed else (False,):
         estimate = with_intervals(matrix, data.study.settings.seed, failures_as_wrong=as_wrong)
         n = matrix.n_materials - (0 if as_wrong else matrix.n_failed)
@@ -292,9 +291,7 @@ def _share_rows(
             texts.append(f"{per_cent(found)}{part}")
         shown = f"{names[0]}, failures counted as wrong" if as_wrong else names[0]
         cells = (str(n), str(matrix.n_failed), *texts)
-        rows.append(
-            (shown, names[1], *(PaperCell(text, None if text == NOTHING else link) for text in cells))
-        )
+        rows.append((shown, names[1], *(Entry(text, None if text == NOTHING else link) for text in cells)))
     return rows
 
 

@@ -12,8 +12,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, EDGES
-from softmode.report.style import paper_style, plain
 from softmode.statistics.confusion import ConfusionMatrix
+from softmode.style import figure_style, plain
 
 FloatArray = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ def legend_figure() -> Figure:
             head = f"both {name}" if i == j else f"{name}, called\n{other}"
             row.append(f"{head}\n\nreference: {RANGES[i]}\npotential: {RANGES[j]}")
         texts.append(row)
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(6.4, 6.2))
         axes = figure.subplots()
         _blocks(axes, np.where(np.eye(3) > 0, 0.75, 0.55), texts, size=8.5)
@@ -150,7 +150,7 @@ def comparison_figure(
     columns : mapping of str to str
         Models in order, and what stands above them.
     """
-    with paper_style():
+    with figure_style():
         figure = Figure(figsize=(2.35 * len(columns) + 1.1, 7.6))
         grid = figure.subplots(3, len(columns), squeeze=False)
         for place, (model, title) in enumerate(columns.items()):
@@ -187,7 +187,7 @@ def grid_figure(rows: Mapping[str, Mapping[str, ConfusionMatrix]], columns: Mapp
     columns : mapping of str to str
         Labels in order, and what stands above them.
     """
-    with paper_style():
+    with figure_style():
         # few potentials: the rows become columns, which fills a page better
         turned = len(columns) < 3 and len(rows) > len(columns)
         shape = (len(columns), len(rows)) if turned else (len(rows), len(columns))

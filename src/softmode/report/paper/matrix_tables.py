@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from softmode.anharmonic.classes import CLASSES
+from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Table, interval, number, probability
 from softmode.report.paper.classes import FAILED_CLASS, Classified
-from softmode.report.paper.panel import PUBLISHED, Link, PaperCell, PaperTable
-from softmode.report.paper.texts import NOTHING, interval, number, probability
 from softmode.statistics.confusion import ConfusionEstimate, ConfusionMatrix, Estimate, with_intervals
 from softmode.statistics.matrix_tests import Difference, Homogeneity, MatrixComparison, compare_matrices, holm
 
@@ -22,7 +21,7 @@ _FIGURES = {
     "called_more_stable": "called more stable (%)",
     "called_less_stable": "called less stable (%)",
 }
-Row = tuple[PaperCell | str, ...]
+Row = tuple[Entry | str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +90,9 @@ def per_cent(estimate: Estimate) -> str:
     return interval(100 * estimate.value, 100 * estimate.low, 100 * estimate.high)
 
 
-def counts_table(name: str, found: Classified, sides: Sequence[Beside]) -> PaperTable:
+def counts_table(name: str, found: Classified, sides: Sequence[Beside]) -> Table:
     """All counts, row by row of the matrices, run beside published."""
-    return PaperTable(
+    return Table(
         name=name,
         title="Counts: this run, and published",
         columns=(
@@ -111,22 +110,22 @@ def counts_table(name: str, found: Classified, sides: Sequence[Beside]) -> Paper
 
 def _counts_row(found: Classified, side: Beside, index: int) -> Row:
     reference = CLASSES[index]
-    row: list[PaperCell | str] = [side.shown, APPROACH_NAMES[side.approach], reference]
+    row: list[Entry | str] = [side.shown, APPROACH_NAMES[side.approach], reference]
     if side.run is None:
         row += [NOTHING] * 4
     else:
         numbers = [*side.run.counts[index], side.run.failed[index]]
         for given, count in zip((*CLASSES, FAILED_CLASS), numbers, strict=True):
             link = found.cells[side.approach, side.label, "", reference, given]
-            row.append(PaperCell(str(count), link))
+            row.append(Entry(str(count), link))
     if side.published is None:
         return (*row, *[NOTHING] * 3)
-    return (*row, *(PaperCell(str(count), PUBLISHED) for count in side.published.counts[index]))
+    return (*row, *(Entry(str(count), PUBLISHED) for count in side.published.counts[index]))
 
 
 def rows_table(
     name: str, found: Classified, sides: Sequence[Beside], comparisons: Mapping[int, MatrixComparison]
-) -> PaperTable:
+) -> Table:
     """Reference class by reference class: the share called right, and whether the errors are alike."""
     rows = []
     for place, comparison in comparisons.items():
@@ -134,22 +133,22 @@ def rows_table(
         for index, reference in enumerate(CLASSES):
             link = found.row(side.approach, side.label, "", reference)
             share, test = comparison.row_shares[index], comparison.rows[index]
-            p_value = PaperCell(f"{probability(test.p_value)}{_short(test)}", link)
+            p_value = Entry(f"{probability(test.p_value)}{_short(test)}", link)
             row: Row = (
                 side.shown,
                 APPROACH_NAMES[side.approach],
                 reference,
-                PaperCell(f"{share.n[0]} / {share.n[1]}", link),
+                Entry(f"{share.n[0]} / {share.n[1]}", link),
                 _right(side.run, index, link),
                 _right(side.published, index, PUBLISHED),
                 *(
-                    text if text == NOTHING else PaperCell(text, link)
+                    text if text == NOTHING else Entry(text, link)
                     for text in (_points(share), _distance(test))
                 ),
                 NOTHING if np.isnan(test.p_value) else p_value,
             )
             rows.append(row)
-    return PaperTable(
+    return Table(
         name=name,
         title="Class by class of the reference",
         columns=(
@@ -168,9 +167,9 @@ def rows_table(
     )
 
 
-def _right(matrix: ConfusionMatrix | None, index: int, link: Link | None) -> PaperCell | str:
+def _right(matrix: ConfusionMatrix | None, index: int, link: Link | None) -> Entry | str:
     share = np.nan if matrix is None else matrix.rates()[index, index]
-    return NOTHING if np.isnan(share) else PaperCell(number(100 * share), link)
+    return NOTHING if np.isnan(share) else Entry(number(100 * share), link)
 
 
 def _distance(test: Homogeneity) -> str:
@@ -190,7 +189,7 @@ def effects_table(
     sides: Sequence[Beside],
     comparisons: Mapping[int, MatrixComparison],
     seed: int,
-) -> PaperTable:
+) -> Table:
     """Summary figures of all matrices, run beside published, with differences."""
     rows: list[Row] = []
     for place, side in enumerate(sides):
@@ -202,7 +201,7 @@ def effects_table(
                 else None
             )
             rows += _effects_rows(found, side, again, seed, as_wrong=True)
-    return PaperTable(
+    return Table(
         name=name,
         title="How large the differences are",
         columns=(
@@ -243,31 +242,31 @@ def _effects_rows(
                 f"{side.shown}, failures counted as wrong" if as_wrong else side.shown,
                 APPROACH_NAMES[side.approach],
                 title,
-                NOTHING if side.run is None else PaperCell(str(n), link),
-                NOTHING if side.published is None else PaperCell(str(side.published.n_materials), PUBLISHED),
+                NOTHING if side.run is None else Entry(str(n), link),
+                NOTHING if side.published is None else Entry(str(side.published.n_materials), PUBLISHED),
                 _figure(run, name, link),
                 _figure(published, name, PUBLISHED),
-                PaperCell(text, None if text == NOTHING else link),
+                Entry(text, None if text == NOTHING else link),
             )
         )
     return rows
 
 
-def _figure(estimate: ConfusionEstimate | None, name: str, link: Link | None) -> PaperCell | str:
+def _figure(estimate: ConfusionEstimate | None, name: str, link: Link | None) -> Entry | str:
     if estimate is None:
         return NOTHING
     value: Estimate = getattr(estimate, name)
     if np.isnan(value.value):
         return NOTHING
     if name != "kappa":
-        return PaperCell(per_cent(value), link)
+        return Entry(per_cent(value), link)
     bounds = (np.nan, np.nan) if value.value == 1.0 else (value.low, value.high)
-    return PaperCell(interval(value.value, *bounds, 2), link)
+    return Entry(interval(value.value, *bounds, 2), link)
 
 
 def tests_table(
     name: str, found: Classified, sides: Sequence[Beside], comparisons: Mapping[int, MatrixComparison]
-) -> PaperTable:
+) -> Table:
     """Tests of all pairs of matrices, corrected for their number."""
     places = list(comparisons)
     errors = holm([comparisons[place].errors.p_value for place in places])
@@ -289,8 +288,8 @@ def tests_table(
             str(comparison.fewest_moved),
         )
         names = (sides[place].shown, APPROACH_NAMES[sides[place].approach])
-        rows.append((*names, *(PaperCell(text, None if text == NOTHING else link) for text in texts)))
-    return PaperTable(
+        rows.append((*names, *(Entry(text, None if text == NOTHING else link) for text in texts)))
+    return Table(
         name=name,
         title="Are they the same? Tests",
         columns=(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from softmode.report.paper.source import MAIN_MODEL, PaperData
-from softmode.report.style import group_name
 from softmode.study.plan import MEASUREMENTS
 from softmode.study.results import FAILED, OK, PENDING
+from softmode.style import group_name
 
 #: Groups of the paper's compounds, light to heavy.
 HALIDES = ("F", "Cl", "Br", "I")

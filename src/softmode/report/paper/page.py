@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,23 +14,24 @@ from jinja2 import Environment, PackageLoader
 
 from softmode import __version__
 from softmode.anharmonic.published import CITATION, DOI_URL, published_trajectories
-from softmode.report.method import method_lines
-from softmode.report.paper.missing import listed
-from softmode.report.paper.panel import (
+from softmode.panel import (
+    NOTHING,
+    Entry,
     Link,
     Panel,
-    PaperCell,
-    PaperTable,
     PublishedLink,
     RecordLink,
     RowsLink,
+    Table,
 )
+from softmode.report.method import method_lines
+from softmode.report.paper.missing import listed
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.texts import is_text_column
 
 _SHOWN_DIGITS = 12
 _PROTOCOL = "yang2026"
 _PIXELS_PER_INCH = 110
+_NUMBER = re.compile(r"^[-+−<>≤≥≈\[]*\s?[\d∞]")
 
 
 def record_anchor(link: RecordLink) -> str:
@@ -71,14 +73,14 @@ def linked_records(panels: Sequence[Panel]) -> list[RecordLink]:
         entry.link.digest: entry.link
         for panel in panels
         for table in panel.tables
-        for row in table.cells()
+        for row in table.entries()
         for entry in row
         if isinstance(entry.link, RecordLink)
     }
     return sorted(found.values(), key=lambda link: (link.material, link.potential, link.measurement))
 
 
-def _entry(entry: PaperCell) -> dict[str, str]:
+def _entry(entry: Entry) -> dict[str, str]:
     link = entry.link
     kind = "printed" if isinstance(link, PublishedLink) else "number" if link is not None else ""
     return {
@@ -89,10 +91,11 @@ def _entry(entry: PaperCell) -> dict[str, str]:
     }
 
 
-def text_columns(table: PaperTable) -> list[bool]:
-    """Which columns of a table are aligned as text."""
-    cells = table.cells()
-    return [is_text_column([row[place].text for row in cells]) for place in range(len(table.columns))]
+def text_columns(table: Table) -> list[bool]:
+    """Which columns of a table are aligned as text: something in them does not begin as a number."""
+    columns = zip(*table.entries(), strict=True) if table.rows else [()] * len(table.columns)
+    said = [[entry.text for entry in column if entry.text not in ("", NOTHING)] for column in columns]
+    return [not texts or not all(map(_NUMBER.match, texts)) for texts in said]
 
 
 def _panel(panel: Panel, pictures: Mapping[str, bytes]) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def _panel(panel: Panel, pictures: Mapping[str, bytes]) -> dict[str, Any]:
                 "title": table.title,
                 "columns": table.columns,
                 "is_text": text_columns(table),
-                "rows": [[_entry(entry) for entry in row] for row in table.cells()],
+                "rows": [[_entry(entry) for entry in row] for row in table.entries()],
                 "note": table.note,
             }
             for table in panel.tables

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from softmode import __version__
 from softmode.anharmonic.published import CITATION, DOI_URL
+from softmode.panel import Entry, Panel, PublishedLink, Table
 from softmode.report.method import method_lines
 from softmode.report.paper.page import linked_records, notices, record_anchor, target, text_columns
-from softmode.report.paper.panel import Panel, PaperCell, PaperTable, PublishedLink
-from softmode.report.paper.pdf_layout import Entry, Sheets
+from softmode.report.paper.pdf_layout import Sheets, Words
 from softmode.report.paper.source import PaperData
 
 _ACCENT, _PRINTED, _LACKS, _GROUND = "#00568A", "#8A5A00", "#D55E00", "#FDF3EC"
@@ -68,7 +68,7 @@ def _first(sheets: Sheets, data: PaperData, panels: Sequence[Panel]) -> None:
         sheets.boxed("Note", said, _NOTICE, "#FAF1F6")
     sheets.space(8)
     rows = [
-        [Entry(panel.title), Entry("complete" if not panel.missing else f"lacks data ({len(panel.missing)})")]
+        [Words(panel.title), Words("complete" if not panel.missing else f"lacks data ({len(panel.missing)})")]
         for panel in panels
     ]
     sheets.table(("panel", "state"), rows, (True, True), size=8)
@@ -78,24 +78,24 @@ def _first(sheets: Sheets, data: PaperData, panels: Sequence[Panel]) -> None:
         sheets.paragraph(f"• {line}", 8.2, colour=_SOFT)
 
 
-def _table(sheets: Sheets, table: PaperTable) -> None:
+def _table(sheets: Sheets, table: Table) -> None:
     sheets.keep_together(60)
     sheets.space(8)
     sheets.paragraph(table.title, 9, weight="bold")
     sheets.space(2)
-    rows = [[_entry(entry) for entry in row] for row in table.cells()]
+    rows = [[_entry(entry) for entry in row] for row in table.entries()]
     sheets.table(table.columns, rows, text_columns(table))
     if table.note:
         sheets.paragraph(table.note, 7.4, colour=_SOFT)
 
 
-def _entry(entry: PaperCell) -> Entry:
+def _entry(entry: Entry) -> Words:
     if entry.link is None:
-        return Entry(entry.text)
+        return Words(entry.text)
     url = target(entry.link)
     if isinstance(entry.link, PublishedLink):
-        return Entry(entry.text, url, _PRINTED)
-    return Entry(entry.text, f"index.html{url}" if url.startswith("#") else url, _ACCENT)
+        return Words(entry.text, url, _PRINTED)
+    return Words(entry.text, f"index.html{url}" if url.startswith("#") else url, _ACCENT)
 
 
 def _records(sheets: Sheets, panels: Sequence[Panel]) -> None:
@@ -112,10 +112,10 @@ def _records(sheets: Sheets, panels: Sequence[Panel]) -> None:
     )
     rows = [
         [
-            Entry(link.material),
-            Entry(link.potential),
-            Entry(link.measurement),
-            Entry(link.digest, f"index.html#{record_anchor(link)}", _ACCENT),
+            Words(link.material),
+            Words(link.potential),
+            Words(link.measurement),
+            Words(link.digest, f"index.html#{record_anchor(link)}", _ACCENT),
         ]
         for link in records
     ]

@@ -30,7 +30,7 @@ _EMBEDDED: Any = {"pdf.fonttype": 42}  # whole letters, which can be searched an
 
 
 @dataclass(frozen=True)
-class Entry:
+class Words:
     """A text that may lead somewhere.
 
     Parameters
@@ -107,7 +107,7 @@ def _capped(natural: Sequence[float], least: Sequence[float], cap: float) -> lis
 
 
 def _wanted(
-    columns: Sequence[str], rows: Sequence[Sequence[Entry]], size: float
+    columns: Sequence[str], rows: Sequence[Sequence[Words]], size: float
 ) -> tuple[list[float], list[float]]:
     """Width of each column unbroken, and of its longest word, pt."""
     natural, least = [], []
@@ -121,12 +121,12 @@ def _wanted(
     return natural, least
 
 
-def _fits(columns: Sequence[str], rows: Sequence[Sequence[Entry]], size: float) -> bool:
+def _fits(columns: Sequence[str], rows: Sequence[Sequence[Words]], size: float) -> bool:
     least = _wanted(columns, rows, size)[1]
     return sum(least) + _GAP * (len(columns) - 1) <= TEXT_WIDTH
 
 
-def _column_blocks(columns: Sequence[str], rows: Sequence[Sequence[Entry]], size: float) -> list[list[int]]:
+def _column_blocks(columns: Sequence[str], rows: Sequence[Sequence[Words]], size: float) -> list[list[int]]:
     """Columns of the tables that a table is set in; each begins with the first column."""
     least = _wanted(columns, rows, size)[1]
     blocks = [[0]]
@@ -170,8 +170,8 @@ class Sheets:
         self._number += 1
         self._figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
         self._y = HEIGHT - MARGIN
-        self._put(MARGIN, MARGIN - 10, Entry(self._footer, colour=_SOFT), 7)
-        self._put(WIDTH - MARGIN, MARGIN - 10, Entry(str(self._number), colour=_SOFT), 7, align="right")
+        self._put(MARGIN, MARGIN - 10, Words(self._footer, colour=_SOFT), 7)
+        self._put(WIDTH - MARGIN, MARGIN - 10, Words(str(self._number), colour=_SOFT), 7, align="right")
 
     def space(self, height: float) -> None:
         """Leave some room, pt."""
@@ -195,7 +195,7 @@ class Sheets:
         for line in wrapped(text, TEXT_WIDTH - indent, size, weight):
             self._need(size * _LEADING)
             self._y -= size * _LEADING
-            self._put(MARGIN + indent, self._y, Entry(line, url, colour), size, weight=weight)
+            self._put(MARGIN + indent, self._y, Words(line, url, colour), size, weight=weight)
 
     def boxed(self, title: str, sentences: Sequence[str], colour: str, ground: str) -> None:
         """Sentences on a coloured ground with a bar at the left."""
@@ -214,7 +214,7 @@ class Sheets:
         self._y -= 3
         for line, weight in lines:
             self._y -= size * _LEADING
-            self._put(MARGIN + inset, self._y, Entry(line), size, weight=weight)
+            self._put(MARGIN + inset, self._y, Words(line), size, weight=weight)
         self._y = top - height - 6
 
     def picture(self, png: bytes, width: float, title: str) -> None:
@@ -241,13 +241,13 @@ class Sheets:
         axes.set_axis_off()
         if title:
             self._y -= 11
-            self._put(WIDTH / 2, self._y, Entry(title, colour=_SOFT), 7.5, align="center")
+            self._put(WIDTH / 2, self._y, Words(title, colour=_SOFT), 7.5, align="center")
         self._y -= 8
 
     def table(
         self,
         columns: Sequence[str],
-        rows: Sequence[Sequence[Entry]],
+        rows: Sequence[Sequence[Words]],
         is_text: Sequence[bool],
         *,
         size: float = 7.4,
@@ -270,7 +270,7 @@ class Sheets:
     def _block(
         self,
         columns: Sequence[str],
-        rows: Sequence[Sequence[Entry]],
+        rows: Sequence[Sequence[Words]],
         is_text: Sequence[bool],
         size: float,
     ) -> None:
@@ -299,14 +299,14 @@ class Sheets:
     ) -> None:
         deepest = max(map(len, heads))
         padded = [[""] * (deepest - len(lines)) + lines for lines in heads]
-        entries = [Entry("") for _ in heads]
+        entries = [Words("") for _ in heads]
         self._row(entries, padded, widths, is_text, size, weight="bold")
         self._y -= size * _LEADING * deepest + 3
         self._line(MARGIN, MARGIN + sum(widths) + _GAP * (len(widths) - 1), self._y, "#555555", 0.7)
 
     def _row(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[Words],
         broken: Sequence[list[str]],
         widths: Sequence[float],
         is_text: Sequence[bool],
@@ -318,7 +318,7 @@ class Sheets:
             at, align = (x, "left") if text else (x + width, "right")
             for place, line in enumerate(lines):
                 y = self._y - size * _LEADING * (place + 0.85)
-                self._put(at, y, Entry(line, entry.url, entry.colour), size, weight=weight, align=align)
+                self._put(at, y, Words(line, entry.url, entry.colour), size, weight=weight, align=align)
             x += width + _GAP
 
     def _sheet(self) -> Figure:
@@ -338,7 +338,7 @@ class Sheets:
         self._figure = None
 
     def _put(
-        self, x: float, y: float, entry: Entry, size: float, *, weight: str = "normal", align: str = "left"
+        self, x: float, y: float, entry: Words, size: float, *, weight: str = "normal", align: str = "left"
     ) -> None:
         if not entry.text:
             return

@@ -8,23 +8,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.report.paper.fig1 import box_numbers
-from softmode.report.paper.harmonic_figures import halide_boxes
-from softmode.report.paper.missing import HALIDES, halides_missing, measurement_missing
-from softmode.report.paper.panel import (
+from softmode.panel import (
+    NOTHING,
+    Entry,
     Panel,
-    PaperCell,
-    PaperTable,
     Picture,
     Row,
     RowList,
     RowsLink,
+    Table,
+    entry,
     row_list,
 )
+from softmode.report.paper.fig1 import box_numbers
+from softmode.report.paper.harmonic_figures import halide_boxes
+from softmode.report.paper.missing import HALIDES, halides_missing, measurement_missing
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.texts import NOTHING, cell
-from softmode.report.style import group_name, order_groups
 from softmode.study.results import numbers_in
+from softmode.style import group_name, order_groups
 
 FloatArray = NDArray[np.float64]
 
@@ -95,12 +96,10 @@ def reference_values(data: PaperData, column: str, measurement: str) -> pd.DataF
     )
 
 
-def _table(
-    values: Mapping[tuple[str, str], FloatArray], links: Mapping[tuple[str, str], RowsLink]
-) -> PaperTable:
+def _table(values: Mapping[tuple[str, str], FloatArray], links: Mapping[tuple[str, str], RowsLink]) -> Table:
     rows: list[Row] = []
     for group in order_groups(group for _, group in values):
-        row: list[PaperCell | str] = [group_name(group)]
+        row: list[Entry | str] = [group_name(group)]
         for name in ("sigma", "frequency"):
             numbers, link = values.get((name, group)), links.get((name, group))
             if numbers is None:
@@ -108,9 +107,9 @@ def _table(
                 continue
             shown = box_numbers(numbers)
             quartiles = f"{shown['q1']:.3g} … {shown['q3']:.3g}"
-            row += [cell(len(numbers), link), cell(shown["median"], link), PaperCell(quartiles, link)]
+            row += [entry(len(numbers), link), entry(shown["median"], link), Entry(quartiles, link)]
         rows.append(tuple(row))
-    return PaperTable(
+    return Table(
         name="s1_halides",
         title="Median and quartiles over materials",
         columns=("halide", "n", "⟨σ(t)⟩", "quartiles", "n", "⟨ν⟩ (THz)", "quartiles"),

@@ -7,13 +7,23 @@ import pandas as pd
 from scipy.stats import skew
 
 from softmode.anharmonic.classes import CLASSES
+from softmode.panel import (
+    NOTHING,
+    Entry,
+    Panel,
+    Picture,
+    RowList,
+    RowsLink,
+    Table,
+    interval,
+    number,
+    row_list,
+)
 from softmode.report.paper.classes import COLUMNS, classified
 from softmode.report.paper.matrix_tables import APPROACH_NAMES, signed_interval
 from softmode.report.paper.missing import halides_missing, measurement_missing, models_missing
-from softmode.report.paper.panel import Panel, PaperCell, PaperTable, Picture, RowList, RowsLink, row_list
 from softmode.report.paper.sigma_figures import difference_histograms, score_scatter
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.texts import NOTHING, interval, number
 from softmode.report.sigma_figures import trace_figure
 from softmode.statistics.matrix_tests import wilson
 from softmode.study.results import bootstrap_median
@@ -52,7 +62,7 @@ def s7(data: PaperData) -> Panel:
     main = data.main_label if data.main_label in frames else next(iter(frames), "")
     material = most_stabilised(frames[main]) if main else None
     pictures: list[Picture] = []
-    tables: tuple[PaperTable, ...] = ()
+    tables: tuple[Table, ...] = ()
     if frames:
         example = None if material is None else (data.shown_as(main), material)
         shown = {data.shown_as(label): frame for label, frame in frames.items()}
@@ -83,7 +93,7 @@ def s7(data: PaperData) -> Panel:
     )
 
 
-def _example_table(data: PaperData, material: str, labels: list[str]) -> PaperTable:
+def _example_table(data: PaperData, material: str, labels: list[str]) -> Table:
     rows = []
     for label in labels:
         chosen = data.rows(label, "sigma")
@@ -97,12 +107,12 @@ def _example_table(data: PaperData, material: str, labels: list[str]) -> PaperTa
             (
                 data.formula(material),
                 data.shown_as(label),
-                PaperCell(texts["reference"], of_reference),
-                PaperCell(texts["phi_ref"], link),
-                PaperCell(texts["phi_model"], link),
+                Entry(texts["reference"], of_reference),
+                Entry(texts["phi_ref"], link),
+                Entry(texts["phi_model"], link),
             )
         )
-    return PaperTable(
+    return Table(
         name="s7_example",
         title="⟨σ(t)⟩ of the example",
         columns=("material", "potential", "reference", *APPROACH_NAMES.values()),
@@ -168,7 +178,7 @@ def _differences(data: PaperData, approach: str, key: str, title: str, said: str
 
 def difference_rows(
     data: PaperData, frames: dict[str, pd.DataFrame], key: str, seed: int
-) -> tuple[RowList, PaperTable, list[str]]:
+) -> tuple[RowList, Table, list[str]]:
     """List, table, and words for each panel of differences of the score.
 
     Parameters
@@ -188,7 +198,7 @@ def difference_rows(
         for name in CLASSES
     }
     listed, links = row_list(f"{key}_materials", parts or {("", ""): pd.DataFrame(columns=[*COLUMNS])})
-    rows: list[tuple[PaperCell | str, ...]] = []
+    rows: list[tuple[Entry | str, ...]] = []
     words = []
     for label in frames:
         own = [parts[label, name] for name in CLASSES]
@@ -199,7 +209,7 @@ def difference_rows(
             figures = _figures(part["difference"].to_numpy(float), links[label, name], seed)
             rows.append((data.shown_as(label), name, *figures))
         words.append(f"median {np.median(values):+.3f}\n< 0 in {(values < 0).sum()} of {len(values)}")
-    table = PaperTable(
+    table = Table(
         name=f"{key}_differences",
         title="Differences by class of the reference",
         columns=(
@@ -224,10 +234,10 @@ def difference_rows(
     return listed, table, words
 
 
-def _figures(values: np.ndarray, link: RowsLink, seed: int) -> tuple[PaperCell | str, ...]:
+def _figures(values: np.ndarray, link: RowsLink, seed: int) -> tuple[Entry | str, ...]:
     n = len(values)
     if not n:
-        return (PaperCell("0", link), *[NOTHING] * 7)
+        return (Entry("0", link), *[NOTHING] * 7)
     median = bootstrap_median(values, np.random.default_rng(seed))
     low, high = np.quantile(values, [0.05, 0.95])
     lower = int((values < 0).sum())
@@ -243,4 +253,4 @@ def _figures(values: np.ndarray, link: RowsLink, seed: int) -> tuple[PaperCell |
         str(int((values > _TAIL).sum())),
         number(skewness, 2),
     )
-    return tuple(PaperCell(text, None if text == NOTHING else link) for text in texts)
+    return tuple(Entry(text, None if text == NOTHING else link) for text in texts)

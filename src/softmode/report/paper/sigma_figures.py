@@ -13,12 +13,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from softmode.anharmonic.classes import CLASSES, EDGES
-from softmode.report.style import (
+from softmode.style import (
     colours,
+    figure_style,
     group_name,
     markers,
     order_groups,
-    paper_style,
     plain,
     pretty_formula,
 )
@@ -55,7 +55,7 @@ def score_scatter(frames: Mapping[str, pd.DataFrame], example: tuple[str, str] |
     colour, marker = colours(groups), markers(groups)
     scores = everything[["sigma_reference", "sigma_potential"]].to_numpy(float)
     limit = 1.08 * float(np.nanmax([np.nanmax(scores), EDGES[-1]]))
-    with paper_style():
+    with figure_style():
         figure, grid = _grid(len(frames), 3.2, 3.0, shared_y=True)
         for axes, (title, frame) in zip(grid, frames.items(), strict=True):
             # in turns, so that no group hides the others
@@ -125,7 +125,7 @@ def difference_histograms(frames: Mapping[str, pd.DataFrame], words: Sequence[st
         What stands in each panel.
     """
     bins = _bins(pd.concat(list(frames.values()))["difference"].to_numpy(float))
-    with paper_style():
+    with figure_style():
         figure, grid = _grid(len(frames), 3.3, 2.5, shared_y=False)
         for axes, (title, frame), text in zip(grid, frames.items(), words, strict=True):
             parts = [

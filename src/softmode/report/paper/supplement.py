@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from softmode.anharmonic.published import published_harmonic
+from softmode.panel import Entry, Panel, Picture, Row, Table, entry, number, row_list
 from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
 from softmode.report.paper.harmonic_data import (
     correlation_cells,
@@ -20,10 +21,8 @@ from softmode.report.paper.missing import (
     measurement_missing,
     models_missing,
 )
-from softmode.report.paper.panel import Panel, PaperCell, PaperTable, Picture, Row, row_list
 from softmode.report.paper.source import MAIN_MODEL, PaperData
-from softmode.report.paper.texts import cell, number
-from softmode.report.style import colours, group_name
+from softmode.style import colours, group_name
 
 _S2 = "Fig. S2: dispersion curves of the ends of Fig. 1a"
 _CHLORIDES = "Cl"
@@ -84,7 +83,7 @@ def _overlay(data: PaperData, label: str, material: str, role: str) -> BandOverl
     return overlay_of_record(record, material, data.formula(material), label, role)
 
 
-def _band_table(data: PaperData, found: list[BandOverlay]) -> PaperTable:
+def _band_table(data: PaperData, found: list[BandOverlay]) -> Table:
     rows: list[Row] = []
     for overlay in found:
         link = data.link(overlay.material, overlay.potential, "harmonic")
@@ -93,11 +92,11 @@ def _band_table(data: PaperData, found: list[BandOverlay]) -> PaperTable:
             (
                 overlay.role or "only one",
                 overlay.formula,
-                cell(overlay.rmse_w2, link),
-                *(PaperCell(f"{round(value, 2) + 0.0:.2f}", link) for value in lowest),
+                entry(overlay.rmse_w2, link),
+                *(Entry(f"{round(value, 2) + 0.0:.2f}", link) for value in lowest),
             )
         )
-    return PaperTable(
+    return Table(
         name="s2_lowest",
         title="Lowest frequency on the path",
         columns=("which", "compound", "RMSE(ω²) (THz²)", "reference (THz)", "potential (THz)"),
@@ -133,7 +132,7 @@ def _by_potential(data: PaperData, key: str, name: str, group: str) -> Panel:
         for label, item in found.items()
     }
     titles = {label: data.shown_as(label) for label in errors}
-    table = PaperTable(
+    table = Table(
         name=f"{key}_correlation",
         title="Rank correlation with ⟨σ(t)⟩ of the reference",
         columns=("potential", "n", "RMSE(ω²), Spearman ρ", "RMSE(v_g), Spearman ρ"),

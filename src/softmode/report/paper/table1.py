@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from softmode.anharmonic.published import PublishedModel
+from softmode.panel import NOTHING, PUBLISHED, Entry, Panel, Row, Table
 from softmode.potentials.catalog import find_entry
 from softmode.report.paper.missing import models_missing
-from softmode.report.paper.panel import PUBLISHED, Panel, PaperCell, PaperTable, Row
 from softmode.report.paper.source import PaperData, PotentialInRun
-from softmode.report.paper.texts import NOTHING
 from softmode.study.results import OK
 
 _DIGITS = 12
@@ -28,8 +27,8 @@ def table1(data: PaperData) -> Panel:
     )
 
 
-def _models(data: PaperData) -> PaperTable:
-    return PaperTable(
+def _models(data: PaperData) -> Table:
+    return Table(
         name="table1",
         title="As printed, and as softmode knows them",
         columns=("model", "source", "elements", "training data", "level of theory", "notes", "in the run"),
@@ -47,7 +46,7 @@ def _both(data: PaperData, model: PublishedModel) -> list[Row]:
         model.theory,
         model.notes,
     )
-    rows: list[Row] = [(model.name, "paper", *(PaperCell(text, PUBLISHED) for text in printed), held)]
+    rows: list[Row] = [(model.name, "paper", *(Entry(text, PUBLISHED) for text in printed), held)]
     entry = find_entry(model.name)
     if entry is not None:
         info = entry.info
@@ -64,8 +63,8 @@ def _in_the_run(data: PaperData, name: str) -> str:
     return "by its label only" if only else "yes" if label == name else f"as {label}"
 
 
-def _in_run(data: PaperData) -> PaperTable:
-    return PaperTable(
+def _in_run(data: PaperData) -> Table:
+    return Table(
         name="table1_run",
         title="In this run",
         columns=("potential", "model of the paper", "name in the study", "precision", "digest", "cells done"),

@@ -13,21 +13,22 @@ from ase.formula import Formula
 
 from softmode.anharmonic.classes import CLASSES
 from softmode.anharmonic.published import PublishedCompound, published_compounds
+from softmode.panel import (
+    NOTHING,
+    PUBLISHED,
+    Entry,
+    Link,
+    Panel,
+    RowList,
+    RowsLink,
+    Table,
+    number,
+    row_list,
+)
 from softmode.report.paper.classes import FAILED_CLASS, classified
 from softmode.report.paper.matrix_figures import RANGES
 from softmode.report.paper.missing import halides_missing, main_model_missing, measurement_missing
-from softmode.report.paper.panel import (
-    PUBLISHED,
-    Link,
-    Panel,
-    PaperCell,
-    PaperTable,
-    RowList,
-    RowsLink,
-    row_list,
-)
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.texts import NOTHING, number
 from softmode.study.results import numbers_in
 from softmode.study.sigma_results import MEASURED_BY
 
@@ -237,9 +238,9 @@ def _misprints() -> str:
     return f" Printed with a range that is none of the classes: {', '.join(odd)}." if odd else ""
 
 
-def _fixed_table(data: PaperData, frame: pd.DataFrame) -> PaperTable:
+def _fixed_table(data: PaperData, frame: pd.DataFrame) -> Table:
     materials = fixed_materials(data)
-    return PaperTable(
+    return Table(
         name="table2_paper",
         title="The paper's five",
         columns=(
@@ -259,11 +260,11 @@ def _fixed_table(data: PaperData, frame: pd.DataFrame) -> PaperTable:
 
 def _fixed_row(
     data: PaperData, frame: pd.DataFrame, said: PublishedCompound, material: str | None
-) -> tuple[PaperCell | str, ...]:
+) -> tuple[Entry | str, ...]:
     printed = (
-        PaperCell(said.class_reference, PUBLISHED),
-        PaperCell(said.class_model, PUBLISHED),
-        PaperCell(number(said.difference), PUBLISHED),
+        Entry(said.class_reference, PUBLISHED),
+        Entry(said.class_model, PUBLISHED),
+        Entry(number(said.difference), PUBLISHED),
     )
     rows = frame[frame["material"] == material]
     if rows.empty:
@@ -276,15 +277,15 @@ def _fixed_row(
     return (said.formula, *printed, *_numbers(data, row), same)
 
 
-def _numbers(data: PaperData, row: pd.Series) -> tuple[PaperCell, ...]:
+def _numbers(data: PaperData, row: pd.Series) -> tuple[Entry, ...]:
     """Both scores with their classes, the error, and its interval."""
     link = _link(data, row)
     of_reference = data.link(str(row["material"]), data.main_label, "reference_sigma") or link
     return (
-        PaperCell(f"{number(row['sigma_reference'])} ({row['class_reference']})", of_reference),
-        PaperCell(f"{number(row['sigma_potential'])} ({row['class_potential']})", link),
-        PaperCell(number(row["error"]), link),
-        PaperCell(number(row["error_95"], 2), None if np.isnan(row["error_95"]) else link),
+        Entry(f"{number(row['sigma_reference'])} ({row['class_reference']})", of_reference),
+        Entry(f"{number(row['sigma_potential'])} ({row['class_potential']})", link),
+        Entry(number(row["error"]), link),
+        Entry(number(row["error_95"], 2), None if np.isnan(row["error_95"]) else link),
     )
 
 
@@ -297,7 +298,7 @@ def _chosen_table(
     frame: pd.DataFrame,
     chosen: list[Choice],
     links: Mapping[tuple[str, str], RowsLink],
-) -> PaperTable:
+) -> Table:
     counts = Counter(zip(frame["class_reference"], frame["class_potential"], strict=True))
     rows = []
     for choice in chosen:
@@ -306,14 +307,14 @@ def _chosen_table(
         rows.append(
             (
                 f"{choice.class_reference} → {choice.class_potential}",
-                PaperCell(str(counts[pair]), links[pair]),
+                Entry(str(counts[pair]), links[pair]),
                 choice.extreme,
                 choice.formula,
                 *_numbers(data, row),
                 "yes" if choice.by_rule else "",
             )
         )
-    return PaperTable(
+    return Table(
         name="table2_chosen",
         title="Extremes in this run",
         columns=(

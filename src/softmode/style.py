@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+if TYPE_CHECKING:  # heavy; what draws needs it anyway
+    from matplotlib.axes import Axes
 
 #: Okabe and Ito's palette, without yellow and black.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
@@ -77,6 +77,8 @@ def _numbered_at(decades: float) -> tuple[float, ...]:
 
 def plain_log(axes: Axes, which: str) -> None:
     """Logarithmic axes (``x``, ``y``, ``xy``) with plain numbers; call it when everything is drawn."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     for axis in which:
         getattr(axes, f"set_{axis}scale")("log")
         numbered = axes.xaxis if axis == "x" else axes.yaxis
@@ -88,8 +90,10 @@ def plain_log(axes: Axes, which: str) -> None:
 
 
 @contextmanager
-def paper_style() -> Iterator[None]:
+def figure_style() -> Iterator[None]:
     """Matplotlib settings of all figures."""
+    import matplotlib as mpl
+
     settings: Any = {
         "figure.dpi": 110,
         "savefig.dpi": 200,

@@ -1,15 +1,23 @@
-"""What a panel of the page is made of: figures, tables whose numbers carry their source, what is missing."""
+"""What a page needs of a result: figures, tables whose numbers carry their source, words, what is missing.
+
+Measurements make panels, pages select and set them. Nothing here knows of files, studies or pages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import pandas as pd
-from matplotlib.figure import Figure
+if TYPE_CHECKING:  # heavy, and not needed to declare a panel
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 Key = TypeVar("Key", bound=Hashable)
+
+#: Where there is no number.
+NOTHING = "–"
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class RowsLink:
 
 @dataclass(frozen=True)
 class PublishedLink:
-    """A number that was printed in the paper."""
+    """A number that was printed in a publication."""
 
 
 Link = RecordLink | RowsLink | PublishedLink
@@ -63,7 +71,7 @@ PUBLISHED = PublishedLink()
 
 
 @dataclass(frozen=True)
-class PaperCell:
+class Entry:
     """An entry of a table.
 
     Parameters
@@ -79,11 +87,11 @@ class PaperCell:
 
 
 #: A line of a table; a plain text has no source.
-Row = tuple[PaperCell | str, ...]
+Row = tuple[Entry | str, ...]
 
 
 @dataclass(frozen=True)
-class PaperTable:
+class Table:
     """A table of a panel.
 
     Parameters
@@ -111,12 +119,9 @@ class PaperTable:
         if wrong:
             raise ValueError(f"a row of table {self.name!r} has {len(wrong[0])} entries")
 
-    def cells(self) -> list[list[PaperCell]]:
-        """All entries as :class:`PaperCell`."""
-        return [
-            [entry if isinstance(entry, PaperCell) else PaperCell(entry) for entry in row]
-            for row in self.rows
-        ]
+    def entries(self) -> list[list[Entry]]:
+        """All entries as :class:`Entry`."""
+        return [[entry if isinstance(entry, Entry) else Entry(entry) for entry in row] for row in self.rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +135,7 @@ class Picture:
     title : str
         What it shows; also read out where pictures cannot be seen.
     figure : matplotlib.figure.Figure
-        Made with :func:`softmode.report.style.paper_style`.
+        Made with :func:`softmode.style.figure_style`.
     """
 
     name: str
@@ -147,7 +152,7 @@ class RowList:
     name : str
         For its CSV file; unique on the page, and not the name of a table.
     frame : pandas.DataFrame
-        One row per number, with the columns ``record`` and ``digest`` (see :meth:`PaperData.with_records`).
+        One row per number, with the columns ``record`` (file, relative to the study's folder) and ``digest``.
     """
 
     name: str
@@ -156,16 +161,16 @@ class RowList:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """A figure or table of the paper, from the records of a run.
+    """A section of a page: figures, tables and words, made from the records of a run.
 
     Parameters
     ----------
     key : str
-        Short name, used as anchor and in file names (``fig1a``).
+        Short name, used as anchor (``fig1a``).
     title : str
-        The paper's name of it and what it shows (``Fig. 1a: …``).
+        What it shows (``Fig. 1a: …``).
     caption : str
-        What is drawn, from what, and what was printed.
+        What is drawn, and from what.
     pictures, tables : tuples
         Empty where data are missing.
     missing : tuple of str
@@ -178,7 +183,7 @@ class Panel:
     title: str
     caption: str
     pictures: tuple[Picture, ...] = ()
-    tables: tuple[PaperTable, ...] = ()
+    tables: tuple[Table, ...] = ()
     missing: tuple[str, ...] = ()
     lists: tuple[RowList, ...] = ()
 
@@ -198,6 +203,8 @@ def row_list(name: str, parts: Mapping[Key, pd.DataFrame]) -> tuple[RowList, dic
     RowList, dict
         The list, and the link to the rows of each key.
     """
+    import pandas as pd
+
     links: dict[Key, RowsLink] = {}
     line = 2  # line 1 is the header
     for key, part in parts.items():
@@ -206,3 +213,39 @@ def row_list(name: str, parts: Mapping[Key, pd.DataFrame]) -> tuple[RowList, dic
     frames = [part for part in parts.values() if len(part)]
     empty = next(iter(parts.values()), pd.DataFrame())
     return RowList(name, pd.concat(frames, ignore_index=True) if frames else empty), links
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Number with so many significant digits; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    rounded = f"{value:.{digits}g}"
+    if "e" not in rounded:
+        return rounded
+    return f"{float(rounded):.0f}" if abs(value) >= 1 and abs(value) < 1e7 else rounded
+
+
+def interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    """Number with its 95 % interval where it has one."""
+    if math.isnan(low) or math.isnan(high):
+        return number(value, digits)
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def probability(value: float | None) -> str:
+    """A significance."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def entry(value: float | int | None, link: Link | None, digits: int = 3) -> Entry:
+    """Entry of a table: a number with its source; a dash without a source where there is none."""
+    return linked([str(value) if isinstance(value, int) else number(value, digits)], link)[0]
+
+
+def linked(texts: Iterable[str], link: Link | None) -> tuple[Entry, ...]:
+    """Entries of a table that share a source; dashes have none."""
+    return tuple(Entry(text, None if text == NOTHING else link) for text in texts)
