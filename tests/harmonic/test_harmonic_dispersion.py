@@ -34,8 +34,12 @@ def phonopy_phonons(
     return worker.qpoints.frequencies, worker.qpoints.group_velocities
 
 
-def check_against_phonopy(material: Material, *, symmetrise: bool) -> tuple[float, float]:
-    """Largest deviations of frequencies (THz) and of group velocities (THz·Å); raises when too large."""
+def check_against_phonopy(material: Material, *, symmetrise: bool) -> None:
+    """Squared frequencies, frequencies away from zero and group velocities are phonopy's.
+
+    A frequency is the square root of an eigenvalue: where it is zero but for rounding (Γ), no two routines,
+    kernels or processors agree to better than some 1e-6 THz, but in the squares there they do.
+    """
     phonon = hm.build_phonopy(material)
     force_constants = hm.reference_force_constants(phonon, material)
     if symmetrise:
@@ -43,8 +47,10 @@ def check_against_phonopy(material: Material, *, symmetrise: bool) -> tuple[floa
     q = high_symmetry_and_random_q()
     ours = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, force_constants), q)
     frequencies, velocities = phonopy_phonons(phonon, force_constants, q)
-    frequency_error = np.abs(ours.frequencies - frequencies).max()
-    assert frequency_error < 1e-6, material.name
+    squared = hm.signed_square(frequencies)
+    assert np.abs(ours.squared - squared).max() < 1e-12 * np.abs(squared).max(), material.name
+    moving = np.abs(frequencies) > 0.01
+    assert np.abs(ours.frequencies - frequencies)[moving].max() < 1e-9, material.name
     worst = 0.0
     for at_q in range(len(q)):
         for bands in degenerate_sets(frequencies[at_q]):
@@ -54,7 +60,6 @@ def check_against_phonopy(material: Material, *, symmetrise: bool) -> tuple[floa
             ).max()
             worst = max(worst, float(error) / len(bands))
     assert worst < 1e-5, material.name
-    return float(frequency_error), worst
 
 
 @pytest.mark.shared_data
@@ -143,15 +148,25 @@ def test_group_velocity_is_the_derivative_of_the_frequency() -> None:
         )
 
 
-def test_velocity_of_a_degenerate_set_does_not_depend_on_threads_or_on_the_order_of_q() -> None:
+def test_a_q_point_has_the_same_bits_in_any_company_order_and_on_any_number_of_threads() -> None:
     material = open_reference("example")
     phonon = hm.build_phonopy(material)
     matrix = hm.real_space_dynamical_matrix(phonon, hm.reference_force_constants(phonon, material))
     q = hm.band_path(phonon, 20).points
-    one = hm.compute_dispersion(matrix, q, threads=1)
-    two = hm.compute_dispersion(matrix, q[::-1], threads=2)
-    np.testing.assert_allclose(two.frequencies[::-1], one.frequencies, atol=1e-9)
-    np.testing.assert_allclose(two.group_velocities[::-1], one.group_velocities, atol=1e-5)
+    all_at_once = hm.compute_dispersion(matrix, q, threads=1)
+    near = np.flatnonzero(np.abs(q).sum(axis=1) < 0.1)
+    assert len(near) >= 4, "near Γ a square root makes 1e-8 THz of the last bit of the matrix"
+    rng = np.random.default_rng(0)
+    choices = [np.arange(len(q))[::-1], rng.permutation(len(q)), np.sort(rng.permutation(len(q))[:31]), near]
+    choices += [np.array([index]) for index in (*near, 17, len(q) - 1)]
+    for chosen in choices:
+        for threads in (1, 2, 5):
+            some = hm.compute_dispersion(matrix, q[chosen], threads=threads)
+            np.testing.assert_array_equal(some.frequencies, all_at_once.frequencies[chosen])
+            np.testing.assert_array_equal(some.group_velocities, all_at_once.group_velocities[chosen])
+        frequencies, vectors = hm.solve_modes(matrix, q[chosen])
+        np.testing.assert_array_equal(frequencies, all_at_once.frequencies[chosen])
+        np.testing.assert_array_equal(vectors[:1], hm.solve_modes(matrix, q[chosen[:1]])[1])
 
 
 def test_full_and_compact_force_constants_give_the_same_phonons() -> None:

@@ -9,7 +9,6 @@ transformation and neither eigenvalues nor the expectation values of ``dD/dq`` i
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +29,11 @@ ComplexArray = NDArray[np.complex128]
 DEGENERACY_TOLERANCE = 1e-4
 FREQUENCY_CUTOFF = 1e-4
 
-_CHUNK = 25  # q-points per block: work arrays of (chunk, bands, bands) stay in cache, threads end together
+#: q-points per block, however many are asked for and on however many threads: a product of matrices rounds a
+#: row differently in a block of another height and, with many heights, in another place of the block. With 24
+#: rows no kernel of OpenBLAS in use does, and work arrays of (rows, bands, bands)
+#: stay in cache.
+_ROWS = 24
 _blas = ThreadpoolController()
 
 
@@ -149,6 +152,14 @@ def _complex(real: FloatArray, imaginary: FloatArray, n_bands: int) -> ComplexAr
     return out.reshape(-1, n_bands, n_bands)
 
 
+def _phases(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Cosines and sines of ``2π q·R`` of up to :data:`_ROWS` q-points; rows at Γ fill the block up."""
+    full = np.zeros((_ROWS, 3))
+    full[: len(qpoints)] = qpoints
+    phases = 2.0 * np.pi * (full @ matrix.lattice_points.T)
+    return np.cos(phases), np.sin(phases)
+
+
 def _frequencies(eigenvalues: NDArray[np.floating[Any]]) -> FloatArray:
     frequencies: FloatArray = np.sign(eigenvalues) * np.sqrt(np.abs(eigenvalues)) * frequency_factor()
     return frequencies
@@ -199,10 +210,9 @@ def _solve(
     matrix: RealSpaceDynamicalMatrix, derivative: FloatArray, qpoints: FloatArray, with_velocities: bool
 ) -> tuple[FloatArray, FloatArray | None]:
     """Frequencies and group velocities of one block of q-points."""
-    phases = 2.0 * np.pi * (qpoints @ matrix.lattice_points.T)
-    cosines, sines = np.cos(phases), np.sin(phases)
-    n_bands = matrix.n_bands
-    dynamical = _complex(cosines @ matrix.even, sines @ matrix.odd, n_bands)
+    cosines, sines = _phases(matrix, qpoints)
+    n_q, n_bands = len(qpoints), matrix.n_bands
+    dynamical = _complex(cosines @ matrix.even, sines @ matrix.odd, n_bands)[:n_q]
     if not with_velocities:
         return _frequencies(np.linalg.eigvalsh(dynamical)), None
     eigenvalues, eigenvectors = np.linalg.eigh(dynamical)
@@ -210,7 +220,7 @@ def _solve(
     velocities = np.empty((*frequencies.shape, 3))
     for axis in range(3):
         gradient = _complex(-(sines @ derivative[axis, 0]), cosines @ derivative[axis, 1], n_bands)
-        moved = gradient @ eigenvectors
+        moved = gradient[:n_q] @ eigenvectors
         # <e|dD/dq|e> is real: sum the products of real and of imaginary parts.
         velocities[:, :, axis] = np.einsum("qib,qib->qb", eigenvectors.real, moved.real)
         velocities[:, :, axis] += np.einsum("qib,qib->qb", eigenvectors.imag, moved.imag)
@@ -238,9 +248,13 @@ def solve_modes(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> tuple[
     eigenvectors : (n_q, n_bands, n_bands) array
         Columns, for Bloch waves with phases of lattice vectors alone (not of atomic positions).
     """
-    phases = 2.0 * np.pi * (qpoints @ matrix.lattice_points.T)
-    dynamical = _complex(np.cos(phases) @ matrix.even, np.sin(phases) @ matrix.odd, matrix.n_bands)
-    eigenvalues, eigenvectors = np.linalg.eigh(dynamical)
+    dynamical = []
+    with _blas.limit(limits=1):
+        for block in _blocks(qpoints):
+            cosines, sines = _phases(matrix, block)
+            both = _complex(cosines @ matrix.even, sines @ matrix.odd, matrix.n_bands)
+            dynamical.append(both[: len(block)])
+        eigenvalues, eigenvectors = np.linalg.eigh(np.concatenate(dynamical))
     return _frequencies(eigenvalues), eigenvectors
 
 
@@ -251,10 +265,8 @@ def _threads(requested: int | None) -> int:
     return min(available, int(os.environ.get("OMP_NUM_THREADS", available)))
 
 
-def _blocks(qpoints: FloatArray, threads: int) -> Iterator[FloatArray]:
-    size = min(_CHUNK, max(1, -(-len(qpoints) // threads)))
-    for start in range(0, len(qpoints), size):
-        yield qpoints[start : start + size]
+def _blocks(qpoints: FloatArray) -> list[FloatArray]:
+    return [qpoints[start : start + _ROWS] for start in range(0, len(qpoints), _ROWS)]
 
 
 def compute_dispersion(
@@ -265,6 +277,9 @@ def compute_dispersion(
     threads: int | None = None,
 ) -> Dispersion:
     """Frequencies and group velocities at all `qpoints`.
+
+    What is found at a q-point depends on that q-point alone, to the last bit: not on the others asked for, on
+    their order or on the number of threads.
 
     Parameters
     ----------
@@ -287,7 +302,7 @@ def compute_dispersion(
     series = np.stack([matrix.even, matrix.odd])
     derivative = cartesian.T[:, None, :, None] * series  # (axis, even or odd, lattice vector, element)
     n_threads = _threads(threads)
-    blocks = list(_blocks(qpoints, n_threads))
+    blocks = _blocks(qpoints)
 
     def solve(block: FloatArray) -> tuple[FloatArray, FloatArray | None]:
         return _solve(matrix, derivative, block, group_velocities)
