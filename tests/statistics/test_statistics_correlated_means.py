@@ -16,13 +16,7 @@ from scipy import stats
 from softmode.anharmonic.classes import class_probabilities
 from softmode.errors import InputDataError
 from softmode.statistics.autocorrelation import autocorrelation, correlation_times
-from softmode.statistics.bootstrap import bootstrap_over
-from softmode.statistics.correlated_means import (
-    block_means,
-    bootstrap_means,
-    integrated_autocorrelation_time,
-    mean_with_interval,
-)
+from softmode.statistics.correlated_means import mean_with_interval
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +43,7 @@ def white(n: int, seed: int = 0) -> np.ndarray:
 def test_autocorrelation_time_of_an_autoregression_is_the_analytic_one(simulation, rho: float) -> None:
     expected = (1 + rho) / (1 - rho) / 2
     made = simulation.first_order(expected)(np.random.default_rng(3), 40, 20000)
-    estimates = [integrated_autocorrelation_time(series, [10000, 10000]) for series in made]
+    estimates = [correlation_times(series, [10000, 10000]).integrated for series in made]
     # Sokal: relative standard error sqrt(2 (2 W + 1) / n), W = 5 tau; and e^-5 lies beyond the window.
     assert np.mean(estimates) == pytest.approx(expected, rel=0.03)
     assert np.std(estimates) / expected < 1.5 * np.sqrt(2 * (10 * expected + 1) / 20000)
@@ -71,8 +65,8 @@ def test_autocorrelation_equals_the_sum_over_pairs_within_runs() -> None:
 
 def test_runs_that_disagree_are_correlated_and_centring_each_would_hide_it() -> None:
     agree, disagree = white(1000), white(1000) + np.repeat([-3.0, 3.0], 500)
-    assert integrated_autocorrelation_time(agree, [500, 500]) < 1.0
-    assert integrated_autocorrelation_time(disagree, [500, 500]) > 50.0
+    assert correlation_times(agree, [500, 500]).integrated < 1.0
+    assert correlation_times(disagree, [500, 500]).integrated > 50.0
     with pytest.raises(InputDataError, match="fewer than two blocks"):
         mean_with_interval(disagree, [500, 500], seed=0)
 
@@ -95,15 +89,6 @@ def test_units_and_origin_do_not_matter(shift: float, scale: float, seed: int) -
 
 
 # Blocks
-
-
-def test_blocks_do_not_straddle_runs() -> None:
-    runs = [7, 2, 10]
-    series = np.repeat([1.0, 10.0, 100.0], runs)
-    assert sorted(block_means(series, runs, 4)) == [1.0] * 4 + [100.0] * 7
-    values = white(19)
-    expected = [values[i : i + 3].mean() for i in (*range(5), *range(9, 17))]
-    np.testing.assert_allclose(block_means(values, runs, 3), expected, atol=1e-12)
 
 
 def test_blocks_grow_with_the_correlation_time(simulation) -> None:
@@ -142,7 +127,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     series = white(500).cumsum() * 0.05 + white(500, 1)
     first, second, other = (mean_with_interval(series, [300, 200], seed=seed) for seed in (4, 4, 5))
     assert (first.low, first.high) == (second.low, second.high) != (other.low, other.high)
-    np.testing.assert_array_equal(first.samples, bootstrap_means(series, [300, 200], seed=4))
+    np.testing.assert_array_equal(first.samples, second.samples)
     assert first.low < first.mean < first.high
 
 
@@ -175,7 +160,7 @@ def test_too_few_frames_say_how_many_and_what_to_do() -> None:
     assert "autocorrelation time" in error.value.problem
     assert "longer runs" in error.value.remedy
     with pytest.raises(InputDataError, match="1 frame, fewer than two blocks"):
-        bootstrap_means([0.4], seed=0)
+        mean_with_interval([0.4], seed=0)
 
 
 def test_frames_that_are_not_finite_are_named() -> None:
@@ -237,50 +222,3 @@ def test_class_probabilities_are_as_sure_as_they_should_be(simulation) -> None:
     assert held[between].mean() == pytest.approx(stated[between].mean(), abs=0.08)
     assert held[stated <= 0.1].mean() < 0.05
     assert held[stated >= 0.9].mean() > 0.95
-
-
-# Over materials
-
-
-def test_bootstrap_of_a_mean_is_the_normal_interval_for_many_rows() -> None:
-    rows = white(400)
-    for accelerated in (False, True):
-        result = bootstrap_over(
-            rows, lambda x: x.mean(axis=-2), seed=0, n_samples=4000, accelerated=accelerated
-        )
-        assert result.value == pytest.approx([rows.mean()])
-        error = 1.96 * rows.std() / 20
-        np.testing.assert_allclose(
-            [rows.mean() - result.low[0], result.high[0] - rows.mean()], error, rtol=0.08
-        )
-
-
-def test_bootstrap_agrees_with_scipy_for_a_skewed_statistic() -> None:
-    rows = np.exp(white(60))
-
-    def spread(x: np.ndarray) -> np.ndarray:
-        return x.std(axis=-2)
-
-    for accelerated, method in ((False, "percentile"), (True, "BCa")):
-        ours = bootstrap_over(rows, spread, seed=0, n_samples=8000, accelerated=accelerated)
-        theirs = stats.bootstrap((rows,), np.std, n_resamples=8000, method=method, rng=0).confidence_interval
-        assert ours.low[0] == pytest.approx(theirs.low, rel=0.06)
-        assert ours.high[0] == pytest.approx(theirs.high, rel=0.06)
-
-
-def test_bootstrap_keeps_columns_of_a_row_together_and_survives_infinities() -> None:
-    x = white(50)
-    result = bootstrap_over(
-        np.column_stack([x, 2 * x]),
-        lambda rows: rows[..., 1].sum(axis=-1, keepdims=True) / rows[..., 0].sum(-1, keepdims=True),
-        seed=0,
-    )
-    assert result.low[0] == pytest.approx(2.0)
-    assert result.high[0] == pytest.approx(2.0)
-    failures = np.concatenate([x, np.full(45, np.inf)])
-    median = bootstrap_over(
-        failures, lambda rows: np.sort(rows, axis=-2)[..., rows.shape[-2] // 2, :], seed=0
-    )
-    assert np.isfinite(median.low[0])
-    assert np.isinf(median.high[0])
-    assert np.isnan(bootstrap_over([1.0], lambda rows: rows.mean(axis=-2), seed=0).low[0])

@@ -10,7 +10,7 @@ import pytest
 from moving_metals import MOVING, write_moving_metal
 from tiny_study import emt, factory, run_tiny, tiny_study
 
-from softmode.statistics.confusion import confusion_matrix
+from softmode.anharmonic.classes import confusion_matrix
 from softmode.study.md_results import (
     PARTS,
     attribution,

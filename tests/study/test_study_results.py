@@ -6,22 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tiny_study import emt, factory, run_tiny, tiny_study
 
 from softmode.study.folder import reopen_study
 from softmode.study.results import (
-    _median,
-    bootstrap_median,
     cell_table,
     extremes,
     failures,
     ranking,
     record_index,
 )
-
-NUMBER = st.one_of(st.floats(-1e6, 1e6), st.just(np.inf))
 
 
 def table_of(cells: dict[str, list[float | None]], groups: str = "") -> pd.DataFrame:
@@ -47,64 +41,6 @@ def table_of(cells: dict[str, list[float | None]], groups: str = "") -> pd.DataF
                 }
             )
     return pd.DataFrame(rows)
-
-
-def brute_median(values: list[float]) -> float:
-    """The middle value; of two middle values their mean, infinite as soon as the upper one is."""
-    ordered = sorted(values)
-    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-    return np.inf if high == np.inf else (low + high) / 2
-
-
-@given(st.lists(NUMBER, min_size=1, max_size=9))
-def test_the_median_stays_defined_with_infinities(values: list[float]) -> None:
-    found = float(_median(np.array([values]))[0])
-    assert not np.isnan(found)
-    assert found == pytest.approx(brute_median(values), rel=1e-12, abs=1e-12)
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.randoms(use_true_random=False))
-def test_the_median_is_that_of_numpy(values: list[float], random: object) -> None:
-    shuffled = list(values)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert float(_median(np.array([shuffled]))[0]) == pytest.approx(np.median(values), rel=1e-12, abs=1e-12)
-
-
-@given(st.lists(NUMBER, min_size=2, max_size=12))
-def test_the_interval_contains_the_median(values: list[float]) -> None:
-    interval = bootstrap_median(np.array(values), np.random.default_rng(0))
-    assert interval.low <= interval.value <= interval.high
-    assert min(values) <= interval.low
-    assert interval.high <= max(values)
-
-
-def test_intervals_of_few_values() -> None:
-    rng = np.random.default_rng(0)
-    nothing = bootstrap_median(np.empty(0), rng)
-    assert np.isnan([nothing.value, nothing.low, nothing.high]).all()
-    one = bootstrap_median(np.array([3.0]), rng)
-    assert one.value == 3.0
-    assert np.isnan([one.low, one.high]).all()
-    same = bootstrap_median(np.full(5, 2.0), rng)
-    assert (same.value, same.low, same.high) == (2.0, 2.0, 2.0)
-
-
-def test_the_interval_is_reproducible_and_shrinks() -> None:
-    values = np.random.default_rng(5).normal(size=400)
-    one, two = (bootstrap_median(values, np.random.default_rng(3)) for _ in range(2))
-    assert one == two
-    few = bootstrap_median(values[:25], np.random.default_rng(3))
-    assert one.high - one.low < 0.5 * (few.high - few.low)
-
-
-def test_the_interval_covers_the_true_median() -> None:
-    """At 95 % nominal, of 400 samples of a normal distribution 90 to 98 % must hold the true median."""
-    rng = np.random.default_rng(11)
-    held = 0
-    for _ in range(400):
-        interval = bootstrap_median(rng.normal(size=41), rng)
-        held += interval.low <= 0.0 <= interval.high
-    assert 0.90 <= held / 400 <= 0.98
 
 
 def test_potentials_are_ranked_by_their_median_with_failures_as_wrong() -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softmode.statistics.confusion import ConfusionMatrix, count_answers
 from softmode.statistics.correlated_means import MeanEstimate
 
 FloatArray = NDArray[np.float64]
@@ -63,8 +64,7 @@ def class_probabilities(estimate: MeanEstimate | ArrayLike) -> ClassProbabilitie
     Parameters
     ----------
     estimate : MeanEstimate or (n_samples,) array
-        An estimate, or the distribution from
-        :func:`softmode.statistics.correlated_means.bootstrap_means`. It is widened for few blocks in the same
+        An estimate, or its samples. They are widened for few blocks in the same
         way as the interval: a class that the 95 % interval does not touch has a probability of at most 2.5 %.
     """
     samples = (
@@ -74,3 +74,41 @@ def class_probabilities(estimate: MeanEstimate | ArrayLike) -> ClassProbabilitie
         raise ValueError("no samples")
     counts = np.bincount(class_indices(samples).ravel(), minlength=len(CLASSES))
     return ClassProbabilities(*(float(share) for share in counts / samples.size))
+
+
+def confusion_matrix(
+    reference_sigma: ArrayLike,
+    model_sigma: ArrayLike,
+    failed: ArrayLike | None = None,
+    *,
+    collapsed: ArrayLike | None = None,
+) -> ConfusionMatrix:
+    """Confusion matrix of two sets of scores.
+
+    Parameters
+    ----------
+    reference_sigma, model_sigma : (n_materials,) array
+        Mean over frames of ``σ(t)`` of the same materials.
+    failed : (n_materials,) array of bool, optional
+        Materials on which the model failed; those with a model score that is not finite always count as such,
+        unless they collapsed.
+    collapsed : (n_materials,) array of bool, optional
+        Materials that the model's own dynamics takes apart: it calls them unstable, whatever their score.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a reference score is not finite.
+    """
+    reference, model = np.asarray(reference_sigma, float), np.asarray(model_sigma, float)
+    lost = np.zeros(reference.shape, bool) if failed is None else np.asarray(failed, bool)
+    apart = np.zeros(reference.shape, bool) if collapsed is None else np.asarray(collapsed, bool)
+    if not (reference.ndim == 1 and reference.shape == model.shape == lost.shape == apart.shape):
+        raise ValueError(
+            f"scores of shapes {reference.shape}, {model.shape}, {lost.shape} are not of the same materials"
+        )
+    if not np.isfinite(reference).all():
+        raise ValueError("a reference score is not finite")
+    lost = lost | ~(np.isfinite(model) | apart)
+    given = class_indices(np.where(lost, 0.0, np.where(apart, np.inf, model)))
+    return count_answers(class_indices(reference), given, lost, len(CLASSES))

@@ -11,10 +11,9 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
-from softmode.anharmonic.classes import CLASSES, class_indices
-from softmode.statistics.bootstrap import Statistic, bootstrap_over
+from softmode.anharmonic.classes import CLASSES, class_indices, confusion_matrix
+from softmode.statistics.bootstrap import UNDEFINED, Estimate, bootstrap_over
 from softmode.statistics.calibration import (
     LOG_LOSS_FLOOR,
     N_BINS,
@@ -28,9 +27,11 @@ from softmode.statistics.calibration import (
     log_loss_terms,
     reliability_bins,
 )
-from softmode.statistics.confusion import ConfusionEstimate, Estimate, confusion_matrix, with_intervals
+from softmode.statistics.confusion import ConfusionEstimate, with_intervals
+from softmode.statistics.rank_correlation import kendall_of_resamples, spearman
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,94 +190,42 @@ def score_against_labels(
     )
 
 
-def rank_correlations(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
-    """Spearman's and Kendall's (tau-b) rank correlation; NaN where all values of a side are equal.
-
-    Parameters
-    ----------
-    x, y : (n,) array
-        Not NaN; infinities rank last.
-    """
-    ranks = _RankCorrelations(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
-    spearman, kendall = ranks(np.ones((1, len(ranks))))[0]
-    return float(spearman), float(kendall)
-
-
-class _RankCorrelations:
-    """Rank correlations of weighted pairs: a resample is the same pairs, each so many times.
-
-    With S_ij the sign of x_i - x_j, the mid-ranks of a resample, less their mean, are S w / 2; and tau-b
-    counts pairs, wᵀ(S_x S_y)w, over the root of those not tied in x times those not tied in y.
-    """
-
-    def __init__(self, x: FloatArray, y: FloatArray) -> None:
-        if x.ndim != 1 or x.shape != y.shape or np.isnan(x).any() or np.isnan(y).any():
-            raise ValueError("rank correlations are of pairs of numbers")
-        self._signs = [np.sign(np.subtract.outer(rank, rank)) for rank in (rankdata(x), rankdata(y))]
-
-    def __len__(self) -> int:
-        return len(self._signs[0])
-
-    def __call__(self, weights: FloatArray) -> FloatArray:
-        """Return Spearman's and Kendall's, ``(n_samples, 2)``, for weights ``(n_samples, n)``."""
-        sx, sy = self._signs
-        rx, ry = weights @ sx.T, weights @ sy.T
-
-        def total(left: FloatArray, right: FloatArray) -> FloatArray:
-            summed: FloatArray = np.sum(left * right, axis=1)
-            return summed
-
-        spearman = _over_root(total(weights, rx * ry), total(weights, rx * rx) * total(weights, ry * ry))
-        pairs = [total(weights, weights @ np.abs(s)) for s in (sx, sy)]
-        kendall = _over_root(total(weights, weights @ (sx * sy)), pairs[0] * pairs[1])
-        return np.column_stack([spearman, kendall])
-
-
-def _over_root(part: FloatArray, square: FloatArray) -> FloatArray:
-    quotient: FloatArray = np.divide(part, np.sqrt(square), out=np.full(part.shape, np.nan), where=square > 0)
-    return quotient
-
-
-def _weights(rows: FloatArray) -> FloatArray:
-    """How often each row was drawn, ``(n_samples, n)``, from the row numbers ``(n_samples, n, 1)``."""
-    drawn = rows[..., 0].astype(np.int64).reshape(-1, rows.shape[-2])
+def _weights(drawn: IntArray) -> FloatArray:
+    """How often each material was drawn, ``(n_samples, n)``, from the materials drawn, ``(n_samples, n)``."""
     n_samples, n = drawn.shape
     flat = (drawn + n * np.arange(n_samples)[:, None]).ravel()
     return np.bincount(flat, minlength=n_samples * n).reshape(n_samples, n).astype(np.float64)
 
 
-def _rank_and_mean_estimates(table: FloatArray, seed: int, n_samples: int, level: float) -> list[Estimate]:
+def _rank_and_mean_estimates(
+    table: FloatArray, seed: int, n_samples: int, level: float
+) -> tuple[Estimate, ...]:
     """Spearman, Kendall of the first two columns, means of the others without what is NaN."""
     if len(table) == 0:
-        return [Estimate(*[float("nan")] * 3)] * table.shape[1]
-    ranks = _RankCorrelations(table[:, 0], table[:, 1])
+        return (UNDEFINED,) * int(table.shape[1])
+    x, y = table[:, 0], table[:, 1]
+    kendall = kendall_of_resamples(x, y)
     values, known = np.nan_to_num(table[:, 2:]), np.isfinite(table[:, 2:]).astype(np.float64)
 
     def statistic(rows: FloatArray) -> FloatArray:
-        weights = _weights(rows)
+        drawn = rows[..., 0].astype(np.int64).reshape(-1, len(table))
+        weights = _weights(drawn)
         counted = weights @ known
         means = np.divide(weights @ values, counted, out=np.full(counted.shape, np.nan), where=counted > 0)
-        return np.hstack([ranks(weights), means]).reshape(*rows.shape[:-2], -1)
+        found = np.column_stack([spearman(x[drawn], y[drawn]), kendall(weights), means])
+        return found.reshape(*rows.shape[:-2], -1)
 
-    return _bootstrapped(np.arange(len(table), dtype=np.float64), statistic, seed, n_samples, level)
+    return bootstrap_over(np.arange(len(table)), statistic, seed, n_samples=n_samples, level=level)
 
 
-def _difference_estimates(differences: FloatArray, seed: int, n_samples: int, level: float) -> list[Estimate]:
+def _difference_estimates(
+    differences: FloatArray, seed: int, n_samples: int, level: float
+) -> tuple[Estimate, ...]:
     if len(differences) == 0:
-        return [Estimate(*[float("nan")] * 3)] * 2
+        return UNDEFINED, UNDEFINED
 
     def statistic(rows: FloatArray) -> FloatArray:
         values = rows[..., 0]
         return np.stack([np.abs(values).mean(axis=-1), np.median(values, axis=-1)], axis=-1)
 
-    return _bootstrapped(differences, statistic, seed, n_samples, level)
-
-
-def _bootstrapped(
-    rows: FloatArray, statistic: Statistic, seed: int, n_samples: int, level: float
-) -> list[Estimate]:
-    found = bootstrap_over(rows, statistic, seed, n_samples=n_samples, level=level)
-    return [
-        Estimate(float(value), float(low), float(high))
-        for value, low, high in zip(found.value, found.low, found.high, strict=True)
-    ]
+    return bootstrap_over(differences, statistic, seed, n_samples=n_samples, level=level)

@@ -28,7 +28,7 @@ def _figures() -> dict[str, Any]:
 def published_confusion_matrices() -> dict[tuple[str, str], ConfusionMatrix]:
     """Confusion matrices of paper Fig. 3, by approach (``phi_ref``, ``phi_model``) and name of the model.
 
-    The models are named as in the paper (``omat-0-medium``); :func:`published_model_keys` translates.
+    The models are named as in the paper (``omat-0-medium``); :func:`published_models` has their other names.
     """
     return {
         (_APPROACHES[approach], model): ConfusionMatrix(np.array(counts))
@@ -172,8 +172,3 @@ def published_trajectories() -> PublishedTrajectories:
     return PublishedTrajectories(
         int(said["valid"]), float(said["reference_ps"]), float(said["extended_reference_ps"])
     )
-
-
-def published_model_keys() -> dict[str, str]:
-    """Name of each model in the paper, by its key in mace-torch."""
-    return {model["mace_torch_key"]: model["name"] for model in _figures()["model"]}

@@ -13,7 +13,7 @@ from softmode.configurations.descriptors import (
     check_frames,
     soap_features,
 )
-from softmode.configurations.foreign import Foreignness, RankCorrelation, foreignness, rank_correlation
+from softmode.configurations.foreign import Foreignness, foreignness
 from softmode.configurations.kernel import (
     CostModel,
     FrameKernel,
@@ -53,7 +53,6 @@ __all__ = [
     "ModeError",
     "NeighbourScore",
     "Overlap",
-    "RankCorrelation",
     "ReducedFrames",
     "SoapFeatures",
     "SoapSettings",
@@ -69,7 +68,6 @@ __all__ = [
     "overlap",
     "place_tile",
     "plan_tiles",
-    "rank_correlation",
     "reduce_frames",
     "rematch",
     "soap_features",

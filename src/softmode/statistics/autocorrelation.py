@@ -184,20 +184,3 @@ def correlation_times(
         decorrelation=max(0.5, float(decorrelation[window])),
         window=window,
     )
-
-
-def integrated_autocorrelation_time(series: ArrayLike, run_lengths: Sequence[int] | None = None) -> float:
-    """Integrated autocorrelation time ``τ``, frames; ``n`` frames are worth ``n / (2 τ)`` independent ones.
-
-    1/2 for uncorrelated frames, ``(1 + ρ) / (1 - ρ) / 2`` for a first-order autoregression. Never below 1/2:
-    frames that oscillate about the mean can be worth more than independent ones, which is not credited.
-    See :func:`correlation_times` for how it is estimated.
-
-    Parameters
-    ----------
-    series : (n_frames,) array
-        One value per frame, run after run.
-    run_lengths : sequence of int, optional
-        Frames of each run; one run when not given.
-    """
-    return correlation_times(series, run_lengths).integrated

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+
+from softmode.statistics.shares import wilson_interval
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -167,26 +168,6 @@ class ReliabilityBin:
     frequency: float
     frequency_low: float
     frequency_high: float
-
-
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a share (E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927)); NaN for none of none.
-
-    Raises
-    ------
-    ValueError
-        If there are more successes than trials, or fewer than none.
-    """
-    if not 0 <= successes <= n:
-        raise ValueError(f"{successes} of {n} is no share")
-    if n == 0:
-        return float("nan"), float("nan")
-    z = float(ndtri(0.5 + 0.5 * level))
-    share = successes / n
-    centre = share + z * z / (2 * n)
-    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    low, high = (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
-    return (0.0 if successes == 0 else low), (1.0 if successes == n else high)
 
 
 def reliability_bins(

@@ -32,19 +32,10 @@ from softmode.statistics.autocorrelation import (
     CorrelationTimes,
     checked_series,
     correlation_times,
-    integrated_autocorrelation_time,
     is_constant,
-    run_starts,
     stacked_runs,
 )
-
-__all__ = [
-    "MeanEstimate",
-    "block_means",
-    "bootstrap_means",
-    "integrated_autocorrelation_time",
-    "mean_with_interval",
-]
+from softmode.statistics.bootstrap import drawn_blocks, percentile_interval
 
 FloatArray = NDArray[np.float64]
 #: From this many effective frames on the 95 % interval is known to cover 90 to 98 % of the time.
@@ -106,34 +97,6 @@ class MeanEstimate:
         Necessary, not sufficient: frames that are fewer than the correlation time cannot show how long it is.
         """
         return self.n_effective >= RELIABLE_N_EFFECTIVE and self.n_blocks >= _MIN_BLOCKS_RELIABLE
-
-
-def block_means(series: FloatArray, run_lengths: Sequence[int], block_length: int) -> FloatArray:
-    """Means of all blocks of a length, overlapping, none across the boundary of two runs.
-
-    Parameters
-    ----------
-    series : (n_frames,) array
-        One value per frame, run after run.
-    run_lengths : sequence of int
-        Frames of each run; runs shorter than a block have none.
-    block_length : int
-        Frames of a block.
-
-    Returns
-    -------
-    (n_starts,) array
-    """
-    total = np.concatenate([[0.0], np.cumsum(series)])
-    starts = np.concatenate(
-        [
-            np.arange(start, start + length - block_length + 1)
-            for start, length in zip(run_starts(run_lengths), run_lengths, strict=True)
-            if length >= block_length
-        ]
-    )
-    means: FloatArray = (total[starts + block_length] - total[starts]) / block_length
-    return means
 
 
 def _count_blocks(runs: Sequence[int], block_length: int) -> int:
@@ -204,10 +167,10 @@ def _samples(
     n = len(values)
     degrees = _count_blocks(runs, block_length) - 1
     drawn_length = max(block_length, min(math.ceil(n / _MAX_DRAWN_BLOCKS), max(runs)))
-    means = block_means(values, runs, drawn_length)
-    n_drawn = min(max(2, round(n / drawn_length)), 4 * _MAX_DRAWN_BLOCKS)
-    chosen = rng.integers(0, len(means), size=(n_samples, n_drawn), dtype=np.int32)
-    resampled = means[chosen].mean(axis=1)
+    starts = drawn_blocks(runs, drawn_length, rng, n_samples, most=4 * _MAX_DRAWN_BLOCKS)
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    means = (total[drawn_length:] - total[:-drawn_length]) / drawn_length  # of the block from each frame on
+    resampled = means[starts].mean(axis=1)
     resampled -= resampled.mean()
     spread = float(np.sqrt(np.mean(resampled**2)))
     widening = rng.permutation(_widening(degrees, n_samples))
@@ -266,7 +229,7 @@ def mean_with_interval(
     else:
         error = _standard_error(values, runs, times)
         samples = _samples(values, runs, length, error, np.random.default_rng(seed), n_samples)
-    low, high = np.quantile(samples, [0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    low, high = percentile_interval(samples, level)
     return MeanEstimate(
         mean=mean,
         low=float(low),
@@ -280,25 +243,3 @@ def mean_with_interval(
         level=level,
         samples=samples,
     )
-
-
-def bootstrap_means(
-    series: ArrayLike,
-    run_lengths: Sequence[int] | None = None,
-    *,
-    seed: int,
-    n_samples: int = 4000,
-    subject: str = "trajectory",
-) -> FloatArray:
-    """The distribution of the mean from which :func:`mean_with_interval` takes its interval.
-
-    Returns
-    -------
-    (n_samples,) array
-
-    Raises
-    ------
-    InputDataError
-        If there are fewer frames than two blocks, or a value is not finite.
-    """
-    return mean_with_interval(series, run_lengths, seed=seed, n_samples=n_samples, subject=subject).samples

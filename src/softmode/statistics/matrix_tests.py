@@ -29,10 +29,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 from scipy.stats import chi2
 
-from softmode.statistics.confusion import ConfusionMatrix, kappas, resampled
+from softmode.statistics.bootstrap import percentile_interval
+from softmode.statistics.confusion import ConfusionMatrix, kappas, resampled_counts
+from softmode.statistics.shares import Difference, share_difference
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -80,26 +81,6 @@ class Homogeneity:
     smallest_expected: float
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A figure of two matrices and its difference, first minus second, with a 95 % interval.
-
-    Attributes
-    ----------
-    first, second, value, low, high : float
-        NaN where a side is not defined; the bounds of κ also where a side agrees completely.
-    n : (int, int)
-        Materials that the figure is of.
-    """
-
-    first: float
-    second: float
-    value: float
-    low: float
-    high: float
-    n: tuple[int, int]
-
-
 @dataclass(frozen=True, eq=False)
 class MatrixComparison:
     """Two confusion matrices compared; see the module for what is asked.
@@ -129,52 +110,6 @@ class MatrixComparison:
     rows: tuple[Homogeneity, ...]
     row_shares: tuple[Difference, ...]
     fewest_moved: int
-
-
-def wilson(part: int, whole: int, level: float = 0.95) -> tuple[float, float]:
-    """Score interval of a share (E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927)); NaN of nothing.
-
-    Parameters
-    ----------
-    part, whole : int
-        Materials counted, and among how many.
-    level : float
-        Nominal coverage.
-    """
-    if whole == 0:
-        return np.nan, np.nan
-    z2 = float(ndtri(0.5 + 0.5 * level)) ** 2
-    share = part / whole
-    middle = (share + z2 / (2 * whole)) / (1 + z2 / whole)
-    half = np.sqrt(z2 * (share * (1 - share) / whole + z2 / (4 * whole**2))) / (1 + z2 / whole)
-    # a share of 0 or 1 is a bound itself, which rounding must not hide
-    return (0.0 if part == 0 else float(middle - half)), (1.0 if part == whole else float(middle + half))
-
-
-def share_difference(first: tuple[int, int], second: tuple[int, int], level: float = 0.95) -> Difference:
-    """Difference of two independent shares (R. G. Newcombe, Stat. Med. 17, 873 (1998), method 10).
-
-    Parameters
-    ----------
-    first, second : (int, int)
-        Materials counted, and among how many.
-    level : float
-        Nominal coverage.
-    """
-    n = (first[1], second[1])
-    if 0 in n:
-        shares = [part / whole if whole else np.nan for part, whole in (first, second)]
-        return Difference(shares[0], shares[1], np.nan, np.nan, np.nan, n)
-    p, q = first[0] / n[0], second[0] / n[1]
-    (p_low, p_high), (q_low, q_high) = wilson(*first, level=level), wilson(*second, level=level)
-    return Difference(
-        first=p,
-        second=q,
-        value=p - q,
-        low=p - q - float(np.hypot(p - p_low, q_high - q)),
-        high=p - q + float(np.hypot(p_high - p, q - q_low)),
-        n=n,
-    )
 
 
 def homogeneity(first: ArrayLike, second: ArrayLike, seed: int, *, n_samples: int = 9999) -> Homogeneity:
@@ -316,7 +251,7 @@ def compare_matrices(
     level : float
         Nominal coverage of intervals; of shares Newcombe's, of κ the percentile bootstrap over materials.
     """
-    a, b = _seen(first, failures_as_wrong), _seen(second, failures_as_wrong)
+    a, b = first.table(failures_as_wrong), second.table(failures_as_wrong)
 
     def test(one: IntArray, other: IntArray) -> Homogeneity:
         return homogeneity(one, other, seed, n_samples=n_samples)
@@ -342,23 +277,15 @@ def compare_matrices(
     )
 
 
-def _seen(matrix: ConfusionMatrix, failures_as_wrong: bool) -> IntArray:
-    """Counts with failures as a fourth column, which is empty unless they count."""
-    return np.column_stack([matrix.counts, matrix.failed if failures_as_wrong else np.zeros(3, np.int64)])
-
-
 def _kappa_difference(
     first: ConfusionMatrix, second: ConfusionMatrix, seed: int, failures_as_wrong: bool, level: float
 ) -> Difference:
-    values = [matrix.kappa(failures_as_wrong) for matrix in (first, second)]
-    n = (int(_seen(first, failures_as_wrong).sum()), int(_seen(second, failures_as_wrong).sum()))
+    sides = [matrix.table(failures_as_wrong) for matrix in (first, second)]
+    one, other = (float(kappas(table)) for table in sides)
     low = high = np.nan
     # a side in complete agreement is the same in every sample: its own uncertainty would be missing
-    if not np.isnan(values).any() and max(values) < 1.0:
+    if not np.isnan([one, other]).any() and max(one, other) < 1.0:
         rng = np.random.default_rng(seed)
-        drawn = [
-            kappas(resampled(matrix, rng, 2000, failures_as_wrong=failures_as_wrong))
-            for matrix in (first, second)
-        ]
-        low, high = np.nanquantile(drawn[0] - drawn[1], [0.5 - 0.5 * level, 0.5 + 0.5 * level])
-    return Difference(values[0], values[1], values[0] - values[1], float(low), float(high), n)
+        drawn = [kappas(resampled_counts(table, rng)) for table in sides]
+        low, high = map(float, percentile_interval(drawn[0] - drawn[1], level))
+    return Difference(one, other, one - other, low, high, (int(sides[0].sum()), int(sides[1].sum())))

@@ -17,8 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from softmode.anharmonic.classes import CLASSES
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -44,7 +42,7 @@ class Recalibration:
     thresholds: tuple[float, ...]
 
     def probabilities(self, sigma: ArrayLike) -> FloatArray:
-        """Probabilities of the classes in the order of :data:`CLASSES`, (n, 3).
+        """Probabilities of the classes, from the most to the least stable, (n, n_classes).
 
         Parameters
         ----------
@@ -64,13 +62,13 @@ def _probabilities(x: FloatArray, slope: float, thresholds: FloatArray) -> Float
     return np.asarray(np.diff(edges, axis=1))
 
 
-def enough_labels(classes: ArrayLike) -> bool:
-    """Whether something can be learnt from so many labels."""
-    counts = np.bincount(np.asarray(classes, dtype=np.int64), minlength=len(CLASSES))
+def enough_labels(classes: ArrayLike, n_classes: int) -> bool:
+    """Whether something can be learnt from so many labels of so many classes."""
+    counts = np.bincount(np.asarray(classes, dtype=np.int64), minlength=n_classes)
     return bool(counts.sum() >= LEAST_LABELS and counts.min() >= LEAST_OF_A_CLASS)
 
 
-def recalibrate(sigma: ArrayLike, classes: ArrayLike) -> Recalibration:
+def recalibrate(sigma: ArrayLike, classes: ArrayLike, n_classes: int) -> Recalibration:
     """Learn class probabilities from compounds whose class is known.
 
     Parameters
@@ -79,6 +77,8 @@ def recalibrate(sigma: ArrayLike, classes: ArrayLike) -> Recalibration:
         Scores of the potential.
     classes : (n,) int array
         Index of the class of the label.
+    n_classes : int
+        How many there are.
 
     Raises
     ------
@@ -88,11 +88,11 @@ def recalibrate(sigma: ArrayLike, classes: ArrayLike) -> Recalibration:
     x, known = _feature(sigma), np.asarray(classes, dtype=np.int64)
     if not np.isfinite(x).all():
         raise ValueError("a score is not finite")
-    if not enough_labels(known):
+    if not enough_labels(known, n_classes):
         raise ValueError(f"{len(known)} labels are too few, or a class has fewer than {LEAST_OF_A_CLASS}")
     centre, spread = float(x.mean()), float(x.std()) or 1.0
     scaled = (x - centre) / spread
-    shares = np.cumsum(np.bincount(known, minlength=len(CLASSES)))[:-1] / len(known)
+    shares = np.cumsum(np.bincount(known, minlength=n_classes))[:-1] / len(known)
     start = np.concatenate([[1.0], [_logit(shares[0])], np.log(np.maximum(np.diff(shares * 4.0), 0.1))])
 
     def loss(parameters: FloatArray) -> float:
@@ -115,12 +115,14 @@ def _logit(share: float) -> float:
     return float(np.log(share / (1.0 - share)))
 
 
-def held_out_probabilities(sigma: ArrayLike, classes: ArrayLike, *, seed: int, folds: int = 10) -> FloatArray:
+def held_out_probabilities(
+    sigma: ArrayLike, classes: ArrayLike, n_classes: int, *, seed: int, folds: int = 10
+) -> FloatArray:
     """Probabilities for each labelled compound, learnt from the others: what a new compound could expect.
 
     Parameters
     ----------
-    sigma, classes : (n,) arrays
+    sigma, classes, n_classes
         As for :func:`recalibrate`.
     seed : int
         Of the division into folds, which are balanced over classes.
@@ -129,20 +131,20 @@ def held_out_probabilities(sigma: ArrayLike, classes: ArrayLike, *, seed: int, f
 
     Returns
     -------
-    (n, 3) array
+    (n, n_classes) array
         NaN in folds for which too few of a class are left to learn from.
     """
     score, known = np.asarray(sigma, dtype=np.float64), np.asarray(classes, dtype=np.int64)
     rng = np.random.default_rng(seed)
     fold = np.empty(len(known), dtype=np.int64)
     start = 0
-    for index in range(len(CLASSES)):
+    for index in range(n_classes):
         members = rng.permutation(np.flatnonzero(known == index))
         fold[members] = (start + np.arange(len(members))) % folds
         start += len(members)
-    result = np.full((len(known), len(CLASSES)), np.nan)
+    result = np.full((len(known), n_classes), np.nan)
     for part in range(folds):
         out = fold == part
-        if out.any() and enough_labels(known[~out]):
-            result[out] = recalibrate(score[~out], known[~out]).probabilities(score[out])
+        if out.any() and enough_labels(known[~out], n_classes):
+            result[out] = recalibrate(score[~out], known[~out], n_classes).probabilities(score[out])
     return result

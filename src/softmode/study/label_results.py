@@ -137,7 +137,7 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
     label = rows["label"].to_numpy(float)
     learnt = np.full((len(rows), len(CLASSES)), np.nan)
     known = np.isfinite(model)
-    learnt[known] = held_out_probabilities(model[known], class_indices(label[known]), seed=seed)
+    learnt[known] = held_out_probabilities(model[known], class_indices(label[known]), len(CLASSES), seed=seed)
     return Labelled(
         potential=potential,
         way=way,
@@ -175,11 +175,11 @@ def with_learnt_probabilities(ranked: pd.DataFrame, scores: list[Labelled]) -> p
     for item in scores:
         known = np.isfinite(item.model)
         outcome = class_indices(item.label[known])
-        if item.group != ALL or not enough_labels(outcome):
+        if item.group != ALL or not enough_labels(outcome, len(CLASSES)):
             continue
         column = f"sigma_{item.way}"
         rows = (table["potential"] == item.potential) & table[column].notna()
-        chances = recalibrate(item.model[known], outcome).probabilities(
+        chances = recalibrate(item.model[known], outcome, len(CLASSES)).probabilities(
             table.loc[rows, column].to_numpy(float)
         )
         held_out = dict(zip(item.formulas, item.learnt, strict=True))

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from softmode.configurations import (
     Foreignness,
     Overlap,
-    RankCorrelation,
     foreignness,
     kernel_map,
     overlap,
-    rank_correlation,
 )
 from softmode.crystal import Trajectory
+from softmode.statistics.rank_correlation import RankCorrelation, rank_correlation
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -219,7 +218,9 @@ def _strangers(cloud: Cloud, found: Foreignness, seed: int) -> Strangers:
     return Strangers(
         label=cloud.label,
         foreignness=found,
-        correlation=rank_correlation(found.other, cloud.sigma_t, cloud.trajectory.run_lengths, seed=seed),
+        correlation=rank_correlation(
+            found.other, cloud.sigma_t, cloud.trajectory.run_lengths, seed=seed, subject="map"
+        ),
         sigma_foreign=float(cloud.sigma_t[foreign].mean()) if foreign.any() else None,
         sigma_shared=float(cloud.sigma_t[~foreign].mean()) if not foreign.all() else None,
     )

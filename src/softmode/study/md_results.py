@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from softmode.anharmonic.published import published_model_only_shares
-from softmode.study.results import bootstrap_median, done
+from softmode.statistics.bootstrap import bootstrap_median
+from softmode.study.results import done
 
 #: Parts of ``sigma_model_only - sigma_reference``, in the order in which they add up.
 PARTS = ("force_error", "hessian_error", "sampling_error")

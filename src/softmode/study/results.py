@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.folder import Cell, Study
 from softmode.study.plan import blocked
 from softmode.study.records import Record
@@ -21,16 +21,6 @@ FloatArray = NDArray[np.float64]
 OK, FAILED, PENDING = "ok", "failed", "pending"
 
 _IDENTITY = ["material", "formula", "group", "prototype", "potential", "state"]
-_BOOTSTRAP_SAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def _states(cell: Cell, records: Mapping[str, Record]) -> dict[str, str]:
@@ -129,41 +119,6 @@ def record_index(study: Study) -> pd.DataFrame:
     ]
     columns = ["material", "potential", "measurement", "key", "file", "created", "software", "seconds"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def bootstrap_median(values: FloatArray, rng: np.random.Generator) -> Interval:
-    """Median with its 95 % percentile-bootstrap interval over materials.
-
-    Parameters
-    ----------
-    values : (n,) array
-        One value per material; infinite ones (failures counted as wrong) are allowed.
-    rng : numpy.random.Generator
-        Seeded by the study.
-
-    Returns
-    -------
-    Interval
-        NaN bounds for fewer than two values.
-    """
-    if len(values) == 0:
-        return Interval(np.nan, np.nan, np.nan)
-    median = _median(values[None, :])[0]
-    if len(values) < 2:
-        return Interval(median, np.nan, np.nan)
-    draws = rng.integers(0, len(values), size=(_BOOTSTRAP_SAMPLES, len(values)))
-    medians = np.sort(_median(values[draws]))
-    low, high = medians[[int(0.025 * len(medians)), int(np.ceil(0.975 * len(medians))) - 1]]
-    return Interval(float(median), float(low), float(high))
-
-
-def _median(values: FloatArray) -> FloatArray:
-    """Median along the last axis that stays defined with infinities (the mean of two of them is one)."""
-    n = values.shape[-1]
-    middle = ((n - 1) // 2, n // 2)
-    low, high = np.moveaxis(np.partition(values, middle, axis=-1)[..., middle], -1, 0)
-    both_infinite = np.isinf(low) & np.isinf(high)
-    return np.asarray(np.where(both_infinite, high, 0.5 * (np.where(both_infinite, 0.0, low) + high)))
 
 
 def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.anharmonic.classes import CLASSES
-from softmode.statistics.confusion import ConfusionMatrix, confusion_matrix, with_intervals
-from softmode.statistics.correlation import correlations
+from softmode.anharmonic.classes import CLASSES, confusion_matrix
+from softmode.statistics.confusion import ConfusionMatrix, with_intervals
+from softmode.statistics.rank_correlation import correlations
 from softmode.study.results import FAILED, OK, best_median_worst, done, numbers_in
 
 #: Approaches that are compared with the reference in confusion matrices (paper Fig. 3 and 4), and the

@@ -10,7 +10,7 @@ from softmode.report.md_figures import PART_NAMES, attribution_figure
 from softmode.report.paper.matrix_tables import signed_interval
 from softmode.report.paper.missing import main_model_missing, measurement_missing
 from softmode.report.paper.source import PaperData
-from softmode.statistics.matrix_tests import wilson
+from softmode.statistics.shares import wilson_interval
 from softmode.study.md_results import PARTS, attribution, attribution_summary
 
 _NUMBERS = (
@@ -81,7 +81,7 @@ def _table(data: PaperData, parts: pd.DataFrame, links: dict[str, RowsLink]) -> 
         share = NOTHING
         if not pd.isna(row["largest_in"]) and n:
             largest = int(row["largest_in"])
-            low, high = wilson(largest, n)
+            low, high = wilson_interval(largest, n)
             share = f"{interval(100 * largest / n, 100 * low, 100 * high)}; {largest} of {n}"
         size = interval(row["median_size"], row["median_size_low"], row["median_size_high"])
         texts = (

@@ -30,13 +30,13 @@ from softmode.report.paper.harmonic_data import harmonic_errors, rank_correlatio
 from softmode.report.paper.missing import HALIDES, halides_missing, measurement_missing, models_missing
 from softmode.report.paper.s1 import FREQUENCY, SIGMA, reference_values
 from softmode.report.paper.source import PaperData
+from softmode.statistics.bootstrap import Estimate, bootstrap_over, resampled
 from softmode.style import group_name
 
 FloatArray = NDArray[np.float64]
 
 HOLDS, FAILS, IN_PART, UNDECIDED = "holds", "does not hold", "in part", "not decided"
 _LEVEL = 0.05
-_SAMPLES = 2000
 _TITLE = "Fig. 1 and S1–S6 in words: what the paper says, and this run"
 
 
@@ -129,8 +129,7 @@ def standing(errors: pd.DataFrame, seed: int) -> Standing | None:
         return None
     values = errors.to_numpy(float)
     medians = np.median(values, axis=0)
-    draws = np.random.default_rng(seed).integers(0, n, size=(_SAMPLES, n))
-    sampled = np.median(values[draws], axis=1)
+    sampled = resampled(values, _medians, seed)
     order = np.argsort(medians, kind="stable")
     names = [str(name) for name in errors.columns]
 
@@ -145,7 +144,11 @@ def standing(errors: pd.DataFrame, seed: int) -> Standing | None:
     )
 
 
-def ratio_of_medians(first: FloatArray, second: FloatArray, seed: int) -> tuple[float, float, float]:
+def _medians(rows: FloatArray) -> FloatArray:
+    return np.asarray(np.median(rows, axis=-2))
+
+
+def ratio_of_medians(first: FloatArray, second: FloatArray, seed: int) -> Estimate:
     """Median of one over that of the other, of the same materials, with its 95 % bootstrap interval.
 
     Parameters
@@ -155,10 +158,12 @@ def ratio_of_medians(first: FloatArray, second: FloatArray, seed: int) -> tuple[
     seed : int
         Of the bootstrap over materials.
     """
-    draws = np.random.default_rng(seed).integers(0, len(first), size=(_SAMPLES, len(first)))
-    ratios = np.median(first[draws], axis=1) / np.median(second[draws], axis=1)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(np.median(first) / np.median(second)), float(low), float(high)
+
+    def ratio(rows: FloatArray) -> FloatArray:
+        medians = _medians(rows)
+        return medians[..., :1] / medians[..., 1:]
+
+    return bootstrap_over(np.column_stack([first, second]), ratio, seed)[0]
 
 
 def certain(share: float) -> str:
@@ -303,16 +308,16 @@ def _model_rows(data: PaperData, common: pd.DataFrame, labels: Sequence[str], li
     )
     if found is None or best not in values or worst not in values:
         return [*rows, (claim, of, NOTHING, NOTHING, NOTHING, UNDECIDED)]
-    ratio, low, high = ratio_of_medians(values[worst].to_numpy(float), values[best].to_numpy(float), seed)
-    inside = low <= said.worst_over_best <= high
+    ratio = ratio_of_medians(values[worst].to_numpy(float), values[best].to_numpy(float), seed)
+    inside = ratio.low <= said.worst_over_best <= ratio.high
     rows.append(
         (
             claim,
             of,
-            Entry(f"{interval(ratio, low, high)} times", link),
+            Entry(f"{interval(ratio.value, ratio.low, ratio.high)} times", link),
             Entry(str(found.n), link),
             Entry("95 % bootstrap interval", link),
-            HOLDS if inside else "more" if ratio > said.worst_over_best else "less",
+            HOLDS if inside else "more" if ratio.value > said.worst_over_best else "less",
         )
     )
     return rows

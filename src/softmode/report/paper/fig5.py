@@ -25,7 +25,7 @@ from softmode.report.paper.table2 import (
     fixed_materials,
     fluorides,
 )
-from softmode.statistics.correlation import correlations
+from softmode.statistics.rank_correlation import correlations
 from softmode.study.sigma_results import MEASURED_BY
 from softmode.style import VG_LABEL, W2_LABEL, figure_style, plain_log, pretty_formula
 

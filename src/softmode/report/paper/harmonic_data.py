@@ -10,7 +10,8 @@ import pandas as pd
 from softmode.panel import NOTHING, Entry, RecordLink, RowsLink, interval
 from softmode.report.figures import VG, W2
 from softmode.report.paper.source import PaperData
-from softmode.statistics.correlation import Correlation, correlations
+from softmode.statistics.bootstrap import Estimate
+from softmode.statistics.rank_correlation import correlations
 from softmode.study.results import numbers_in
 from softmode.study.sigma_results import reference_sigma
 
@@ -58,13 +59,13 @@ class RankCorrelations:
     ----------
     n : int
         Materials with all three numbers.
-    w2, vg : Correlation
+    w2, vg : Estimate
         Of RMSE(ω²) and RMSE(v_g), with 95 % bootstrap intervals over materials.
     """
 
     n: int
-    w2: Correlation
-    vg: Correlation
+    w2: Estimate
+    vg: Estimate
 
     def words(self) -> tuple[str, str]:
         """Both as text with their intervals."""

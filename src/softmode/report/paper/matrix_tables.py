@@ -10,8 +10,10 @@ import numpy as np
 from softmode.anharmonic.classes import CLASSES
 from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Table, interval, number, probability
 from softmode.report.paper.classes import FAILED_CLASS, Classified
-from softmode.statistics.confusion import ConfusionEstimate, ConfusionMatrix, Estimate, with_intervals
-from softmode.statistics.matrix_tests import Difference, Homogeneity, MatrixComparison, compare_matrices, holm
+from softmode.statistics.bootstrap import Estimate
+from softmode.statistics.confusion import ConfusionEstimate, ConfusionMatrix, with_intervals
+from softmode.statistics.matrix_tests import Homogeneity, MatrixComparison, compare_matrices, holm
+from softmode.statistics.shares import Difference
 
 #: How the approaches are called.
 APPROACH_NAMES = {"phi_ref": "Φ of the reference", "phi_model": "Φ of the potential"}

@@ -25,8 +25,8 @@ from softmode.report.paper.missing import halides_missing, measurement_missing, 
 from softmode.report.paper.sigma_figures import difference_histograms, score_scatter
 from softmode.report.paper.source import PaperData
 from softmode.report.sigma_figures import trace_figure
-from softmode.statistics.matrix_tests import wilson
-from softmode.study.results import bootstrap_median
+from softmode.statistics.bootstrap import bootstrap_median
+from softmode.statistics.shares import wilson_interval
 
 #: Differences of the score below minus this, or above it, are counted as tails.
 _TAIL = 0.1
@@ -238,10 +238,10 @@ def _figures(values: np.ndarray, link: RowsLink, seed: int) -> tuple[Entry | str
     n = len(values)
     if not n:
         return (Entry("0", link), *[NOTHING] * 7)
-    median = bootstrap_median(values, np.random.default_rng(seed))
+    median = bootstrap_median(values, seed)
     low, high = np.quantile(values, [0.05, 0.95])
     lower = int((values < 0).sum())
-    share = [100 * bound for bound in (lower / n, *wilson(lower, n))]
+    share = [100 * bound for bound in (lower / n, *wilson_interval(lower, n))]
     skewness = float(skew(values)) if n >= _FEWEST_FOR_SKEW and np.ptp(values) > 0 else np.nan
     texts = (
         str(n),

@@ -1,0 +1,197 @@
+"""Correlation of two figures: over materials, which are independent, and over frames, which are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from softmode.statistics.autocorrelation import checked_series, correlation_times
+from softmode.statistics.bootstrap import (
+    UNDEFINED,
+    Estimate,
+    bootstrap_over,
+    drawn_blocks,
+    percentile_interval,
+    whole_blocks,
+)
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_FEWEST, _FEWEST_FOR_INTERVAL = 3, 5
+#: With fewer blocks a correlation has neither interval nor significance.
+_FEWEST_BLOCKS = 5
+_CHUNK = 2_000_000
+
+
+def pearson(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Pearson's coefficient along the last axis; NaN where a side has no spread.
+
+    Parameters
+    ----------
+    first, second : (..., n) arrays
+        Pairs.
+    """
+    x = first - first.mean(axis=-1, keepdims=True)
+    y = second - second.mean(axis=-1, keepdims=True)
+    return _over_root((x * y).sum(axis=-1), np.asarray((x**2).sum(axis=-1) * (y**2).sum(axis=-1)))
+
+
+def spearman(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Spearman's coefficient along the last axis, as :func:`pearson`; infinities rank last.
+
+    As `scipy.stats.spearmanr`, which takes one pair of series at a time.
+    """
+    return pearson(rankdata(first, axis=-1), rankdata(second, axis=-1))
+
+
+def kendall_of_resamples(first: FloatArray, second: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Kendall's coefficient (tau-b) of many resamples of the same pairs at once.
+
+    Parameters
+    ----------
+    first, second : (n,) arrays
+        Pairs; infinities rank last.
+
+    Returns
+    -------
+    callable
+        Maps how often each pair is there, ``(n_samples, n)``, to the coefficients ``(n_samples,)``: with the
+        signs S of all differences ``wᵀ(S_x S_y)w``, over the root of the numbers not tied in x and in y.
+    """
+    sx, sy = (np.sign(np.subtract.outer(rank, rank)) for rank in (rankdata(first), rankdata(second)))
+
+    def of(weights: FloatArray) -> FloatArray:
+        agreeing, untied_x, untied_y = (
+            np.sum(weights * (weights @ signs), axis=1) for signs in (sx * sy, np.abs(sx), np.abs(sy))
+        )
+        return _over_root(agreeing, untied_x * untied_y)
+
+    return of
+
+
+def _over_root(part: FloatArray, square: FloatArray) -> FloatArray:
+    quotient: FloatArray = np.divide(
+        part, np.sqrt(square), out=np.full(square.shape, np.nan), where=square > 0.0
+    )
+    return quotient
+
+
+def correlations(
+    first: ArrayLike, second: ArrayLike, seed: int, n_samples: int = 2000
+) -> tuple[Estimate, Estimate]:
+    """Pearson's and Spearman's coefficients with 95 % bootstrap intervals over materials.
+
+    Parameters
+    ----------
+    first, second : (n,) arrays
+        One value per material, finite.
+    seed : int
+        Seed of the bootstrap.
+    n_samples : int
+        Bootstrap samples.
+
+    Returns
+    -------
+    (Estimate, Estimate)
+        NaN where not defined: fewer than three materials or no spread; bounds for fewer than five.
+    """
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"values of shapes {x.shape} and {y.shape} are not of the same materials")
+    if len(x) < _FEWEST:
+        return UNDEFINED, UNDEFINED
+
+    def both(rows: FloatArray) -> FloatArray:
+        x, y = rows[..., 0], rows[..., 1]
+        return np.stack([pearson(x, y), spearman(x, y)], axis=-1)
+
+    found = bootstrap_over(np.column_stack([x, y]), both, seed, n_samples=n_samples)
+    few = len(x) < _FEWEST_FOR_INTERVAL
+    kept = [Estimate(each.value) if few or np.isnan(each.value) else each for each in found]
+    return kept[0], kept[1]
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's coefficient of two series over the correlated frames of runs.
+
+    Attributes
+    ----------
+    value : float
+        NaN where a series is constant.
+    low, high : float
+        Bounds of the 95 % interval, moving-block bootstrap; NaN with fewer than five blocks.
+    p_value : float
+        Share of the ways to exchange whole blocks of one series that give a value as far from zero; NaN as
+        above.
+    n_blocks : int
+        Whole blocks of five correlation times of the slower series.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    n_blocks: int
+
+
+def rank_correlation(
+    first: ArrayLike,
+    second: ArrayLike,
+    run_lengths: Sequence[int],
+    *,
+    seed: int,
+    n_samples: int = 2000,
+    subject: str = "trajectory",
+) -> RankCorrelation:
+    """Spearman's coefficient with interval and significance that respect time correlation.
+
+    Parameters
+    ----------
+    first, second : (n_frames,) arrays
+        One value per frame, run after run.
+    run_lengths : sequence of int
+        Frames of each run.
+    seed : int
+        Of bootstrap and permutations.
+    n_samples : int
+        Of each.
+    subject : str
+        What the series belong to, for messages.
+
+    Raises
+    ------
+    InputDataError
+        If a value is not finite.
+    """
+    x, runs = checked_series(first, run_lengths, subject)
+    y, _ = checked_series(second, run_lengths, subject)
+    value = float(spearman(x, y))
+    length = max(correlation_times(series, runs).block_length for series in (x, y))
+    within = np.arange(length)
+    whole = whole_blocks(runs, length)[:, None] + within
+    if np.isnan(value) or len(whole) < _FEWEST_BLOCKS:
+        return RankCorrelation(value, np.nan, np.nan, np.nan, len(whole))
+    rng = np.random.default_rng(seed)
+    drawn = drawn_blocks(runs, length, rng, n_samples)
+    frames = (drawn[:, :, None] + within).reshape(n_samples, -1)
+    low, high = percentile_interval(_of_frames(x, y, frames, frames))
+    orders = np.argsort(rng.random((n_samples, len(whole))), axis=1)
+    still = np.broadcast_to(whole.ravel(), (n_samples, whole.size))
+    exchanged = _of_frames(x, y, still, whole[orders].reshape(n_samples, -1))
+    as_it_is = abs(float(spearman(x[whole.ravel()], y[whole.ravel()])))
+    reached = 1 + int(np.sum(np.abs(exchanged) >= as_it_is - 1e-12))
+    return RankCorrelation(value, float(low), float(high), reached / (1 + n_samples), len(whole))
+
+
+def _of_frames(x: FloatArray, y: FloatArray, of_x: IntArray, of_y: IntArray) -> FloatArray:
+    """Coefficients of resampled series, a bounded amount of memory at a time."""
+    size = max(1, _CHUNK // of_x.shape[1])
+    return np.concatenate(
+        [spearman(x[of_x[at : at + size]], y[of_y[at : at + size]]) for at in range(0, len(of_x), size)]
+    )
