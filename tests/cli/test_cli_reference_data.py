@@ -66,8 +66,8 @@ def test_fetch_and_ingest(tree: Path, tmp_path: Path) -> None:
     assert "this is no DOI" in lost.stderr
     done = softmode("ingest", tmp_path / "raw", tmp_path / "store", "--workers", 1)
     assert done.code == 0
-    assert done.stdout.splitlines()[0] == "3 compounds, 3 with force constants, 33 frames"
-    assert {path.stem for path in (tmp_path / "store" / "compounds").iterdir()} == {
+    assert done.stdout.splitlines()[0] == "3 materials, 3 readable, 33 frames"
+    assert {path.stem for path in (tmp_path / "store" / "materials").iterdir()} == {
         path.name.removesuffix(".tar.gz") for path in archives
     }
 
@@ -81,10 +81,10 @@ def test_ingest_names_what_is_wrong_and_reads_the_rest(tree: Path, tmp_path: Pat
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
     assert ["1", "material cannot be read"] in lines
     assert ["1", "a run is cut short"] in lines
-    assert lines[0] == ["3", "compounds, 2 with force constants, 31 frames"]
+    assert lines[0] == ["3", "materials, 2 readable, 31 frames"]
     again = softmode("ingest", tree / "nothing", tmp_path / "store")
     assert again.code == 1
-    assert "no compound is in it" in again.stderr
+    assert "no such file or folder" in again.stderr
 
 
 def test_fetch_phonondb(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_fetch_phonondb(tmp_path: Path) -> None:
     assert done.code == 0, done.stderr
     assert (tmp_path / "p" / "materials-id-1138-lif-fm-3m-225.tar.lzma").read_bytes() == b"LiF" * 100
     assert (none.code, other.code, bad.code) == (1, 1, 1)
-    assert "none is named" in none.stderr
+    assert "nothing is named" in none.stderr
     assert "no such material" in other.stderr
     assert "GIT checksum" in bad.stderr
 

@@ -11,7 +11,8 @@ from dataverse_server import DOI, Dataverse, Served, serve_dataverse
 
 from softmode import downloads
 from softmode.datasets.fetching import fetch_all
-from softmode.datasets.remote_listings import dataverse_files, phonondb_files
+from softmode.datasets.phonondb import remote_files as phonondb_files
+from softmode.datasets.remote import dataverse_files
 from softmode.downloads import RemoteFile, fetch
 from softmode.errors import DownloadError, InputDataError, SettingsError, StorageError
 
@@ -199,10 +200,10 @@ def test_listings_that_cannot_be_had(dataverse: Dataverse, monkeypatch: pytest.M
     monkeypatch.setattr(downloads, "ATTEMPTS", 1)
     with pytest.raises(DownloadError, match="cannot be fetched"):
         dataverse_files(DOI, server="http://127.0.0.1:9")
-    monkeypatch.setattr("softmode.datasets.remote_listings.get_bytes", lambda url: b"<html>sign in</html>")
+    monkeypatch.setattr("softmode.datasets.remote.get_bytes", lambda url: b"<html>sign in</html>")
     with pytest.raises(InputDataError, match="not JSON"):
         dataverse_files(DOI)
-    monkeypatch.setattr("softmode.datasets.remote_listings.get_bytes", lambda url: b'{"status": "OK"}')
+    monkeypatch.setattr("softmode.datasets.remote.get_bytes", lambda url: b'{"status": "OK"}')
     with pytest.raises(InputDataError, match="not that of a Dataverse"):
         dataverse_files(DOI)
 

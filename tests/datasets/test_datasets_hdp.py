@@ -29,7 +29,7 @@ from hdp_standin import Truth, make_truth, write_database
 from softmode.crystal import ForceConstants, Material, Trajectory
 from softmode.datasets import open_dataset, open_reference, supercell_of
 from softmode.datasets.base import MaterialEntry
-from softmode.datasets.hdp_ingest import ingest
+from softmode.datasets.ingest import ingest
 from softmode.errors import InputDataError, SettingsError
 
 UID = "dpv_Cs2AgBiBr6"
@@ -62,7 +62,7 @@ def folder(tree: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole_store(whole_tree: Path) -> Path:
-    ingest(whole_tree, whole_tree.with_name("store"))
+    ingest("hdp", whole_tree, whole_tree.with_name("store"))
     return whole_tree.with_name("store")
 
 
@@ -75,7 +75,7 @@ def entry(request: pytest.FixtureRequest, tree: Path, whole_store: Path, tmp_pat
         path = tree
         if request.param == "store":
             path = tmp_path / "store"
-            ingest(tree, path)
+            ingest("hdp", tree, path)
         entries = open_dataset("hdp", path, **{"skip": SKIP, **options}).entries()
         return next(entry for entry in entries if entry.name == uid)
 
@@ -117,7 +117,7 @@ def test_a_compound(entry: Entry, truths: dict[str, Truth], compound: object) ->
 def test_tree_and_store_give_the_same_bits(tree: Path, tmp_path: Path) -> None:
     cut_in_frame(tree / "bromides" / UID / RUN.format(1), 4)
     (tree / "fluorides" / "dpv_Cs2NaAlF6" / RUN.format(2)).unlink()
-    ingest(tree, tmp_path / "store")
+    ingest("hdp", tree, tmp_path / "store")
     for options in ({"skip": 0}, {"skip": 2, "every": 2}):
         both = [open_dataset("hdp", path, **options).entries() for path in (tree, tmp_path / "store")]
         for raw, stored in zip(*both, strict=True):
@@ -450,6 +450,6 @@ def test_a_database_elsewhere(tree: Path, tmp_path: Path) -> None:
     assert "problems" not in first.load().tags
     with pytest.raises(SettingsError, match="no such file"):
         open_dataset("hdp", tree, database="absent.db")
-    ingest(tree, tmp_path / "store", database=moved)
+    ingest("hdp", tree, tmp_path / "store", options={"database": moved})
     with pytest.raises(SettingsError, match="keeps the labels it was made with"):
         open_dataset("hdp", tmp_path / "store", database=str(moved))

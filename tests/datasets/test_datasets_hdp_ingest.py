@@ -27,11 +27,12 @@ from hdp_cases import (
 from hdp_standin import Truth, make_truth
 from vasprun_writer import vasprun_text
 
-from softmode.datasets import hdp_ingest, open_dataset
+from softmode.datasets import ingest as ingest_module
+from softmode.datasets import open_dataset
 from softmode.datasets.base import MaterialEntry
-from softmode.datasets.hdp_ingest import ingest, problem_counts
-from softmode.datasets.hdp_runs import RunRecorder, read_decimals, write_decimals
-from softmode.datasets.hdp_store import MANIFEST, CompoundReport, compound_path, read_manifest
+from softmode.datasets.ingest import ingest, problem_counts
+from softmode.datasets.runs import RunRecorder, read_decimals, write_decimals
+from softmode.datasets.store import MANIFEST, MaterialReport, material_path, read_manifest
 from softmode.datasets.streams import ByteStream
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.vasprun import read_vasprun
@@ -59,7 +60,7 @@ def store(tmp_path: Path) -> Path:
 def read_now(tree: Path, store: Path, **options: object) -> list[str]:
     """Compounds that a call reads, rather than finds in the store."""
     read: list[str] = []
-    ingest(tree, store, advance=lambda report: read.append(report.uid), **options)  # type: ignore[arg-type]
+    ingest("hdp", tree, store, advance=lambda report: read.append(report.name), **options)  # type: ignore[arg-type]
     return sorted(read)
 
 
@@ -78,7 +79,7 @@ def test_each_file_is_read_once(tree: Path, store: Path, monkeypatch: pytest.Mon
         parsed.append(stream.path.name)
         read_vasprun(stream, collector)
 
-    monkeypatch.setattr("softmode.datasets.hdp_compound.read_vasprun", counting)
+    monkeypatch.setattr("softmode.datasets.hdp.read_vasprun", counting)
     assert read_now(tree, store) == sorted(UIDS)
     assert sorted(parsed) == sorted(["vasprun_prod_1.xml", "vasprun_prod_2.xml"] * 3)
     assert read_now(tree, store) == []
@@ -87,7 +88,7 @@ def test_each_file_is_read_once(tree: Path, store: Path, monkeypatch: pytest.Mon
 
 
 def test_what_changed_is_read_again(tree: Path, store: Path) -> None:
-    ingest(tree, store)
+    ingest("hdp", tree, store)
     before = contents(store)
     cut_in_frame(tree / "bromides" / UID / RUN.format(1), 4)
     assert read_now(tree, store) == [UID]
@@ -100,20 +101,20 @@ def test_the_manifest_knows_the_digests_that_reading_gives(
     tmp_path: Path, store: Path, options: dict[str, int]
 ) -> None:
     truth = make_truth(COMPOUNDS[0], (110, 103))
-    ingest(write_truths(tmp_path / "tree", {truth.uid: truth}), store)
+    ingest("hdp", write_truths(tmp_path / "tree", {truth.uid: truth}), store)
     for entry in open_dataset("hdp", store, **options).entries():
         assert entry.trajectory_digest == entry.load_trajectory().digest != ""
 
 
 def test_digests_of_other_frames_are_not_known(tree: Path, store: Path) -> None:
-    ingest(tree, store)
+    ingest("hdp", tree, store)
     for options in ({}, {"skip": 1}, {"skip": 0, "every": 2}):
         assert {entry.trajectory_digest for entry in open_dataset("hdp", store, **options).entries()} == {""}
 
 
 def change_a_force(store: Path) -> None:
     """As another program would: the file tells nothing of it."""
-    with h5py.File(compound_path(store, UID), "r+") as file:
+    with h5py.File(material_path(store, UID), "r+") as file:
         path = next(
             name
             for name in _datasets(file["runs"])
@@ -134,7 +135,7 @@ def test_a_changed_file_changes_the_digest_though_the_manifest_is_old(tree: Path
     def entry() -> MaterialEntry:
         return next(each for each in open_dataset("hdp", store, skip=0).entries() if each.name == UID)
 
-    ingest(tree, store)
+    ingest("hdp", tree, store)
     before = entry()
     change_a_force(store)
     after = entry()
@@ -158,18 +159,18 @@ def test_what_could_not_be_read_is_tried_again(tree: Path, store: Path) -> None:
 
 def test_processes_give_the_same_as_one(tree: Path, store: Path, tmp_path: Path) -> None:
     assert read_now(tree, store, workers=2) == sorted(UIDS)
-    ingest(tree, tmp_path / "alone")
+    ingest("hdp", tree, tmp_path / "alone")
     assert contents(store) == contents(tmp_path / "alone")
-    names = {path.name for path in (store / "compounds").iterdir()}
+    names = {path.name for path in (store / "materials").iterdir()}
     assert names == {f"{uid}.h5" for uid in UIDS}
 
 
 def test_interrupted_it_goes_on(tree: Path, store: Path) -> None:
-    def interrupt(report: CompoundReport) -> None:
+    def interrupt(report: MaterialReport) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ingest(tree, store, advance=interrupt)
+        ingest("hdp", tree, store, advance=interrupt)
     with pytest.raises(InputDataError, match="ingesting was interrupted"):
         open_dataset("hdp", store).entries()
     assert len(read_now(tree, store)) == 2
@@ -177,20 +178,20 @@ def test_interrupted_it_goes_on(tree: Path, store: Path) -> None:
 
 
 def test_a_killed_process_is_named(tree: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(hdp_ingest.ProcessPoolExecutor):
+    class Broken(ingest_module.ProcessPoolExecutor):
         def submit(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
             return super().submit(os._exit, 9)
 
-    monkeypatch.setattr(hdp_ingest, "ProcessPoolExecutor", Broken)
+    monkeypatch.setattr(ingest_module, "ProcessPoolExecutor", Broken)
     with pytest.raises(WorkerDiedError, match="died"):
-        ingest(tree, store, workers=2)
+        ingest("hdp", tree, store, workers=2)
 
 
 def test_a_full_disk_is_named_and_leaves_nothing_half_written(
     tree: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ingest(tree, store)
-    shutil.rmtree(store / "compounds")
+    ingest("hdp", tree, store)
+    shutil.rmtree(store / "materials")
     (store / MANIFEST).unlink()
 
     def full(descriptor: int) -> None:
@@ -199,14 +200,14 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
         with pytest.raises(StorageError, match="the disk is full"):
-            ingest(tree, store)
+            ingest("hdp", tree, store)
     assert list(store.rglob("*.tmp")) == []
     assert len(read_now(tree, store)) == 3
 
 
 def test_a_damaged_file_of_the_store(tree: Path, store: Path) -> None:
-    ingest(tree, store)
-    path = compound_path(store, UID)
+    ingest("hdp", tree, store)
+    path = material_path(store, UID)
     whole = path.read_bytes()
     with h5py.File(path) as file:
         at = file["runs/0/forces"].id.get_chunk_info(0).byte_offset
@@ -223,13 +224,13 @@ def test_a_damaged_file_of_the_store(tree: Path, store: Path) -> None:
     (store / MANIFEST).write_text("{")
     with pytest.raises(InputDataError, match="damaged"):
         open_dataset("hdp", store).entries()
-    (store / MANIFEST).write_text('{"format": 99, "tree": "x", "compounds": []}')
+    (store / MANIFEST).write_text('{"format": 99, "kind": "hdp", "made_from": "x", "materials": []}')
     with pytest.raises(InputDataError, match="format 99"):
         open_dataset("hdp", store).entries()
 
 
 def test_labels_are_taken_anew(tree: Path, store: Path) -> None:
-    ingest(tree, store)
+    ingest("hdp", tree, store)
     (tree / "double_halide_pv.db").unlink()
     assert read_now(tree, store) == []
     entry = open_dataset("hdp", store).entries()[0]
@@ -237,21 +238,24 @@ def test_labels_are_taken_anew(tree: Path, store: Path) -> None:
 
 
 def test_places_that_make_no_sense(tree: Path, store: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputDataError, match="no compound is in it"):
-        ingest(tmp_path / "absent", store)
-    with pytest.raises(SettingsError, match="it holds compounds of a raw tree"):
-        ingest(tree, tree)
-    ingest(tree, store)
+    with pytest.raises(SettingsError, match="no such file or folder"):
+        ingest("hdp", tmp_path / "absent", store)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputDataError, match="no compound of the database is in it"):
+        ingest("hdp", tmp_path / "empty", store)
+    with pytest.raises(SettingsError, match="it holds materials of a dataset hdp"):
+        ingest("hdp", tree, tree)
+    ingest("hdp", tree, store)
     with pytest.raises(SettingsError, match="it is a store already"):
-        ingest(store, tmp_path / "other")
+        ingest("hdp", store, tmp_path / "other")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SettingsError, match="it is a file"):
-        ingest(tree, tmp_path / "file")
+        ingest("hdp", tree, tmp_path / "file")
 
 
 def test_a_store_is_smaller_than_its_tree(tree: Path, store: Path) -> None:
-    ingest(tree, store)
-    with h5py.File(compound_path(store, UID)) as file:
+    ingest("hdp", tree, store)
+    with h5py.File(material_path(store, UID)) as file:
         kept = sum(
             file[f"runs/{run}/{name}"].id.get_storage_size() for run in "01" for name in ("scaled", "forces")
         )
@@ -298,13 +302,13 @@ def test_problems_are_counted(
     tree: Path, store: Path, truths: dict[str, Truth], damage: Damage, counted: dict[str, int]
 ) -> None:
     damage(tree / "bromides" / UID, truths[UID])
-    manifest = ingest(tree, store)
+    manifest = ingest("hdp", tree, store)
     assert read_manifest(store) == manifest
     counts = problem_counts(manifest)
     assert counts.pop("a run has no more than 100 frames") in (2, 3)
     assert counts == counted
-    assert {report.uid for report in manifest.compounds} == set(UIDS)
-    others = [report for report in manifest.compounds if report.uid != UID]
+    assert {report.name for report in manifest.materials} == set(UIDS)
+    others = [report for report in manifest.materials if report.name != UID]
     assert not any(report.failed or report.missing for report in others)
 
 
@@ -312,7 +316,7 @@ def test_findings_name_what_is_wrong_with_a_trajectory(
     tree: Path, store: Path, truths: dict[str, Truth]
 ) -> None:
     scale_forces(tree / "bromides" / UID, truths[UID], 1 / 25.711)
-    reports = {report.uid: report for report in ingest(tree, store).compounds}
+    reports = {report.name: report for report in ingest("hdp", tree, store).materials}
     assert reports[UIDS[0]].findings == ()
     [finding] = reports[UID].findings
     assert "usual in Ry/bohr" in finding

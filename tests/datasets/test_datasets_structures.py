@@ -264,7 +264,7 @@ def test_bad_datasets_are_refused(tmp_path: Path) -> None:
         ({"formula": "KCl"}, "no option 'formula'"),
     ):
         with pytest.raises(SettingsError, match=message):
-            open_dataset("structures", **options)
+            open_dataset("structures", **options).entries()
     with pytest.raises(InputDataError, match="no structures are in it"):
         open_dataset("structures", tmp_path).entries()
     twice = open_dataset("structures", formulas=["Cs2AgBiBr6", "BiAgCs2Br6"], prototype="elpasolite")

@@ -67,10 +67,10 @@ COMMANDS = {
         "Studies",
         "Follow the paper, panel by panel: one page and PDF from a study's records; nothing is computed.",
     ),
-    "fetch": Announced("Reference data", "Fetch reference data from where they are published.", "commands"),
+    "fetch": Announced("Reference data", "Fetch reference data from where they are published."),
     "ingest": Announced(
         "Reference data",
-        "Read the halide double perovskite database once, so that studies start at once.",
+        "Read a dataset once, so that studies start at once: set their path to the store.",
     ),
     "datasets": Announced(
         "What there is",

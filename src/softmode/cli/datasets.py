@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from softmode.cli.console import out, progress
+from softmode.datasets.base import DatasetKind
 from softmode.datasets.catalog import known_datasets, open_dataset
 from softmode.errors import SoftmodeError
 
@@ -27,20 +27,31 @@ def datasets(
         return
     known = known_datasets()
     if as_json:
-        typer.echo(json.dumps([asdict(info) for info in known], indent=1, ensure_ascii=False))
+        typer.echo(json.dumps([_described(each) for each in known], indent=1, ensure_ascii=False))
         return
     table = Table(show_lines=True)
     for column in ("kind", "holds", "citation", "licence", "path"):
         table.add_column(column, overflow="fold")
-    for info in known:
-        table.add_row(
-            info.name,
-            f"{info.title}\n{info.holds}",
-            info.citation,
-            info.licence,
-            "needed" if info.needs_path else "no",
-        )
+    for each in known:
+        options = "".join(f"\n{name}: {meaning}" for name, meaning in each.option_meanings.items())
+        fetched = f"\nsoftmode fetch {each.name}: {each.remote.items}" if each.remote is not None else ""
+        needed = {"needed": "needed", "optional": "or options", "none": "no"}[each.path]
+        holds = escape(f"{each.title}\n{each.holds}") + f"[dim]{escape(options + fetched)}[/dim]"
+        table.add_row(each.name, holds, each.citation, each.licence, needed)
     out.print(table)
+
+
+def _described(kind: DatasetKind) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "title": kind.title,
+        "holds": kind.holds,
+        "citation": kind.citation,
+        "licence": kind.licence,
+        "needs_path": kind.path == "needed",
+        "options": kind.option_meanings,
+        "fetch": "" if kind.remote is None else kind.remote.items,
+    }
 
 
 def _materials(kind: str, path: Path | None, as_json: bool) -> None:

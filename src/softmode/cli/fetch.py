@@ -18,63 +18,57 @@ from rich.progress import (
 )
 
 from softmode.cli.console import err, fail, out
+from softmode.datasets.catalog import dataset_kind, known_datasets
 from softmode.datasets.fetching import FetchReport, fetch_all
-from softmode.datasets.remote_listings import dataverse_files, phonondb_files
 from softmode.downloads import RemoteFile
 from softmode.errors import SettingsError
 
-Into = Annotated[Path, typer.Option(help="Folder the files go to.")]
-Connections = Annotated[int, typer.Option(min=1, max=16, help="Files fetched at the same time.")]
-DryRun = Annotated[bool, typer.Option("--list", help="List the files and fetch nothing.")]
 
-commands = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Fetch reference data from where they are published."
-)
-
-
-@commands.command()
-def hdp(
-    doi: Annotated[str, typer.Option(help="DOI of the dataset (10.7910/DVN/…).")],
-    into: Into = Path("hdp"),
+def fetch(
+    kind: Annotated[str, typer.Argument(help="Dataset: phonondb, hdp, or that of another package.")],
+    items: Annotated[
+        list[str] | None,
+        typer.Argument(help="Of phonondb materials (mp-1138 …), or files that list them; of hdp its DOI."),
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All of it.")] = False,
+    doi: Annotated[str | None, typer.Option(help="The DOI, of a dataset on a Dataverse.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Folder the files go to; else one with the dataset's name.")
+    ] = None,
     server: Annotated[
         str | None,
-        typer.Option(help="Address of the Dataverse; else $SOFTMODE_DATAVERSE_URL, else Harvard's."),
+        typer.Option(help="Address of another server or a mirror; see docs/datasets.md for variables."),
     ] = None,
-    connections: Connections = 4,
-    dry_run: DryRun = False,
+    connections: Annotated[int, typer.Option(min=1, max=16, help="Files fetched at the same time.")] = 4,
+    dry_run: Annotated[bool, typer.Option("--list", help="List the files and fetch nothing.")] = False,
 ) -> None:
-    """Fetch the halide double perovskite database from its Dataverse.
+    """Fetch reference data from where they are published.
 
     Interrupt it at any time and run it again to go on. Checksums are verified; restricted files are named.
     """
-    _fetch(dataverse_files(doi, server), into, connections, dry_run)
-
-
-@commands.command()
-def phonondb(
-    ids: Annotated[
-        list[str] | None, typer.Argument(help="Materials (mp-1138 …), or files that list them.")
-    ] = None,
-    all_of_it: Annotated[bool, typer.Option("--all", help="All 10,000 archives.")] = False,
-    into: Into = Path("phonondb"),
-    server: Annotated[
-        str | None, typer.Option(help="Address of a mirror; else $SOFTMODE_PHONONDB_URL, else GitHub.")
-    ] = None,
-    connections: Connections = 4,
-    dry_run: DryRun = False,
-) -> None:
-    """Fetch archives of the phonon database (2018, PBEsol) from the GitHub repository WMD-group/phononDB."""
-    if bool(ids) == all_of_it:
+    found = dataset_kind(kind)
+    if found.remote is None:
+        known = ", ".join(each.name for each in known_datasets() if each.remote is not None)
+        raise SettingsError(f"dataset {found.name}", "it cannot be fetched", f"these can: {known}")
+    wanted = _names([*(items or ()), *([doi] if doi else [])])
+    if everything and not found.remote.all_at_once:
+        raise SettingsError("--all", f"{found.name} is not fetched so", f"give {found.remote.items}")
+    if bool(wanted) == everything:
         raise SettingsError(
-            "materials",
-            "none is named" if not ids else "both names and --all are given",
-            "give names, files that list them, or --all",
+            f"dataset {found.name}",
+            "both items and --all are given" if everything else "nothing is named",
+            f"give {found.remote.items}" + (", or --all" if found.remote.all_at_once else ""),
         )
-    _fetch(phonondb_files(None if all_of_it else _names(ids or ()), server), into, connections, dry_run)
+    files = found.remote.files(None if everything else wanted, server)
+    if dry_run:
+        _list(files)
+    else:
+        _fetch(files, into or Path(found.name), connections)
 
 
 def _names(given: Sequence[str]) -> list[str]:
-    """Material names, those in files included: one a line, ``#`` begins a comment."""
+    """Names of items, those in files included: one a line, ``#`` begins a comment."""
     names: list[str] = []
     for item in given:
         if Path(item).is_file():
@@ -85,16 +79,17 @@ def _names(given: Sequence[str]) -> list[str]:
     return names
 
 
-def _fetch(files: Sequence[RemoteFile], into: Path, connections: int, dry_run: bool) -> None:
-    if dry_run:
-        for file in files:
-            size = "?" if file.size is None else f"{file.size:,}"
-            out.print(
-                f"{size:>16}  {escape(file.path)}{'  (restricted)' if file.restricted else ''}",
-                highlight=False,
-                soft_wrap=True,
-            )
-        return
+def _list(files: Sequence[RemoteFile]) -> None:
+    for file in files:
+        size = "?" if file.size is None else f"{file.size:,}"
+        out.print(
+            f"{size:>16}  {escape(file.path)}{'  (restricted)' if file.restricted else ''}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _fetch(files: Sequence[RemoteFile], into: Path, connections: int) -> None:
     total = sum(file.size or 0 for file in files if not file.restricted)
     columns = (
         TextColumn("fetching"),

@@ -1,47 +1,70 @@
-"""``softmode ingest``: the raw tree of the halide double perovskite database into a compact store, once."""
+"""``softmode ingest``: a dataset into a compact lossless store, once."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from softmode.cli.console import err, out, progress
-from softmode.datasets.hdp_ingest import ingest as ingest_tree
-from softmode.datasets.hdp_ingest import problem_counts
-from softmode.datasets.hdp_store import CompoundReport, Manifest
+from softmode.datasets.catalog import dataset_kind, recognised
+from softmode.datasets.ingest import ingest as ingest_dataset
+from softmode.datasets.ingest import problem_counts
+from softmode.datasets.store import Manifest, MaterialReport
+from softmode.errors import SettingsError
 from softmode.study.run import available_cores
+from softmode.study.settings import load_study
 
 
 def ingest(
-    tree: Annotated[Path, typer.Argument(help="The raw tree: fluorides/, chlorides/, … of dpv_… compounds.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Where the data are (a tree of dpv_… compounds, a folder of archives, of phonopy files …), "
+            "or a study file: its dataset is read."
+        ),
+    ],
     store: Annotated[Path, typer.Argument(help="Folder of the store; made if needed.")],
+    *,
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of dataset, as of `softmode datasets`; else it is recognised.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="Option of the dataset, name=value (a string, or JSON); repeatable."),
+    ] = None,
     database: Annotated[
         Path | None,
-        typer.Option(help="The ASE database of labels; else double_halide_pv.db in or above the tree."),
+        typer.Option(help="Of hdp: the ASE database of labels; else double_halide_pv.db in or above it."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one for each processor.")
     ] = None,
 ) -> None:
-    """Read the halide double perovskite database once, so that studies start at once.
+    """Read a dataset once, so that studies start at once: set their path to the store.
 
-    Interrupt it at any time and run it again to go on. What is missing or damaged is named, and kept in
-    hdp_store.json beside the data.
+    Nothing is lost. Interrupt it at any time and run it again to go on. What is missing or damaged is named,
+    and kept in store.json beside the data.
     """
+    name, path, options = _dataset(source, kind)
+    options |= dict(_option(text) for text in option or ())
+    if database is not None:
+        options["database"] = database
     with progress() as bar:
-        task = bar.add_task("reading compounds", total=None)
+        task = bar.add_task("reading materials", total=None)
 
-        def finished(report: CompoundReport) -> None:
+        def finished(report: MaterialReport) -> None:
             bar.advance(task)
             _say(report)
 
-        manifest = ingest_tree(
-            tree,
+        manifest = ingest_dataset(
+            name,
+            path,
             store,
-            database=database,
+            options=options,
             workers=workers or available_cores(),
             begin=lambda left, total: bar.update(task, total=left),
             advance=finished,
@@ -49,21 +72,43 @@ def ingest(
     _summary(manifest, store)
 
 
-def _say(report: CompoundReport) -> None:
+def _dataset(source: Path, kind: str | None) -> tuple[str, Path | None, dict[str, Any]]:
+    """Kind, path and options of what is to be read."""
+    if kind is not None:
+        return dataset_kind(kind).name, source, {}
+    if source.suffix == ".toml":
+        dataset = load_study(source).dataset
+        return dataset.kind, dataset.path, dict(dataset.options)
+    if not source.exists():
+        raise SettingsError(str(source), "there is no such file or folder", "give an existing path")
+    return recognised(source).name, source, {}
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SettingsError(f"--option {text}", "it has no value", "write name=value")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value.strip()
+
+
+def _say(report: MaterialReport) -> None:
     """What could not be read, as soon as that is known."""
     texts = [*report.findings]
     for failure in dict.fromkeys((report.failure, report.trajectory_failure)):
         if failure is not None:
             texts.append(f"{failure.subject}: {failure.problem}. {failure.remedy}.")
     for text in texts:
-        err.print(f"[red]{report.uid}[/red] {escape(text)}", highlight=False, soft_wrap=True)
+        err.print(f"[red]{escape(report.name)}[/red] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def _summary(manifest: Manifest, store: Path) -> None:
-    compounds = manifest.compounds
-    usable = sum(report.failure is None for report in compounds)
-    frames = sum(run.frames for report in compounds for run in report.runs)
-    out.print(f"{len(compounds)} compounds, {usable} with force constants, {frames} frames", highlight=False)
+    materials = manifest.materials
+    readable = sum(report.failure is None for report in materials)
+    frames = sum(run.frames for report in materials for run in report.runs)
+    out.print(f"{len(materials)} materials, {readable} readable, {frames} frames", highlight=False)
     for problem, count in problem_counts(manifest).items():
         out.print(f"  {count:5d}  {problem}", highlight=False)
     out.print(f"store    {store}", highlight=False, soft_wrap=True)

@@ -35,7 +35,7 @@ def _material(what: str, supercell: str | None) -> Material:
                 "--supercell", f"{what} brings its own supercell", "Leave it away, or give a structure file"
             )
         return open_reference(what)
-    return load_file(path, StructureOptions.create(supercell_matrix=_integers(supercell)))
+    return load_file(path, StructureOptions.create("structures", {"supercell_matrix": _integers(supercell)}))
 
 
 def _integers(text: str | None) -> list[int] | None:

@@ -3,7 +3,7 @@
 """
 
 from softmode.datasets.assemble import supercell_of
-from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry, Selection, select
+from softmode.datasets.base import Dataset, DatasetKind, DatasetOptions, MaterialEntry, Selection, select
 from softmode.datasets.catalog import known_datasets, open_dataset, open_reference
 from softmode.datasets.loose_files import reference_from_supercell
 from softmode.datasets.prototypes import PROTOTYPES, Classification, classify
@@ -14,7 +14,8 @@ __all__ = [
     "PROTOTYPES",
     "Classification",
     "Dataset",
-    "DatasetInfo",
+    "DatasetKind",
+    "DatasetOptions",
     "MaterialEntry",
     "Selection",
     "align_trajectory",

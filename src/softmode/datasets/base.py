@@ -1,43 +1,55 @@
-"""What every source of reference data offers: a description, quick listing, lazy loading, and selection."""
+"""What every kind of dataset offers: a description, options, quick listing, lazy loading, and selection."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from ase.data import atomic_numbers
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from softmode.crystal import Material, Trajectory
+from softmode.crystal.arrays import array_digest
+from softmode.datasets.names import natural_key
 from softmode.datasets.prototypes import PrototypeName
+from softmode.datasets.remote import Remote
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 
 
-@dataclass(frozen=True)
-class DatasetInfo:
-    """A known kind of dataset.
+class DatasetOptions(BaseModel):
+    """What can be said about a kind of dataset besides its path; none here, a subclass has fields.
 
-    Parameters
-    ----------
-    name : str
-        The name used in studies.
-    title, holds, citation, licence : str
-        For the table of ``softmode datasets``.
-    needs_path : bool
-        Whether the data must be on this machine and be pointed to.
-    options : mapping of str to str
-        Options and what they mean.
+    The description of a field is what ``softmode datasets`` says of the option.
     """
 
-    name: str
-    title: str
-    holds: str
-    citation: str
-    licence: str
-    needs_path: bool
-    options: dict[str, str] = field(default_factory=dict)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    @classmethod
+    def create(cls, dataset: str, given: Mapping[str, Any]) -> Self:
+        """From whatever a study file or a caller gives.
+
+        Raises
+        ------
+        SettingsError
+            Naming the first option that does not exist or makes no sense.
+        """
+        try:
+            return cls.model_validate(dict(given))
+        except ValidationError as error:
+            first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"][:1])
+        known = cls.model_fields
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(
+                f"dataset {dataset}",
+                f"there is no option {key!r}",
+                did_you_mean(key, list(known)) if known else "it has none",
+            )
+        said = first["msg"].removeprefix("Value error, ")
+        meaning = f"{key}: {known[key].description or 'see docs/datasets.md'}"
+        raise SettingsError(f"dataset {dataset}", f"{key} = {given[key]!r} makes no sense ({said})", meaning)
 
 
 @dataclass(frozen=True)
@@ -48,22 +60,36 @@ class MaterialEntry:
     ----------
     name : str
         Identifier, unique in its dataset.
-    fingerprint : str
+    source : str
         Identity of the source files, those of the trajectory included (relative names, sizes, modification
         times). A key for caches of digests, never part of a result.
     loader : callable
         Reads the material; a module-level function or a `functools.partial` of one.
     trajectory_loader : callable, optional
         Reads its trajectory, in phonopy's supercell order; None when its source has none.
+        `softmode.datasets.trajectory_source.RunsLoader` where all frames can be kept by ``softmode ingest``.
     trajectory_digest : str
         Content digest of that trajectory, where the source knows it without reading; else empty.
+    tags : mapping of str to str
+        What is known of it besides its files; joins the tags of what is loaded (``problems`` are added to).
+    choice : str
+        Which frames are taken, where that can be chosen; part of the fingerprint.
     """
 
     name: str
-    fingerprint: str
+    source: str
     loader: Callable[[], Material] = field(repr=False, compare=False)
     trajectory_loader: Callable[[], Trajectory] | None = field(default=None, repr=False, compare=False)
     trajectory_digest: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict, compare=False)
+    choice: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever what would be loaded may have changed."""
+        if not self.tags:
+            return self.source + self.choice
+        return array_digest(self.source, tuple(sorted(self.tags.items())), self.choice)
 
     @property
     def has_trajectory(self) -> bool:
@@ -78,7 +104,12 @@ class MaterialEntry:
         InputDataError
             If the source is damaged or inconsistent.
         """
-        return self.loader()
+        material = self.loader()
+        if not self.tags:
+            return material
+        problems = [tags["problems"] for tags in (material.tags, self.tags) if tags.get("problems")]
+        said = {"problems": "; ".join(problems)} if problems else {}
+        return replace(material, tags={**material.tags, **self.tags, **said})
 
     def load_trajectory(self) -> Trajectory:
         """Read the reference trajectory, its atoms in phonopy's supercell order of the material.
@@ -97,22 +128,113 @@ class MaterialEntry:
         return self.trajectory_loader()
 
 
-@runtime_checkable
-class Dataset(Protocol):
-    """A source of materials."""
+@dataclass(frozen=True)
+class DatasetKind:
+    """A kind of dataset: all that softmode needs to know of it. A module exports one.
+
+    Parameters
+    ----------
+    name : str
+        The name used in studies.
+    title, holds, citation, licence : str
+        For the table of ``softmode datasets``.
+    entries : callable
+        Its materials at a path (None where none is given) with options, listed without reading them, in any
+        order; see :func:`listed`.
+    options : type of DatasetOptions
+        Its options.
+    path : {"needed", "optional", "none"}
+        Whether the data must be on this machine and be pointed to.
+    recognises : callable, optional
+        Whether a path is one of its own, so that :func:`softmode.datasets.open_reference` finds it.
+    aliases : tuple of str
+        Other names; as a reference they stand for the data themselves where no path is needed.
+    remote : Remote, optional
+        What ``softmode fetch`` can get of it.
+    check_trajectory : callable, optional
+        Notes on a trajectory and what it belongs to
+        (:data:`softmode.datasets.trajectory_source.TrajectoryCheck`), for trajectories read from a store.
+    """
+
+    name: str
+    title: str
+    holds: str
+    citation: str
+    licence: str
+    entries: Callable[[Any, Any], Iterable[MaterialEntry]] = field(repr=False)
+    options: type[DatasetOptions] = DatasetOptions
+    path: Literal["needed", "optional", "none"] = "needed"
+    recognises: Callable[[Path], bool] | None = None
+    aliases: tuple[str, ...] = ()
+    remote: Remote | None = None
+    check_trajectory: Callable[..., tuple[str, ...]] | None = None
 
     @property
-    def info(self) -> DatasetInfo:
-        """What this is."""
+    def option_meanings(self) -> dict[str, str]:
+        """Options and what they mean."""
+        return {name: info.description or "" for name, info in self.options.model_fields.items()}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A source of materials: a kind, where it is, and its options."""
+
+    kind: DatasetKind
+    path: Path | None
+    options: DatasetOptions
 
     def entries(self) -> Sequence[MaterialEntry]:
-        """All materials, listed without reading them, sorted by name."""
+        """All materials, listed without reading them, in natural order of names.
+
+        Raises
+        ------
+        InputDataError
+            If nothing is found, or two materials bear the same name.
+        """
+        return sorted(self.kind.entries(self.path, self.options), key=lambda entry: natural_key(entry.name))
 
 
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key under which ``mp-9`` comes before ``mp-10``."""
-    parts = (part for part in re.split(r"(\d+)", name) if part)
-    return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts)
+def listed(
+    where: Path,
+    paths: Iterable[Path],
+    name_of: Callable[[Path], str],
+    entry: Callable[[Path], MaterialEntry],
+    *,
+    nothing: tuple[str, str],
+) -> list[MaterialEntry]:
+    """Entries of the paths that are materials, one each.
+
+    Parameters
+    ----------
+    where : Path
+        What was pointed to.
+    paths : iterable of Path
+        Its materials.
+    name_of : callable
+        Name of the material at a path.
+    entry : callable
+        Its entry.
+    nothing : (str, str)
+        Problem and remedy where there is none.
+
+    Raises
+    ------
+    InputDataError
+        If nothing is found, or two paths bear the same name.
+    """
+    sources: dict[str, Path] = {}
+    for path in paths:
+        name = name_of(path)
+        if name in sources:
+            raise InputDataError(
+                str(where),
+                f"{sources[name].name} and {path.name} are both named {name}",
+                "rename or remove one of them",
+            )
+        sources[name] = path
+    if not sources:
+        raise InputDataError(str(where), *nothing)
+    return [entry(path) for path in sources.values()]
 
 
 def _as_tuple(value: Any) -> Any:

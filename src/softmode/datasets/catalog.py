@@ -1,23 +1,58 @@
-"""The sources of reference data by name, and one material from any of them."""
+"""The kinds of datasets by name, those of other packages included, and one material from any of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from softmode.crystal import Material
-from softmode.datasets import example, hdp, phonondb, phonopy_files, phonopy_options, structures, vibes
-from softmode.datasets.base import Dataset, DatasetInfo, MaterialEntry
-from softmode.datasets.formats import check_option_keys
-from softmode.datasets.hdp_tree import uid_of
-from softmode.datasets.reading import ARCHIVE_SUFFIXES
-from softmode.datasets.trajectory_source import FrameChoice
+from softmode.datasets.base import Dataset, DatasetKind
+from softmode.datasets.store import is_store, open_store
 from softmode.errors import InputDataError, SettingsError, did_you_mean
+from softmode.plugins import plugins
+
+#: Entry points of this group name a `DatasetKind` each: ``name = "module:object"``.
+GROUP = "softmode.datasets"
+#: Named rather than imported: those of later rooms are in here too.
+_BUILT_IN = (
+    "softmode.datasets.phonondb:PHONONDB",
+    "softmode.datasets.hdp:HDP",
+    "softmode.datasets.phonopy_files:PHONOPY",
+    "softmode.datasets.vibes:VIBES",
+    "softmode.datasets.example:EXAMPLE",
+    "softmode.datasets.structures:STRUCTURES",
+)
+#: What a path is taken for that no kind recognises: its error says best what can be given.
+_FALLBACK = "phonopy"
 
 
-def known_datasets() -> list[DatasetInfo]:
-    """Every kind of dataset softmode reads."""
-    return [phonondb.INFO, hdp.INFO, phonopy_options.INFO, vibes.INFO, example.INFO, structures.INFO]
+@cache
+def _built_in() -> tuple[DatasetKind, ...]:
+    parts = (place.split(":") for place in _BUILT_IN)
+    return tuple(getattr(import_module(module), name) for module, name in parts)
+
+
+def known_datasets() -> list[DatasetKind]:
+    """Every kind of dataset softmode reads: its own, then those of installed packages, a name only once."""
+    kinds = (*_built_in(), *plugins(GROUP, DatasetKind))
+    return list({kind.name: kind for kind in reversed(kinds)}.values())[::-1]
+
+
+def dataset_kind(name: str) -> DatasetKind:
+    """A kind of dataset by its name or another name of it, whatever their case.
+
+    Raises
+    ------
+    SettingsError
+        If there is none; names that look like it are given.
+    """
+    known = known_datasets()
+    found = _named(name, known)
+    if found is None:
+        remedy = did_you_mean(_plain(name), [kind.name for kind in known])
+        raise SettingsError(f"dataset {name!r}", "there is no such kind of dataset", remedy)
+    return found
 
 
 def open_dataset(kind: str, path: Path | str | None = None, **options: object) -> Dataset:
@@ -26,43 +61,41 @@ def open_dataset(kind: str, path: Path | str | None = None, **options: object) -
     Parameters
     ----------
     kind : str
-        ``phonondb``, ``hdp``, ``phonopy``, ``vibes``, ``example`` or ``structures``.
+        A name of ``softmode datasets``: ``phonondb``, ``hdp``, ``phonopy``, ``vibes``, ``example``,
+        ``structures``, or that of another package.
     path : Path, optional
-        Where the data are; needed by all but ``example``, and ``structures`` when it is given formulas.
+        Where the data are, or the store that ``softmode ingest`` made of them; ``example`` needs none, nor
+        ``structures`` when it is given formulas.
     **options
-        As `DatasetInfo.options` says.
+        As `DatasetKind.option_meanings` says.
 
     Raises
     ------
     SettingsError
         If the kind or an option is unknown, or the path is missing, not there or not wanted.
     """
-    infos = {info.name: info for info in known_datasets()}
-    if kind not in infos:
-        raise SettingsError(
-            f"dataset {kind!r}", "there is no such kind of dataset", did_you_mean(kind, list(infos))
-        )
-    info = infos[kind]
-    check_option_keys(options, tuple(info.options), kind)
-    if kind == structures.INFO.name:
-        given = None if path is None else _existing(Path(path))
-        return structures.Structures.create(given, **options)  # type: ignore[arg-type]
-    if not info.needs_path:
-        if path is not None:
-            raise SettingsError(
-                f"dataset {kind}", "it comes with softmode and takes no path", "leave the path away"
-            )
-        return example.Example()
+    found = dataset_kind(kind)
     if path is None:
-        raise SettingsError(f"dataset {kind}", "no path is given", "set path to where the data are")
-    found = _existing(Path(path))
-    if kind == "phonondb":
-        return phonondb.PhononDatabase(found)
-    if kind == "hdp":
-        return hdp.HalideDoublePerovskites.create(found, **options)
-    if kind == "vibes":
-        return vibes.VibesRuns(found, FrameChoice.create(**options))
-    return phonopy_files.PhonopyFiles(found, phonopy_options.PhonopyOptions.create(**options))  # type: ignore[arg-type]
+        if found.path == "needed":
+            raise SettingsError(f"dataset {found.name}", "no path is given", "set path to where the data are")
+        return Dataset(found, None, found.options.create(found.name, options))
+    if found.path == "none":
+        raise SettingsError(
+            f"dataset {found.name}", "it comes with softmode and takes no path", "leave the path away"
+        )
+    place = _existing(Path(path))
+    if is_store(place):
+        return open_store(found, place, options)
+    return Dataset(found, place, found.options.create(found.name, options))
+
+
+def recognised(path: Path) -> DatasetKind:
+    """The kind of dataset that a file, folder or archive is of; phonopy files where none recognises it."""
+    kinds = known_datasets()
+    for kind in reversed(kinds):  # other packages first: they know of something special
+        if kind.recognises is not None and kind.recognises(path):
+            return kind
+    return dataset_kind(_FALLBACK)
 
 
 def open_reference(path: Path | str) -> Material:
@@ -73,7 +106,7 @@ def open_reference(path: Path | str) -> Material:
     path : Path or str
         A phonopy YAML file, a folder of phonopy files, an archive or folder of the phonon database, a
         compound of the halide double perovskite database (``dpv_…``), a trajectory.nc of FHI-vibes with
-        force constants, or ``example`` / ``Cs2AgBiBr6``.
+        force constants, or ``example``.
 
     Raises
     ------
@@ -82,18 +115,12 @@ def open_reference(path: Path | str) -> Material:
     InputDataError
         If it holds no material or several, or the data cannot be used.
     """
-    if str(path) in (example.NAME, example.INFO.name) and not Path(path).exists():
-        return example.load()
-    found = _existing(Path(path))
-    entries: Sequence[MaterialEntry]
-    if uid_of(found) is not None:
-        entries = hdp.HalideDoublePerovskites(found).entries()
-    elif _is_database(found):
-        entries = phonondb.PhononDatabase(found).entries()
-    elif vibes.is_vibes(found) and (found.is_file() or not phonopy_files.holds_one_material(found)):
-        entries = vibes.VibesRuns(found).entries()
+    found = None if Path(path).exists() else _named(str(path), known_datasets())
+    if found is not None and found.path == "none":
+        dataset = open_dataset(found.name)
     else:
-        entries = phonopy_files.PhonopyFiles(found).entries()
+        dataset = open_dataset(recognised(_existing(Path(path))).name, path)
+    entries = dataset.entries()
     if len(entries) != 1:
         names = ", ".join(entry.name for entry in entries[:6]) + (", …" if len(entries) > 6 else "")
         raise InputDataError(
@@ -104,16 +131,13 @@ def open_reference(path: Path | str) -> Material:
     return entries[0].load()
 
 
-def _is_database(path: Path) -> bool:
-    """An archive, a folder named as in the database (``mp-…``), or a folder of such."""
-    if path.is_file():
-        return path.name.lower().endswith(ARCHIVE_SUFFIXES)
-    if phonondb.is_phonondb(path):
-        return phonondb.material_name(path.resolve().name).startswith("mp-")
-    return any(
-        phonondb.is_phonondb(p) and (p.is_file() or phonondb.material_name(p.name).startswith("mp-"))
-        for p in path.iterdir()
-    )
+def _named(name: str, kinds: list[DatasetKind]) -> DatasetKind | None:
+    names = {_plain(each): kind for kind in kinds for each in (*kind.aliases, kind.name)}
+    return names.get(_plain(name))
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace("-", "_")
 
 
 def _existing(path: Path) -> Path:
@@ -121,6 +145,6 @@ def _existing(path: Path) -> Path:
         raise SettingsError(
             str(path),
             "there is no such file or folder",
-            f"give an existing path, or {example.NAME!r} for the embedded example",
+            "give an existing path, or 'example' for the embedded Cs2AgBiBr6",
         )
     return path

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from importlib.resources import as_file, files
 
 from softmode.crystal import Material, Trajectory
 from softmode.datasets.assemble import make_material, supercell_of
-from softmode.datasets.base import DatasetInfo, MaterialEntry
+from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.trajectory_alignment import align_trajectory
 from softmode.datasets.trajectory_files import read_trajectory
@@ -20,37 +18,12 @@ LEVEL_OF_THEORY = "PBE (CP2K, DZVP-MOLOPT-SR-GTH, Γ point of the 80-atom superc
 #: Frames of each sampler's run, in the order of the file: CHGNet 0.3.0, 7net-0.
 RUN_LENGTHS = (5, 10)
 _PARAMS, _FRAMES = "phonopy_params.yaml", "frames_300K.extxyz"
-INFO = DatasetInfo(
-    name="example",
-    title="Cs2AgBiBr6, comes with softmode",
-    holds="a cubic halide double perovskite: forces on four displaced 80-atom supercells, "
-    f"and on 15 configurations near 300 K; {LEVEL_OF_THEORY}",
-    citation="the softmode developers; CP2K 2023.1 through ASE",
-    licence="as softmode (MIT)",
-    needs_path=False,
-)
 
 
-@dataclass(frozen=True)
-class Example:
-    """The embedded example as a dataset of one material."""
-
-    @property
-    def info(self) -> DatasetInfo:
-        """What this is."""
-        return INFO
-
-    def entries(self) -> Sequence[MaterialEntry]:
-        """The one material."""
-        sizes = ":".join(str(len(_text(name))) for name in (_PARAMS, _FRAMES))
-        return [
-            MaterialEntry(
-                name=NAME,
-                fingerprint=f"embedded:{sizes}",
-                loader=partial(load),
-                trajectory_loader=partial(load_trajectory),
-            )
-        ]
+def entries(_path: None, _options: DatasetOptions) -> list[MaterialEntry]:
+    """The one material."""
+    sizes = ":".join(str(len(_text(name))) for name in (_PARAMS, _FRAMES))
+    return [MaterialEntry(NAME, f"embedded:{sizes}", load, load_trajectory)]
 
 
 def load() -> Material:
@@ -83,3 +56,16 @@ def load_trajectory() -> Trajectory:
 
 def _text(name: str) -> str:
     return (files("softmode") / "data" / NAME / name).read_text(encoding="utf-8")
+
+
+EXAMPLE = DatasetKind(
+    name="example",
+    title="Cs2AgBiBr6, comes with softmode",
+    holds="a cubic halide double perovskite: forces on four displaced 80-atom supercells, "
+    f"and on 15 configurations near 300 K; {LEVEL_OF_THEORY}",
+    citation="the softmode developers; CP2K 2023.1 through ASE",
+    licence="as softmode (MIT)",
+    entries=entries,
+    path="none",
+    aliases=(NAME,),
+)

@@ -18,7 +18,7 @@ from phonopy.structure.cells import get_primitive_matrix_by_centring
 
 from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
 from softmode.datasets.reading import naming, reading
-from softmode.errors import InputDataError, SettingsError
+from softmode.errors import InputDataError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -342,19 +342,3 @@ def read_force_constants_hdf5(data: bytes, subject: str) -> tuple[FloatArray, In
 
 def _hdf5(data: bytes) -> h5py.File:
     return h5py.File(io.BytesIO(data), "r")
-
-
-def check_option_keys(options: dict[str, object], allowed: Sequence[str], dataset: str) -> None:
-    """Refuse options a dataset does not have.
-
-    Raises
-    ------
-    SettingsError
-        Naming the unknown option and those that exist.
-    """
-    for key in options:
-        if key not in allowed:
-            known = ", ".join(allowed) or "none"
-            raise SettingsError(
-                f"dataset {dataset}", f"there is no option {key!r}", f"its options are: {known}"
-            )

@@ -1,113 +1,251 @@
-"""The halide double perovskite database: its raw tree, or the store it was ingested into."""
+"""The halide double perovskite database: crystals, force constants and MD runs of its raw tree."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-from softmode.crystal import Trajectory
-from softmode.crystal.arrays import array_digest
-from softmode.datasets import hdp_store
-from softmode.datasets.base import DatasetInfo, MaterialEntry
-from softmode.datasets.hdp_compound import EQUILIBRATION, Compound, load, load_trajectory
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, StrictInt
+
+from softmode.crystal import Cell, ForceConstants, Material, Trajectory
+from softmode.crystal.atom_order import map_atoms
+from softmode.datasets.assemble import (
+    make_material,
+    order_force_constants,
+    phonopy_primitive,
+    phonopy_supercell,
+    supercell_matrix_between,
+)
+from softmode.datasets.base import DatasetKind, MaterialEntry
+from softmode.datasets.formats import from_phonopy, parse_poscar, read_force_constants_hdf5
 from softmode.datasets.hdp_labels import LabelTable, read_labels
-from softmode.datasets.hdp_tree import find_compounds, find_database, has_runs, source_fingerprint
-from softmode.datasets.trajectory_source import FrameChoice
+from softmode.datasets.hdp_tree import (
+    find_compounds,
+    find_database,
+    has_runs,
+    only_source,
+    open_compound,
+    source_fingerprint,
+)
+from softmode.datasets.hdp_units import check_force_constants, check_trajectory
+from softmode.datasets.reading import Files
+from softmode.datasets.remote import Remote, dataverse_files
+from softmode.datasets.trajectory_frames import FrameCollector
+from softmode.datasets.trajectory_source import (
+    FrameChoice,
+    FrameOptions,
+    NoTrajectoryError,
+    RunContext,
+    RunsLoader,
+)
+from softmode.datasets.vasprun import read_vasprun
+from softmode.downloads import RemoteFile
 from softmode.errors import InputDataError, SettingsError
 
-INFO = DatasetInfo(
-    name="hdp",
-    title="Halide double perovskites at room temperature",
-    holds="force constants and MD runs at 300 K of some 2,000 cubic A2BB'X6: the raw tree (folders or "
-    "archives dpv_<formula>), or the store made of it by softmode ingest",
-    citation="J. Yang and S. Li, Chem. Mater. (2022), 10.1021/acs.chemmater.2c01779; Harvard Dataverse",
-    licence="as stated on Harvard Dataverse",
-    needs_path=True,
-    options={
-        "skip": f"frames dropped at the start of each run (default {EQUILIBRATION}: equilibration)",
-        "every": "one frame in so many is kept of the others (default 1)",
-        "database": "the ASE database of labels (default: double_halide_pv.db in or above the tree)",
-    },
-)
+LEVEL_OF_THEORY = "DFT (VASP, PAW), 10.1021/acs.chemmater.2c01779"
+#: Equilibration at the start of each run, frames.
+EQUILIBRATION = 100
+_PRIMITIVE = np.eye(3)
+
+
+def _existing_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path
+
+
+class HDPOptions(FrameOptions):
+    """Options of the raw tree."""
+
+    skip: StrictInt = Field(
+        default=EQUILIBRATION,
+        ge=0,
+        description=f"frames dropped at the start of each run (default {EQUILIBRATION}: equilibration)",
+    )
+    database: Annotated[Path, AfterValidator(_existing_file)] | None = Field(
+        default=None,
+        description="the ASE database of labels (default: double_halide_pv.db in or above the tree)",
+    )
 
 
 @dataclass(frozen=True)
-class HalideDoublePerovskites:
-    """The raw tree, a part of it, or a store.
+class _Crystal:
+    """The crystal of a compound, from CONTCAR and SPOSCAR.
 
     Parameters
     ----------
-    path : Path
-        The folder (or one archive).
-    frames : FrameChoice
-        Which frames of each run are taken.
-    database : Path, optional
-        The database of labels; of a raw tree only.
+    unitcell : Cell
+        The primitive cell.
+    supercell_matrix : (3, 3) int array
+        phonopy's.
+    supercell : Cell
+        The supercell in phonopy's order.
+    order : (n_atoms,) int array
+        Index in SPOSCAR of each atom of `supercell`.
     """
 
-    path: Path
-    frames: FrameChoice = FrameChoice(skip=EQUILIBRATION)  # noqa: RUF009 - frozen
-    database: Path | None = None
+    unitcell: Cell
+    supercell_matrix: NDArray[np.int64]
+    supercell: Cell
+    order: NDArray[np.int64]
 
-    @classmethod
-    def create(
-        cls, path: Path, skip: object = EQUILIBRATION, every: object = 1, database: object = None
-    ) -> HalideDoublePerovskites:
-        """From whatever a study file gives.
 
-        Raises
-        ------
-        SettingsError
-            If an option makes no sense, or the database is not there.
-        """
-        frames = FrameChoice.create(skip, every)
-        if database is None:
-            return cls(path, frames)
-        if not isinstance(database, (str, Path)) or not Path(database).is_file():
-            raise SettingsError(f"database = {database!r}", "there is no such file", "give an ASE database")
-        if hdp_store.is_store(path):
-            raise SettingsError(
-                f"database = {database!r}",
-                "a store keeps the labels it was made with",
-                "run softmode ingest again with --database",
-            )
-        return cls(path, frames, Path(database))
+def entries(path: Path, options: HDPOptions) -> list[MaterialEntry]:
+    """All compounds of the raw tree, of a part of it, or one.
 
-    @property
-    def info(self) -> DatasetInfo:
-        """What this is."""
-        return INFO
-
-    def entries(self) -> Sequence[MaterialEntry]:
-        """All compounds, listed without reading them, in natural order of names.
-
-        Raises
-        ------
-        InputDataError
-            If there is none, or ingesting the store was not finished.
-        """
-        if hdp_store.is_store(self.path):
-            return hdp_store.entries(self.path, self.frames)
-        compounds = find_compounds(self.path)
-        if not compounds:
-            raise InputDataError(
-                str(self.path),
-                "no compound of the database is in it",
-                "point to the folder with fluorides/, chlorides/, …, to one of these, or to a store",
-            )
-        labels = read_labels(self.database or find_database(self.path))
-        return [self._entry(Compound(uid, paths), labels) for uid, paths in compounds.items()]
-
-    def _entry(self, compound: Compound, labels: LabelTable) -> MaterialEntry:
-        tags, problem = tuple(labels.tags(compound.uid).items()), labels.problem(compound.uid)
-        trajectory_loader: Callable[[], Trajectory] | None = None
-        if any(has_runs(path) for path in compound.paths):
-            trajectory_loader = partial(load_trajectory, compound, self.frames)
-        return MaterialEntry(
-            name=compound.uid,
-            fingerprint=array_digest(source_fingerprint(compound.paths), tags, problem, self.frames.mark),
-            loader=partial(load, compound, tags, problem),
-            trajectory_loader=trajectory_loader,
+    Raises
+    ------
+    InputDataError
+        If there is none.
+    """
+    compounds = find_compounds(path)
+    if not compounds:
+        raise InputDataError(
+            str(path),
+            "no compound of the database is in it",
+            "point to the folder with fluorides/, chlorides/, …, to one of these, or to a store",
         )
+    labels = read_labels(options.database or find_database(path))
+    return [_entry(uid, paths, labels, options.frames) for uid, paths in compounds.items()]
+
+
+def _entry(uid: str, paths: tuple[Path, ...], labels: LabelTable, frames: FrameChoice) -> MaterialEntry:
+    problem = labels.problem(uid)
+    runs = RunsLoader(partial(collect, uid, paths), frames, check_units)
+    return MaterialEntry(
+        name=uid,
+        source=source_fingerprint(paths),
+        loader=partial(load, uid, paths),
+        trajectory_loader=runs if any(has_runs(path) for path in paths) else None,
+        tags=labels.tags(uid) | ({"problems": problem} if problem else {}),
+        choice=frames.mark,
+    )
+
+
+def _crystal(files: Files) -> _Crystal:
+    unitcell = parse_poscar(files.text("CONTCAR"), files.subject("CONTCAR"))
+    subject = files.subject("SPOSCAR")
+    given = parse_poscar(files.text("SPOSCAR"), subject)
+    matrix = supercell_matrix_between(unitcell, given, subject)
+    supercell = from_phonopy(phonopy_supercell(unitcell, matrix, subject))
+    return _Crystal(unitcell, matrix, supercell, map_atoms(supercell, given, subject=subject))
+
+
+def _force_constants(files: Files, crystal: _Crystal) -> ForceConstants:
+    """In phonopy's order, their unit checked."""
+    subject = files.subject("force_constants.hdf5")
+    values, rows = read_force_constants_hdf5(files.data("force_constants.hdf5"), subject)
+    primitive = phonopy_primitive(crystal.unitcell, crystal.supercell_matrix, _PRIMITIVE, subject)
+    if len(values) == values.shape[1]:
+        rows = None  # rows of full force constants are the atoms; phonopy writes p2s_map all the same
+    in_place = np.array_equal(crystal.order, np.arange(len(crystal.order)))
+    ordered = order_force_constants(values, rows, None if in_place else crystal.order, primitive, subject)
+    check_force_constants(ordered, subject)
+    return ordered
+
+
+def load(uid: str, paths: tuple[Path, ...]) -> Material:
+    """Read the material of a compound; what is missing of its runs is in its tag ``problems``.
+
+    Parameters
+    ----------
+    uid : str
+        Its name, ``dpv_<formula>``.
+    paths : tuple of Path
+        Its folder or archive; several are one too many.
+
+    Raises
+    ------
+    InputDataError
+        If something is missing, damaged, inconsistent or in another unit; the file is named.
+    """
+    content = open_compound(only_source(uid, paths), with_runs=False)
+    crystal = _crystal(content.files)
+    material = make_material(
+        uid,
+        content.files.source,
+        crystal.unitcell,
+        crystal.supercell_matrix,
+        _PRIMITIVE,
+        _force_constants(content.files, crystal),
+        None,
+        {"level_of_theory": LEVEL_OF_THEORY},
+    )
+    if not content.problems:
+        return material
+    return replace(material, tags={**material.tags, "problems": "; ".join(content.problems)})
+
+
+def collect(uid: str, paths: tuple[Path, ...], collector: FrameCollector) -> RunContext:
+    """Hand over the frames of all runs of a compound.
+
+    Raises
+    ------
+    NoTrajectoryError
+        If there is no run.
+    InputDataError
+        If a run is damaged other than by being cut short, or the crystal is.
+    """
+    content = open_compound(only_source(uid, paths), with_runs=True)
+    files = content.files
+    if not content.runs:
+        raise NoTrajectoryError(files.source, "it has no MD run", "add MD/vasprun_prod_1.xml and _2.xml")
+    for run in content.runs:
+        read_vasprun(content.stream(run), collector)
+    crystal = _crystal(files)
+    has_constants = "force_constants.hdf5" in files.names
+    return RunContext(
+        runs=f"{uid}: {', '.join(Path(run).name for run in content.runs)}",
+        subject=f"{files.source}/MD",
+        supercell=crystal.supercell,
+        notes=tuple(f"{files.source}: {problem}" for problem in content.problems),
+        force_constants=_force_constants(files, crystal) if has_constants else None,
+    )
+
+
+def check_units(trajectory: Trajectory, context: RunContext) -> tuple[str, ...]:
+    """Refuse a trajectory in units that thermal motion rules out; notes on one that is unusual.
+
+    Raises
+    ------
+    InputDataError
+        With the units that forces or force constants may be in.
+    """
+    assert context.supercell is not None
+    rest = context.supercell.scaled_positions @ context.supercell.lattice
+    return check_trajectory(trajectory, rest, context.force_constants, context.subject)
+
+
+def remote_files(dois: Sequence[str] | None, server: str | None = None) -> list[RemoteFile]:
+    """Files of the database on its Dataverse.
+
+    Raises
+    ------
+    SettingsError
+        If no DOI, or several, are given.
+    """
+    if not dois or len(dois) > 1:
+        raise SettingsError(
+            "DOI", f"{len(dois or ())} are given", "give the one of the database (10.7910/DVN/…)"
+        )
+    return dataverse_files(dois[0], server)
+
+
+HDP = DatasetKind(
+    name="hdp",
+    title="Halide double perovskites at room temperature",
+    holds="force constants and MD runs at 300 K of some 2,000 cubic A2BB'X6: the raw tree (folders or "
+    "archives dpv_<formula>)",
+    citation="J. Yang and S. Li, Chem. Mater. (2022), 10.1021/acs.chemmater.2c01779; Harvard Dataverse",
+    licence="as stated on Harvard Dataverse",
+    entries=entries,
+    options=HDPOptions,
+    recognises=lambda path: bool(find_compounds(path)),
+    remote=Remote(remote_files, "the DOI of the database (10.7910/DVN/…)", all_at_once=False),
+    check_trajectory=check_units,
+)

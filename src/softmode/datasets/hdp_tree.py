@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from softmode.datasets.base import natural_key
+from softmode.datasets.names import natural_key
 from softmode.datasets.reading import Files, fingerprint, reading
 from softmode.datasets.streams import ByteStream
 from softmode.errors import InputDataError
@@ -53,11 +53,11 @@ class CompoundFiles:
         return _MemberStream(Path(self.files.subject(run)), self.files.contents[run])
 
     @property
-    def run_notes(self) -> tuple[str, ...]:
-        """What is to be said about runs that are missing; nothing where all are."""
+    def problems(self) -> tuple[str, ...]:
+        """What is missing of its runs."""
         if not self.runs:
-            return ()
-        return tuple(f"{self.files.source}: {name} is missing" for name in self.missing_runs)
+            return ("it has no MD run",)
+        return tuple(f"{name} is missing" for name in self.missing_runs)
 
 
 class _MemberStream(ByteStream):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from softmode.datasets.base import natural_key
+from softmode.datasets.names import natural_key
 from softmode.datasets.prototypes import HALIDES
 from softmode.datasets.reading import as_text, reading
 from softmode.datasets.site_assignment import assign_sites, parse_formula

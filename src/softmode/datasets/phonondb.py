@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from softmode.crystal import Material
 from softmode.datasets.assemble import make_material, read_born, reorder_forces, supercell_order
-from softmode.datasets.base import DatasetInfo, MaterialEntry, natural_key
+from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry, listed
 from softmode.datasets.formats import (
     parse_conf,
     parse_disp_yaml,
@@ -21,18 +21,16 @@ from softmode.datasets.formats import (
     primitive_matrix_from,
     supercell_matrix_from,
 )
-from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, FileSet, distinct_sources
-from softmode.errors import InputDataError
+from softmode.datasets.names import natural_key
+from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, FileSet
+from softmode.datasets.remote import Remote, github_files
+from softmode.downloads import RemoteFile
+from softmode.errors import InputDataError, SettingsError, did_you_mean
 
-INFO = DatasetInfo(
-    name="phonondb",
-    title="Phonon database at Kyoto university, 2018-04-17",
-    holds="finite-displacement forces (PBEsol, VASP, PAW), Born charges of some; halides, oxides and others",
-    citation="A. Togo and I. Tanaka, Scr. Mater. 108, 1 (2015); A. Togo, phonondb.mtl.kyoto-u.ac.jp (2018)",
-    licence="CC BY 4.0",
-    needs_path=True,
-)
 LEVEL_OF_THEORY = "PBEsol"
+#: Where its archives are on GitHub; a mirror can be named in the environment.
+REPOSITORY, FOLDER = "WMD-group/phononDB", "phonon_db_tarred"
+MIRROR_VARIABLE = "SOFTMODE_PHONONDB_URL"
 
 
 def is_phonondb(path: Path) -> bool:
@@ -52,49 +50,72 @@ def material_name(file_name: str) -> str:
     return file_name
 
 
-@dataclass(frozen=True)
-class PhononDatabase:
-    """A folder of archives or unpacked folders; or one of them.
+def recognises(path: Path) -> bool:
+    """An archive, a folder named as in the database (``mp-…``), or a folder of such."""
+    if path.is_file() or is_phonondb(path):
+        return is_phonondb(path) and (path.is_file() or _is_numbered(path.resolve()))
+    return any(is_phonondb(p) and (p.is_file() or _is_numbered(p)) for p in path.iterdir())
 
-    Parameters
-    ----------
-    path : Path
-        The folder, archive or unpacked folder.
+
+def _is_numbered(folder: Path) -> bool:
+    return material_name(folder.name).startswith("mp-")
+
+
+def entries(path: Path, _options: DatasetOptions) -> list[MaterialEntry]:
+    """All materials of a folder of archives or unpacked folders; or of one of them.
+
+    Raises
+    ------
+    InputDataError
+        If nothing is found, or two sources bear the same name.
     """
-
-    path: Path
-
-    @property
-    def info(self) -> DatasetInfo:
-        """What this is."""
-        return INFO
-
-    def entries(self) -> Sequence[MaterialEntry]:
-        """All materials, listed without reading them, sorted by name.
-
-        Raises
-        ------
-        InputDataError
-            If nothing is found, or two sources bear the same name.
-        """
-        paths = [self.path] if is_phonondb(self.path) else []
-        if not paths and self.path.is_dir():
-            paths = [p for p in sorted(self.path.iterdir()) if is_phonondb(p)]
-        if not paths:
-            raise InputDataError(
-                str(self.path),
-                "no material of the phonon database is in it",
-                "point to a folder of *.tar.lzma or *.tar.xz archives, or of these unpacked",
-            )
-        sources = distinct_sources(self.path, paths, lambda path: material_name(path.name))
-        return [entry(sources[name]) for name in sorted(sources, key=natural_key)]
+    inside = sorted(path.iterdir()) if path.is_dir() and not is_phonondb(path) else [path]
+    return listed(
+        path,
+        filter(is_phonondb, inside),
+        lambda path: material_name(path.name),
+        entry,
+        nothing=(
+            "no material of the phonon database is in it",
+            "point to a folder of *.tar.lzma or *.tar.xz archives, or of these unpacked",
+        ),
+    )
 
 
 def entry(path: Path) -> MaterialEntry:
     """One material of the database."""
-    return MaterialEntry(
-        name=material_name(path.name), fingerprint=FileSet(path).fingerprint, loader=partial(load, path)
-    )
+    return MaterialEntry(material_name(path.name), FileSet(path).fingerprint, partial(load, path))
+
+
+def remote_files(ids: Sequence[str] | None, server: str | None = None) -> list[RemoteFile]:
+    """Archives of the database on GitHub, by material.
+
+    Parameters
+    ----------
+    ids : sequence of str or None
+        Materials, as ``mp-1138``; all where None.
+    server : str, optional
+        Address of a mirror; else ``$SOFTMODE_PHONONDB_URL``, else GitHub.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such material.
+    DownloadError
+        If the listing cannot be fetched.
+    InputDataError
+        If it is not understood.
+    """
+    archives = github_files(REPOSITORY, FOLDER, server or os.environ.get(MIRROR_VARIABLE))
+    known = {material_name(file.path): file for file in archives if ".tar." in file.path}
+    for name in ids or ():
+        if name not in known:
+            raise SettingsError(
+                f"material {name!r}",
+                "the phonon database has no such material",
+                did_you_mean(name, list(known)),
+            )
+    return [known[name] for name in sorted(known if ids is None else set(ids), key=natural_key)]
 
 
 def load(path: Path) -> Material:
@@ -157,3 +178,15 @@ def _material(name: str, files: Files) -> Material:
         nac,
         {"level_of_theory": LEVEL_OF_THEORY},
     )
+
+
+PHONONDB = DatasetKind(
+    name="phonondb",
+    title="Phonon database at Kyoto university, 2018-04-17",
+    holds="finite-displacement forces (PBEsol, VASP, PAW), Born charges of some; halides, oxides and others",
+    citation="A. Togo and I. Tanaka, Scr. Mater. 108, 1 (2015); A. Togo, phonondb.mtl.kyoto-u.ac.jp (2018)",
+    licence="CC BY 4.0",
+    entries=entries,
+    recognises=recognises,
+    remote=Remote(remote_files, "materials (mp-1138 …), or files that list them"),
+)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from softmode.crystal import (
     ForceConstants,
     Material,
     NonAnalyticalCorrection,
-    Trajectory,
 )
 from softmode.datasets.assemble import (
     automatic_primitive_matrix,
@@ -29,7 +26,7 @@ from softmode.datasets.assemble import (
     supercell_matrix_between,
     supercell_order,
 )
-from softmode.datasets.base import DatasetInfo, MaterialEntry, natural_key
+from softmode.datasets.base import DatasetKind, MaterialEntry, listed
 from softmode.datasets.formats import (
     parse_conf,
     parse_force_constants,
@@ -39,22 +36,22 @@ from softmode.datasets.formats import (
     read_force_constants_hdf5,
     supercell_matrix_from,
 )
-from softmode.datasets.phonopy_options import INFO, NO_OPTIONS, PhonopyOptions
+from softmode.datasets.phonopy_options import NO_OPTIONS, PhonopyOptions
 from softmode.datasets.phonopy_yaml import YamlContents, parse_phonopy_yaml
 from softmode.datasets.reading import (
     Files,
     FileSet,
     as_text,
     decompressed,
-    distinct_sources,
     fingerprint,
     naming,
     reading,
 )
 from softmode.datasets.trajectory_source import (
     DATASET,
-    load_from_dataset,
-    load_from_files,
+    RunsLoader,
+    collect_dataset,
+    collect_files,
     matching_files,
 )
 from softmode.errors import InputDataError
@@ -67,43 +64,25 @@ STRUCTURES = ("POSCAR-unitcell", "POSCAR", "CONTCAR")
 YAML_SUFFIXES = (".yaml", ".yaml.xz", ".yaml.lzma", ".yaml.gz", ".yml")
 
 
-@dataclass(frozen=True)
-class PhonopyFiles:
-    """One file or folder of a material, or a folder of such.
+def entries(path: Path, options: PhonopyOptions) -> list[MaterialEntry]:
+    """All materials of one file or folder of a material, or of a folder of such.
 
-    Parameters
-    ----------
-    path : Path
-        The file or folder.
-    options : PhonopyOptions
-        What the files do not say; applied to every material.
+    Raises
+    ------
+    InputDataError
+        If nothing is found, or two sources bear the same name.
     """
-
-    path: Path
-    options: PhonopyOptions = NO_OPTIONS
-
-    @property
-    def info(self) -> DatasetInfo:
-        """What this is."""
-        return INFO
-
-    def entries(self) -> Sequence[MaterialEntry]:
-        """All materials, listed without reading them, sorted by name.
-
-        Raises
-        ------
-        InputDataError
-            If nothing is found, or two sources bear the same name.
-        """
-        sources = distinct_sources(self.path, _sources(self.path), material_name)
-        if not sources:
-            raise InputDataError(
-                str(self.path),
-                "no phonopy files are in it",
-                f"point to a phonopy YAML file, to a folder with {', '.join(YAML_NAMES)} or POSCAR and "
-                "forces, or to a folder of such folders",
-            )
-        return [entry(sources[name], self.options) for name in sorted(sources, key=natural_key)]
+    return listed(
+        path,
+        _sources(path),
+        material_name,
+        partial(entry, options=options),
+        nothing=(
+            "no phonopy files are in it",
+            f"point to a phonopy YAML file, to a folder with {', '.join(YAML_NAMES)} or POSCAR and "
+            "forces, or to a folder of such folders",
+        ),
+    )
 
 
 def material_name(path: Path) -> str:
@@ -142,17 +121,18 @@ def _sources(path: Path) -> list[Path]:
 def entry(path: Path, options: PhonopyOptions) -> MaterialEntry:
     """One material."""
     identity = fingerprint([path], path.parent) if path.is_file() else FileSet(path).fingerprint
+    identity += options.mark
     loader = partial(load, path, options)
-    trajectory_loader: Callable[[], Trajectory] | None = None
+    if not options.trajectory:
+        return MaterialEntry(material_name(path), identity, loader)
     if options.trajectory == (DATASET,):
-        trajectory_loader = partial(load_from_dataset, loader, path, options.frames)
-        identity += options.frames.mark
-    elif options.trajectory:
+        collect = partial(collect_dataset, loader, path)
+    else:
         folder = path.parent if path.is_file() else path
-        files = matching_files(folder, options.trajectory)
-        trajectory_loader = partial(load_from_files, loader, folder, options.trajectory, options.frames)
-        identity += f":{fingerprint(files, folder)}{options.frames.mark}"
-    return MaterialEntry(material_name(path), identity, loader, trajectory_loader)
+        collect = partial(collect_files, loader, folder, options.trajectory)
+        identity += f":{fingerprint(matching_files(folder, options.trajectory), folder)}"
+    runs = RunsLoader(collect, options.frames)
+    return MaterialEntry(material_name(path), identity, loader, runs, choice=options.frames.mark)
 
 
 def load(path: Path, options: PhonopyOptions = NO_OPTIONS) -> Material:
@@ -346,3 +326,15 @@ def _material(
     with naming(source):
         tags = {"level_of_theory": options.level_of_theory}
         return make_material(name, source, unitcell, matrix, primitive_matrix, reference, nac, tags)
+
+
+PHONOPY = DatasetKind(
+    name="phonopy",
+    title="Your own phonopy files",
+    holds="phonopy_params.yaml / phonopy.yaml (also .xz, .gz), or folders with POSCAR and FORCE_SETS, "
+    "FORCE_CONSTANTS or force_constants.hdf5; BORN when there",
+    citation="yours; phonopy: A. Togo et al., J. Phys. Condens. Matter 35, 353001 (2023)",
+    licence="yours",
+    entries=entries,
+    options=PhonopyOptions,
+)

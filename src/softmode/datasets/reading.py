@@ -7,7 +7,7 @@ import hashlib
 import io
 import lzma
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -200,24 +200,3 @@ def fingerprint(files: list[Path], relative_to: Path) -> str:
         status = path.stat()
         digest.update(f"{path.relative_to(relative_to)}:{status.st_size}:{status.st_mtime_ns};".encode())
     return digest.hexdigest()
-
-
-def distinct_sources(folder: Path, paths: Iterable[Path], name_of: Callable[[Path], str]) -> dict[str, Path]:
-    """Sources by the name of their material.
-
-    Raises
-    ------
-    InputDataError
-        If two sources bear the same name.
-    """
-    sources: dict[str, Path] = {}
-    for path in paths:
-        name = name_of(path)
-        if name in sources:
-            raise InputDataError(
-                str(folder),
-                f"{sources[name].name} and {path.name} are both named {name}",
-                "rename or remove one of them",
-            )
-        sources[name] = path
-    return sources

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from softmode.crystal import Cell, Material
-from softmode.datasets.base import DatasetInfo, MaterialEntry, natural_key
+from softmode.datasets.base import DatasetKind, MaterialEntry
 from softmode.datasets.formula_lists import ListedFormula, is_formula_list, read_formulas
 from softmode.datasets.prototype_structures import build_structure
 from softmode.datasets.prototypes import classify
@@ -24,126 +23,67 @@ from softmode.datasets.structure_files import (
     standard_primitive,
     structure_name,
 )
-from softmode.datasets.structure_options import DEFAULTS, INFO, StructureOptions
+from softmode.datasets.structure_options import DEFAULTS, StructureOptions, StructuresOptions
 from softmode.datasets.supercell_choice import choose_supercell
 from softmode.errors import InputDataError, SettingsError
 
-__all__ = ["INFO", "StructureOptions", "Structures", "load_file", "load_formula"]
 
+def entries(path: Path | None, options: StructuresOptions) -> list[MaterialEntry]:
+    """All materials of structure files and formulas, listed without reading structures.
 
-@dataclass(frozen=True)
-class Structures:
-    """Structure files and formulas.
+    Files are structure files, folders of them, or lists of formulas (``.csv`` with a column formula or system
+    and maybe prototype; ``.txt`` with a formula, and maybe its prototype, on each line). A formula that is no
+    compound of its prototype is listed under the formula as given, and fails when it is loaded.
 
-    Parameters
-    ----------
-    files : tuple of Path
-        Structure files, folders of them, or lists of formulas (``.csv`` with a column formula or system and
-        maybe prototype; ``.txt`` with a formula, and maybe its prototype, on each line).
-    formulas : tuple of str
-        Formulas.
-    prototype : str or None
-        Prototype of all formulas that do not name their own.
-    options : StructureOptions
-        How structures become materials.
+    Raises
+    ------
+    InputDataError
+        If nothing is found, or two materials bear the same name.
+    SettingsError
+        If nothing is given, or a formula has no prototype.
     """
-
-    files: tuple[Path, ...] = ()
-    formulas: tuple[str, ...] = ()
-    prototype: str | None = None
-    options: StructureOptions = DEFAULTS
-
-    @classmethod
-    def create(
-        cls,
-        path: Path | None = None,
-        *,
-        files: object = (),
-        formulas: object = (),
-        prototype: str | None = None,
-        **options: object,
-    ) -> Structures:
-        """The dataset from whatever a study file or a caller gives.
-
-        Raises
-        ------
-        SettingsError
-            If an option is not understood, a file does not exist, formulas have no prototype, or nothing is
-            given at all.
-        """
-        paths = [Path(name) for name in _strings("files", files)]
-        for given in paths:
-            if not given.exists():
-                raise SettingsError(str(given), "there is no such file or folder", "give an existing path")
-        paths = ([path] if path is not None else []) + paths
-        texts = _strings("formulas", formulas)
-        if not paths and not texts:
-            raise SettingsError(
-                f"dataset {INFO.name}",
-                "neither structures nor formulas are given",
-                "set path to structure files, or the options formulas and prototype",
-            )
-        if prototype is not None:
-            prototype = prototype_named(prototype)
-        elif texts:
-            raise _no_prototype(f"dataset {INFO.name}")
-        return cls(tuple(paths), texts, prototype, StructureOptions.create(**options))
-
-    @property
-    def info(self) -> DatasetInfo:
-        """What this is."""
-        return INFO
-
-    def entries(self) -> Sequence[MaterialEntry]:
-        """All materials, listed without reading structures, sorted by name.
-
-        A formula that is no compound of its prototype is listed under the formula as given, and fails when
-        it is loaded.
-
-        Raises
-        ------
-        InputDataError
-            If nothing is found, or two materials bear the same name.
-        SettingsError
-            If a formula in a list has no prototype.
-        """
-        named = [*self._from_files(), *self._from_formulas()]
-        if not named:
-            shown = ", ".join(map(str, self.files))
+    paths = ([] if path is None else [path]) + list(options.files)
+    if not paths and not options.formulas:
+        raise SettingsError(
+            "dataset structures",
+            "neither structures nor formulas are given",
+            "set path to structure files, or the options formulas and prototype",
+        )
+    found: dict[str, tuple[str, MaterialEntry]] = {}
+    for source, entry in (*_from_files(paths, options), *_from_formulas(paths, options)):
+        if entry.name in found:
             raise InputDataError(
-                shown, "no structures are in it", "point to CIF, POSCAR or extended XYZ files or their folder"
+                "dataset structures",
+                f"{found[entry.name][0]} and {source} are both named {entry.name}",
+                "rename or remove one of them",
             )
-        by_name: dict[str, tuple[str, MaterialEntry]] = {}
-        for source, entry in named:
-            if entry.name in by_name:
-                raise InputDataError(
-                    f"dataset {INFO.name}",
-                    f"{by_name[entry.name][0]} and {source} are both named {entry.name}",
-                    "rename or remove one of them",
-                )
-            by_name[entry.name] = (source, entry)
-        return [by_name[name][1] for name in sorted(by_name, key=natural_key)]
+        found[entry.name] = (source, entry)
+    if not found:
+        raise InputDataError(
+            ", ".join(map(str, paths)),
+            "no structures are in it",
+            "point to CIF, POSCAR or extended XYZ files or their folder",
+        )
+    return [entry for _, entry in found.values()]
 
-    def _from_files(self) -> Iterable[tuple[str, MaterialEntry]]:
-        for given in self.files:
-            for path in find_structures(given) if given.is_dir() else [given]:
-                if is_formula_list(path):
-                    continue
-                identity = fingerprint([path], path.parent) + self.options.mark
-                loader = partial(load_file, path, self.options)
+
+def _from_files(paths: Sequence[Path], options: StructureOptions) -> Iterator[tuple[str, MaterialEntry]]:
+    for given in paths:
+        for path in find_structures(given) if given.is_dir() else [given]:
+            if not is_formula_list(path):
+                identity = fingerprint([path], path.parent) + options.mark
+                loader = partial(load_file, path, options)
                 yield str(path), MaterialEntry(structure_name(path), identity, loader)
 
-    def _from_formulas(self) -> Iterable[tuple[str, MaterialEntry]]:
-        listed = [ListedFormula(text, self.prototype or "") for text in self.formulas]
-        for path in self.files:
-            if is_formula_list(path):
-                listed += [
-                    ListedFormula(f.text, f.prototype or self.prototype or "") for f in read_formulas(path)
-                ]
-        for formula in listed:
-            if not formula.prototype:
-                raise _no_prototype(f"formula {formula.text!r}")
-            yield f"formula {formula.text!r}", _formula_entry(formula, self.options)
+
+def _from_formulas(paths: Sequence[Path], options: StructuresOptions) -> Iterator[tuple[str, MaterialEntry]]:
+    given = [ListedFormula(text) for text in options.formulas]
+    listed = [formula for path in paths if is_formula_list(path) for formula in read_formulas(path)]
+    for formula in (*given, *listed):
+        prototype = formula.prototype or options.prototype
+        if not prototype:
+            raise _no_prototype(f"formula {formula.text!r}")
+        yield f"formula {formula.text!r}", _formula_entry(formula.text, prototype, options)
 
 
 def _no_prototype(subject: str) -> SettingsError:
@@ -152,27 +92,14 @@ def _no_prototype(subject: str) -> SettingsError:
     )
 
 
-def _strings(name: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, (str, Path)):
-        return (str(value),)
-    if isinstance(value, Iterable) and not isinstance(value, Mapping):
-        listed = list(value)
-        if all(isinstance(item, (str, Path)) for item in listed):
-            return tuple(str(item) for item in listed)
-    raise SettingsError(
-        f"option {name}", f"{value!r} is no list of names", "give a string or a list of strings"
-    )
-
-
-def _formula_entry(formula: ListedFormula, options: StructureOptions) -> MaterialEntry:
+def _formula_entry(formula: str, prototype: str, options: StructureOptions) -> MaterialEntry:
+    prototype = prototype_named(prototype)
     try:
-        name = assign_sites(formula.text, formula.prototype).formula
+        name = assign_sites(formula, prototype).formula
     except InputDataError:
-        name = re.sub(r"[^\w().+-]", "_", formula.text)  # loading it says what is wrong
-    prototype = prototype_named(formula.prototype)
-    described = f"{formula.text}:{prototype}{options.mark}"
-    identity = hashlib.sha256(described.encode()).hexdigest()
-    return MaterialEntry(name, identity, partial(load_formula, formula.text, prototype, options))
+        name = re.sub(r"[^\w().+-]", "_", formula)  # loading it says what is wrong
+    identity = hashlib.sha256(f"{formula}:{prototype}{options.mark}".encode()).hexdigest()
+    return MaterialEntry(name, identity, partial(load_formula, formula, prototype, options))
 
 
 def load_file(path: Path, options: StructureOptions = DEFAULTS) -> Material:
@@ -225,3 +152,15 @@ def _material(name: str, cell: Cell, options: StructureOptions, tags: Mapping[st
         primitive_matrix=np.eye(3),
         tags={**classification.tags(), **tags},
     )
+
+
+STRUCTURES = DatasetKind(
+    name="structures",
+    title="Structures alone, without reference data",
+    holds="CIF, POSCAR, extended XYZ or other structure files, or formulas with a prototype; for screening",
+    citation="yours; structures from formulas: radii of R. D. Shannon, Acta Crystallogr. A 32, 751 (1976)",
+    licence="yours",
+    entries=entries,
+    options=StructuresOptions,
+    path="optional",
+)

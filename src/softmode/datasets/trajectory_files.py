@@ -58,12 +58,20 @@ def read_trajectory(paths: Sequence[Path | str], *, skip: int = 0, every: int = 
         If a file cannot be read, frames do not belong together, or none is left; file and frame are named.
     """
     files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
-    _check_request(files, skip, every)
     collector = FrameCollector(skip, every)
+    return collector.trajectory(collect_runs(files, collector))
+
+
+def collect_runs(files: Sequence[Path], collector: FrameCollector) -> str:
+    """Hand over the frames of files, each a run; returns how messages name them.
+
+    Parameters and errors are those of :func:`read_trajectory`.
+    """
+    _check_request(files, collector.skip, collector.every)
     for path in files:
         stream = ByteStream(path)
         _reader_of(path, stream.head())(stream, collector)
-    return collector.trajectory(files[0].name if len(files) == 1 else _named(files))
+    return files[0].name if len(files) == 1 else _named(files)
 
 
 def _check_request(files: Sequence[Path], skip: int, every: int) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from softmode.crystal import DisplacementForces, Material, Trajectory
+from pydantic import Field, StrictInt
+
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, Trajectory
 from softmode.datasets.assemble import supercell_of
-from softmode.datasets.base import natural_key
+from softmode.datasets.base import DatasetOptions
+from softmode.datasets.names import natural_key
 from softmode.datasets.trajectory_alignment import align_trajectory
-from softmode.datasets.trajectory_files import collect_displaced, read_trajectory
+from softmode.datasets.trajectory_files import collect_displaced, collect_runs
 from softmode.datasets.trajectory_frames import FrameCollector
-from softmode.errors import InputDataError, SettingsError
+from softmode.errors import InputDataError
 
 #: In place of a file pattern: the displacements and forces in the phonopy YAML file of the material itself.
 DATASET = "dataset"
@@ -33,24 +37,6 @@ class FrameChoice:
     skip: int = 0
     every: int = 1
 
-    @classmethod
-    def create(cls, skip: object = 0, every: object = 1) -> FrameChoice:
-        """From whatever a study file gives.
-
-        Raises
-        ------
-        SettingsError
-            If these are no sensible integers.
-        """
-        sensible = all(isinstance(value, int) and not isinstance(value, bool) for value in (skip, every))
-        if not sensible or skip < 0 or every < 1:  # type: ignore[operator]
-            raise SettingsError(
-                "trajectory",
-                f"skip = {skip!r}, every = {every!r} makes no sense",
-                "set skip to 0 or more and every to 1 or more, as integers",
-            )
-        return cls(skip, every)  # type: ignore[arg-type]
-
     @property
     def mark(self) -> str:
         """What distinguishes this choice in a fingerprint; empty for all frames."""
@@ -61,24 +47,115 @@ class FrameChoice:
 ALL_FRAMES = FrameChoice()
 
 
-def file_patterns(value: object) -> tuple[str, ...]:
+class FrameOptions(DatasetOptions):
+    """Options of a dataset that lets frames be chosen."""
+
+    skip: StrictInt = Field(
+        default=0, ge=0, description="frames dropped at the start of each trajectory (default 0)"
+    )
+    every: StrictInt = Field(
+        default=1, ge=1, description="one frame in so many is kept of the others (default 1)"
+    )
+
+    @property
+    def frames(self) -> FrameChoice:
+        """Which frames are taken."""
+        return FrameChoice(self.skip, self.every)
+
+
+class NoTrajectoryError(InputDataError):
+    """A material that turns out to have no trajectory once its files are looked into."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the frames of runs belong to.
+
+    Parameters
+    ----------
+    runs : str
+        Where the frames come from, for messages.
+    subject : str
+        The file or material they should belong to, for messages.
+    supercell : Cell or None
+        In phonopy's order; None where the frames are in it already.
+    notes : tuple of str
+        What is to be said about runs that should be there and are not.
+    force_constants : ForceConstants or None
+        In the same order, for checks.
+    """
+
+    runs: str
+    subject: str
+    supercell: Cell | None = None
+    notes: tuple[str, ...] = ()
+    force_constants: ForceConstants | None = None
+
+
+#: Notes on a trajectory; raises where it cannot belong to its context.
+TrajectoryCheck = Callable[[Trajectory, RunContext], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class RunsLoader:
+    """Reads runs, frame by frame, into a trajectory in phonopy's supercell order.
+
+    What it collects can be recorded in place of being read (:mod:`softmode.datasets.runs`), so that
+    ``softmode ingest`` keeps all frames, whatever the choice.
+
+    Parameters
+    ----------
+    collect : callable
+        Hands over the frames of all runs to a collector.
+    frames : FrameChoice
+        Which of them are taken.
+    check : callable, optional
+        Notes on the trajectory.
+    """
+
+    collect: Callable[[FrameCollector], RunContext]
+    frames: FrameChoice = ALL_FRAMES
+    check: TrajectoryCheck | None = None
+
+    def __call__(self) -> Trajectory:
+        """Read it.
+
+        Raises
+        ------
+        InputDataError
+            If there is none, it is damaged, no frame is left, or it does not belong to its material.
+        """
+        collector = FrameCollector(self.frames.skip, self.frames.every)
+        return self.finish(collector, self.collect(collector))
+
+    def finish(self, collector: FrameCollector, context: RunContext) -> Trajectory:
+        """The trajectory of collected frames: in phonopy's order, checked.
+
+        Raises
+        ------
+        InputDataError
+            If no frame is left, or the frames do not belong to the crystal.
+        """
+        trajectory = collector.trajectory(context.runs)
+        if context.supercell is not None:
+            trajectory = align_trajectory(trajectory, context.supercell, context.subject)
+        said = () if self.check is None else self.check(trajectory, context)
+        return replace(trajectory, notes=(*context.notes, *trajectory.notes, *said))
+
+
+def file_patterns(value: Any) -> tuple[str, ...]:
     """Patterns of trajectory files from an option: one or a list, relative to the folder of the material.
 
     Raises
     ------
-    SettingsError
+    ValueError
         If it is neither, or a pattern is an absolute path.
     """
-    listed = [value] if isinstance(value, str) else value
-    patterns = [p for p in listed if isinstance(p, str) and p] if isinstance(listed, (list, tuple)) else []
-    whole = isinstance(listed, (list, tuple)) and len(patterns) == len(listed) > 0
-    if not whole or any(Path(p).is_absolute() for p in patterns):
-        raise SettingsError(
-            f"option trajectory = {value!r}",
-            "this is no file pattern relative to the folder of the material",
-            f'give one or a list, as in "MD/vasprun_*.xml*", or "{DATASET}"',
-        )
-    return tuple(patterns)
+    patterns = tuple([value] if isinstance(value, str) else value) if isinstance(value, Iterable) else ()
+    fitting = all(isinstance(p, str) and p and not Path(p).is_absolute() for p in patterns)
+    if not patterns or not fitting:
+        raise ValueError("this is no file pattern relative to the folder of the material")
+    return patterns
 
 
 def matching_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
@@ -90,10 +167,10 @@ def matching_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def load_from_files(
-    load: Callable[[], Material], folder: Path, patterns: Sequence[str], frames: FrameChoice
-) -> Trajectory:
-    """Trajectory of a material from the files that match, each a run, in phonopy's supercell order.
+def collect_files(
+    load: Callable[[], Material], folder: Path, patterns: Sequence[str], collector: FrameCollector
+) -> RunContext:
+    """Hand over the frames of the files that match, each a run.
 
     Parameters
     ----------
@@ -103,13 +180,13 @@ def load_from_files(
         Folder of the material.
     patterns : sequence of str
         Patterns of the files, relative to `folder`.
-    frames : FrameChoice
-        Which frames of each run are taken.
+    collector : FrameCollector
+        Takes the frames.
 
     Raises
     ------
     InputDataError
-        If no file matches, one cannot be read, or they do not belong to the material.
+        If no file matches, or one cannot be read.
     """
     files = matching_files(folder, patterns)
     if not files:
@@ -118,18 +195,18 @@ def load_from_files(
             f"no file in it matches {' or '.join(patterns)}: it has no trajectory",
             "add the trajectory, or correct the option trajectory",
         )
-    trajectory = read_trajectory(files, skip=frames.skip, every=frames.every)
-    subject = str(files[0]) if len(files) == 1 else f"{folder}, {trajectory.source}"
-    return align_trajectory(trajectory, supercell_of(load()), subject)
+    name = collect_runs(files, collector)
+    subject = str(files[0]) if len(files) == 1 else f"{folder}, {name}"
+    return RunContext(name, subject, supercell_of(load()))
 
 
-def load_from_dataset(load: Callable[[], Material], source: Path, frames: FrameChoice) -> Trajectory:
-    """The displaced supercells of a material as its trajectory, in phonopy's supercell order.
+def collect_dataset(load: Callable[[], Material], source: Path, collector: FrameCollector) -> RunContext:
+    """Hand over the displaced supercells of a material as the frames of one run.
 
     Raises
     ------
     InputDataError
-        If its reference are force constants, or no frame is left.
+        If its reference are force constants.
     """
     material = load()
     if not isinstance(material.reference, DisplacementForces):
@@ -138,6 +215,5 @@ def load_from_dataset(load: Callable[[], Material], source: Path, frames: FrameC
             "it holds force constants but no displacements with forces, which could be a trajectory",
             f"leave the option trajectory = {DATASET!r} away, or give files",
         )
-    collector = FrameCollector(frames.skip, frames.every)
     collect_displaced(supercell_of(material), material.reference, str(source), collector)
-    return collector.trajectory(source.name)
+    return RunContext(source.name, str(source))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from softmode.crystal import Material, Trajectory
+from softmode.crystal import Material
 from softmode.datasets.assemble import (
     automatic_primitive_matrix,
     make_material,
@@ -19,72 +17,49 @@ from softmode.datasets.assemble import (
     supercell_of,
     supercell_order,
 )
-from softmode.datasets.base import DatasetInfo, MaterialEntry, natural_key
-from softmode.datasets.reading import distinct_sources, fingerprint, naming
+from softmode.datasets.base import DatasetKind, MaterialEntry, listed
+from softmode.datasets.phonopy_files import holds_one_material
+from softmode.datasets.reading import fingerprint, naming
 from softmode.datasets.streams import ByteStream
-from softmode.datasets.trajectory_alignment import align_trajectory
-from softmode.datasets.trajectory_files import read_trajectory
-from softmode.datasets.trajectory_source import ALL_FRAMES, FrameChoice
+from softmode.datasets.trajectory_files import collect_runs
+from softmode.datasets.trajectory_frames import FrameCollector
+from softmode.datasets.trajectory_source import (
+    ALL_FRAMES,
+    FrameChoice,
+    FrameOptions,
+    RunContext,
+    RunsLoader,
+)
 from softmode.datasets.vibes_file import parse_vibes
 from softmode.errors import InputDataError
 
-INFO = DatasetInfo(
-    name="vibes",
-    title="FHI-vibes molecular dynamics",
-    holds="trajectory.nc files, or folders of them, each with its supercell, force constants and forces",
-    citation="yours; FHI-vibes: F. Knoop et al., J. Open Source Softw. 5, 2671 (2020)",
-    licence="yours",
-    needs_path=True,
-    options={
-        "skip": "frames dropped at the start of each trajectory (default 0)",
-        "every": "one frame in so many is kept of the others (default 1)",
-    },
-)
 SUFFIXES = (".nc", ".nc.gz", ".nc.xz")
 _FILE = "trajectory"
 
 
-@dataclass(frozen=True)
-class VibesRuns:
-    """One trajectory.nc, or a folder with such files or with folders that hold them.
+def recognises(path: Path) -> bool:
+    """A file named as FHI-vibes names its trajectories, or a folder of such that is no material itself."""
+    return bool(_sources(path)) and (path.is_file() or not holds_one_material(path))
 
-    Parameters
-    ----------
-    path : Path
-        The file or folder.
-    frames : FrameChoice
-        Which frames of each trajectory are taken.
+
+def entries(path: Path, options: FrameOptions) -> list[MaterialEntry]:
+    """All materials of a trajectory.nc, or of a folder with such files or with folders that hold them.
+
+    Raises
+    ------
+    InputDataError
+        If nothing is found, or two sources bear the same name.
     """
-
-    path: Path
-    frames: FrameChoice = ALL_FRAMES
-
-    @property
-    def info(self) -> DatasetInfo:
-        """What this is."""
-        return INFO
-
-    def entries(self) -> Sequence[MaterialEntry]:
-        """All materials, listed without reading them, sorted by name.
-
-        Raises
-        ------
-        InputDataError
-            If nothing is found, or two sources bear the same name.
-        """
-        sources = distinct_sources(self.path, _sources(self.path), material_name)
-        if not sources:
-            raise InputDataError(
-                str(self.path),
-                "no trajectory of FHI-vibes is in it",
-                "point to a trajectory.nc, or to a folder of such files or of folders that hold them",
-            )
-        return [entry(sources[name], self.frames) for name in sorted(sources, key=natural_key)]
-
-
-def is_vibes(path: Path) -> bool:
-    """Whether a path is a file named as FHI-vibes names its trajectories, or a folder of only such data."""
-    return bool(_sources(path))
+    return listed(
+        path,
+        _sources(path),
+        material_name,
+        partial(entry, frames=options.frames),
+        nothing=(
+            "no trajectory of FHI-vibes is in it",
+            "point to a trajectory.nc, or to a folder of such files or of folders that hold them",
+        ),
+    )
 
 
 def material_name(path: Path) -> str:
@@ -109,9 +84,10 @@ def entry(path: Path, frames: FrameChoice = ALL_FRAMES) -> MaterialEntry:
     """One material with its trajectory."""
     return MaterialEntry(
         name=material_name(path),
-        fingerprint=fingerprint([path], path.parent) + frames.mark,
+        source=fingerprint([path], path.parent),
         loader=partial(load, path),
-        trajectory_loader=partial(load_trajectory, path, frames),
+        trajectory_loader=RunsLoader(partial(collect, path), frames),
+        choice=frames.mark,
     )
 
 
@@ -154,14 +130,26 @@ def load(path: Path) -> Material:
     )
 
 
-def load_trajectory(path: Path, frames: FrameChoice = ALL_FRAMES) -> Trajectory:
-    """The frames in a trajectory.nc, in phonopy's supercell order.
+def collect(path: Path, collector: FrameCollector) -> RunContext:
+    """Hand over the frames in a trajectory.nc.
 
     Raises
     ------
     InputDataError
-        If it is damaged or does not belong to its own supercell; the file is named.
+        If it is damaged, or says not what it is of; the file is named.
     """
-    trajectory = read_trajectory([path], skip=frames.skip, every=frames.every)
+    name = collect_runs([path], collector)
     with naming(str(path)):
-        return align_trajectory(trajectory, supercell_of(load(path)), str(path))
+        return RunContext(name, str(path), supercell_of(load(path)))
+
+
+VIBES = DatasetKind(
+    name="vibes",
+    title="FHI-vibes molecular dynamics",
+    holds="trajectory.nc files, or folders of them, each with its supercell, force constants and forces",
+    citation="yours; FHI-vibes: F. Knoop et al., J. Open Source Softw. 5, 2671 (2020)",
+    licence="yours",
+    entries=entries,
+    options=FrameOptions,
+    recognises=recognises,
+)

@@ -1,27 +1,45 @@
-"""What can be fetched: the files of a dataset on a Dataverse, and the archives of the phonon database."""
+"""What can be fetched: a dataset lists its files; those on a Dataverse and on GitHub are listed here."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from softmode.datasets.base import natural_key
-from softmode.datasets.phonondb import material_name
+from softmode.datasets.names import natural_key
 from softmode.datasets.reading import reading
 from softmode.downloads import RemoteFile, get_bytes
-from softmode.errors import DownloadError, SettingsError, did_you_mean
+from softmode.errors import DownloadError, SettingsError
 
 #: Where the Dataverse of the halide double perovskites is; a mirror can be named in the environment.
 DATAVERSE = "https://dataverse.harvard.edu"
 DATAVERSE_VARIABLE = "SOFTMODE_DATAVERSE_URL"
-#: The phonon database on GitHub: its listing and its files. A mirror serves both under one address.
+#: GitHub: its listings and its files. A mirror serves both under one address.
 GITHUB_API, GITHUB_FILES = "https://api.github.com", "https://raw.githubusercontent.com"
-PHONONDB_VARIABLE = "SOFTMODE_PHONONDB_URL"
-PHONONDB_REPOSITORY, PHONONDB_FOLDER = "WMD-group/phononDB", "phonon_db_tarred"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What ``softmode fetch`` can get of a dataset.
+
+    Parameters
+    ----------
+    files : callable
+        Lists the files of the wanted items (all where None) from a server (its usual one where None).
+    items : str
+        What an item is, for messages: ``materials (mp-1138 …)``.
+    all_at_once : bool
+        Whether everything may be asked for, with ``--all``.
+    """
+
+    files: Callable[[Sequence[str] | None, str | None], Sequence[RemoteFile]]
+    items: str
+    all_at_once: bool = True
+
 
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 
@@ -67,48 +85,36 @@ def dataverse_files(doi: str, server: str | None = None) -> list[RemoteFile]:
     return sorted(files, key=lambda file: natural_key(file.path))
 
 
-def phonondb_files(ids: Sequence[str] | None, server: str | None = None) -> list[RemoteFile]:
-    """Archives of the phonon database, by material.
+def github_files(repository: str, folder: str, server: str | None = None) -> list[RemoteFile]:
+    """Files in a folder of a repository on GitHub, verified by their git checksums.
 
     Parameters
     ----------
-    ids : sequence of str or None
-        Materials, as ``mp-1138``; all where None.
+    repository, folder : str
+        ``owner/name``, and a folder at its top.
     server : str, optional
-        Address of a mirror; else ``$SOFTMODE_PHONONDB_URL``, else GitHub.
+        Address of a mirror of both the listing and the files; else GitHub.
 
     Raises
     ------
-    SettingsError
-        If there is no such material.
     DownloadError
         If the listing cannot be fetched.
     InputDataError
         If it is not understood.
     """
-    mirror = (server or os.environ.get(PHONONDB_VARIABLE) or "").rstrip("/")
-    trees = f"{mirror or GITHUB_API}/repos/{PHONONDB_REPOSITORY}/git/trees"
-    folder = next((item["sha"] for item in _tree(f"{trees}/HEAD") if item["path"] == PHONONDB_FOLDER), None)
-    if folder is None:
-        raise DownloadError(trees, f"it has no folder {PHONONDB_FOLDER}", "check --server")
-    files = f"{mirror or GITHUB_FILES}/{PHONONDB_REPOSITORY}/HEAD/{PHONONDB_FOLDER}"
-    known: dict[str, RemoteFile] = {}
-    for item in _tree(f"{trees}/{folder}"):
-        name = str(item["path"])
-        if item["type"] == "blob" and ".tar." in name:
-            known[material_name(name)] = RemoteFile(
-                f"{files}/{quote(name)}", name, int(item["size"]), f"git:{item['sha']}"
-            )
-    if ids is None:
-        return [known[name] for name in sorted(known, key=natural_key)]
-    for name in ids:
-        if name not in known:
-            raise SettingsError(
-                f"material {name!r}",
-                "the phonon database has no such material",
-                did_you_mean(name, list(known)),
-            )
-    return [known[name] for name in sorted(set(ids), key=natural_key)]
+    mirror = (server or "").rstrip("/")
+    trees = f"{mirror or GITHUB_API}/repos/{repository}/git/trees"
+    found = next((item["sha"] for item in _tree(f"{trees}/HEAD") if item["path"] == folder), None)
+    if found is None:
+        raise DownloadError(trees, f"it has no folder {folder}", "check --server")
+    files = f"{mirror or GITHUB_FILES}/{repository}/HEAD/{folder}"
+    return [
+        RemoteFile(
+            f"{files}/{quote(item['path'])}", str(item["path"]), int(item["size"]), f"git:{item['sha']}"
+        )
+        for item in _tree(f"{trees}/{found}")
+        if item["type"] == "blob"
+    ]
 
 
 def _json(url: str) -> Any:

@@ -1,12 +1,13 @@
 """MD runs as their files state them, exactly: kept, and given again frame by frame.
 
-A vasprun.xml states fractional coordinates and forces with eight decimals. They are kept as integers, each
-the difference from the frame before, which compress well; a quotient of two integers rounds to the very
-number a parser makes of the decimals. Numbers with more decimals are kept as they are.
+Many formats state coordinates and forces with at most eight decimals. They are kept as integers, each the
+difference from the frame before, which compress well; a quotient of two integers rounds to the very number
+a parser makes of the decimals. Numbers with more decimals are kept as they are.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softmode.crystal import Trajectory
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
 
@@ -41,36 +43,44 @@ class Run:
         Atomic numbers.
     lattices : (n_frames, 3, 3) array
         Å; one for all frames, (1, 3, 3), where it does not change.
-    scaled, forces : (n_frames, n_atoms, 3) arrays
-        Fractional coordinates, and forces (eV/Å).
+    positions, forces : (n_frames, n_atoms, 3) arrays
+        Fractional or Cartesian (Å) coordinates, and forces (eV/Å).
+    cartesian : bool
+        Whether positions are Cartesian.
     without_forces : tuple of int
         Frames whose forces the file does not give (zero in `forces`).
+    notes : tuple of str
+        What the reader had to say about it.
     """
 
     subject: str
     cut: str
     numbers: IntArray
     lattices: FloatArray
-    scaled: FloatArray
+    positions: FloatArray
     forces: FloatArray
+    cartesian: bool = False
     without_forces: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def n_frames(self) -> int:
         """Number of frames."""
-        return len(self.scaled)
+        return len(self.positions)
 
     def replay(self, collector: FrameCollector) -> None:
         """Hand over the frames as the reader of the file would."""
         collector.begin_run(self.subject)
         missing = set(self.without_forces)
+        kind = "positions" if self.cartesian else "scaled_positions"
         for frame in range(self.n_frames):
             if not collector.wanted:
                 collector.pass_over()
                 continue
             lattice = self.lattices[frame if len(self.lattices) > 1 else 0]
             forces = None if frame in missing else self.forces[frame]
-            collector.add(self.numbers, lattice, forces, scaled_positions=self.scaled[frame])
+            collector.add(self.numbers, lattice, forces, **{kind: self.positions[frame]})
+        collector.notes.extend(self.notes)
         collector.end_run(self.cut)
 
 
@@ -81,6 +91,7 @@ class RunRecorder(FrameCollector):
         super().__init__()
         self.runs: list[Run] = []
         self._frames: list[tuple[IntArray, FloatArray, FloatArray, FloatArray | None]] = []
+        self._cartesian = False
 
     def begin_run(self, subject: str) -> None:
         """Start a run."""
@@ -103,11 +114,11 @@ class RunRecorder(FrameCollector):
         InputDataError
             If it has other atoms than the first frame of its run.
         """
-        assert positions is None, "a vasprun.xml states fractional coordinates"
+        self._cartesian = scaled_positions is None
         frame = (
             np.array(numbers, dtype=np.int64),
             np.array(lattice, dtype=np.float64),
-            np.array(scaled_positions, dtype=np.float64),
+            np.array(positions if self._cartesian else scaled_positions, dtype=np.float64),
             None if forces is None else np.array(forces, dtype=np.float64),
         )
         first = self._frames[0][0] if self._frames else frame[0]
@@ -129,12 +140,32 @@ class RunRecorder(FrameCollector):
         if len(lattices) and (lattices == lattices[0]).all():
             lattices = lattices[:1]
         shape = (-1, len(numbers), 3) if self._frames else (0, 0, 3)
-        scaled = np.array([scaled for _, _, scaled, _ in self._frames])
-        forces = np.array([nothing if f is None else f for *_, f in self._frames])
+        positions = np.array([positions for _, _, positions, _ in self._frames]).reshape(shape)
+        forces = np.array([nothing if f is None else f for *_, f in self._frames]).reshape(shape)
         missing = tuple(index for index, (*_, f) in enumerate(self._frames) if f is None)
+        notes, self.notes = tuple(self.notes), []
         self.runs.append(
-            Run(self._subject, cut, numbers, lattices, scaled.reshape(shape), forces.reshape(shape), missing)
+            Run(self._subject, cut, numbers, lattices, positions, forces, self._cartesian, missing, notes)
         )
+
+
+def runs_of(trajectory: Trajectory) -> list[Run]:
+    """The runs of a trajectory; collected again they give it."""
+    ends = np.cumsum(trajectory.run_lengths)[:-1]
+    parts = zip(np.split(trajectory.positions, ends), np.split(trajectory.forces, ends), strict=True)
+    return [
+        Run(
+            subject=trajectory.source,
+            cut="",
+            numbers=trajectory.numbers,
+            lattices=trajectory.lattice[None],
+            positions=positions,
+            forces=forces,
+            cartesian=True,
+            notes=() if index else trajectory.notes,
+        )
+        for index, (positions, forces) in enumerate(parts)
+    ]
 
 
 def write_runs(group: h5py.Group, runs: Sequence[Run]) -> None:
@@ -142,9 +173,10 @@ def write_runs(group: h5py.Group, runs: Sequence[Run]) -> None:
     for index, run in enumerate(runs):
         inside = group.create_group(str(index))
         inside.attrs["subject"], inside.attrs["cut"] = run.subject, run.cut
+        inside.attrs["notes"] = json.dumps(run.notes)
         inside["numbers"], inside["lattices"] = run.numbers, run.lattices
         inside["without_forces"] = np.array(run.without_forces, dtype=np.int64)
-        write_decimals(inside, "scaled", run.scaled)
+        write_decimals(inside, "positions" if run.cartesian else "scaled", run.positions)
         write_decimals(inside, "forces", run.forces)
 
 
@@ -156,9 +188,11 @@ def read_runs(group: h5py.Group) -> list[Run]:
             cut=str(inside.attrs["cut"]),
             numbers=inside["numbers"][...],
             lattices=inside["lattices"][...],
-            scaled=read_decimals(inside["scaled"]),
+            positions=read_decimals(inside["positions" if "positions" in inside else "scaled"]),
             forces=read_decimals(inside["forces"]),
+            cartesian="positions" in inside,
             without_forces=tuple(inside["without_forces"][...].tolist()),
+            notes=tuple(json.loads(inside.attrs["notes"])),
         )
         for inside in (group[str(index)] for index in range(len(group)))
     ]

@@ -1,0 +1,432 @@
+"""A dataset read once: one HDF5 file for each material, and a manifest that lists them.
+
+Nothing is lost: crystals, forces and force constants are kept as double precision, runs as their files state
+them (:mod:`softmode.datasets.runs`). Which frames are taken is decided on reading.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import h5py
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from softmode.crystal import (
+    Cell,
+    DisplacementForces,
+    ForceConstants,
+    Material,
+    NonAnalyticalCorrection,
+    Trajectory,
+)
+from softmode.crystal.arrays import array_digest
+from softmode.datasets.base import Dataset, DatasetKind, DatasetOptions, MaterialEntry
+from softmode.datasets.reading import reading
+from softmode.datasets.runs import FILTERS, Run, read_runs, write_runs
+from softmode.datasets.trajectory_frames import FrameCollector
+from softmode.datasets.trajectory_source import ALL_FRAMES, FrameOptions, RunContext, RunsLoader
+from softmode.errors import InputDataError, SettingsError
+from softmode.files import Stamp, file_stamp, write_atomically
+
+#: Raised when what is written changes: files of another version are made again.
+FORMAT = 2
+MANIFEST = "store.json"
+_MATERIALS = "materials"
+#: Options that act on reading; all others are those the store was made with.
+_ON_READING = tuple(FrameOptions.model_fields)
+_DAMAGED = "the file of the store is damaged"
+_AGAIN = "delete it and run softmode ingest again"
+
+
+class Problem(BaseModel):
+    """An error as it was raised when the material was read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    problem: str
+    remedy: str
+
+    @classmethod
+    def of(cls, error: InputDataError) -> Problem:
+        """What an error says."""
+        return cls(subject=error.subject, problem=error.problem, remedy=error.remedy)
+
+    def raise_again(self, *_: object) -> NoReturn:
+        """Raise it.
+
+        Raises
+        ------
+        InputDataError
+            Always.
+        """
+        raise InputDataError(self.subject, self.problem, self.remedy)
+
+
+class RunReport(BaseModel):
+    """A run that was read: its file, how many whole frames it has, and why it ends too early."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    frames: int
+    cut: str = ""
+
+
+class MaterialReport(BaseModel):
+    """What was found of a material.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    format : int
+        Version of the file.
+    source : str
+        Identity of the files it was made from.
+    has_trajectory : bool
+        Whether it has one, readable or not.
+    runs : tuple of RunReport
+        Its runs.
+    missing : tuple of str
+        What is to be said about runs that should be there and are not.
+    findings : tuple of str
+        What is wrong with its trajectory, though it could be read.
+    failure, trajectory_failure : Problem or None
+        Why there is no material; why there are no frames.
+    tags : dict
+        What is known of it besides its files.
+    digests : dict of str to str
+        Content digests of its trajectory by choice of frames
+        (:attr:`~softmode.datasets.trajectory_source.FrameChoice.mark`), as reading it gives.
+    stamp : (int, int) or None
+        Of its file when the manifest was written; the digests hold as long as that is so.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    format: int = FORMAT
+    source: str
+    has_trajectory: bool = False
+    runs: tuple[RunReport, ...] = ()
+    missing: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    failure: Problem | None = None
+    trajectory_failure: Problem | None = None
+    tags: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    stamp: Stamp | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something could not be read."""
+        return self.failure is not None or self.trajectory_failure is not None
+
+
+class Manifest(BaseModel):
+    """What a store holds.
+
+    Attributes
+    ----------
+    format : int
+        Version of the store.
+    kind : str
+        Kind of dataset.
+    made_from : str
+        Where it was.
+    options : dict
+        Options it was read with.
+    materials : tuple of MaterialReport
+        In natural order of names.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = FORMAT
+    kind: str
+    made_from: str
+    options: dict[str, JsonValue] = {}
+    materials: tuple[MaterialReport, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the file of a material holds, as far as it could be read.
+
+    Parameters
+    ----------
+    material : Material or None
+        Without the tags that are in its report.
+    context : RunContext or None
+        What its runs belong to.
+    runs : tuple of Run
+        As their files state them.
+    """
+
+    material: Material | None = None
+    context: RunContext | None = None
+    runs: tuple[Run, ...] = ()
+
+
+def material_path(store: Path, name: str) -> Path:
+    """File of a material."""
+    return store / _MATERIALS / f"{name}.h5"
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder is a store, finished or not."""
+    return (path / MANIFEST).is_file() or (path / "hdp_store.json").is_file() or _is_begun(path)
+
+
+def _is_begun(path: Path) -> bool:
+    return any(found.is_file() for found in (path / _MATERIALS).glob("*.h5"))
+
+
+def write_manifest(store: Path, manifest: Manifest) -> None:
+    """Write the manifest, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    write_atomically(store / MANIFEST, manifest.model_dump_json(indent=1, exclude_defaults=True).encode())
+
+
+def read_manifest(store: Path) -> Manifest:
+    """The manifest of a store.
+
+    Raises
+    ------
+    InputDataError
+        If ingesting was not finished, or the store is of another version.
+    """
+    path = store / MANIFEST
+    if not path.is_file():
+        if (store / "hdp_store.json").is_file():
+            raise InputDataError(
+                str(store), "an earlier softmode made this store", "run softmode ingest again"
+            )
+        raise InputDataError(
+            str(store), "ingesting was interrupted", "run the same softmode ingest again: it goes on"
+        )
+    with reading(str(path), _DAMAGED, "run softmode ingest again"):
+        content = json.loads(path.read_bytes())
+        found = int(content.get("format", FORMAT))
+    if found != FORMAT:
+        raise InputDataError(
+            str(path),
+            f"this store has format {found}, this softmode reads {FORMAT}",
+            "run softmode ingest again",
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise InputDataError(str(path), _DAMAGED, "run softmode ingest again") from error
+
+
+def open_store(kind: DatasetKind, store: Path, options: Mapping[str, Any]) -> Dataset:
+    """A store as the dataset it was made from.
+
+    Parameters
+    ----------
+    kind : DatasetKind
+        Its kind.
+    store : Path
+        Its folder.
+    options : mapping
+        What is to be different on reading: which frames are taken.
+
+    Raises
+    ------
+    SettingsError
+        If the store is of another kind, or an option does not act on reading.
+    InputDataError
+        If ingesting was not finished, or the store is of another version.
+    """
+    manifest = read_manifest(store)
+    if manifest.kind != kind.name:
+        raise SettingsError(
+            str(store), f"it was made from a dataset {manifest.kind}", f'set kind = "{manifest.kind}"'
+        )
+    chosen = kind.options.create(kind.name, options)
+    fixed = [name for name in options if name not in _ON_READING]
+    if fixed:
+        raise SettingsError(
+            f"option {fixed[0]}",
+            "a store keeps the labels it was made with, and all options but those of frames",
+            f"run softmode ingest again with --{fixed[0]}" if fixed == ["database"] else _AGAIN,
+        )
+    if isinstance(chosen, FrameOptions):
+        chosen = kind.options.create(kind.name, {**manifest.options, **options})
+    return Dataset(replace(kind, entries=partial(_entries, manifest, kind)), store, chosen)
+
+
+def _entries(
+    manifest: Manifest, kind: DatasetKind, store: Path, options: DatasetOptions
+) -> list[MaterialEntry]:
+    """Materials of a store."""
+    return [_entry(store, report, options, kind) for report in manifest.materials]
+
+
+def _entry(store: Path, report: MaterialReport, options: DatasetOptions, kind: DatasetKind) -> MaterialEntry:
+    path = material_path(store, report.name)
+    frames = options.frames if isinstance(options, FrameOptions) else ALL_FRAMES
+    loader: Callable[[], Material] = partial(load, path)
+    trajectory_loader: Callable[[], Trajectory] | None = None
+    if report.failure is not None:
+        loader = report.failure.raise_again
+    if report.has_trajectory:
+        trajectory_loader = RunsLoader(partial(collect, path), frames, kind.check_trajectory)
+        if report.trajectory_failure is not None:
+            trajectory_loader = report.trajectory_failure.raise_again
+    stamp = file_stamp(path)
+    return MaterialEntry(
+        name=report.name,
+        source=array_digest(report.model_dump_json(exclude={"stamp"}), str(stamp)),
+        loader=loader,
+        trajectory_loader=trajectory_loader,
+        trajectory_digest=report.digests.get(frames.mark, "") if stamp in (report.stamp,) and stamp else "",
+        tags=report.tags,
+        choice=frames.mark,
+    )
+
+
+def write_material(store: Path, report: MaterialReport, contents: Contents) -> None:
+    """Write the file of a material, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["report"] = report.model_dump_json()
+        if contents.material is not None:
+            _write_material(file.create_group("material"), contents.material)
+        if contents.context is not None:
+            _write_context(file, contents.context)
+        write_runs(file.create_group("runs"), contents.runs)
+    write_atomically(material_path(store, report.name), buffer.getvalue())
+
+
+def read_report(store: Path, name: str) -> MaterialReport | None:
+    """What an earlier run found of a material; None if there is nothing usable."""
+    path = material_path(store, name)
+    if not path.is_file():
+        return None
+    try:
+        with h5py.File(path, "r") as file:
+            return MaterialReport.model_validate_json(file.attrs["report"])
+    except (OSError, KeyError, ValidationError):
+        return None  # damaged or of another version: it is made again
+
+
+def load(path: Path) -> Material:
+    """Read a material.
+
+    Raises
+    ------
+    InputDataError
+        If its file is missing or damaged.
+    """
+    with reading(str(path), _DAMAGED, _AGAIN), h5py.File(path, "r") as file:
+        return _read_material(file["material"])
+
+
+def collect(path: Path, collector: FrameCollector) -> RunContext:
+    """Hand over the frames of a material's runs.
+
+    Raises
+    ------
+    InputDataError
+        If its file is missing or damaged, or frames do not belong together.
+    """
+    with reading(str(path), _DAMAGED, _AGAIN), h5py.File(path, "r") as file:
+        runs, context = read_runs(file["runs"]), _read_context(file["context"])
+    for run in runs:
+        run.replay(collector)
+    return context
+
+
+def _write_cell(group: h5py.Group, cell: Cell) -> None:
+    for name in ("lattice", "scaled_positions", "numbers", "masses"):
+        group[name] = getattr(cell, name)
+
+
+def _read_cell(group: h5py.Group) -> Cell:
+    return Cell(*(group[name][...] for name in ("lattice", "scaled_positions", "numbers", "masses")))
+
+
+def _write_material(group: h5py.Group, material: Material) -> None:
+    group.attrs["name"], group.attrs["formula"] = material.name, material.formula
+    group.attrs["tags"] = json.dumps(dict(material.tags))
+    _write_cell(group.create_group("unitcell"), material.unitcell)
+    arrays = {"supercell_matrix": material.supercell_matrix, "primitive_matrix": material.primitive_matrix}
+    match material.reference:
+        case ForceConstants(values):
+            group.create_dataset("force_constants", data=values, chunks=values.shape, **FILTERS)
+        case DisplacementForces(displacements, forces):
+            for name, values in (("displacements", displacements), ("forces", forces)):
+                group.create_dataset(name, data=values, chunks=values.shape, **FILTERS)
+    if material.nac is not None:
+        arrays |= {"born_charges": material.nac.born_charges, "dielectric": material.nac.dielectric}
+        group.attrs["unit_factor"] = material.nac.unit_factor
+    for name, array in arrays.items():
+        group[name] = array
+
+
+def _read_material(group: h5py.Group) -> Material:
+    reference: ForceConstants | DisplacementForces | None = None
+    if "force_constants" in group:
+        reference = ForceConstants(group["force_constants"][...])
+    elif "displacements" in group:
+        reference = DisplacementForces(group["displacements"][...], group["forces"][...])
+    nac = None
+    if "born_charges" in group:
+        factor = float(group.attrs["unit_factor"])
+        nac = NonAnalyticalCorrection(group["born_charges"][...], group["dielectric"][...], factor)
+    return Material(
+        name=str(group.attrs["name"]),
+        formula=str(group.attrs["formula"]),
+        unitcell=_read_cell(group["unitcell"]),
+        supercell_matrix=group["supercell_matrix"][...],
+        primitive_matrix=group["primitive_matrix"][...],
+        reference=reference,
+        nac=nac,
+        tags=json.loads(group.attrs["tags"]),
+    )
+
+
+def _write_context(file: h5py.File, context: RunContext) -> None:
+    group = file.create_group("context")
+    group.attrs["runs"], group.attrs["subject"] = context.runs, context.subject
+    group.attrs["notes"] = json.dumps(context.notes)
+    if context.supercell is not None:
+        _write_cell(group.create_group("supercell"), context.supercell)
+    if context.force_constants is not None:
+        values = context.force_constants.values
+        same = "material/force_constants"
+        if same in file and array_digest(file[same][...]) == array_digest(values):
+            group["force_constants"] = file[same]  # the same data under another name
+        else:
+            group.create_dataset("force_constants", data=values, chunks=values.shape, **FILTERS)
+
+
+def _read_context(group: h5py.Group) -> RunContext:
+    constants = group["force_constants"][...] if "force_constants" in group else None
+    return RunContext(
+        runs=str(group.attrs["runs"]),
+        subject=str(group.attrs["subject"]),
+        supercell=_read_cell(group["supercell"]) if "supercell" in group else None,
+        notes=tuple(json.loads(group.attrs["notes"])),
+        force_constants=None if constants is None else ForceConstants(constants),
+    )
