@@ -100,8 +100,7 @@ def _lattice_points(phonon: Phonopy) -> tuple[NDArray[np.int64], FloatArray]:
     """Primitive-cell atom and lattice vector (fractional, primitive basis) of each supercell atom."""
     primitive = phonon.primitive
     position = phonon.supercell.positions @ np.linalg.inv(primitive.cell)
-    index_of = {atom: index for index, atom in enumerate(primitive.p2s_map)}
-    index = np.array([index_of[atom] for atom in primitive.s2p_map])
+    index = np.array([primitive.p2p_map[atom] for atom in primitive.s2p_map])
     return index, np.rint(position - position[primitive.s2p_map])
 
 

@@ -47,8 +47,7 @@ def harmonic_forces(force_constants: ForceConstants, displacements: FloatArray) 
             f"are of {force_constants.values.shape[:2]} atoms, but the configurations have {n_atoms}",
             "give the full force constants of the supercell the trajectory was run in",
         )
-    matrix = force_constants.values.transpose(0, 2, 1, 3).reshape(3 * n_atoms, 3 * n_atoms)
-    return -(displacements.reshape(n_frames, -1) @ matrix.T).reshape(displacements.shape)
+    return -(displacements.reshape(n_frames, -1) @ force_constants.matrix.T).reshape(displacements.shape)
 
 
 @dataclass(frozen=True, eq=False)

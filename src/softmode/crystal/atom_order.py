@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
-from ase.data import chemical_symbols
 
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.cell import Cell
@@ -18,9 +17,33 @@ from softmode.errors import InputDataError
 SAME_STRUCTURE = 0.01
 
 
-def as_cell(structure: Cell | Atoms) -> Cell:
-    """`structure` as a `Cell`."""
-    return Cell.from_atoms(structure) if isinstance(structure, Atoms) else structure
+def nearest_sites(
+    lattice: FloatArray, scaled_positions: FloatArray, numbers: IntArray, cell: Cell
+) -> tuple[IntArray, FloatArray]:
+    """The atom of a cell, of the same element, that each atom is nearest to.
+
+    Parameters
+    ----------
+    lattice : (3, 3) array
+        Lattice vectors as rows, Å.
+    scaled_positions, numbers : (n_atoms, 3) and (n_atoms,) arrays
+        Fractional coordinates and elements of the atoms; no element that the cell lacks.
+    cell : Cell
+        Whose atoms they may be.
+
+    Returns
+    -------
+    site, distance : (n_atoms,) arrays
+        Index in `cell`, and how far away, Å (see
+        :func:`~softmode.crystal.periodic_images.minimum_image_distances`).
+    """
+    site, distance = np.empty(len(numbers), dtype=np.int64), np.empty(len(numbers))
+    for number in np.unique(numbers):
+        atoms, sites = np.flatnonzero(numbers == number), np.flatnonzero(cell.numbers == number)
+        between = minimum_image_distances(lattice, scaled_positions[atoms], cell.scaled_positions[sites])
+        nearest = between.argmin(axis=1)
+        site[atoms], distance[atoms] = sites[nearest], between[np.arange(len(atoms)), nearest]
+    return site, distance
 
 
 def map_atoms(
@@ -56,20 +79,12 @@ def map_atoms(
         If the lattices or the elements differ, or the map is not one to one within `tolerance`; the atom
         (counted from 1, in the order of `other`) and the distance are named.
     """
-    reference, other = as_cell(reference), as_cell(other)
+    reference, other = (Cell.from_atoms(s) if isinstance(s, Atoms) else s for s in (reference, other))
     _check_lattices(reference, other, lattice_tolerance, subject)
     _check_elements(reference, other, subject)
-    permutation = np.full(reference.n_atoms, -1, dtype=np.int64)
-    for number in np.unique(reference.numbers):
-        in_reference = np.flatnonzero(reference.numbers == number)
-        in_other = np.flatnonzero(other.numbers == number)
-        distances = minimum_image_distances(
-            other.lattice, other.scaled_positions[in_other], reference.scaled_positions[in_reference]
-        )
-        nearest = distances.argmin(axis=1)
-        _check_one_to_one(distances, nearest, in_other, chemical_symbols[number], tolerance, subject)
-        permutation[in_reference[nearest]] = in_other
-    return permutation
+    site, distance = nearest_sites(other.lattice, other.scaled_positions, other.numbers, reference)
+    _check_one_to_one(site, distance, other.symbols, tolerance, subject)
+    return np.argsort(site)
 
 
 def _check_lattices(reference: Cell, other: Cell, tolerance: float, subject: str) -> None:
@@ -95,26 +110,26 @@ def _check_elements(reference: Cell, other: Cell, subject: str) -> None:
 
 
 def _check_one_to_one(
-    distances: FloatArray, nearest: IntArray, in_other: IntArray, symbol: str, tolerance: float, subject: str
+    site: IntArray, distance: FloatArray, symbols: tuple[str, ...], tolerance: float, subject: str
 ) -> None:
     remedy = (
         "give the supercell the forces were calculated in, undisplaced, with the unit cell it was made from"
     )
-    found = distances[np.arange(len(nearest)), nearest]
-    worst = int(found.argmax())
-    if not found[worst] <= tolerance:
+    worst = int(distance.argmax())
+    symbol = symbols[worst]
+    if not distance[worst] <= tolerance:
         raise InputDataError(
             subject,
-            f"atom {in_other[worst] + 1} ({symbol}) is {found[worst]:.3f} Å from the nearest {symbol} "
-            f"of the reference supercell (allowed {tolerance:g} Å)",
+            f"atom {worst + 1} ({symbol}) is {distance[worst]:.3f} Å from the nearest {symbol} of the "
+            f"reference supercell (allowed {tolerance:g} Å)",
             remedy,
         )
-    targets, counts = np.unique(nearest, return_counts=True)
+    targets, counts = np.unique(site, return_counts=True)
     if (counts > 1).any():
-        first, second = np.flatnonzero(nearest == targets[counts.argmax()])[:2]
+        first, second = np.flatnonzero(site == targets[counts.argmax()])[:2]
         raise InputDataError(
             subject,
-            f"atoms {in_other[first] + 1} and {in_other[second] + 1} ({symbol}) both fall on the same "
-            f"atom of the reference supercell ({found[first]:.3f} and {found[second]:.3f} Å away)",
+            f"atoms {first + 1} and {second + 1} ({symbols[first]}) both fall on the same "
+            f"atom of the reference supercell ({distance[first]:.3f} and {distance[second]:.3f} Å away)",
             remedy,
         )

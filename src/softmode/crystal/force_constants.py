@@ -95,6 +95,12 @@ class ForceConstants:
             "make the force constants again",
         )
 
+    @property
+    def matrix(self) -> FloatArray:
+        """Rows and columns by atom, then direction: (3 n, 3 n_supercell), eV/Å²; ``F = -matrix @ u``."""
+        n_rows, n_columns = self.values.shape[:2]
+        return self.values.transpose(0, 2, 1, 3).reshape(3 * n_rows, 3 * n_columns)
+
     @cached_property
     def digest(self) -> str:
         """Content digest."""

@@ -154,9 +154,7 @@ def check_trajectory(
 def _check_share(
     force_constants: ForceConstants, moved: FloatArray, forces: FloatArray, subject: str
 ) -> None:
-    size = 3 * moved.shape[1]
-    matrix = force_constants.values.transpose(0, 2, 1, 3).reshape(size, size)
-    harmonic = moved.reshape(-1, size) @ matrix.T
+    harmonic = moved.reshape(len(moved), -1) @ force_constants.matrix.T
     share = float(np.sqrt((harmonic**2).sum() / (forces**2).sum()))
     if HARMONIC_SHARE[0] <= share <= HARMONIC_SHARE[1]:
         return

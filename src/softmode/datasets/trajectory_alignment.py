@@ -9,6 +9,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from softmode.crystal import Cell, Trajectory
+from softmode.crystal.atom_order import nearest_sites
 from softmode.crystal.periodic_images import minimum_image, minimum_image_distances, shortest_vector
 from softmode.datasets.trajectory_frames import (
     SAME_LATTICE,
@@ -190,11 +191,7 @@ def _nearest_sites(
 ) -> _Match:
     lattice = supercell.lattice
     scaled = (configuration - shift) @ np.linalg.inv(lattice)
-    site = np.empty(len(numbers), dtype=np.int64)
-    for number in np.unique(numbers):
-        atoms, sites = np.flatnonzero(numbers == number), np.flatnonzero(supercell.numbers == number)
-        distances = minimum_image_distances(lattice, scaled[atoms], supercell.scaled_positions[sites])
-        site[atoms] = sites[distances.argmin(axis=1)]
+    site, _ = nearest_sites(lattice, scaled, numbers, supercell)
     offsets = minimum_image((scaled - supercell.scaled_positions[site]) @ lattice, lattice)
     mean = offsets.mean(axis=0)
     distance = np.linalg.norm(offsets - mean, axis=1)

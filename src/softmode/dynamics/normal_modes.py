@@ -118,9 +118,8 @@ def normal_modes(force_constants: ForceConstants, masses: FloatArray) -> NormalM
         raise InputDataError(
             "force constants", "are of a single atom, which has no vibrations", "use a larger supercell"
         )
-    size = 3 * n_atoms
     root = np.repeat(np.sqrt(np.asarray(masses, dtype=np.float64)), 3)
-    matrix = force_constants.values.transpose(0, 2, 1, 3).reshape(size, size) / np.outer(root, root)
+    matrix = force_constants.matrix / np.outer(root, root)
     translations = np.tile(np.eye(3), (n_atoms, 1)) * root[:, None]
     basis = np.linalg.qr(translations, mode="complete")[0][:, 3:]
     values, inner = np.linalg.eigh(basis.T @ (0.5 * (matrix + matrix.T)) @ basis)
