@@ -10,8 +10,8 @@ import pytest
 from paper_study import BEST, COMPOUNDS, OTHER, WORST, PaperRun
 from scipy.stats import kendalltau
 
-from softmode.anharmonic.published import published_harmonic
 from softmode.panel import PublishedLink, RowsLink
+from softmode.published import published_harmonic
 from softmode.report.paper.claims import (
     FAILS,
     HOLDS,

@@ -14,8 +14,8 @@ from matplotlib.image import imread
 from moving_metals import MOVING, write_moving_metal
 from tiny_study import emt, factory, run_tiny, tiny_study
 
-from softmode.anharmonic.published import published_trajectories
 from softmode.panel import RecordLink
+from softmode.published import published_trajectories
 from softmode.report.paper import map_panels
 from softmode.report.paper.map_panels import fig6, mapped, reference_frames, s10, s11, s12
 from softmode.report.paper.scores import s7

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from softmode.anharmonic.published import (
+from softmode.panel import Panel, PublishedLink, RecordLink, RowList, RowsLink, Table
+from softmode.potentials.settings import PotentialSettings
+from softmode.published import (
     published_compounds,
     published_confusion_matrices,
     published_models,
     published_trajectories,
 )
-from softmode.panel import Panel, PublishedLink, RecordLink, RowList, RowsLink, Table
-from softmode.potentials.settings import PotentialSettings
 from softmode.report.paper.attribution_panel import beyond
 from softmode.report.paper.classes import classified, classify_all
 from softmode.report.paper.fig5 import errors_of_both, fig5

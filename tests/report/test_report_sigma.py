@@ -14,7 +14,7 @@ from moving_metals import MOVING, write_moving_metal
 from report_page import assert_not_blank, cells_of, drawn, section_of
 from tiny_study import emt, factory, run_tiny, tiny_study
 
-from softmode.anharmonic.published import published_confusion_matrices
+from softmode.published import published_confusion_matrices
 from softmode.report.build import build_report
 from softmode.report.sigma_figures import (
     confusion_figure,

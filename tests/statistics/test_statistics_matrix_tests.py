@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, kstest
 
-from softmode.anharmonic.published import published_confusion_matrices
+from softmode.published import published_confusion_matrices
 from softmode.statistics.confusion import ConfusionMatrix
 from softmode.statistics.matrix_tests import (
     CHI_SQUARE,

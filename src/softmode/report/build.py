@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from softmode.anharmonic.published import CITATION, published_confusion_matrices
+from softmode.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES

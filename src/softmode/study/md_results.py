@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from softmode.anharmonic.published import published_model_only_shares
+from softmode.published import published_model_only_shares
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.results import done
 

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from softmode.anharmonic.published import published_harmonic
 from softmode.panel import (
     NOTHING,
     PUBLISHED,
@@ -25,6 +24,7 @@ from softmode.panel import (
     probability,
     row_list,
 )
+from softmode.published import published_harmonic
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import harmonic_errors, rank_correlations
 from softmode.report.paper.missing import HALIDES, halides_missing, measurement_missing, models_missing

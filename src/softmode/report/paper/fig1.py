@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.anharmonic.published import published_harmonic
 from softmode.panel import (
     PUBLISHED,
     Entry,
@@ -20,6 +19,7 @@ from softmode.panel import (
     entry,
     row_list,
 )
+from softmode.published import published_harmonic
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import (
     SIGMA_REFERENCE,

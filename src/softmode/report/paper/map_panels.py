@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from softmode.anharmonic.published import published_trajectories
 from softmode.panel import NOTHING, Entry, Panel, Picture, RowList, Table, interval, number, probability
+from softmode.published import published_trajectories
 from softmode.report.map_figures import draw_by_sigma, draw_by_trajectory
 from softmode.report.paper.missing import main_model_missing, measurement_missing
 from softmode.report.paper.source import PaperData

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from softmode.anharmonic.published import (
+from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Panel, Picture, Table
+from softmode.published import (
     published_confusion_matrices,
     published_model_only_shares,
     published_trajectories,
 )
-from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Panel, Picture, Table
 from softmode.report.paper.classes import Classified, classify_all
 from softmode.report.paper.matrix_figures import comparison_figure, grid_figure, legend_figure
 from softmode.report.paper.matrix_tables import (

@@ -13,7 +13,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from softmode import __version__
-from softmode.anharmonic.published import CITATION, DOI_URL, published_trajectories
 from softmode.panel import (
     NOTHING,
     Entry,
@@ -24,6 +23,7 @@ from softmode.panel import (
     RowsLink,
     Table,
 )
+from softmode.published import CITATION, DOI_URL, published_trajectories
 from softmode.report.method import method_lines
 from softmode.report.paper.missing import listed
 from softmode.report.paper.source import PaperData

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from softmode import __version__
-from softmode.anharmonic.published import CITATION, DOI_URL
 from softmode.panel import Entry, Panel, PublishedLink, Table
+from softmode.published import CITATION, DOI_URL
 from softmode.report.method import method_lines
 from softmode.report.paper.page import linked_records, notices, record_anchor, target, text_columns
 from softmode.report.paper.pdf_layout import Sheets, Words

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from softmode.anharmonic.published import published_harmonic
 from softmode.panel import Entry, Panel, Picture, Row, Table, entry, number, row_list
+from softmode.published import published_harmonic
 from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
 from softmode.report.paper.harmonic_data import (
     correlation_cells,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from softmode.anharmonic.published import PublishedModel
 from softmode.panel import NOTHING, PUBLISHED, Entry, Panel, Row, Table
 from softmode.potentials.catalog import find_entry
+from softmode.published import PublishedModel
 from softmode.report.paper.missing import models_missing
 from softmode.report.paper.source import PaperData, PotentialInRun
 from softmode.study.results import OK

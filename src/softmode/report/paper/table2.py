@@ -12,7 +12,6 @@ import pandas as pd
 from ase.formula import Formula
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.anharmonic.published import PublishedCompound, published_compounds
 from softmode.panel import (
     NOTHING,
     PUBLISHED,
@@ -25,6 +24,7 @@ from softmode.panel import (
     number,
     row_list,
 )
+from softmode.published import PublishedCompound, published_compounds
 from softmode.report.paper.classes import FAILED_CLASS, classified
 from softmode.report.paper.matrix_figures import RANGES
 from softmode.report.paper.missing import halides_missing, main_model_missing, measurement_missing
@@ -223,7 +223,7 @@ def printed_class(text: str) -> str | None:
     Parameters
     ----------
     text : str
-        From :class:`~softmode.anharmonic.published.PublishedCompound`.
+        From :class:`~softmode.published.PublishedCompound`.
     """
     return _PRINTED.get(text.replace(" ", ""))
 
