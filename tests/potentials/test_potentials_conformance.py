@@ -1,9 +1,9 @@
-"""Every family through the same checks."""
+"""Every potential that can be used here through the same checks: the registry's, a plugin's, stand-ins."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,22 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator
 
 from softmode.errors import NonFiniteForcesError, PotentialError, UncoveredElementError
-from softmode.potentials import Potential, PotentialSettings
+from softmode.potentials import Potential, PotentialSettings, WeightsStatus, families, weights_status
+from softmode.potentials.weights import find_cached
 
 Load = Callable[[PotentialSettings], Potential]
+SMALL_MACE = "a small MACE made here"
 
 
 @dataclass(frozen=True)
 class Case:
     name: str
     crystal: Callable[[], Atoms]
-    package: str
     kwargs: dict[str, Any] = field(default_factory=dict)
     dtype: str = "float64"
     elements: tuple[str, ...] | None = None
+    plugin: str = ""
+    weights: Path | None = None
     step: float = 1e-4  # Å, of the central difference
     derivative_tolerance: float = 1e-6  # eV/Å
     same: float = 1e-10  # eV/Å, for two evaluations that should agree
@@ -48,44 +51,77 @@ def argon() -> Atoms:
     return bulk("Ar", "fcc", a=5.3, cubic=True)
 
 
+def element(symbol: str) -> Callable[[], Atoms]:
+    return lambda: bulk(symbol, "fcc", a=1.02 * bulk(symbol).cell.cellpar()[0] * 2**0.5, cubic=True)
+
+
 FLOAT32 = {"dtype": "float32", "step": 0.02, "derivative_tolerance": 2e-2, "same": 2e-5}
-CASES = [
-    Case("MACE", rock_salt, "mace"),
-    Case("MACE", rock_salt, "mace", **{**FLOAT32, "derivative_tolerance": 2e-3}),
-    Case("chgnet", rock_salt, "chgnet", **FLOAT32, uncovered="Ra"),
-    Case("7net-0", rock_salt, "sevenn", **FLOAT32, uncovered="Ra"),
-    Case("ase.calculators.emt:EMT", alloy, "ase", elements=("Cu", "Al")),
+STAND_INS = [
+    Case(SMALL_MACE, rock_salt),
+    Case(SMALL_MACE, rock_salt, **{**FLOAT32, "derivative_tolerance": 2e-3}),
+    Case("ase.calculators.emt:EMT", alloy, elements=("Cu", "Al")),
     Case(
         "ase.calculators.lj:LennardJones",
         argon,
-        "ase",
         kwargs={"sigma": 3.4, "epsilon": 0.01, "rc": 6.0, "smooth": True},
         elements=("Ar",),
     ),
+    Case("morse-cu", element("Cu"), plugin="morse"),
+    Case("morse-al", element("Al"), plugin="morse"),
 ]
-MARKS = {"chgnet": [pytest.mark.real_potential], "7net-0": [pytest.mark.real_potential]}
+USABLE = (WeightsStatus.PACKAGED, WeightsStatus.CACHED, WeightsStatus.NOT_NEEDED)
 
 
-def parametrize() -> list[Any]:
-    return [
-        pytest.param(case, id=f"{case.name.split(':')[-1]}-{case.dtype}", marks=MARKS.get(case.name, []))
-        for case in CASES
-    ]
+def of_the_registry() -> Iterator[Any]:
+    """Every potential known by name that is installed and has its weights here, in all its precisions."""
+    for family in families():
+        for entry in family.entries:
+            if weights_status(entry.name) not in USABLE:
+                continue
+            covered = set(entry.elements)
+            crystal = rock_salt if not covered or {"Na", "Cl"} <= covered else element(min(covered))
+            uncovered = next(symbol for symbol in ("Xe", "Ra", "Am") if symbol not in covered)
+            # found now: the tests themselves do not see the caches of whoever runs them
+            cached = find_cached(entry.url) if entry.url is not None else None
+            for dtype in family.dtypes:
+                limits = FLOAT32 if dtype == "float32" else {}
+                yield pytest.param(
+                    Case(entry.name, crystal, weights=cached, uncovered=uncovered, **limits),
+                    id=f"{entry.name}-{dtype}",
+                    marks=pytest.mark.real_potential,
+                )
 
 
-@pytest.fixture(params=parametrize())
+CASES = [
+    *of_the_registry(),
+    *(pytest.param(case, id=f"{case.name.split(':')[-1]}-{case.dtype}") for case in STAND_INS),
+]
+
+
+def test_what_carries_its_weights_is_among_the_cases() -> None:
+    for name, module in (("chgnet", "chgnet"), ("7net-0", "sevenn")):
+        if importlib.util.find_spec(module) is not None:
+            assert name in {case.values[0].name for case in CASES}
+
+
+@pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
-    if importlib.util.find_spec(request.param.package) is None:
-        pytest.skip(f"{request.param.package} is not installed")
     return request.param
 
 
 @pytest.fixture
 def potential(case: Case, load_potential: Load, request: pytest.FixtureRequest) -> Potential:
-    name = str(request.getfixturevalue("small_mace_path")) if case.name == "MACE" else case.name
-    dtype = case.dtype if case.name == "MACE" else None
+    if case.plugin:
+        request.getfixturevalue("installed_plugin")(case.plugin)
+    small = case.name == SMALL_MACE
     return load_potential(
-        PotentialSettings(name=name, dtype=dtype, kwargs=case.kwargs, elements=case.elements)
+        PotentialSettings(
+            name=str(request.getfixturevalue("small_mace_path")) if small else case.name,
+            dtype=case.dtype,
+            kwargs=case.kwargs,
+            elements=case.elements,
+            weights=case.weights,
+        )
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.data import chemical_symbols
 from pydantic import ValidationError
 from weight_server import Answer, WeightServer
 
@@ -32,7 +33,9 @@ from softmode.potentials import (
     resolve,
     weights_status,
 )
-from softmode.potentials.catalog import FAMILIES, MACE_URLS, MATERIALS_PROJECT_ELEMENTS, Family, find_entry
+from softmode.potentials.family import MATERIALS_PROJECT_ELEMENTS
+from softmode.potentials.mace import MACE_URLS
+from softmode.potentials.registry import find, find_entry
 from softmode.potentials.weights import cached_path
 
 EMT = "ase.calculators.emt:EMT"
@@ -83,14 +86,19 @@ def test_every_description_is_complete() -> None:
         assert info.citation
         assert info.training_data != "unknown"
     assert len(MATERIALS_PROJECT_ELEMENTS) == 89
+    assert list(MATERIALS_PROJECT_ELEMENTS) == [
+        symbol for symbol in chemical_symbols if symbol in MATERIALS_PROJECT_ELEMENTS
+    ]
     assert not {"Po", "At", "Rn", "Fr", "Ra", "Am"} & set(MATERIALS_PROJECT_ELEMENTS)
 
 
 @pytest.mark.parametrize(("name", "words"), [("chgnet", "Modified BSD"), ("7net-0", "GNU GENERAL PUBLIC")])
 def test_the_licence_is_that_of_the_installed_package(name: str, words: str) -> None:
-    info = describe(name)
+    known = find(name)
+    assert known is not None
+    assert known[0].package is not None
     try:
-        found = metadata(FAMILIES[Family(info.family)].distribution)["License"]
+        found = metadata(known[0].package.distribution)["License"]
     except PackageNotFoundError:
         pytest.skip("not installed")
     assert words in found
@@ -98,16 +106,54 @@ def test_the_licence_is_that_of_the_installed_package(name: str, words: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("chgnett", "chgnet"), ("mp-0b3", "mp-0b3-medium"), ("OMAT-0-Medium", "omat-0-medium")],
+    [("chgnett", "chgnet"), ("mp-0b3", "mp-0b3-medium"), ("OMAT-0-Medum", "omat-0-medium")],
 )
 def test_an_unknown_name_comes_with_near_ones(name: str, near: str) -> None:
     with pytest.raises(SettingsError, match=rf"'{name}'.*mean.*{near}.*softmode potentials"):
         resolve(name)
 
 
-def test_a_name_like_no_other_points_to_the_list() -> None:
-    with pytest.raises(SettingsError, match="See `softmode potentials`"):
-        describe("xxxxxxxxxxxx")
+@pytest.mark.parametrize("name", ["xxxxxxxxxxxx", "mattersim", "grace-2l"])
+def test_a_name_like_no_other_points_to_the_list(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"\. See `softmode potentials`"):
+        describe(name)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("CHGNet", "chgnet"),
+        ("CHGNET", "chgnet"),
+        ("7Net-0", "7net-0"),
+        ("SevenNet_0", "7net-0"),
+        ("sevennet-0", "7net-0"),
+        ("mace-mp-0", "medium"),
+        ("MACE-MP-0", "medium"),
+        ("MACE_MP_0", "medium"),
+        ("mace mp 0b3", "mp-0b3-medium"),
+        ("MACE-MPA-0", "mpa-0-medium"),
+        ("mace-omat-0-medium", "omat-0-medium"),
+        ("OMAT-0-Medium", "omat-0-medium"),
+        ("MACE-matpes-pbe-omat-ft", "matpes-pbe-omat-ft"),
+    ],
+)
+def test_names_are_forgiving(spelling: str, name: str) -> None:
+    assert describe(spelling).name == name
+    assert find_entry(spelling) == find_entry(name)
+
+
+def test_files_that_are_not_there_or_of_no_model_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no such file"):
+        describe("weights/some.pth")
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(SettingsError, match="not recognised as that of a model"):
+        describe(str(tmp_path / "notes.txt"))
+
+
+def test_a_model_file_is_recognised_whatever_its_name(tmp_path: Path, small_mace_path: Path) -> None:
+    path = tmp_path / "20231203mace128L1_epoch199model"
+    path.write_bytes(small_mace_path.read_bytes())
+    assert resolve(str(path)).digest == resolve(str(small_mace_path)).digest
 
 
 # --- settings --------------------------------------------------------------------------------------
@@ -310,6 +356,7 @@ def test_loading_and_evaluating_is_silent_in_a_fresh_process(small_mace_path: Pa
     names = [name for name in ("chgnet", "7net-0") if weights_status(name) is WeightsStatus.PACKAGED]
     code = f"""
 from ase.build import bulk
+from ase.data import chemical_symbols
 from softmode.potentials import resolve
 atoms = bulk("NaCl", "rocksalt", a=5.6)
 for name in {[*names, str(small_mace_path)]!r}:

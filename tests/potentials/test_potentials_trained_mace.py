@@ -29,7 +29,7 @@ from softmode.datasets.example import load_trajectory
 from softmode.errors import CorruptWeightsError
 from softmode.harmonic import named_protocol
 from softmode.potentials import PAPER_MODELS, Potential, PotentialSettings, resolve
-from softmode.potentials.catalog import find_entry
+from softmode.potentials.registry import find_entry
 from softmode.potentials.weights import cached_path, url_basename
 from softmode.study.folder import Study, reopen_study
 from softmode.study.one_off import score_phonons

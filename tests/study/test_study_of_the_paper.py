@@ -11,7 +11,7 @@ from hdp_standin import FOLDERS, make_truth, write_compound
 from tiny_study import emt, factory, run_tiny, tiny_study
 
 from softmode.errors import SettingsError
-from softmode.potentials.catalog import find_entry
+from softmode.potentials.registry import find_entry
 from softmode.published import published_models
 from softmode.study.folder import Study, open_study, reopen_study
 from softmode.study.results import cell_table, done

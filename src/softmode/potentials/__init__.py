@@ -1,11 +1,14 @@
 """Energy models behind one protocol: a batch of configurations in, energies and forces (float64) out.
 
 ``resolve(settings)`` says which potential is meant and gets its weights; ``.load()`` makes it ready;
-``.evaluate(configurations)`` runs it. The catalogue names what is known, one module implements each family.
+``.evaluate(configurations)`` runs it. One module implements each family, and the registry finds it.
 """
 
 from softmode.potentials.base import Evaluation, LoopedPotential, Potential, PotentialInfo
-from softmode.potentials.catalog import PAPER_MODELS, Family, known_potentials
+from softmode.potentials.calculator import CalculatorPotential
+from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, Options, Package
+from softmode.potentials.mace import PAPER_MODELS
+from softmode.potentials.registry import families, find_entry, known_potentials
 from softmode.potentials.resolution import (
     ResolvedPotential,
     WeightsStatus,
@@ -16,16 +19,23 @@ from softmode.potentials.resolution import (
 from softmode.potentials.settings import PotentialSettings
 
 __all__ = [
+    "FOR_WEIGHTS",
     "PAPER_MODELS",
+    "CalculatorPotential",
+    "Entry",
     "Evaluation",
     "Family",
     "LoopedPotential",
+    "Options",
+    "Package",
     "Potential",
     "PotentialInfo",
     "PotentialSettings",
     "ResolvedPotential",
     "WeightsStatus",
     "describe",
+    "families",
+    "find_entry",
     "known_potentials",
     "resolve",
     "weights_status",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from ase import Atoms
-from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
 from softmode.errors import (
@@ -18,6 +16,10 @@ from softmode.errors import (
     SoftmodeError,
     UncoveredElementError,
 )
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
 
 FloatArray = NDArray[np.float64]
 
@@ -31,7 +33,7 @@ class PotentialInfo:
     name : str
         The name used in studies and tables.
     family : str
-        ``MACE``, ``CHGNet``, ``SevenNet`` or ``ASE``.
+        The family it belongs to, as ``MACE``; ``ASE`` for any ASE calculator.
     elements : tuple of str
         Chemical symbols covered; empty when unknown until loaded.
     training_data, level_of_theory, licence, citation : str

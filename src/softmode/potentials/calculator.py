@@ -3,56 +3,58 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import importlib
-import importlib.metadata
 import re
-import sysconfig
 from collections.abc import Mapping
-from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
-from typing import Any
-
-from ase import Atoms
-from ase.calculators.abc import GetPropertiesMixin
-from ase.calculators.calculator import Calculator
+from typing import TYPE_CHECKING, Any
 
 from softmode.errors import MissingDependencyError, PotentialError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
+from softmode.potentials.family import Family, Origin
+from softmode.potentials.modules import folder_beyond_path, importable, module_version, source_sha256
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+    from softmode.potentials.resolution import ResolvedPotential
 
 _FACTORY = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
 
 
-def is_factory_name(name: str) -> bool:
-    """Whether a name has the form ``package.module:factory``."""
-    return _FACTORY.match(name) is not None
-
-
 class CalculatorPotential(LoopedPotential):
-    """A potential made by calling a factory, usually the class of an ASE calculator.
+    """A potential that asks an ASE calculator.
 
     Parameters
     ----------
     info : PotentialInfo
         Description; its elements, when given, are what the potential accepts.
-    factory : str
-        ``module:factory``, as in ``ase.calculators.emt:EMT``.
-    kwargs : mapping
-        Keyword arguments of the factory.
+    calculator : ase.calculators.calculator.Calculator
+        Gives the energy, eV, and forces, eV/Å.
+    dtype : {"float64", "float32"}
+        The precision it works in.
 
     Raises
     ------
-    MissingDependencyError
-        If the module is not installed.
     PotentialError
-        If the factory is absent, raises, or returns something else than a calculator.
+        If it is not a calculator.
     """
 
-    def __init__(self, info: PotentialInfo, factory: str, kwargs: Mapping[str, Any]) -> None:
+    def __init__(self, info: PotentialInfo, calculator: Any, *, dtype: str = "float64") -> None:
+        from ase.calculators.abc import GetPropertiesMixin
+
+        if not isinstance(calculator, GetPropertiesMixin) and not (
+            hasattr(calculator, "get_potential_energy") and hasattr(calculator, "get_forces")
+        ):
+            raise PotentialError(
+                info.name,
+                f"the factory returned an object of type {type(calculator).__name__}, not an ASE calculator",
+                "Name a calculator class, or a function that returns a calculator",
+            )
         self.info = info
-        self.dtype = "float64"
+        self.dtype = dtype
         self.device = "cpu"
-        self._calculator = _call(info.name, find_factory(info.name, factory), kwargs)
+        self._calculator = calculator
 
     def calculator(self) -> Calculator:
         """The calculator itself."""
@@ -69,6 +71,8 @@ class CalculatorPotential(LoopedPotential):
 
 def _keeps_results(kind: Any) -> bool:
     """Whether a calculator answers from its ``results``, as ASE's base class does."""
+    from ase.calculators.calculator import Calculator
+
     return (
         issubclass(kind, Calculator)
         and kind.get_property is Calculator.get_property
@@ -93,7 +97,7 @@ def find_factory(subject: str, factory: str) -> Any:
         raise MissingDependencyError(
             subject,
             f"the Python module {exc.name} is not installed",
-            "Install it; a module of your own must be on PYTHONPATH",
+            "Install it; a module of your own must be in the current folder or on PYTHONPATH",
         ) from exc
     except Exception as exc:
         raise PotentialError(
@@ -114,57 +118,36 @@ def find_factory(subject: str, factory: str) -> Any:
     return found
 
 
-def _call(subject: str, factory: Any, kwargs: Mapping[str, Any]) -> Any:
+def _called(subject: str, factory: Any, kwargs: Mapping[str, Any]) -> Any:
     try:
-        made = factory(**copy.deepcopy(dict(kwargs)))
+        return factory(**copy.deepcopy(dict(kwargs)))
     except Exception as exc:
         raise PotentialError(
             subject, f"making the calculator fails with {type(exc).__name__}: {exc}", "Check kwargs"
         ) from exc
-    if not isinstance(made, GetPropertiesMixin) and not (
-        hasattr(made, "get_potential_energy") and hasattr(made, "get_forces")
-    ):
-        raise PotentialError(
-            subject,
-            f"the factory returned an object of type {type(made).__name__}, not an ASE calculator",
-            "Name a calculator class, or a function that returns a calculator",
-        )
-    return made
 
 
-def factory_version(factory: str) -> str:
-    """Version of the distribution a factory comes from, ``"unknown"`` for modules of no distribution."""
-    top = factory.partition(":")[0].partition(".")[0]
-    try:
-        return importlib.metadata.version(top)
-    except importlib.metadata.PackageNotFoundError:
-        distributions = importlib.metadata.packages_distributions().get(top, [])
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in distributions) or "unknown"
+def _load(resolved: ResolvedPotential) -> CalculatorPotential:
+    info, settings = resolved.info, resolved.settings
+    with importable(resolved.origin.folder):
+        factory = find_factory(info.name, settings.name)
+        return CalculatorPotential(info, _called(info.name, factory, settings.kwargs))
 
 
-def factory_source_sha256(factory: str) -> str | None:
-    """SHA-256 of the source file of a factory's module, when that is the user's own and not installed.
-
-    The module is found without importing it or its parents.
-    """
-    spec = _find_module(factory.partition(":")[0])
-    if spec is None or spec.origin is None or not spec.has_location:
-        return None
-    path = Path(spec.origin).resolve()
-    installed = {Path(sysconfig.get_path(key)).resolve() for key in ("purelib", "platlib", "stdlib")}
-    if not path.is_file() or any(path.is_relative_to(directory) for directory in installed):
-        return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _origin(name: str) -> Origin:
+    module = name.partition(":")[0]
+    folder = folder_beyond_path(module)
+    versions = ((module.partition(".")[0], module_version(module)),)
+    return Origin(versions, source_sha256(module, folder), folder)
 
 
-def _find_module(name: str) -> ModuleSpec | None:
-    """As ``importlib.util.find_spec``, which imports the parents of a submodule."""
-    search: Any = None
-    full_name, spec = "", None
-    for part in name.split("."):
-        full_name = f"{full_name}.{part}" if full_name else part
-        spec = PathFinder.find_spec(full_name, search)
-        if spec is None:
-            return None
-        search = spec.submodule_search_locations or []
-    return spec
+FAMILY = Family(
+    name="ASE",
+    load=_load,
+    options=None,
+    settings=("elements",),
+    recognises=lambda name: _FACTORY.match(name) is not None,
+    others="any ASE calculator as module:factory",
+    notes="any ASE calculator",
+    origin=_origin,
+)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from ase import Atoms
-from ase.calculators.calculator import Calculator
+from typing import TYPE_CHECKING, Any
 
 from softmode.errors import CorruptWeightsError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
-from softmode.potentials.catalog import Family
-from softmode.potentials.runtime import default_dtype, quiet, require_package, torch_device
+from softmode.potentials.family import FOR_WEIGHTS, MATERIALS_PROJECT_ELEMENTS, Entry, Family, Package
+from softmode.potentials.runtime import default_dtype, quiet, torch_device
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+    from softmode.potentials.resolution import ResolvedPotential
 
 
 class CHGNetPotential(LoopedPotential):
@@ -28,14 +31,11 @@ class CHGNetPotential(LoopedPotential):
 
     Raises
     ------
-    MissingDependencyError
-        If chgnet is not installed.
     CorruptWeightsError
         If the file cannot be read.
     """
 
     def __init__(self, info: PotentialInfo, path: Path, *, device: str = "cpu") -> None:
-        require_package(Family.CHGNET, info.name)
         self.info = info
         self.dtype = "float32"
         self.device = device
@@ -63,6 +63,7 @@ class CHGNetPotential(LoopedPotential):
             return CHGNetCalculator(self.model, use_device=self.device, on_isolated_atoms="ignore")
 
     def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
+        from ase import Atoms
         from pymatgen.io.ase import AseAtomsAdaptor
 
         bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
@@ -72,3 +73,29 @@ class CHGNetPotential(LoopedPotential):
             prediction = self.model.predict_graph(graph, task="ef")
         per_atom = len(atoms) if self.model.is_intensive else 1
         return float(prediction["e"]) * per_atom, prediction["f"]
+
+
+def _load(resolved: ResolvedPotential) -> CHGNetPotential:
+    return CHGNetPotential(resolved.info, resolved.weights(), device=resolved.settings.device)
+
+
+FAMILY = Family(
+    name="CHGNet",
+    load=_load,
+    package=Package("chgnet", "chgnet", extra="chgnet", beside=("torch",)),
+    dtypes=("float32",),
+    settings=FOR_WEIGHTS,
+    entries=(
+        Entry(
+            name="chgnet",
+            elements=MATERIALS_PROJECT_ELEMENTS,
+            training_data="MPtrj",
+            level_of_theory="PBE+U",
+            licence="Modified BSD",
+            citation="Deng et al., CHGNet, Nat. Mach. Intell. 5, 1031 (2023), doi 10.1038/s42256-023-00716-3",
+            notes="CHGNet 0.3.0; float32 only, forces noisy at small displacements",
+            aliases=("chgnet-0.3.0", "chgnet-v0.3.0"),
+            packaged="pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar",
+        ),
+    ),
+)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from ase import Atoms
-from ase.calculators.calculator import Calculator
-from ase.data import chemical_symbols
+from pydantic import Field
 
 from softmode.errors import CorruptWeightsError, PotentialError, SettingsError
 from softmode.potentials.base import Potential, PotentialInfo
-from softmode.potentials.catalog import Family
-from softmode.potentials.runtime import default_dtype, quiet, require_package, torch_device
+from softmode.potentials.family import (
+    FOR_WEIGHTS,
+    MATERIALS_PROJECT_ELEMENTS,
+    Entry,
+    Family,
+    Options,
+    Package,
+)
+from softmode.potentials.runtime import default_dtype, quiet, torch_device
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+    from softmode.potentials.resolution import ResolvedPotential
 
 #: Atoms in one forward pass, by kind of device. A processor gains nothing from larger batches, which only
 #: take memory; an accelerator does, and a batch that turns out too large for it is halved.
@@ -46,12 +58,10 @@ class MACEPotential(Potential):
 
     Raises
     ------
-    MissingDependencyError
-        If mace-torch is not installed.
     CorruptWeightsError
         If the file is not a MACE model.
     SettingsError
-        If the head or the number of atoms is not one the model can use.
+        If the head is not one of the model's.
     """
 
     batches: ClassVar[bool] = True
@@ -66,10 +76,13 @@ class MACEPotential(Potential):
         head: str | None = None,
         max_atoms_per_batch: int | None = None,
     ) -> None:
-        require_package(Family.MACE, info.name)
+        from ase.data import chemical_symbols
+
         self.dtype = dtype
         self.device = device
-        self.max_atoms_per_batch = _batch_limit(info.name, device, max_atoms_per_batch)
+        self.max_atoms_per_batch = max_atoms_per_batch or MAX_ATOMS_PER_BATCH.get(
+            device, MAX_ATOMS_ON_ACCELERATOR
+        )
         self._torch_device = torch_device(device, info.name)
         self.model = _load_model(path, dtype, self._torch_device)
         self._numbers = [int(number) for number in self.model.atomic_numbers]
@@ -181,16 +194,6 @@ def _load_model(path: Path, dtype: str, device: Any) -> Any:
     return model
 
 
-def _batch_limit(subject: str, device: str, asked: int | None) -> int:
-    if asked is None:
-        return MAX_ATOMS_PER_BATCH.get(device, MAX_ATOMS_ON_ACCELERATOR)
-    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
-        raise SettingsError(
-            subject, f"max_atoms_per_batch is {asked!r}", "Give a whole number of atoms, 1 or more"
-        )
-    return asked
-
-
 def _choose_head(subject: str, heads: list[str], asked: str | None) -> str:
     """The head asked for; when none is, the only one or the one named default."""
     if asked is not None:
@@ -203,3 +206,202 @@ def _choose_head(subject: str, heads: list[str], asked: str | None) -> str:
         problem = f"has no head {asked!r}" if asked is not None else "has several heads, and none is named"
         raise SettingsError(subject, problem, f"Set kwargs = {{ head = ... }} to one of {', '.join(heads)}")
     return matching[0]
+
+
+class MACEOptions(Options):
+    """Options of a MACE potential.
+
+    Parameters
+    ----------
+    head : str, optional
+        Which head of a multi-head model.
+    max_atoms_per_batch : int, optional
+        Atoms in one forward pass; what suits the device when not given.
+    """
+
+    without_effect_on_results: ClassVar[frozenset[str]] = frozenset({"max_atoms_per_batch"})
+
+    head: str | None = None
+    max_atoms_per_batch: Annotated[int, Field(strict=True, ge=1)] | None = None
+
+
+def _load(resolved: ResolvedPotential) -> MACEPotential:
+    return MACEPotential(
+        resolved.info,
+        resolved.weights(),
+        dtype=resolved.dtype,
+        device=resolved.settings.device,
+        **MACEOptions.model_validate(resolved.settings.kwargs).model_dump(),
+    )
+
+
+def _is_mace_file(name: str) -> bool:
+    """Whether a file holds a pickled object of mace-torch; nothing of it is run."""
+    try:
+        with zipfile.ZipFile(Path(name).expanduser()) as archive:
+            pickles = [member for member in archive.namelist() if member.endswith("data.pkl")]
+            return any(b"mace." in archive.read(member) for member in pickles)
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+_MP = "https://github.com/ACEsuit/mace-mp/releases/download"
+_FOUNDATIONS = "https://github.com/ACEsuit/mace-foundations/releases/download"
+
+#: Where mace-torch 0.3.16 finds the weights of each model that `mace_mp` knows, by its key there.
+MACE_URLS: dict[str, str] = {
+    "small": f"{_MP}/mace_mp_0/2023-12-10-mace-128-L0_energy_epoch-249.model",
+    "medium": f"{_MP}/mace_mp_0/2023-12-03-mace-128-L1_epoch-199.model",
+    "large": f"{_MP}/mace_mp_0/MACE_MPtrj_2022.9.model",
+    "small-0b": f"{_MP}/mace_mp_0b/mace_agnesi_small.model",
+    "medium-0b": f"{_MP}/mace_mp_0b/mace_agnesi_medium.model",
+    "small-0b2": f"{_MP}/mace_mp_0b2/mace-small-density-agnesi-stress.model",
+    "medium-0b2": f"{_MP}/mace_mp_0b2/mace-medium-density-agnesi-stress.model",
+    "large-0b2": f"{_MP}/mace_mp_0b2/mace-large-density-agnesi-stress.model",
+    "medium-0b3": f"{_MP}/mace_mp_0b3/mace-mp-0b3-medium.model",
+    "medium-mpa-0": f"{_MP}/mace_mpa_0/mace-mpa-0-medium.model",
+    "small-omat-0": f"{_MP}/mace_omat_0/mace-omat-0-small.model",
+    "medium-omat-0": f"{_MP}/mace_omat_0/mace-omat-0-medium.model",
+    "mace-matpes-pbe-0": f"{_FOUNDATIONS}/mace_matpes_0/MACE-matpes-pbe-omat-ft.model",
+    "mace-matpes-r2scan-0": f"{_FOUNDATIONS}/mace_matpes_0/MACE-matpes-r2scan-omat-ft.model",
+    "mh-0": f"{_FOUNDATIONS}/mace_mh_1/mace-mh-0.model",
+    "mh-1": f"{_FOUNDATIONS}/mace_mh_1/mace-mh-1.model",
+}
+
+_ASL = "Academic Software License (ASL): non-commercial academic use, https://github.com/gabor1/ASL"
+_CITE_MACE = "Batatia et al., A foundation model for atomistic materials chemistry, arXiv:2401.00096 (2023)"
+_CITE_MATPES = (
+    f"{_CITE_MACE}; Kaplan et al., A foundational potential energy surface dataset, arXiv:2503.04070"
+)
+_CITE_OMAT = f"{_CITE_MACE}; Barroso-Luque et al., Open Materials 2024, arXiv:2410.12771"
+
+
+def _entry(
+    key: str,
+    training_data: str,
+    level_of_theory: str,
+    notes: str = "",
+    *,
+    name: str = "",
+    also: tuple[str, ...] = (),
+    licence: str = "MIT",
+    citation: str = _CITE_MACE,
+    elements: tuple[str, ...] = MATERIALS_PROJECT_ELEMENTS,
+) -> Entry:
+    """A model of `mace_mp`, under `name` or else its key there, both with and without ``mace-`` before it."""
+    called = [name or key, *([key] if name else [])]
+    aliases = [*called[1:], *also, *(f"mace-{text}" for text in called if not text.startswith("mace-"))]
+    return Entry(
+        name=called[0],
+        elements=elements,
+        training_data=training_data,
+        level_of_theory=level_of_theory,
+        licence=licence,
+        citation=citation,
+        notes=notes,
+        aliases=tuple(aliases),
+        url=MACE_URLS[key],
+        licence_binds=licence == _ASL,
+    )
+
+
+#: The four models of Yang et al., Phys. Chem. Chem. Phys. 28, 4459 (2026), Table 1, under its names.
+_OF_THE_PAPER = (
+    _entry(
+        "mace-matpes-pbe-0",
+        "MATPES-PBE",
+        "PBE",
+        "no +U correction; fine-tuned from an OMAT model",
+        name="matpes-pbe-omat-ft",
+        licence=_ASL,
+        citation=_CITE_MATPES,
+    ),
+    _entry(
+        "medium-mpa-0",
+        "MPtrj + sAlex",
+        "PBE+U",
+        "improved accuracy, particularly high-pressure stability",
+        name="mpa-0-medium",
+        also=("mace-mpa-0",),
+    ),
+    _entry(
+        "medium-0b3",
+        "MPtrj",
+        "PBE+U",
+        "improved phonon properties",
+        name="mp-0b3-medium",
+        also=("mace-mp-0b3",),
+    ),
+    _entry(
+        "medium-omat-0",
+        "OMAT",
+        "PBE+U",
+        "excellent phonon properties",
+        name="omat-0-medium",
+        licence=_ASL,
+        citation=_CITE_OMAT,
+    ),
+)
+_FIRST, _0B = "MACE-MP-0a, first release", "MACE-MP-0b, improved pair repulsion"
+_0B2 = "MACE-MP-0b2, improved stability at high pressure"
+_OTHERS = (
+    _entry("small", "MPtrj", "PBE+U", _FIRST, also=("mace-mp-0-small", "mp-0-small")),
+    # what is called MACE-MP-0 without a size, as the authors' own default of that time
+    _entry(
+        "medium",
+        "MPtrj",
+        "PBE+U",
+        _FIRST,
+        also=("mace-mp-0", "mace-mp-0a", "mace-mp-0-medium", "mp-0-medium"),
+    ),
+    _entry("large", "MPtrj", "PBE+U", _FIRST, also=("mace-mp-0-large", "mp-0-large")),
+    _entry("small-0b", "MPtrj", "PBE+U", _0B, also=("mace-mp-0b-small",)),
+    _entry("medium-0b", "MPtrj", "PBE+U", _0B, also=("mace-mp-0b-medium",)),
+    _entry("small-0b2", "MPtrj", "PBE+U", _0B2, also=("mace-mp-0b2-small",)),
+    _entry("medium-0b2", "MPtrj", "PBE+U", _0B2, also=("mace-mp-0b2-medium",)),
+    _entry("large-0b2", "MPtrj", "PBE+U", _0B2, also=("mace-mp-0b2-large",)),
+    _entry(
+        "small-omat-0",
+        "OMAT",
+        "PBE+U",
+        also=("omat-0-small", "mace-omat-0-small"),
+        licence=_ASL,
+        citation=_CITE_OMAT,
+    ),
+    _entry(
+        "mace-matpes-r2scan-0",
+        "MATPES-r2SCAN",
+        "r2SCAN",
+        "fine-tuned from an OMAT model",
+        also=("matpes-r2scan-omat-ft", "mace-matpes-r2scan-omat-ft"),
+        licence=_ASL,
+        citation=_CITE_MATPES,
+    ),
+    *(
+        _entry(
+            key,
+            "several sets, one head for each",
+            "one for each head",
+            "multi-head: name one with kwargs = { head = ... }; elements are read when it is loaded",
+            licence="see https://github.com/ACEsuit/mace-foundations",
+            elements=(),
+        )
+        for key in ("mh-0", "mh-1")
+    ),
+)
+
+#: The paper's four models, in the order of its Table 1.
+PAPER_MODELS: tuple[str, ...] = tuple(entry.name for entry in _OF_THE_PAPER)
+
+FAMILY = Family(
+    name="MACE",
+    load=_load,
+    entries=(*_OF_THE_PAPER, *_OTHERS),
+    package=Package("mace", "mace-torch", extra="mace", beside=("torch",)),
+    dtypes=("float64", "float32"),
+    options=MACEOptions,
+    settings=FOR_WEIGHTS,
+    suffixes=(".model",),
+    recognises=_is_mace_file,
+    others="a path to a MACE .model file",
+)

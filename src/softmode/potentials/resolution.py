@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import importlib.util
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+
+from pydantic import ValidationError
 
 from softmode.errors import CorruptWeightsError, MissingWeightsError, SettingsError
 from softmode.potentials import weights
 from softmode.potentials.base import Potential, PotentialInfo
-from softmode.potentials.calculator import factory_source_sha256, factory_version, is_factory_name
-from softmode.potentials.catalog import (
-    FAMILIES,
-    CatalogEntry,
-    Family,
-    find_entry,
-    license_terms,
-    unknown_name,
-)
-from softmode.potentials.runtime import is_installed, require_package
+from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, Origin
+from softmode.potentials.modules import distribution_version, source_sha256
+from softmode.potentials.registry import find, find_family, recognise
 from softmode.potentials.settings import PotentialSettings
 from softmode.potentials.weights import WeightFile
-
-#: Options of the families that change how long an evaluation takes and nothing else.
-_OPTIONS_WITHOUT_EFFECT_ON_RESULTS = frozenset({"max_atoms_per_batch"})
 
 
 class WeightsStatus(StrEnum):
@@ -46,16 +35,13 @@ class WeightsStatus(StrEnum):
 
 @dataclass(frozen=True)
 class _Target:
-    """What a name stands for: one of a catalogue entry, a path and a factory."""
+    """What a name stands for, with settings that fit it."""
 
+    family: Family
     info: PotentialInfo
-    entry: CatalogEntry | None = None
+    name: str
+    entry: Entry | None = None
     path: Path | None = None
-    factory: str | None = None
-
-    @property
-    def family(self) -> Family:
-        return Family(self.info.family)
 
 
 @dataclass(frozen=True)
@@ -70,28 +56,38 @@ class ResolvedPotential:
         What it was resolved from.
     dtype : str
         Precision it will run in.
+    origin : Origin
+        Where its code comes from.
+    known_as : str
+        Its name without the freedom of spelling.
     weights_path : Path or None
         Its weight file.
     weights_sha256 : str or None
         SHA-256 of that file.
-    versions : tuple of (str, str)
-        Python packages it depends on, and their versions.
-    source_sha256 : str or None
-        SHA-256 of the module of a ``module:factory`` of the user's own.
     """
 
     info: PotentialInfo
     settings: PotentialSettings
     dtype: str
-    weights_path: Path | None
-    weights_sha256: str | None
-    versions: tuple[tuple[str, str], ...]
-    source_sha256: str | None = None
+    origin: Origin
+    known_as: str
+    weights_path: Path | None = None
+    weights_sha256: str | None = None
 
     @property
     def family(self) -> Family:
         """Family of the potential."""
-        return Family(self.info.family)
+        return find_family(self.info.family)
+
+    @property
+    def versions(self) -> tuple[tuple[str, str], ...]:
+        """Python packages it depends on, and their versions."""
+        return self.origin.versions
+
+    @property
+    def source_sha256(self) -> str | None:
+        """SHA-256 of the module of a potential of the user's own."""
+        return self.origin.source_sha256
 
     @cached_property
     def digest(self) -> str:
@@ -100,21 +96,21 @@ class ResolvedPotential:
         Weights count by content, so that names, labels and paths of the same weights share a digest;
         the version of torch is recorded in `versions` but does not count.
         """
-        options = {
-            key: value
-            for key, value in self.settings.kwargs.items()
-            if key not in _OPTIONS_WITHOUT_EFFECT_ON_RESULTS
-        }
+        options = self.family.options
+        without_effect = options.without_effect_on_results if options is not None else frozenset()
+        elements = self.settings.elements
         content = {
-            "family": str(self.family),
-            "factory": self.settings.name if self.family is Family.ASE else None,
-            "kwargs": options,
+            "family": self.info.family,
+            "factory": self.known_as if self.weights_sha256 is None else None,
+            "kwargs": {
+                key: value for key, value in self.settings.kwargs.items() if key not in without_effect
+            },
             "weights": self.weights_sha256,
             "dtype": self.dtype,
             "device": self.settings.device.partition(":")[0],
             "package": self.versions[0],
             "source": self.source_sha256,
-            "elements": sorted(self.settings.elements) if self.settings.elements is not None else None,
+            "elements": sorted(elements) if elements is not None else None,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -127,26 +123,19 @@ class ResolvedPotential:
             If the package, the device or the weights cannot be used, or the weights have changed since
             they were resolved.
         """
-        if self.family is Family.ASE:
-            from softmode.potentials.calculator import CalculatorPotential
+        family = self.family
+        if family.package is not None:
+            family.package.require(self.info.name)
+        return family.load(self)
 
-            return CalculatorPotential(self.info, self.settings.name, self.settings.kwargs)
-        path = self._unchanged_weights()
-        device = self.settings.device
-        if self.family is Family.MACE:
-            from softmode.potentials.mace import MACEPotential
+    def weights(self) -> Path:
+        """The weight file, unchanged since it was resolved.
 
-            options: dict[str, Any] = dict(self.settings.kwargs)
-            return MACEPotential(self.info, path, dtype=self.dtype, device=device, **options)
-        if self.family is Family.CHGNET:
-            from softmode.potentials.chgnet import CHGNetPotential
-
-            return CHGNetPotential(self.info, path, device=device)
-        from softmode.potentials.sevennet import SevenNetPotential
-
-        return SevenNetPotential(self.info, path, device=device)
-
-    def _unchanged_weights(self) -> Path:
+        Raises
+        ------
+        MissingWeightsError, CorruptWeightsError
+            If it is not there, or is another one now.
+        """
         path = self.weights_path
         if path is None:
             raise MissingWeightsError(self.info.name, "was resolved without weights", "Resolve it again")
@@ -184,25 +173,28 @@ def resolve(settings: PotentialSettings | str) -> ResolvedPotential:
     """
     settings = _settings(settings)
     target = _identify(settings)
-    dtype = settings.dtype or FAMILIES[target.family].dtypes[0]
-    if target.factory is not None:
-        module = target.factory.partition(":")[0].partition(".")[0]
-        versions: tuple[tuple[str, str], ...] = ((module, factory_version(target.factory)),)
-        source = factory_source_sha256(target.factory)
-        return ResolvedPotential(target.info, settings, dtype, None, None, versions, source)
-    require_package(target.family, target.info.name)
-    found = _weight_file(target, settings.sha256)
-    versions = _versions(target.family)
-    return ResolvedPotential(target.info, settings, dtype, found.path, found.sha256, versions)
+    family = target.family
+    if family.package is not None:
+        family.package.require(target.info.name)
+    found = _weight_file(target, settings.sha256) if family.has_weights else None
+    return ResolvedPotential(
+        target.info,
+        settings,
+        settings.dtype or family.dtypes[0],
+        _origin(target),
+        target.name,
+        found.path if found is not None else None,
+        found.sha256 if found is not None else None,
+    )
 
 
 def weights_status(settings: PotentialSettings | str) -> WeightsStatus:
     """Whether the weights of a potential are on this machine; nothing is read, no network is asked."""
     target = _identify(_settings(settings))
-    if target.factory is not None:
-        return WeightsStatus.NOT_NEEDED
-    if not is_installed(target.family):
+    if not target.family.is_installed():
         return WeightsStatus.NOT_INSTALLED
+    if not target.family.has_weights:
+        return WeightsStatus.NOT_NEEDED
     if target.path is not None:
         return WeightsStatus.FILE if target.path.is_file() else WeightsStatus.FILE_MISSING
     if _packaged_weights(target) is not None:
@@ -220,16 +212,15 @@ def _settings(given: PotentialSettings | str) -> PotentialSettings:
 def _identify(settings: PotentialSettings) -> _Target:
     """What the name stands for, with settings that fit it."""
     name = settings.name
-    entry = find_entry(name)
-    if entry is not None:
-        target = _Target(entry.info, entry=entry, path=_expanded(settings.weights))
-    elif is_factory_name(name):
-        info = PotentialInfo(name, Family.ASE, settings.elements or (), notes="any ASE calculator")
-        target = _Target(info, factory=name)
-    elif name.endswith(".model") or Path(name).expanduser().is_file():
-        target = _Target(PotentialInfo(name, Family.MACE), path=_expanded(Path(name)))
+    found = find(name)
+    if found is not None:
+        family, entry = found
+        target = _Target(family, entry.info(family.name), entry.name, entry, _expanded(settings.weights))
     else:
-        raise unknown_name(name)
+        family = recognise(name)
+        path = _expanded(Path(name)) if family.has_weights else None
+        info = PotentialInfo(name, family.name, settings.elements or (), notes=family.notes)
+        target = _Target(family, info, name, path=path)
     _check_settings(settings, target)
     notes = target.info.notes
     if target.path is not None:
@@ -243,67 +234,74 @@ def _expanded(path: Path | None) -> Path | None:
 
 def _check_settings(settings: PotentialSettings, target: _Target) -> None:
     """Refuse settings the potential has no use for, rather than to ignore them."""
-    facts = FAMILIES[target.family]
-    subject = f"potential {settings.name!r}"
-    if settings.dtype is not None and settings.dtype not in facts.dtypes:
+    family, subject = target.family, f"potential {settings.name!r}"
+    if settings.dtype is not None and settings.dtype not in family.dtypes:
         raise SettingsError(
             subject,
-            f"cannot run in {settings.dtype}; {target.family} calculators give {' or '.join(facts.dtypes)}",
-            f'Leave dtype out, or set dtype = "{facts.dtypes[0]}"',
+            f"cannot run in {settings.dtype}; {family.name} calculators give {' or '.join(family.dtypes)}",
+            f'Leave dtype out, or set dtype = "{family.dtypes[0]}"',
         )
-    unknown = sorted(set(settings.kwargs) - set(facts.options)) if facts.options != ("*",) else []
-    if unknown:
-        allowed = f"the options of {target.family} are {', '.join(facts.options) or 'none'}"
-        raise SettingsError(subject, f"kwargs has {', '.join(unknown)}, but {allowed}", "Leave them out")
-    if target.factory is None and settings.elements is not None:
-        raise SettingsError(
-            subject, "elements can be set for module:factory potentials only", "Leave elements out"
-        )
-    if target.factory is not None and (settings.weights or settings.sha256 or settings.device != "cpu"):
+    changed = settings.model_dump(exclude_defaults=True)
+    useless = [key for key in (*FOR_WEIGHTS, "elements") if key in changed and key not in family.settings]
+    if useless:
         raise SettingsError(
             subject,
-            "weights, sha256 and device have no meaning for a module:factory",
-            "Pass what the factory itself takes in kwargs",
+            f"{' and '.join(useless)} can be set for other families only; "
+            f"for {family.name} {'it has' if len(useless) == 1 else 'they have'} no meaning",
+            "Leave it out; what the potential itself takes goes into kwargs",
         )
     if target.entry is None and settings.weights is not None:
         raise SettingsError(subject, "name and weights are both paths", "Leave weights out")
+    _check_options(settings, family, subject)
+
+
+def _check_options(settings: PotentialSettings, family: Family, subject: str) -> None:
+    if family.options is None:
+        return
+    try:
+        family.options.model_validate(settings.kwargs)
+    except ValidationError as error:
+        names = ", ".join(family.options.model_fields) or "none"
+        unknown = [str(item["loc"][0]) for item in error.errors() if item["type"] == "extra_forbidden"]
+        if unknown:
+            problem = f"kwargs has {', '.join(sorted(unknown))}, but the options of {family.name} are {names}"
+            raise SettingsError(subject, problem, "Leave them out") from error
+        first = error.errors()[0]
+        option = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            subject, f"the option {option} is {first['input']!r}: {first['msg']}", "Correct kwargs"
+        ) from error
 
 
 def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
     path = target.path or _packaged_weights(target)
     if path is not None:
         return weights.local_weights(path, pinned)
-    url = target.entry.url if target.entry is not None else None
-    if url is None:
-        facts = FAMILIES[target.family]
-        raise MissingWeightsError(
-            target.info.name,
-            f"the installed {facts.distribution} carries no weights of it",
-            f"Install the version softmode asks for: pip install 'softmode[{facts.extra}]'",
-        )
-    return weights.obtain(url, pinned, license_terms(target.info))
+    if target.entry is not None and target.entry.url is not None:
+        return weights.obtain(target.entry.url, pinned, target.entry.terms)
+    package = target.family.package
+    raise MissingWeightsError(
+        target.info.name,
+        f"the installed {package.distribution if package else target.family.name} carries no weights of it",
+        f"Install the version softmode asks for: {package.how_to_install}" if package else "Give weights",
+    )
 
 
 def _packaged_weights(target: _Target) -> Path | None:
-    """Weights inside the family's package, found without importing it."""
-    if target.entry is None or target.entry.packaged is None:
+    """Weights inside the family's package."""
+    if target.entry is None or target.entry.packaged is None or target.family.package is None:
         return None
-    spec = importlib.util.find_spec(FAMILIES[target.family].module)
-    for directory in (spec.submodule_search_locations or []) if spec is not None else []:
-        path = Path(directory) / target.entry.packaged
-        if path.is_file():
-            return path
-    return None
+    return target.family.package.carried(target.entry.packaged)
 
 
-def _versions(family: Family) -> tuple[tuple[str, str], ...]:
-    """The family's own package first, then torch."""
-    names = (FAMILIES[family].distribution, "torch")
-    return tuple((name, _version(name)) for name in names)
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+def _origin(target: _Target) -> Origin:
+    """The family's package, with what else is recorded; of a plugin that is not installed also its source."""
+    family = target.family
+    if family.origin is not None:
+        return family.origin(target.name)
+    module = family.load.__module__
+    own = module.partition(".")[0] == __name__.partition(".")[0]
+    package = family.package
+    names = (package.distribution, *package.beside) if package else (module.partition(".")[0],)
+    versions = tuple((name, distribution_version(name)) for name in names)
+    return Origin(versions, None if own else source_sha256(module))

@@ -1,42 +1,17 @@
-"""Handling of torch and of the model libraries: presence, device, default precision, chatter."""
+"""Handling of torch and of the model libraries: device, default precision, chatter."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import logging
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from softmode.errors import MissingDependencyError, PotentialError
-from softmode.potentials.catalog import FAMILIES, Family
+from softmode.errors import PotentialError
 
 log = logging.getLogger(__name__)
-
-
-def is_installed(family: Family) -> bool:
-    """Whether the Python package of a family can be found, without importing it."""
-    return importlib.util.find_spec(FAMILIES[family].module) is not None
-
-
-def require_package(family: Family, subject: str) -> None:
-    """Refuse to go on when the Python package of a family is absent.
-
-    Raises
-    ------
-    MissingDependencyError
-        With the command that installs it.
-    """
-    if is_installed(family):
-        return
-    facts = FAMILIES[family]
-    raise MissingDependencyError(
-        subject,
-        f"the Python package {facts.distribution} is not installed",
-        f"Install it with: pip install 'softmode[{facts.extra}]'",
-    )
 
 
 def torch_device(name: str, subject: str) -> Any:

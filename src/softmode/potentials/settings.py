@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
 
 Dtype = Literal["float32", "float64"]
@@ -19,17 +18,16 @@ class PotentialSettings(BaseModel):
     Parameters
     ----------
     name : str
-        A name ``softmode potentials`` lists, a path to a MACE ``.model`` file, or ``module:factory`` of
-        any ASE calculator.
+        A name ``softmode potentials`` lists, a path to a weight file, or ``module:factory`` of any ASE
+        calculator.
     label : str, optional
         The name used in tables and figures; `name` when not given.
     dtype : {"float32", "float64"}, optional
-        Precision. When not given: float64 for MACE, float32 for CHGNet and SevenNet (which have no other).
+        Precision. When not given, the first of those the family can run in.
     device : str
         ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``.
     kwargs : dict
-        Keyword arguments of a ``module:factory``; for MACE ``head`` (of a multi-head model) and
-        ``max_atoms_per_batch``.
+        Options of the family; keyword arguments of a ``module:factory``.
     weights : path, optional
         A weight file to use in place of the catalogue's.
     sha256 : str, optional
@@ -52,6 +50,8 @@ class PotentialSettings(BaseModel):
     @field_validator("elements")
     @classmethod
     def _known_symbols(cls, symbols: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        from ase.data import chemical_symbols  # brings much of ASE, which most settings do not need
+
         unknown = sorted(set(symbols or ()) - set(chemical_symbols[1:]))
         if unknown:
             raise ValueError(f"not chemical symbols: {', '.join(unknown)}")

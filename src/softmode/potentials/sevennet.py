@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from ase import Atoms
-from ase.calculators.calculator import Calculator
-from ase.data import chemical_symbols
+from typing import TYPE_CHECKING, Any
 
 from softmode.errors import CorruptWeightsError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
-from softmode.potentials.catalog import Family
-from softmode.potentials.runtime import (
-    allow_e3nn_constants,
-    default_dtype,
-    quiet,
-    require_package,
-    torch_device,
-)
+from softmode.potentials.family import FOR_WEIGHTS, MATERIALS_PROJECT_ELEMENTS, Entry, Family, Package
+from softmode.potentials.runtime import allow_e3nn_constants, default_dtype, quiet, torch_device
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+    from softmode.potentials.resolution import ResolvedPotential
 
 _WARM_UP = 3
 
@@ -38,14 +34,13 @@ class SevenNetPotential(LoopedPotential):
 
     Raises
     ------
-    MissingDependencyError
-        If sevenn is not installed.
     CorruptWeightsError
         If the file cannot be read.
     """
 
     def __init__(self, info: PotentialInfo, path: Path, *, device: str = "cpu") -> None:
-        require_package(Family.SEVENNET, info.name)
+        from ase.data import chemical_symbols
+
         self.dtype = "float32"
         self.device = device
         target = torch_device(device, info.name)
@@ -85,3 +80,30 @@ class SevenNetPotential(LoopedPotential):
                 self._calculator.calculate(atoms)
             self._warm = True
         return self._calculator.results["energy"], self._calculator.results["forces"]
+
+
+def _load(resolved: ResolvedPotential) -> SevenNetPotential:
+    return SevenNetPotential(resolved.info, resolved.weights(), device=resolved.settings.device)
+
+
+FAMILY = Family(
+    name="SevenNet",
+    load=_load,
+    package=Package("sevenn", "sevenn", extra="sevennet", beside=("torch",)),
+    dtypes=("float32",),
+    settings=FOR_WEIGHTS,
+    entries=(
+        Entry(
+            name="7net-0",
+            elements=MATERIALS_PROJECT_ELEMENTS,
+            training_data="MPtrj",
+            level_of_theory="PBE+U",
+            licence="GPL-3.0",
+            citation="Park et al., SevenNet, J. Chem. Theory Comput. 20, 4857 (2024), "
+            "doi 10.1021/acs.jctc.4c00190",
+            notes="SevenNet-0 of 11 July 2024; float32 only",
+            aliases=("sevennet-0", "7net-0-11jul2024", "sevennet-0-11jul2024"),
+            packaged="pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
+        ),
+    ),
+)

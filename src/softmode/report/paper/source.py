@@ -12,7 +12,7 @@ import pandas as pd
 from softmode.datasets.site_assignment import parse_formula
 from softmode.errors import InputDataError
 from softmode.panel import RecordLink
-from softmode.potentials.catalog import find_entry
+from softmode.potentials.registry import find_entry
 from softmode.potentials.settings import PotentialSettings
 from softmode.published import PublishedModel, published_models
 from softmode.study.folder import Study
@@ -203,7 +203,7 @@ def _potentials(study: Study, paper: tuple[str, ...]) -> tuple[PotentialInRun, .
     for settings in study.settings.potentials:
         label = settings.label or settings.name
         entry = find_entry(settings.name)
-        name = entry.info.name if entry is not None else label
+        name = entry.name if entry is not None else label
         found.append(
             PotentialInRun(
                 label=label,

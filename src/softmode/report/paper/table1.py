@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from softmode.panel import NOTHING, PUBLISHED, Entry, Panel, Row, Table
-from softmode.potentials.catalog import find_entry
+from softmode.potentials.registry import find_entry
 from softmode.published import PublishedModel
 from softmode.report.paper.missing import models_missing
 from softmode.report.paper.source import PaperData, PotentialInRun
@@ -49,9 +49,8 @@ def _both(data: PaperData, model: PublishedModel) -> list[Row]:
     rows: list[Row] = [(model.name, "paper", *(Entry(text, PUBLISHED) for text in printed), held)]
     entry = find_entry(model.name)
     if entry is not None:
-        info = entry.info
-        count = str(len(info.elements)) if info.elements else NOTHING
-        rows.append(("", "softmode", count, info.training_data, info.level_of_theory, info.notes, ""))
+        count = str(len(entry.elements)) if entry.elements else NOTHING
+        rows.append(("", "softmode", count, entry.training_data, entry.level_of_theory, entry.notes, ""))
     return rows
 
 

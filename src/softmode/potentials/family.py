@@ -1,0 +1,221 @@
+"""What a family of potentials says of itself: all that the registry needs, in one object, nothing loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from softmode.errors import MissingDependencyError
+from softmode.potentials.base import Potential, PotentialInfo
+
+if TYPE_CHECKING:
+    from softmode.potentials.resolution import ResolvedPotential
+
+_SYMBOLS = """
+H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
+Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe
+Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Ac Th Pa U Np Pu
+"""
+#: The 89 elements of MPtrj: H to Pu without Po, At, Rn, Fr and Ra. The MACE models on OMAT and MatPES are
+#: published as covering 89 elements too; what a MACE model really covers is read from it when it is loaded.
+MATERIALS_PROJECT_ELEMENTS: tuple[str, ...] = tuple(_SYMBOLS.split())
+
+#: Settings that a potential with a weight file has a use for, besides its name, label, precision and options.
+FOR_WEIGHTS = ("weights", "sha256", "device")
+
+
+class Options(BaseModel):
+    """What ``kwargs`` of the settings may hold; a family subclasses it with its own options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Options that change how long an evaluation takes and nothing else.
+    without_effect_on_results: ClassVar[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class Package:
+    """The Python package that a family needs.
+
+    Parameters
+    ----------
+    module, distribution : str
+        Its top-level module, and its name on PyPI.
+    extra : str
+        The extra of softmode that installs it; empty where there is none.
+    beside : tuple of str
+        Further distributions whose versions are recorded; they do not count in the digest.
+    """
+
+    module: str
+    distribution: str
+    extra: str = ""
+    beside: tuple[str, ...] = ()
+
+    def is_installed(self) -> bool:
+        """Whether it can be found, without importing it."""
+        return importlib.util.find_spec(self.module) is not None
+
+    @property
+    def how_to_install(self) -> str:
+        """The command that installs it."""
+        return f"pip install '{f'softmode[{self.extra}]' if self.extra else self.distribution}'"
+
+    def require(self, subject: str) -> None:
+        """Refuse to go on when it is absent.
+
+        Raises
+        ------
+        MissingDependencyError
+            With the command that installs it.
+        """
+        if not self.is_installed():
+            raise MissingDependencyError(
+                subject,
+                f"the Python package {self.distribution} is not installed",
+                f"Install it with: {self.how_to_install}",
+            )
+
+    def carried(self, path: str) -> Path | None:
+        """A file inside the package, found without importing it; None where it is not there."""
+        spec = importlib.util.find_spec(self.module)
+        folders = (spec.submodule_search_locations or []) if spec is not None else []
+        return next((file for folder in folders if (file := Path(folder) / path).is_file()), None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A potential known by name.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    elements : tuple of str
+        Chemical symbols covered; empty when unknown until loaded.
+    training_data, level_of_theory, licence, citation, notes : str
+        As in :class:`~softmode.potentials.base.PotentialInfo`.
+    aliases : tuple of str
+        Other names it answers to. Case, blanks and underscores do not matter in any of them.
+    url : str, optional
+        Where its weights are downloaded from.
+    packaged : str, optional
+        Where its weights lie inside the family's Python package, relative to it.
+    licence_binds : bool
+        Whether whoever downloads the weights accepts terms by it; they are told.
+    """
+
+    name: str
+    elements: tuple[str, ...] = ()
+    training_data: str = "unknown"
+    level_of_theory: str = "unknown"
+    licence: str = "unknown"
+    citation: str = ""
+    notes: str = ""
+    aliases: tuple[str, ...] = ()
+    url: str | None = None
+    packaged: str | None = None
+    licence_binds: bool = False
+
+    def info(self, family: str) -> PotentialInfo:
+        """The description of the potential."""
+        return PotentialInfo(
+            self.name,
+            family,
+            self.elements,
+            self.training_data,
+            self.level_of_theory,
+            self.licence,
+            self.citation,
+            self.notes,
+        )
+
+    @property
+    def terms(self) -> str:
+        """What using the weights means to accept; empty where the licence asks little."""
+        if not self.licence_binds:
+            return ""
+        return (
+            f"{self.name}: its weights come under the {self.licence}. Using them means accepting this "
+            "licence (`softmode potentials` lists those of the others)"
+        )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the code of a potential comes from, and what tells that it has changed.
+
+    Parameters
+    ----------
+    versions : tuple of (str, str)
+        Python packages and their versions; the first one counts in the digest.
+    source_sha256 : str or None
+        SHA-256 of the module, when that is the user's own and not installed.
+    folder : Path or None
+        Where the module was found, when that is not on the search path.
+    """
+
+    versions: tuple[tuple[str, str], ...]
+    source_sha256: str | None = None
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of potentials. Importing the module that holds it must load no model library.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in tables.
+    load : callable
+        Makes the potential; the only place where the family's package is imported.
+    entries : tuple of Entry
+        The potentials known by name.
+    package : Package, optional
+        The Python package it needs.
+    dtypes : tuple of str
+        Precisions it can run in, the default first.
+    options : type of Options, optional
+        What ``kwargs`` may hold; anything when None.
+    settings : tuple of str
+        Which of ``weights``, ``sha256``, ``device`` and ``elements`` it has a use for; :data:`FOR_WEIGHTS`
+        for potentials with a weight file. The others are refused, not ignored.
+    suffixes : tuple of str
+        Ends of the names of its weight files, as ``.model``.
+    recognises : callable, optional
+        Whether a name that is no entry and has no known suffix, be it a file or not, is one of this family.
+    others : str
+        What else it takes than its entries, for the list of potentials.
+    notes : str
+        Notes of potentials that are no entry.
+    origin : callable, optional
+        Where the code behind a name comes from; when None, it is the package.
+    """
+
+    name: str
+    load: Callable[[ResolvedPotential], Potential]
+    entries: tuple[Entry, ...] = ()
+    package: Package | None = None
+    dtypes: tuple[str, ...] = ("float64",)
+    options: type[Options] | None = Options
+    settings: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    recognises: Callable[[str], bool] | None = None
+    others: str = ""
+    notes: str = ""
+    origin: Callable[[str], Origin] | None = None
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether its potentials are determined by a weight file."""
+        return "weights" in self.settings
+
+    def is_installed(self) -> bool:
+        """Whether what it needs can be found, without importing it."""
+        return self.package is None or self.package.is_installed()

@@ -1,0 +1,82 @@
+"""Modules of a user's own: found without importing them, also in the current folder, and told by content."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+
+def find_module(name: str, search: Sequence[str] | None = None) -> ModuleSpec | None:
+    """As ``importlib.util.find_spec``, which imports the parents of a submodule; along `search` if given."""
+    full_name, spec = "", None
+    for part in name.split("."):
+        full_name = f"{full_name}.{part}" if full_name else part
+        spec = PathFinder.find_spec(full_name, search)
+        if spec is None:
+            return None
+        search = spec.submodule_search_locations or []
+    return spec
+
+
+def folder_beyond_path(name: str) -> Path | None:
+    """The current folder, when a module lies there and its top-level name is found nowhere else.
+
+    What is installed, or on PYTHONPATH, can so never be replaced by a file that happens to lie in the folder.
+    """
+    top = name.partition(".")[0]
+    # not importlib.util.find_spec, which answers otherwise once the module has been imported
+    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+    if any(finder.find_spec(top, None) is not None for finder in finders):
+        return None
+    here = Path.cwd()
+    return here if find_module(name, [str(here)]) is not None else None
+
+
+@contextlib.contextmanager
+def importable(folder: Path | None) -> Iterator[None]:
+    """Let modules of a folder be imported inside the block, after all others."""
+    if folder is None:
+        yield
+        return
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder))
+
+
+def source_sha256(name: str, folder: Path | None = None) -> str | None:
+    """SHA-256 of the source file of a module, when that is the user's own and not installed."""
+    spec = find_module(name, None if folder is None else [str(folder)])
+    if spec is None or spec.origin is None or not spec.has_location:
+        return None
+    path = Path(spec.origin).resolve()
+    installed = {Path(sysconfig.get_path(key)).resolve() for key in ("purelib", "platlib", "stdlib")}
+    if not path.is_file() or any(path.is_relative_to(directory) for directory in installed):
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def distribution_version(distribution: str) -> str:
+    """Version of a distribution, ``"unknown"`` where it is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def module_version(name: str) -> str:
+    """Version of the distribution a module comes from, ``"unknown"`` for modules of no distribution."""
+    top = name.partition(".")[0]
+    version = distribution_version(top)
+    if version != "unknown":
+        return version
+    distributions = importlib.metadata.packages_distributions().get(top, [])
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in distributions) or "unknown"

@@ -1,0 +1,137 @@
+"""The potentials softmode knows by name: those of its own modules and of the plugins of others."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from softmode.errors import SettingsError, nearest_names
+from softmode.plugins import plugins
+from softmode.potentials.base import PotentialInfo
+from softmode.potentials.family import Entry, Family
+
+log = logging.getLogger(__name__)
+
+#: Entry points under which other packages declare an object of :class:`Family`.
+GROUP = "softmode.potentials"
+
+
+def families() -> tuple[Family, ...]:
+    """All families: softmode's own, then those of plugins."""
+    return _with_plugins(plugins(GROUP, Family))
+
+
+@functools.cache
+def _own() -> tuple[Family, ...]:
+    """Every object ``FAMILY`` of the modules beside this one."""
+    package = __name__.rpartition(".")[0]
+    names = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    modules = [importlib.import_module(f"{package}.{name}") for name in names]
+    return tuple(module.FAMILY for module in modules if hasattr(module, "FAMILY"))
+
+
+@functools.cache
+def _with_plugins(others: tuple[Family, ...]) -> tuple[Family, ...]:
+    """The families of plugins after softmode's own; one whose names are taken is left out with a warning."""
+    found = list(_own())
+    for family in others:
+        taken = {spelling for known in found for spelling in _spellings(known)}
+        doubled = sorted(_spellings(family) & taken)
+        if doubled:
+            log.warning(
+                "the family %s of a plugin is left out: %s is known already", family.name, ", ".join(doubled)
+            )
+        else:
+            found.append(family)
+    return tuple(found)
+
+
+def _spellings(family: Family) -> set[str]:
+    entries = {_key(name) for entry in family.entries for name in (entry.name, *entry.aliases)}
+    return entries | {f"family {family.name}"}
+
+
+def _key(name: str) -> str:
+    """A name as it is compared: case, blanks and underscores do not matter."""
+    return re.sub(r"[\s_]+", "-", name.strip().lower())
+
+
+def find_family(name: str) -> Family:
+    """The family of that name.
+
+    Raises
+    ------
+    SettingsError
+        If there is none, as when a plugin is not installed in this environment.
+    """
+    for family in families():
+        if family.name == name:
+            return family
+    raise SettingsError(
+        f"family {name!r}", "it is not known here", "Install the package that provides it in this environment"
+    )
+
+
+def known() -> Iterator[tuple[Family, Entry]]:
+    """All potentials known by name, with their families."""
+    for family in families():
+        for entry in family.entries:
+            yield family, entry
+
+
+def known_potentials() -> Iterator[PotentialInfo]:
+    """Descriptions of all potentials known by name."""
+    for family, entry in known():
+        yield entry.info(family.name)
+
+
+def find(name: str) -> tuple[Family, Entry] | None:
+    """The potential of that name or alias and its family; None where there is none."""
+    wanted = _key(name)
+    for family, entry in known():
+        if any(wanted == _key(spelling) for spelling in (entry.name, *entry.aliases)):
+            return family, entry
+    return None
+
+
+def find_entry(name: str) -> Entry | None:
+    """The potential of that name or alias; None where there is none."""
+    found = find(name)
+    return found[1] if found is not None else None
+
+
+def recognise(name: str) -> Family:
+    """The family of a name that is not among the known ones: a weight file, or what a family takes besides.
+
+    Raises
+    ------
+    SettingsError
+        If it is of none, with the nearest names that are known.
+    """
+    for family in families():
+        if name.lower().endswith(family.suffixes):
+            return family
+    for family in families():
+        if family.recognises is not None and family.recognises(name):
+            return family
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> SettingsError:
+    spellings = {_key(text): entry.name for _, entry in known() for text in (entry.name, *entry.aliases)}
+    keys = nearest_names(_key(name), list(spellings), limit=len(spellings))
+    near = list(dict.fromkeys(spellings[key] for key in keys))[:3]
+    hint = f"Did you mean {' or '.join(near)}? Otherwise see" if near else "See"
+    if Path(name).expanduser().is_file():
+        problem = "this file is not recognised as that of a model"
+    elif "/" in name:
+        problem = "there is no such file"
+    else:
+        others = [family.others for family in families() if family.others]
+        problem = f"is not a known name, {' or '.join(others)}"
+    return SettingsError(f"potential {name!r}", problem, f"{hint} `softmode potentials` for the names")
