@@ -161,22 +161,6 @@ def test_materials_of_a_dataset_are_listed(own_dataset: Path) -> None:
     assert "unreadable" in shown
 
 
-def test_potentials_are_listed() -> None:
-    listed = json.loads(succeed("potentials", "--json"))
-    names = {item["name"] for item in listed}
-    assert {"chgnet", "7net-0"} <= names
-    for item in listed:
-        assert item["family"]
-        assert item["training_data"]
-        assert item["level_of_theory"]
-        assert item["licence"]
-        assert item["weights"]
-        assert "Cs" in item["elements"] or not item["elements"]
-    shown = succeed("potentials")
-    assert "chgnet" in shown
-    assert "module:factory" in shown
-
-
 def bad_calls(dataset: Path, folder: Path) -> dict[str, tuple[Sequence[str | Path], str]]:
     """Arguments, and what the error must name."""
     unknown_key = folder / "unknown.toml"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from softmode.cli.console import out
-from softmode.potentials import PotentialSettings, known_potentials, weights_status
+from softmode.potentials.family import Entry
+from softmode.potentials.registry import families, known
+from softmode.potentials.resolution import weights_status
+
+#: Columns of the list and their widths: with a blank between them they fit into 80 characters.
+_COLUMNS = {"name": 20, "elements": 8, "training data": 13, "theory": 8, "licence": 12, "weights": 13}
 
 
 def potentials(
@@ -20,29 +27,45 @@ def potentials(
 
     Besides these: a path to any MACE .model file, and any ASE calculator as module:factory.
     """
-    rows = [
-        asdict(info) | {"weights": str(weights_status(PotentialSettings(name=info.name)))}
-        for info in known_potentials()
-    ]
     if as_json:
+        rows = [
+            asdict(entry.info(family.name)) | {"weights": str(weights_status(entry.name))}
+            for family, entry in known()
+        ]
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    table = Table(
-        caption="Also: a path to any MACE .model file; any ASE calculator as module:factory. "
-        "Notes and citations: --json.",
-        caption_justify="left",
-        pad_edge=False,
-    )
-    for column in ("name", "family", "elements", "training data", "theory", "licence", "weights"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("name", "family"))
-    for row in rows:
-        table.add_row(
-            row["name"],
-            row["family"],
-            str(len(row["elements"])) if row["elements"] else "–",
-            row["training_data"],
-            row["level_of_theory"],
-            row["licence"].partition(":")[0].replace("Academic Software License (ASL)", "ASL (academic)"),
-            row["weights"],
-        )
-    out.print(table)
+    out.print(_table())
+    for family in families():
+        if family.entries and family.package is not None and not family.is_installed():
+            out.print(f"{family.name} needs: {family.package.how_to_install}", highlight=False, markup=False)
+    others = "; ".join(family.others for family in families() if family.others)
+    out.print(f"Also: {others}. Case does not matter in names.", highlight=False)
+    out.print("Notes, citations and licences in full: softmode potentials --json", highlight=False)
+
+
+def _table() -> Table:
+    """One line for each potential, under the name of its family."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for column, width in _COLUMNS.items():
+        table.add_column(column, width=width, justify="right" if column == "elements" else "left")
+    for family in families():
+        if family.entries:
+            table.add_row(Text(family.name, style="bold"))
+        for entry in family.entries:
+            table.add_row(
+                entry.name,
+                str(len(entry.elements)) if entry.elements else "–",
+                entry.training_data,
+                entry.level_of_theory,
+                _short_licence(entry),
+                str(weights_status(entry.name)).removeprefix("package "),
+            )
+    return table
+
+
+def _short_licence(entry: Entry) -> str:
+    """Its abbreviation where it gives one, else what stands before the details."""
+    abbreviation = re.search(r"\(([A-Z]+)\)", entry.licence)
+    if abbreviation:
+        return abbreviation.group(1)
+    return "see --json" if entry.licence.startswith("see ") else entry.licence.partition(":")[0]

@@ -1,0 +1,82 @@
+"""``softmode potentials``: readable on a narrow terminal, and there at once."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import pytest
+from command_imports import imported, processor_time
+from typer.testing import CliRunner
+
+from softmode.cli.app import app
+from softmode.potentials import Package, known_potentials
+
+#: What the command may import besides the standard library: nothing that computes but numpy.
+LIGHT = {
+    *("typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham", "annotated_doc", "attr"),
+    *("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions", "colorama"),
+    "numpy",
+}
+#: Rooms it has no business in.
+OTHER_ROOMS = (
+    "crystal",
+    "datasets",
+    "harmonic",
+    "anharmonic",
+    "dynamics",
+    "configurations",
+    "study",
+    "report",
+)
+
+
+def listed(*options: str) -> str:
+    result = CliRunner().invoke(app, ["potentials", *options])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
+def test_potentials_are_listed() -> None:
+    rows = json.loads(listed("--json"))
+    names = {item["name"] for item in rows}
+    assert {"chgnet", "7net-0"} <= names
+    for item in rows:
+        assert item["family"]
+        assert item["training_data"]
+        assert item["level_of_theory"]
+        assert item["licence"]
+        assert item["weights"]
+        assert "Cs" in item["elements"] or not item["elements"]
+    shown = listed()
+    assert "chgnet" in shown
+    assert "module:factory" in shown
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_list_is_readable_at_80_columns(monkeypatch: pytest.MonkeyPatch, missing: bool) -> None:
+    if missing:
+        monkeypatch.setattr(Package, "is_installed", lambda package: False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("softmode.cli.potentials.out._width", 80)
+    lines = listed().splitlines()
+    assert max(map(len, lines)) <= 80
+    for info in known_potentials():
+        [line] = [line for line in lines if line.startswith(f"{info.name} ") and info.name != info.family]
+        assert line.rstrip().endswith("not installed") or not missing
+        if len(info.training_data) <= 13:
+            assert f" {info.training_data} " in line
+            assert f" {info.level_of_theory} " in line
+    mace_is_here = importlib.util.find_spec("mace") is not None and not missing
+    assert ("MACE needs: pip install 'softmode[mace]'" in lines) is not mace_is_here
+
+
+def test_nothing_heavy_is_imported_for_the_list() -> None:
+    modules = imported("potentials")
+    assert {name for name in modules if not name.startswith("softmode")} <= LIGHT
+    rooms = {name.split(".")[1] for name in modules if name.startswith("softmode.")}
+    assert not rooms & set(OTHER_ROOMS)
+
+
+def test_the_list_takes_a_second_of_processor_time_at_most() -> None:
+    assert processor_time("potentials") < 1.0
