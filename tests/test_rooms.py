@@ -79,6 +79,6 @@ def test_physics_knows_nothing_of_files_studies_or_engines(room: str) -> None:
 
 
 def test_no_modules_import_each_other() -> None:
-    """When a module is loaded, what it imports then (not in a function, not for types alone) never needs it."""
+    """What a module imports when it is loaded (not in a function, not for types alone) never needs it."""
     loaded = {module: set(imported(iter(tree.body))) for module, tree in MODULES.items()}
     TopologicalSorter(loaded).prepare()
