@@ -20,7 +20,7 @@ from moving_metals import moving, write_moving_metal
 from tiny_study import EMT_NAME, FACTORIES, write_metal
 from typer.testing import CliRunner
 
-from softmode import atomic_file
+from softmode import files
 from softmode.cli.app import app, main
 from softmode.dynamics import TrajectoryWriter, read_md
 
@@ -205,9 +205,9 @@ def test_a_full_disk_in_mid_run_loses_nothing(
 
         original(path, fill_while_there_is_room, **kept)
 
-    original = atomic_file.fill_atomically
+    original = files.fill_atomically
     with monkeypatch.context() as patch:
-        patch.setattr(atomic_file, "fill_atomically", fill_atomically)
+        patch.setattr(files, "fill_atomically", fill_atomically)
         told = failing(arguments, patch, capsys)
     assert "the disk is full" in told
     assert "goes on from its last checkpoint" in told

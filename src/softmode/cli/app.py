@@ -93,10 +93,11 @@ def load_command(name: str) -> Any:
     click command
     """
     announced = COMMANDS[name]
-    found = getattr(import_module(f"softmode.cli.{name}"), announced.attribute or name)
+    with console.busy("loading"):
+        found = getattr(import_module(f"softmode.cli.{name}"), announced.attribute or name)
     if not isinstance(found, typer.Typer):
         alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-        alone.command(name)(found)
+        alone.command(name, cls=console.Command)(found)
         found = alone
     command = typer.main.get_command(found)
     command.name = name
@@ -121,6 +122,8 @@ app = typer.Typer(
     name="softmode",
     cls=LazyCommands,
     help="Do machine-learned potentials get lattice dynamics right? Scores potentials against DFT phonons.",
+    epilog="Exit status: 0 all done; 1 an error, said in one line; 2 an option is wrong; 3 finished, but "
+    "cells failed; 130 interrupted. With --json standard output holds one JSON document and nothing else.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -144,9 +147,6 @@ def _options(
     """Score potentials against DFT lattice dynamics."""
 
 
-_INTERRUPTED = 130  # what typer makes of Ctrl-C
-
-
 def main() -> None:
     """Run the command line."""
     set_thread_variables()
@@ -160,6 +160,6 @@ def main() -> None:
     except OSError as error:
         console.fail(f"output: cannot be written ({error.strerror or error}). Make room there and try again.")
     except SystemExit as leaving:
-        if leaving.code == _INTERRUPTED:
+        if leaving.code == console.INTERRUPTED:
             console.err.print("interrupted; what was finished is kept, run the same command to go on")
         raise

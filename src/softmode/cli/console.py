@@ -1,13 +1,19 @@
-"""What the commands share: consoles, progress, and how errors are shown."""
+"""What the commands share: consoles, progress, JSON alone on standard output, exit statuses, errors."""
 
 from __future__ import annotations
 
+import json
 import logging
+import math
+import os
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import fields, is_dataclass
+from typing import Any, NoReturn, TextIO
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,10 +26,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+from typer.core import TyperCommand
 
 #: Results go to standard output, everything else to standard error.
 out = Console()
 err = Console(stderr=True)
+
+#: What a command leaves with, see docs/commands.md; 2 is a wrong use of options, as is usual.
+DONE, ERROR, FAILED_CELLS, INTERRUPTED = 0, 1, 3, 130
 
 
 class RateColumn(ProgressColumn):
@@ -40,7 +50,7 @@ def progress() -> Iterator[Progress]:
     """Progress bar with rate and time left; silent when standard error is not a terminal."""
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         RateColumn(),
         TimeElapsedColumn(),
@@ -58,6 +68,106 @@ def progress() -> Iterator[Progress]:
         yield bar
 
 
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Say what a long single step is about while it lasts; silent when standard error is not a terminal.
+
+    Not inside :func:`progress`, which has the line.
+    """
+    with err.status(f"{what} …") if err.is_terminal else nullcontext():
+        yield
+
+
+_json_stream: TextIO | None = None  # true standard output, while everything else goes to standard error
+
+
+def _flush_c_streams() -> None:
+    """What C libraries printed goes where standard output leads now, not where it leads later."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):  # no C library to ask: nothing of it is held back either
+        ctypes.CDLL(None).fflush(None)
+
+
+@contextmanager
+def json_alone() -> Iterator[None]:
+    """Standard output for :func:`print_json` alone; what libraries print meanwhile goes to standard error.
+
+    So does what they print in C and what worker processes print, which inherit the descriptor.
+    """
+    global _json_stream
+    before = sys.stdout
+    before.flush()
+    kept = os.dup(1)
+    try:
+        own = before.fileno() == 1
+    except OSError:  # no file at all: something in this process reads what is printed
+        own = False
+    stream = os.fdopen(os.dup(kept), "w", encoding="utf-8") if own else before
+    _json_stream, sys.stdout = stream, sys.stderr
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        _flush_c_streams()
+        os.dup2(kept, 1)
+        os.close(kept)
+        _json_stream, sys.stdout = None, before
+        if own:
+            stream.close()
+
+
+class Command(TyperCommand):
+    """A command; with ``--json`` (parameter ``as_json``) its standard output holds one JSON document only."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run it."""
+        with json_alone() if ctx.params.get("as_json") else nullcontext():
+            return super().invoke(ctx)
+
+
+def jsonable(value: Any) -> Any:
+    """The JSON form of what a command knows: NaN, infinities and missing values become None.
+
+    Takes dataclasses, mappings, sequences, arrays and numbers of numpy, missing values of pandas, paths.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON document (RFC 8259, UTF-8) on standard output; see :func:`jsonable`."""
+    stream = _json_stream or sys.stdout
+    stream.write(json.dumps(jsonable(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    stream.flush()
+
+
+def say(name: str, what: object) -> None:
+    """Print a line of a summary, as ``report   runs/study/report/index.html``; never folded."""
+    out.print(f"{name:<8} {what}", highlight=False, markup=False, soft_wrap=True)
+
+
 def quiet_libraries() -> None:
     """Keep warnings of third-party libraries out of the way of a user's terminal, and show softmode's own."""
     warnings.simplefilter("ignore")
@@ -65,7 +175,7 @@ def quiet_libraries() -> None:
     logging.getLogger("softmode").setLevel(logging.WARNING)
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Print an error and leave with status 1."""
     err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
-    sys.exit(1)
+    sys.exit(ERROR)

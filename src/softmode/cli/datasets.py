@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from softmode.cli.console import out, progress
+from softmode.cli.console import out, print_json, progress
 from softmode.datasets.base import DatasetKind
 from softmode.datasets.catalog import known_datasets, open_dataset
 from softmode.errors import SoftmodeError
@@ -27,7 +26,7 @@ def datasets(
         return
     known = known_datasets()
     if as_json:
-        typer.echo(json.dumps([_described(each) for each in known], indent=1, ensure_ascii=False))
+        print_json([_described(each) for each in known])
         return
     table = Table(show_lines=True)
     for column in ("kind", "holds", "citation", "licence", "path"):
@@ -74,7 +73,7 @@ def _materials(kind: str, path: Path | None, as_json: bool) -> None:
                 }
             )
     if as_json:
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
         return
     table = Table(title=f"{len(rows)} materials", title_justify="left")
     for column in ("id", "formula", "prototype", "supercell atoms", "Born charges"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from softmode.cli.console import err, out, progress
+from softmode.cli.console import err, out, print_json, progress
 from softmode.configurations import KernelSettings, SoapSettings
 from softmode.crystal import Material
 from softmode.datasets import open_reference, reference_from_supercell
@@ -163,7 +162,7 @@ def _say(result: MapOneOff, written: dict[str, Path], *, as_json: bool) -> None:
     if as_json:
         files = {name: str(path) for name, path in written.items()}
         timing = {"seconds": result.kernel.seconds, "predicted_seconds": result.kernel.predicted_seconds}
-        typer.echo(json.dumps({**content, **timing, "files": files}, indent=1, ensure_ascii=False))
+        print_json({**content, **timing, "files": files})
         return
     if content["overlaps"]:
         out.print(_tables(content))

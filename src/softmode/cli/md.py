@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from softmode.cli.console import err, out, progress
+from softmode.cli.console import err, out, print_json, progress
 from softmode.crystal import Material
 from softmode.datasets import align_trajectory, open_reference, read_trajectory, supercell_of
 from softmode.datasets.structure_files import is_structure_file
@@ -241,7 +240,7 @@ def _say(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     for warning in _warnings(content):
         err.print(warning, highlight=False, markup=False, soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
+        print_json(content)
         return
     out.print(_replica_table(content))
     out.print(_score_line(content), highlight=False)

@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from softmode.cli.console import out
+from softmode.cli.console import out, print_json
 from softmode.datasets.catalog import open_reference
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import named_protocol
@@ -131,6 +131,6 @@ def phonons(
         )
         _save_plot(overlay, plot)
     if as_json:
-        typer.echo(json.dumps(_json(result), indent=1, ensure_ascii=False))
+        print_json(_json(result))
     else:
         out.print(_table(result))

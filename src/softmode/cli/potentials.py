@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from softmode.cli.console import out
+from softmode.cli.console import out, print_json
 from softmode.potentials.family import Entry
 from softmode.potentials.registry import families, known
 from softmode.potentials.resolution import weights_status
@@ -32,7 +31,7 @@ def potentials(
             asdict(entry.info(family.name)) | {"weights": str(weights_status(entry.name))}
             for family, entry in known()
         ]
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
         return
     out.print(_table())
     for family in families():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from softmode.cli.console import err, out
+from softmode.cli.console import err, out, print_json
 from softmode.crystal import Material
 from softmode.datasets import (
     align_trajectory,
@@ -152,6 +151,6 @@ def sigma(
     for note in content["notes"]:
         err.print(note, highlight=False, markup=False, soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
+        print_json(content)
     else:
         out.print(_table(content))

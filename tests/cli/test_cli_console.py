@@ -1,0 +1,101 @@
+"""What commands share: JSON alone on standard output, whatever libraries print."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from softmode.cli.console import jsonable, print_json
+
+
+@dataclass(frozen=True)
+class Point:
+    name: str
+    at: tuple[float, float]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (math.nan, None),
+        (math.inf, None),
+        (-math.inf, None),
+        (np.float64("inf"), None),
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.array([[1.0, np.nan], [np.inf, 2.0]]), [[1.0, None], [None, 2.0]]),
+        (pd.NA, None),
+        (pd.NaT, None),
+        (Path("a") / "b", "a/b"),
+        ({"x": {1: (True, None)}}, {"x": {"1": [True, None]}}),
+        (Point("Γ", (0.0, math.nan)), {"name": "Γ", "at": [0.0, None]}),
+    ],
+)
+def test_json_form(value: Any, expected: Any) -> None:
+    found = jsonable(value)
+    assert found == expected
+    json.dumps(found, allow_nan=False)
+
+
+def test_what_has_no_json_form_is_an_error() -> None:
+    with pytest.raises(TypeError, match="object"):
+        jsonable({"x": object()})
+
+
+def test_one_document_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"σ": math.inf, "n": [1, 2]})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {"σ": None, "n": [1, 2]}
+
+
+NOISY = """
+import ctypes, multiprocessing, os, sys
+import typer
+from rich.console import Console
+from softmode.cli import console
+
+def in_a_worker():
+    print("worker prints")
+    os.system("echo its child prints")
+
+def noisy(as_json: bool = typer.Option(False, "--json")) -> None:
+    print("library prints")
+    sys.stdout.write("and writes")
+    ctypes.CDLL(None).puts(b"C prints")  # held back until the process ends, as standard output is a pipe
+    os.write(1, b"descriptor 1 is written to")
+    Console().print("rich prints")
+    worker = multiprocessing.get_context("spawn").Process(target=in_a_worker)
+    worker.start()
+    worker.join()
+    console.print_json({"answer": float("nan")})
+    print("at the end")
+
+app = typer.Typer()
+app.command("noisy", cls=console.Command)(noisy)
+if __name__ == "__main__":
+    app()
+"""
+
+
+def test_standard_output_holds_the_document_alone(tmp_path: Path) -> None:
+    program = tmp_path / "noisy.py"
+    program.write_text(NOISY)
+    done = subprocess.run(
+        [sys.executable, str(program), "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {"answer": None}
+    for said in ("library", "C", "rich", "worker", "its child"):
+        assert f"{said} prints" in done.stderr
+    assert "descriptor 1 is written to" in done.stderr
+    plain = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=True)
+    assert "C prints" in plain.stdout
+    assert plain.stderr == ""
