@@ -90,7 +90,7 @@ def a_study(dataset: Path, folder: Path, *potentials: dict[str, Any]) -> Path:
 def test_run_status_and_report(tiny_dataset: Path, tmp_path: Path) -> None:
     study_file = a_study(tiny_dataset, tmp_path, emt(), factory("raising_emt", "broken [/red]"))
     result = call("run", study_file)
-    assert result.exit_code == 0, (result.output, result.exception)
+    assert result.exit_code == 3, (result.output, result.exception)
     shown = " ".join(result.stdout.split())
     assert "4 cells: 0 were there, 4 computed now, 2 of these failed" in shown
     page = tmp_path / "o" / "report" / "index.html"
@@ -99,8 +99,12 @@ def test_run_status_and_report(tiny_dataset: Path, tmp_path: Path) -> None:
     assert "failed Al (Al) × broken [/red]: broken [/red]: failed on configuration 0" in result.stderr
     assert "the sum [/of] all [red] fears" in result.stderr
 
-    again = " ".join(succeed("run", study_file).split())
-    assert "4 cells: 4 were there, 0 computed now, 0 of these failed" in again
+    result = call("run", study_file)
+    assert result.exit_code == 3, (result.output, result.exception)
+    again = " ".join(result.stdout.split())
+    assert "4 cells: 4 were there, 0 computed now, 0 of these failed 2 failed in an earlier run" in again
+    assert "failed Al × broken [/red]: broken [/red]: failed on configuration 0" in again
+    assert result.stderr == ""
 
     status = succeed("status", tmp_path / "o")
     rows = [line.split("│")[1:-1] for line in status.splitlines() if line.startswith("│")]
@@ -112,6 +116,78 @@ def test_run_status_and_report(tiny_dataset: Path, tmp_path: Path) -> None:
     shown = succeed("report", tmp_path / "o")
     assert str(page) in shown
     assert page.is_file()
+
+
+def strict(text: str) -> Any:
+    """JSON without NaN and infinities."""
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_run_and_status_as_json(tiny_dataset: Path, tmp_path: Path) -> None:
+    study_file = a_study(tiny_dataset, tmp_path, emt(), factory("raising_emt", "broken"))
+    folder = tmp_path / "o"
+    for found, computed in ((0, 4), (4, 0)):
+        result = call("run", study_file, "--json")
+        assert result.exit_code == 3, (result.output, result.exception)
+        said = strict(result.stdout)
+        assert said["name"] == "tiny"
+        assert said["cells"] == {
+            "total": 4,
+            "found": found,
+            "computed": computed,
+            "failed": computed // 2,
+            "without_result": 2,
+        }
+        assert [(item["material"], item["potential"]) for item in said["failures"]] == [
+            ("Al", "broken"),
+            ("Cu", "broken"),
+        ]
+        assert "all [red] fears" in said["failures"][0]["failure"]
+        assert (said["unstored"], said["records"]) == ([], str(folder / "records"))
+        assert said["report"] == str(folder / "report" / "index.html")
+    said = strict(succeed("status", folder, "--json"))
+    assert said["potentials"] == [
+        {"potential": "emt", "done": 2, "failed": 0, "to_compute": 0},
+        {"potential": "broken", "done": 0, "failed": 2, "to_compute": 0},
+    ]
+    assert len(said["failures"]) == 2
+    assert said["steps_of_dynamics"] == {"made": 0, "total": 0}
+
+
+def test_a_run_without_failures_is_status_0(tiny_dataset: Path, tmp_path: Path) -> None:
+    study_file = a_study(tiny_dataset, tmp_path, emt())
+    said = strict(succeed("run", study_file, "--json"))
+    assert (said["cells"]["computed"], said["failures"]) == (2, [])
+
+
+def test_of_many_earlier_failures_a_few_are_repeated(own_dataset: Path, tmp_path: Path) -> None:
+    potentials = [factory("raising_emt", f"broken{i}") for i in range(3)]
+    settings = tiny_study(own_dataset, tmp_path / "o", *potentials)
+    study_file = study_toml(tmp_path / "study.toml", settings)
+    first, again = call("run", study_file), call("run", study_file)
+    assert first.stderr.count("failed ") >= 9
+    assert "earlier run" not in first.stdout
+    assert "9 failed in an earlier run" in again.stdout
+    assert again.stdout.count("× broken") == 5
+    assert f"… and 4 more: softmode status {tmp_path / 'o'}" in again.stdout
+
+
+def test_status_shows_dynamics_under_way(tiny_dataset: Path, tmp_path: Path) -> None:
+    from softmode.study.folder import open_study
+
+    md = {"steps": 300, "checkpoint_every": 100, "replicas": 2}
+    study = open_study(
+        tiny_study(tiny_dataset, tmp_path / "o", ids=["Cu"], measurements=["model_only"], md=md)
+    )
+    [cell] = study.cells
+    folder = study.store.partial(cell.keys["md"]).folder / "replica_1"
+    folder.mkdir(parents=True)
+    (folder / "piece_00000.h5").write_bytes(b"as far as it is")
+    assert "steps of dynamics under way: 100 of 600 are made" in succeed("status", tmp_path / "o")
+    assert strict(succeed("status", tmp_path / "o", "--json"))["steps_of_dynamics"] == {
+        "made": 100,
+        "total": 600,
+    }
 
 
 def test_options_of_run_override_the_file(tiny_dataset: Path, tmp_path: Path) -> None:

@@ -78,11 +78,58 @@ def test_what_cannot_be_screened_is_a_row_with_its_reason(metals: Path, tmp_path
         *(metals, "K2PtCl6", "Xx2AgBiBr6", "--prototype", "elpasolite"),
         *("--potential", EMT_NAME, "--output", tmp_path / "out", *QUICK, "--json"),
     )
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 3, result.output
     reasons = {row["material"]: row["reason"] for row in json.loads(result.stdout) if row["reason"]}
     assert "elpasolite" in reasons["K2PtCl6"]
     assert "Xx" in reasons["Xx2AgBiBr6"]
     assert len(reasons) == 2
+
+
+def test_a_failure_is_said_once(metals: Path, tmp_path: Path) -> None:
+    arguments = (metals, "K2PtCl6", "--prototype", "elpasolite", "--potential", EMT_NAME)
+    first, again = (call(*arguments, "--output", tmp_path / "out", *QUICK) for _ in range(2))
+    for result in (first, again):
+        assert result.exit_code == 3, result.output
+        shown = result.stdout + result.stderr
+        assert shown.count("failed K2PtCl6 × ") == 1
+        assert "()" not in shown
+
+
+def test_json_holds_structure_instead_of_text(metals: Path, tmp_path: Path) -> None:
+    shown = succeed(metals, "--potential", EMT_NAME, "--output", tmp_path / "out", *QUICK, "--json")
+    rows = json.loads(shown, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    for row in rows:
+        assert len(row["lowest_qpoint"]) == 3
+        assert row["softest_by_point_THz"]["X"] > 0.0
+        assert row["reason"] is None
+        assert not [
+            value for value in row.values() if isinstance(value, str) and value.startswith(("[", "{"))
+        ]
+
+
+def test_every_question_has_its_own_folder(
+    metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = (metals / "Al.cif", "--potential", EMT_NAME, *QUICK)
+    succeed(*one)
+    [folder] = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("screening-ase.calculators.emt_EMT-")
+    table = folder / "report" / "tables" / "screening.csv"
+    before = table.read_bytes()
+    succeed(metals / "Cu.cif", "--potential", EMT_NAME, *QUICK)
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+    assert table.read_bytes() == before
+    again = succeed("../" + str((metals / "Al.cif").relative_to(tmp_path.parent)), *one[1:], "--workers", "2")
+    assert "1 were there, 0 computed now" in again
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["missing.cif", "no/such/folder", "POSCAR_of_mine"])
+def test_what_looks_like_a_file_is_called_missing(tmp_path: Path, name: str) -> None:
+    result = call(name, "--potential", EMT_NAME, "--output", tmp_path / "out")
+    assert isinstance(result.exception, SoftmodeError)
+    assert str(result.exception).startswith(f"{name}: there is no such file")
 
 
 def test_labels_score_the_screening(metals: Path, tmp_path: Path) -> None:
@@ -109,11 +156,12 @@ def test_drawing_is_by_seed_and_balanced(tmp_path: Path) -> None:
     labels.write_text("\n".join(["formula,sigma", *rows]) + "\n")
 
     def drawn(seed: str) -> list[str]:
-        shown = succeed(
+        result = call(
             *("--labels", labels, "--draw", "3", "--seed", seed, "--prototype", "elpasolite"),
             *("--potential", EMT_NAME, "--output", tmp_path / seed, *QUICK, "--json"),
         )
-        return sorted(row["material"] for row in json.loads(shown))
+        assert result.exit_code == 3  # EMT knows none of these elements
+        return sorted(row["material"] for row in json.loads(result.stdout))
 
     assert drawn("1") == drawn("1")
     assert len({tuple(drawn(seed)) for seed in ("1", "2", "3")}) > 1

@@ -37,7 +37,7 @@ def call(*arguments: str) -> Any:
 
 
 def test_it_says_which_panels_lack_what_and_where_the_page_is(run: Path) -> None:
-    result = call(str(run))
+    result = call(str(run), "--verbose")
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
     assert "Table 1 The run does not hold matpes-pbe-omat-ft, mpa-0-medium" in said
@@ -47,6 +47,19 @@ def test_it_says_which_panels_lack_what_and_where_the_page_is(run: Path) -> None
     page = (run / "paper" / "index.html").read_text(encoding="utf-8")
     assert "The run holds no chlorides" in page
     assert (run / "paper" / "paper.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_it_says_one_line_of_a_panel_and_ends_with_the_paths(run: Path) -> None:
+    result = call(str(run))
+    assert result.exit_code == 0, result.output
+    count, *panels, page, pdf = result.stdout.splitlines()
+    assert count == "0 of 2 panels complete"
+    assert [line.split()[:2] for line in panels] == [["Table", "1"], ["Fig.", "1a"]]
+    assert all(len(line) <= 80 for line in panels)
+    assert (page.split()[1], pdf.split()[1]) == (
+        str(run / "paper" / "index.html"),
+        str(run / "paper" / "paper.pdf"),
+    )
 
 
 def test_it_writes_elsewhere(run: Path, tmp_path: Path) -> None:

@@ -168,6 +168,11 @@ def say(name: str, what: object) -> None:
     out.print(f"{name:<8} {what}", highlight=False, markup=False, soft_wrap=True)
 
 
+def failure_line(material: str, potential: str, reason: str) -> Text:
+    """One failure, as every command shows it."""
+    return Text.assemble(("failed ", "red"), f"{material} × {potential}: {reason}")
+
+
 def quiet_libraries() -> None:
     """Keep warnings of third-party libraries out of the way of a user's terminal, and show softmode's own."""
     warnings.simplefilter("ignore")

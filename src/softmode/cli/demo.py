@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from softmode.cli.running import run_and_report
+from softmode.cli.console import print_json
+from softmode.cli.running import leave, run_to_end, summarise
 from softmode.study.settings import parse_study
 
 
@@ -16,6 +17,7 @@ def demo(
     potential: Annotated[
         list[str] | None, typer.Option(help="Potential to score; may be given several times.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Score CHGNet and SevenNet-0 on the embedded DFT phonons of Cs2AgBiBr6 and write the report."""
     content = {
@@ -24,4 +26,9 @@ def demo(
         "dataset": {"kind": "example"},
         "potential": [{"name": name} for name in potential or ["chgnet", "7net-0"]],
     }
-    run_and_report(parse_study(content, "demo"))
+    finished = run_to_end(parse_study(content, "demo"))
+    if as_json:
+        print_json(finished.as_json())
+    else:
+        summarise(finished)
+    leave(finished)

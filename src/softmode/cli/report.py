@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from softmode.cli.console import out
+from softmode.cli.console import busy, say
 from softmode.report.build import build_report
 from softmode.study.folder import reopen_study
 
@@ -16,5 +16,6 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Folder of the study.")],
 ) -> None:
     """Write the report of a study from its records; nothing is computed."""
-    page = build_report(reopen_study(folder))
-    out.print(f"report   {page}", highlight=False, soft_wrap=True)
+    with busy("writing the report"):
+        page = build_report(reopen_study(folder))
+    say("report", page)

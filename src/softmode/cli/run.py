@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from softmode.cli.running import run_and_report
+from softmode.cli.console import print_json
+from softmode.cli.running import leave, run_to_end, summarise
 from softmode.study.settings import load_study
 
 
@@ -19,14 +20,20 @@ def run(
     output: Annotated[
         Path | None, typer.Option(help="Folder of the study; overrides the study file.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Run a study; interrupt it at any time and run it again to go on.
 
-    Only what is missing is computed.
+    Only what is missing is computed. Leaves with status 3 when cells have failed.
     """
     settings = load_study(study_file)
     if output is not None:
         settings = settings.model_copy(update={"output": output})
     if workers is not None:
         settings = settings.model_copy(update={"run": settings.run.model_copy(update={"workers": workers})})
-    run_and_report(settings)
+    finished = run_to_end(settings)
+    if as_json:
+        print_json(finished.as_json())
+    else:
+        summarise(finished)
+    leave(finished)

@@ -1,28 +1,131 @@
-"""Open and run a study with progress, and say in a few lines what came of it; used by `run` and `demo`."""
+"""Run a study with progress, and say in a few lines what came of it; used by `run`, `screen` and `demo`."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from rich.markup import escape
+import pandas as pd
+import typer
 from rich.progress import Progress
+from rich.text import Text
 
-from softmode.cli.console import err, out, progress
+from softmode.cli.console import FAILED_CELLS, busy, err, failure_line, out, progress, say
 from softmode.report.build import build_report
 from softmode.study.folder import Cell, Study, open_study
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
+from softmode.study.results import OK, cell_table, failures
 from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
 from softmode.study.worker import CellOutcome
 
 _LOOK_EVERY = 2.0  # seconds between looks at the dynamics under way
+_REASONS = 5  # of earlier failures that a summary repeats
 
 
-def open_with_progress(settings: StudySettings) -> Study:
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """A study that has been run to its end.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    report : RunReport
+        What was done now.
+    cells : pandas.DataFrame
+        Its table.
+    page : Path
+        Its report.
+    told : set of (material, potential)
+        Cells whose failure has been shown already.
+    """
+
+    study: Study
+    report: RunReport
+    cells: pd.DataFrame
+    page: Path
+    told: Collection[tuple[str, str]]
+
+    @cached_property
+    def failures(self) -> pd.DataFrame:
+        """Cells without a result, with their reasons, whether they failed now or before."""
+        return failures(self.cells)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell has its result."""
+        return not self.report.unstored and bool((self.cells["state"] == OK).all())
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``run --json`` prints."""
+        done = asdict(self.report)
+        unstored = [
+            {"material": material, "potential": potential, "failure": reason}
+            for material, potential, reason in done.pop("unstored")
+        ]
+        return {
+            "name": self.study.settings.name,
+            "cells": {**done, "without_result": len(self.failures)},
+            "failures": self.failures.to_dict("records"),
+            "unstored": unstored,
+            "records": self.study.store.root,
+            "tables": self.page.parent / "tables",
+            "report": self.page,
+        }
+
+
+def run_to_end(settings: StudySettings) -> FinishedRun:
+    """Open a study, compute what is missing, showing rate and time left, and write its report."""
+    study = _open(settings)
+    report, told = _run(study)
+    with busy("writing the report"):
+        cells = cell_table(study)
+        return FinishedRun(study, report, cells, build_report(study, cells), told)
+
+
+def summarise(run: FinishedRun) -> None:
+    """Print what was done, what failed before or could not be stored, and where everything is."""
+    done = run.report
+    out.print(
+        f"{done.total} cells: {done.found} were there, {done.computed} computed now, "
+        f"{done.failed} of these failed",
+        highlight=False,
+    )
+    for material, potential, reason in done.unstored:
+        line = Text.assemble(("not stored ", "red"), f"{material} × {potential}: {reason}")
+        err.print(line, highlight=False, soft_wrap=True)
+    _repeat_failures(run)
+    say("records", run.study.store.root)
+    say("report", run.page)
+
+
+def _repeat_failures(run: FinishedRun) -> None:
+    """Failures of earlier runs, which are kept and not tried again; those of this run have been shown."""
+    earlier = [row for row in run.failures.itertuples() if (row.material, row.potential) not in run.told]
+    if not earlier:
+        return
+    out.print(f"{len(earlier)} failed in an earlier run", highlight=False)
+    for row in earlier[:_REASONS]:
+        out.print(failure_line(row.material, row.potential, row.failure), highlight=False, soft_wrap=True)
+    if len(earlier) > _REASONS:
+        more = f"… and {len(earlier) - _REASONS} more: softmode status {run.study.folder}"
+        out.print(more, highlight=False, markup=False, soft_wrap=True)
+
+
+def leave(run: FinishedRun) -> None:
+    """Leave with the status that says whether every cell has its result."""
+    if not run.complete:
+        raise typer.Exit(FAILED_CELLS)
+
+
+def _open(settings: StudySettings) -> Study:
     """Open a study, showing how many materials have been read; labels it cannot use are an error now."""
     if settings.labels is not None:
         open_labels(settings.labels)
@@ -31,8 +134,9 @@ def open_with_progress(settings: StudySettings) -> Study:
         return open_study(settings, advance=lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def run_with_progress(study: Study) -> RunReport:
-    """Compute what is missing, showing rate and time left; failures are told as they happen."""
+def _run(study: Study) -> tuple[RunReport, set[tuple[str, str]]]:
+    """Compute what is missing; failures are told as they happen, and by which cells is returned."""
+    told = set()
     with progress() as bar:
         left = sum(not study.settled(cell) for cell in study.cells)
         task = bar.add_task("computing cells", total=left)
@@ -41,18 +145,14 @@ def run_with_progress(study: Study) -> RunReport:
         def finished(cell: Cell, outcome: CellOutcome) -> None:
             bar.advance(task)
             if outcome.failure is not None:
-                err.print(
-                    "[red]failed[/red] "
-                    + escape(
-                        f"{cell.material.name} ({cell.material.formula}) × {cell.label}: "
-                        f"{outcome.failure.message}"
-                    ),
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                name, formula = cell.material.name, cell.material.formula
+                title = f"{name} ({formula})" if formula else name
+                line = failure_line(title, cell.label, outcome.failure.message)
+                err.print(line, highlight=False, soft_wrap=True)
+                told.add((name, cell.label))
 
         with _dynamics_shown(bar, dynamics):
-            return run_study(study, finished)
+            return run_study(study, finished), told
 
 
 @contextmanager
@@ -75,26 +175,3 @@ def _dynamics_shown(bar: Progress, dynamics: DynamicsProgress) -> Iterator[None]
     finally:
         over.set()
         watcher.join()
-
-
-def say(study: Study, report: RunReport) -> None:
-    """Print what was done, and what could not be stored."""
-    out.print(
-        f"{report.total} cells: {report.found} were there, {report.computed} computed now, "
-        f"{report.failed} of these failed",
-        highlight=False,
-    )
-    for material, potential, reason in report.unstored:
-        text = escape(f"{material} × {potential}: {reason}")
-        err.print(f"[red]not stored[/red] {text}", highlight=False, soft_wrap=True)
-    out.print(f"records  {study.store.root}", highlight=False, soft_wrap=True)
-
-
-def run_and_report(settings: StudySettings) -> Path:
-    """Run a study to its end and write its report; returns the path of the page."""
-    study = open_with_progress(settings)
-    done = run_with_progress(study)
-    say(study, done)
-    page = build_report(study)
-    out.print(f"report   {page}", highlight=False, soft_wrap=True)
-    return page

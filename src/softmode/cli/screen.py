@@ -12,12 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from softmode.anharmonic.classes import classify
-from softmode.cli.console import out
-from softmode.cli.running import open_with_progress, run_with_progress, say
+from softmode.cli.console import out, print_json, say
+from softmode.cli.running import leave, run_to_end, summarise
 from softmode.datasets.labels import balanced_draw, read_labels
 from softmode.errors import SettingsError
-from softmode.report.build import build_report
-from softmode.study.results import cell_table
+from softmode.report.text import file_name
+from softmode.study.records import digest_of
 from softmode.study.screening import ALONE, screening_table
 from softmode.study.settings import StudySettings, parse_study
 
@@ -33,19 +33,19 @@ def _settings(
     structures: list[str],
     potentials: list[str],
     *,
-    output: Path,
+    output: Path | None,
     dataset: dict[str, Any],
     sampling: list[str],
     thermal: dict[str, Any],
     md: dict[str, Any] | None,
     **others: Any,
 ) -> StudySettings:
-    """The study that a screening is."""
+    """The study that a screening is; its folder follows from all that is asked, unless it is given."""
     files = [str(Path(item).resolve()) for item in structures if Path(item).exists()]
-    formulas = [item for item in structures if not Path(item).exists()]
+    formulas = [_formula(item) for item in structures if not Path(item).exists()]
     content = {
         "name": f"Screening with {', '.join(potentials)}",
-        "output": str(output),
+        "output": "",
         "dataset": {
             "kind": "structures",
             "options": {"files": files, "formulas": formulas, **dataset},
@@ -57,7 +57,25 @@ def _settings(
         **({"md": md} if md is not None else {}),
         **others,
     }
-    return parse_study(content, "softmode screen")
+    settings = parse_study(content, "softmode screen")
+    return settings.model_copy(update={"output": output or _own_folder(settings)})
+
+
+def _formula(item: str) -> str:
+    """What is no file, unless it is named like one."""
+    if any(part in item for part in ("/", "\\", ".", "POSCAR", "CONTCAR")):
+        raise SettingsError(
+            item, "there is no such file", "Give an existing file or folder, or a formula such as Cs2AgBiBr6"
+        )
+    return item
+
+
+def _own_folder(settings: StudySettings) -> Path:
+    """The same for the same question, another for another: no screening replaces what another gave."""
+    asked = settings.model_dump(mode="json", by_alias=True, exclude={"name", "output", "run"})
+    names = [file_name(Path(potential.name).name) for potential in settings.potentials]
+    label = "_".join(names[:2]) + (f"_and_{len(names) - 2}_more" if len(names) > 2 else "")
+    return Path("runs") / f"screening-{label}-{digest_of(asked)[:8]}"
 
 
 def _drawn(labels: Path | None, n: int | None, seed: int) -> list[str]:
@@ -123,15 +141,21 @@ def _table(rows: pd.DataFrame, potential: str) -> Table:
 
 
 def _show(ranked: pd.DataFrame) -> None:
-    """Print a table for each potential, and below what has no place in one."""
-    lost = ranked["reason"].notna()
-    for potential, rows in ranked[~lost].groupby("potential", sort=False):
+    """Print a table for each potential; what failed is told by the run."""
+    for potential, rows in ranked[ranked["reason"].isna()].groupby("potential", sort=False):
         out.print(_table(rows, str(potential)))
         if len(rows) > _SHOWN:
             out.print(f"… and {len(rows) - _SHOWN} more in the table on disk")
-    for _, row in ranked[lost].iterrows():
-        text = escape(f"{row['material']} × {row['potential']}: {row['reason']}")
-        out.print(f"[red]failed[/red] {text}", highlight=False, soft_wrap=True)
+
+
+def _nested(ranked: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a ranked table for JSON: what stands in it as JSON text becomes structure."""
+    rows = [{str(name): value for name, value in row.items()} for row in ranked.to_dict("records")]
+    for row in rows:
+        for name in ("lowest_qpoint", "softest_by_point_THz"):
+            if isinstance(row.get(name), str):
+                row[name] = json.loads(row[name])
+    return rows
 
 
 def screen(
@@ -170,13 +194,19 @@ def screen(
         typer.Option(min=1, help="Draw so many compounds from --labels, balanced over halides and classes."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of draw, samples and intervals.")] = 2026,
-    output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("softmode-screening"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to write to. Default: runs/screening-<potential>-<digest of the question>.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ranked table as JSON.")] = False,
 ) -> None:
     """Rank compounds by dynamic stability, from a potential alone: lattice, softest mode, σ, class, cost.
 
-    Interrupt it at any time and run it again to go on.
+    Interrupt it at any time and run it again to go on. Leaves with status 3 when compounds have failed.
     """
     settings = _settings(
         [*(structures or []), *_drawn(labels, draw, seed)],
@@ -191,15 +221,12 @@ def screen(
         run={"workers": workers},
         **({"labels": {"path": str(labels)}} if labels is not None else {}),
     )
-    study = open_with_progress(settings)
-    done = run_with_progress(study)
-    cells = cell_table(study)
-    page = build_report(study, cells)
-    ranked = screening_table(cells)
+    finished = run_to_end(settings)
+    ranked = screening_table(finished.cells)
     if as_json:
-        typer.echo(json.dumps(json.loads(ranked.to_json(orient="records")), indent=1, ensure_ascii=False))
-        return
-    _show(ranked)
-    say(study, done)
-    out.print(f"table    {page.parent / 'tables' / 'screening.csv'}", highlight=False, soft_wrap=True)
-    out.print(f"report   {page}", highlight=False, soft_wrap=True)
+        print_json(_nested(ranked))
+    else:
+        _show(ranked)
+        say("table", finished.page.parent / "tables" / "screening.csv")
+        summarise(finished)
+    leave(finished)

@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import pandas as pd
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from softmode.cli.console import out
+from softmode.cli.console import failure_line, out, print_json
 from softmode.study.folder import reopen_study
+from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import FAILED, OK, PENDING, cell_table, failures
+
+_HEADS = {"done": OK, "failed": FAILED, "to compute": PENDING}
 
 
 def status(
     folder: Annotated[Path, typer.Argument(help="Folder of the study.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Say how many cells of a study are done, failed (and why) and still to compute."""
     study = reopen_study(folder)
     cells = cell_table(study)
+    dynamics = DynamicsProgress(study)
+    lost = failures(cells)
+    counts = {
+        str(potential): {head: int((rows["state"] == state).sum()) for head, state in _HEADS.items()}
+        for potential, rows in cells.groupby("potential", sort=False)
+    }
+    if as_json:
+        steps = {"made": dynamics.made(), "total": dynamics.total}
+        print_json(_json(study.settings.name, counts, lost) | {"steps_of_dynamics": steps})
+        return
     table = Table(title=escape(study.settings.name), title_justify="left")
-    for column in ("potential", "done", "failed", "to compute"):
+    for column in ("potential", *_HEADS):
         table.add_column(column, justify="left" if column == "potential" else "right")
-    for potential, rows in cells.groupby("potential", sort=False):
-        counts = rows["state"].value_counts()
-        table.add_row(escape(str(potential)), *[str(counts.get(state, 0)) for state in (OK, FAILED, PENDING)])
+    for potential, row in counts.items():
+        table.add_row(escape(potential), *map(str, row.values()))
     out.print(table)
-    for failure in failures(cells).itertuples():
-        out.print(
-            "[red]failed[/red] " + escape(f"{failure.material} × {failure.potential}: {failure.failure}"),
-            highlight=False,
-            soft_wrap=True,
-        )
+    if dynamics.total:
+        made = f"steps of dynamics under way: {dynamics.made():,} of {dynamics.total:,} are made"
+        out.print(made, highlight=False)
+    for row in lost.itertuples():
+        out.print(failure_line(row.material, row.potential, row.failure), highlight=False, soft_wrap=True)
+
+
+def _json(name: str, counts: dict[str, dict[str, int]], lost: pd.DataFrame) -> dict[str, Any]:
+    potentials = [
+        {"potential": potential, **{head.replace(" ", "_"): n for head, n in row.items()}}
+        for potential, row in counts.items()
+    ]
+    return {"name": name, "potentials": potentials, "failures": lost.to_dict("records")}
