@@ -162,7 +162,7 @@ def test_an_explosion_at_the_first_step_is_told(copper: Path, tmp_path: Path) ->
         (["--steps", "0"], "steps: Input should be greater than"),
         (["--replicas", "0"], "replicas: Input should be greater than"),
         (["--steps", "10", "--discard", "10"], "no frame after the first 10"),
-        (["--supercell", "2 2 2"], "brings its own supercell"),
+        (["--supercell", "3 3 3"], "brings its own supercell"),
         (["--protocol", "nonsense"], "nonsense"),
         (["--thermostat", "nonsense"], "nonsense"),
         (["--trajectory", "nowhere.xyz"], "nowhere.xyz"),

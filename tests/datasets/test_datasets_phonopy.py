@@ -150,15 +150,17 @@ def test_matrix_from_conf_or_option(
 ) -> None:
     folder = write_folder(tmp_path / "here", example_phonopy, "FORCE_SETS")
     (folder / "SPOSCAR").unlink()
-    with pytest.raises(InputDataError, match="no supercell matrix is given") as caught:
-        open_reference(folder)
-    assert "supercell_matrix" in caught.value.remedy
+    (inferred,) = open_dataset("phonopy", folder).entries()
+    np.testing.assert_array_equal(inferred.load().supercell_matrix, np.diag([2, 2, 2]))
     for given in ("2 2 2", [2, 2, 2], np.diag([2, 2, 2])):
         (entry,) = open_dataset("phonopy", folder, supercell_matrix=given, level_of_theory="PBE").entries()
         assert entry.load().structure_digest == open_example_digest(example, entry.load())
         assert entry.load().tags["level_of_theory"] == "PBE"
     (folder / "phonopy.conf").write_text("DIM = 2 2 2  # comment\nPRIMITIVE_AXES = P\n")
     np.testing.assert_array_equal(open_reference(folder).supercell_matrix, np.diag([2, 2, 2]))
+    with pytest.raises(InputDataError, match="it brings its own supercell") as caught:
+        open_reference(folder, "3 3 3")
+    assert "supercell_matrix" in caught.value.remedy
 
 
 def open_example_digest(example: Material, other: Material) -> str:

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import err, out, print_json, progress
+from softmode.cli.reference import said_reference
 from softmode.configurations import KernelSettings, SoapSettings
 from softmode.crystal import Material
-from softmode.datasets import open_reference, reference_from_supercell
 from softmode.errors import SettingsError
 from softmode.report.map_files import stranger_line, write_map_files
 from softmode.report.map_page import overlap_row
@@ -32,7 +32,7 @@ def _settings(soap: dict[str, Any], kernel: dict[str, Any]) -> MapSettings:
         raise SettingsError("softmode map", explain(error), "Correct the option") from error
 
 
-def _material(supercell: Path | None, force_constants: Path | None) -> Material | None:
+def _material(supercell: str | None, force_constants: Path | None) -> Material | None:
     if force_constants is None:
         if supercell is not None:
             raise SettingsError(
@@ -41,9 +41,7 @@ def _material(supercell: Path | None, force_constants: Path | None) -> Material 
                 "Give --force-constants too; the map itself does not depend on the order of atoms",
             )
         return None
-    if supercell is not None:
-        return reference_from_supercell(supercell, force_constants)
-    return open_reference(force_constants)
+    return said_reference(force_constants, supercell)
 
 
 def _duration(seconds: float) -> str:
@@ -85,8 +83,8 @@ def map_command(
         typer.Option(help="One for each trajectory, repeatable; equal ones make one cloud. Default: names."),
     ] = None,
     supercell: Annotated[
-        Path | None,
-        typer.Option(help="For σ(t): the reference supercell, in the order of the force constants."),
+        str | None,
+        typer.Option(help="For σ(t): file of the supercell of loose force constants; '2 2 2' of a folder."),
     ] = None,
     force_constants: Annotated[
         Path | None,

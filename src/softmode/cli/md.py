@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import err, out, print_json, progress
+from softmode.cli.reference import said_reference
 from softmode.crystal import Material
-from softmode.datasets import align_trajectory, open_reference, read_trajectory, supercell_of
+from softmode.datasets import align_trajectory, read_trajectory, supercell_of
+from softmode.datasets.loose_files import supercell_integers
 from softmode.datasets.structure_files import is_structure_file
 from softmode.datasets.structure_options import StructureOptions
 from softmode.datasets.structures import load_file
@@ -29,21 +31,13 @@ def _material(what: str, supercell: str | None) -> Material:
     """The crystal: a reference as it is, or a structure file with a supercell."""
     path = Path(what)
     if not is_structure_file(path):
-        if supercell is not None:
-            raise SettingsError(
-                "--supercell", f"{what} brings its own supercell", "Leave it away, or give a structure file"
-            )
-        return open_reference(what)
-    return load_file(path, StructureOptions.create("structures", {"supercell_matrix": _integers(supercell)}))
-
-
-def _integers(text: str | None) -> list[int] | None:
-    try:
-        return None if text is None else [int(part) for part in text.replace(",", " ").split()]
-    except ValueError:
+        return said_reference(what, supercell)
+    integers = None if supercell is None else supercell_integers(supercell)
+    if supercell is not None and integers is None:
         raise SettingsError(
-            "--supercell", f"{text!r} is not made of integers", "Give three or nine, as '2 2 2'"
-        ) from None
+            "--supercell", f"{supercell!r} is not made of integers", "Give three or nine, as '2 2 2'"
+        )
+    return load_file(path, StructureOptions.create("structures", {"supercell_matrix": integers}))
 
 
 def _settings(protocol: str, given: dict[str, Any]) -> DynamicsSettings:
@@ -167,7 +161,7 @@ def md(
         typer.Option(help="Start in random frames of these instead of thermally displaced supercells."),
     ] = None,
     supercell: Annotated[
-        str | None, typer.Option(help="Of a structure file: three or nine integers, as '2 2 2'.")
+        str | None, typer.Option(help="Three or nine integers, as '2 2 2', where no file says it.")
     ] = None,
     relax: Annotated[
         bool, typer.Option("--relax", help="Relax with the potential first, symmetry kept.")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import out, print_json
-from softmode.datasets.catalog import open_reference
+from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import named_protocol
 from softmode.potentials import PotentialSettings, resolve
@@ -101,6 +101,10 @@ def phonons(
         str, typer.Option(help="Name of `softmode potentials`, a .model file, or module:factory.")
     ],
     protocol: Annotated[str, typer.Option(help="'default' or 'yang2026'.")] = "default",
+    supercell: Annotated[
+        str | None,
+        typer.Option(help="Three or nine integers, as '2 2 2', where no file says it; or its file."),
+    ] = None,
     relax: Annotated[
         bool, typer.Option("--relax", help="Relax with the potential first, symmetry kept.")
     ] = False,
@@ -124,7 +128,8 @@ def phonons(
             f"potential {potential!r}", f"its options are not valid ({reason})", "Correct them"
         ) from error
     changes: dict[str, object] = {"relax": True} if relax else {}
-    result = score_phonons(open_reference(reference), resolve(settings), named_protocol(protocol, **changes))
+    material = said_reference(reference, supercell)
+    result = score_phonons(material, resolve(settings), named_protocol(protocol, **changes))
     if plot is not None:
         overlay = overlay_of_record(
             result.record, result.material.name, result.material.formula, result.potential

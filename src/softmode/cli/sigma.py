@@ -10,24 +10,22 @@ import typer
 from rich.table import Table
 
 from softmode.cli.console import err, out, print_json
+from softmode.cli.reference import said_reference
 from softmode.crystal import Material
 from softmode.datasets import (
     align_trajectory,
     open_reference,
     read_trajectory,
-    reference_from_supercell,
     supercell_of,
 )
 from softmode.errors import SettingsError
 from softmode.study.one_off import SigmaOneOff, score_trajectory
 
 
-def _reference(trajectories: list[Path], supercell: Path | None, force_constants: Path | None) -> Material:
+def _reference(trajectories: list[Path], supercell: str | None, force_constants: Path | None) -> Material:
     """Supercell and force constants, from whatever was given."""
-    if force_constants is not None and supercell is not None:
-        return reference_from_supercell(supercell, force_constants)
     if force_constants is not None:
-        return open_reference(force_constants)
+        return said_reference(force_constants, supercell)
     if supercell is None and trajectories[0].suffix == ".nc":
         return open_reference(trajectories[0])
     raise SettingsError(
@@ -126,13 +124,16 @@ def sigma(
         ),
     ],
     supercell: Annotated[
-        Path | None,
-        typer.Option(help="The reference supercell (SPOSCAR), in the order of the force constants."),
+        str | None,
+        typer.Option(
+            help="File of the supercell (SPOSCAR) of loose force constants; or three or nine integers, as "
+            "'2 2 2', of a folder that does not say it."
+        ),
     ] = None,
     force_constants: Annotated[
         Path | None,
         typer.Option(
-            help="force_constants.hdf5, FORCE_CONSTANTS, phonopy.yaml, or a folder of phonopy files."
+            help="force_constants.hdf5, FORCE_CONSTANTS, FORCE_SETS, phonopy.yaml, or a folder of such files."
         ),
     ] = None,
     skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")] = 0,

@@ -6,6 +6,7 @@ from softmode.datasets.assemble import supercell_of
 from softmode.datasets.base import Dataset, DatasetKind, DatasetOptions, MaterialEntry, Selection, select
 from softmode.datasets.catalog import known_datasets, open_dataset, open_reference
 from softmode.datasets.loose_files import reference_from_supercell
+from softmode.datasets.phonopy_loading import reference_notes
 from softmode.datasets.prototypes import PROTOTYPES, Classification, classify
 from softmode.datasets.trajectory_alignment import align_trajectory
 from softmode.datasets.trajectory_files import read_trajectory
@@ -25,6 +26,7 @@ __all__ = [
     "open_reference",
     "read_trajectory",
     "reference_from_supercell",
+    "reference_notes",
     "select",
     "supercell_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,115 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _BELONG = "check that structure, supercell matrix (DIM) and forces belong together"
+
+
+@dataclass(frozen=True)
+class FileForceConstants:
+    """Force constants as a file gives them.
+
+    Parameters
+    ----------
+    values : (n_rows, n_supercell, 3, 3) array
+        eV/Å², full or compact.
+    rows : (n_rows,) int array or None
+        Supercell atom of each row, from 0, in the order of the file; None when the file does not say.
+    first_atoms : bool
+        Whether rows that are not named are the first atoms of the supercell on each site of the primitive
+        cell, as phonopy writes them to YAML.
+    """
+
+    values: FloatArray
+    rows: IntArray | None = None
+    first_atoms: bool = False
+
+
+@dataclass(frozen=True)
+class CrystalFiles:
+    """What files say of a crystal and its reference data, in Å and eV and in their own order of atoms.
+
+    Parameters
+    ----------
+    unitcell : Cell
+        Unit cell.
+    supercell_matrix : (3, 3) int array
+        phonopy's supercell matrix.
+    primitive_matrix : (3, 3) array or None
+        phonopy's primitive matrix; None when no file gives one.
+    supercell : Cell or None
+        The supercell in the order of what follows; None when that is phonopy's.
+    displacements : (n, n_atoms, 3) array or None
+        Displacements, Å, also where forces are not there yet.
+    reference : DisplacementForces or FileForceConstants or None
+        Forces, or else force constants.
+    nac : NonAnalyticalCorrection or None
+        Born charges and dielectric tensor.
+    supercell_source, reference_source : str
+        Files `supercell` and `reference` are from, for errors.
+    """
+
+    unitcell: Cell
+    supercell_matrix: IntArray
+    primitive_matrix: FloatArray | None = None
+    supercell: Cell | None = None
+    displacements: FloatArray | None = None
+    reference: DisplacementForces | FileForceConstants | None = None
+    nac: NonAnalyticalCorrection | None = None
+    supercell_source: str = "supercell"
+    reference_source: str = "force constants"
+
+
+def assemble(name: str, source: str, files: CrystalFiles, tags: Mapping[str, str] | None = None) -> Material:
+    """The material that files describe: everything in phonopy's order, the prototype as tags.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    source : str
+        File or folder named in errors.
+    files : CrystalFiles
+        What was read; without a primitive matrix it is that of the crystal's symmetry.
+    tags : mapping of str to str, optional
+        What else is known.
+
+    Raises
+    ------
+    InputDataError
+        If the parts do not belong together, or there is no reference.
+    """
+    unitcell, matrix, reference = files.unitcell, files.supercell_matrix, files.reference
+    primitive_matrix = files.primitive_matrix
+    if primitive_matrix is None:
+        primitive_matrix = automatic_primitive_matrix(unitcell, source)
+    order = None
+    if files.supercell is not None:
+        order = supercell_order(unitcell, matrix, files.supercell, files.supercell_source)
+    if isinstance(reference, DisplacementForces):
+        ordered: DisplacementForces | ForceConstants = reorder_forces(reference, order)
+    elif reference is not None:
+        primitive = phonopy_primitive(unitcell, matrix, primitive_matrix, source)
+        compact = len(reference.values) == len(primitive.p2s_map)
+        rows = _first_atoms(order, primitive) if reference.first_atoms and compact else reference.rows
+        ordered = order_force_constants(reference.values, rows, order, primitive, files.reference_source)
+    else:
+        raise InputDataError(
+            source,
+            "it holds neither forces nor force constants",
+            "add FORCE_SETS, FORCE_CONSTANTS or force_constants.hdf5 beside it, or use phonopy_params.yaml",
+        )
+    return make_material(name, source, unitcell, matrix, primitive_matrix, ordered, files.nac, tags)
+
+
+def _first_atoms(order: IntArray | None, primitive: Primitive) -> IntArray | None:
+    """Supercell atoms (as the file counts them) that come first on each site of the primitive cell.
+
+    Supercells made through the Smith normal form, or reordered ones, have others than those phonopy makes by
+    default.
+    """
+    if order is None:
+        return None
+    _, site = np.unique(primitive.s2p_map, return_inverse=True)
+    return np.array(sorted(order[site == i].min() for i in range(len(primitive.p2s_map))), dtype=np.int64)
 
 
 def phonopy_supercell(unitcell: Cell, supercell_matrix: IntArray, subject: str) -> Supercell:

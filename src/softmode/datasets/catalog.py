@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 from softmode.crystal import Material
 from softmode.datasets.base import Dataset, DatasetKind
+from softmode.datasets.loose_files import reference_with_supercell
 from softmode.datasets.store import is_store, open_store
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 from softmode.plugins import plugins
@@ -98,7 +100,7 @@ def recognised(path: Path) -> DatasetKind:
     return dataset_kind(_FALLBACK)
 
 
-def open_reference(path: Path | str) -> Material:
+def open_reference(path: Path | str, supercell: str | Path | Sequence[int] | None = None) -> Material:
     """One material: from a file, folder or archive that holds exactly one, or the embedded example by name.
 
     Parameters
@@ -107,6 +109,9 @@ def open_reference(path: Path | str) -> Material:
         A phonopy YAML file, a folder of phonopy files, an archive or folder of the phonon database, a
         compound of the halide double perovskite database (``dpv_…``), a trajectory.nc of FHI-vibes with
         force constants, or ``example``.
+    supercell : str, Path or sequence of int, optional
+        Three or nine integers where phonopy files do not give the supercell; or, where `path` is force
+        constants or FORCE_SETS alone, the file of the supercell.
 
     Raises
     ------
@@ -115,6 +120,8 @@ def open_reference(path: Path | str) -> Material:
     InputDataError
         If it holds no material or several, or the data cannot be used.
     """
+    if supercell is not None:
+        return reference_with_supercell(Path(path), supercell)
     found = None if Path(path).exists() else _named(str(path), known_datasets())
     if found is not None and found.path == "none":
         dataset = open_dataset(found.name)

@@ -6,12 +6,11 @@ from dataclasses import replace
 from importlib.resources import as_file, files
 
 from softmode.crystal import Material, Trajectory
-from softmode.datasets.assemble import make_material, supercell_of
+from softmode.datasets.assemble import assemble, supercell_of
 from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.trajectory_alignment import align_trajectory
 from softmode.datasets.trajectory_files import read_trajectory
-from softmode.errors import InputDataError
 
 NAME = "Cs2AgBiBr6"
 LEVEL_OF_THEORY = "PBE (CP2K, DZVP-MOLOPT-SR-GTH, Γ point of the 80-atom supercell, no spin-orbit coupling)"
@@ -29,19 +28,8 @@ def entries(_path: None, _options: DatasetOptions) -> list[MaterialEntry]:
 def load() -> Material:
     """Cs2AgBiBr6: 10-atom primitive cell, 2×2×2 supercell, forces on four displaced supercells (0.02 Å)."""
     subject = f"softmode/data/{NAME}/{_PARAMS}"
-    contents = parse_phonopy_yaml(_text(_PARAMS), subject)
-    if contents.reference is None or contents.primitive_matrix is None:
-        raise InputDataError(subject, "the embedded example is incomplete", "install softmode again")
-    material = make_material(
-        NAME,
-        subject,
-        contents.unitcell,
-        contents.supercell_matrix,
-        contents.primitive_matrix,
-        contents.reference,
-        contents.nac,
-    )
-    return replace(material, tags={**material.tags, "level_of_theory": LEVEL_OF_THEORY})
+    crystal = parse_phonopy_yaml(_text(_PARAMS), subject)
+    return assemble(NAME, subject, crystal, {"level_of_theory": LEVEL_OF_THEORY})
 
 
 def load_trajectory() -> Trajectory:

@@ -6,12 +6,14 @@ import io
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import h5py
 import numpy as np
+import yaml
 from ase.data import atomic_numbers
 from numpy.typing import ArrayLike, NDArray
-from phonopy.file_IO import parse_BORN_from_strings
+from phonopy.file_IO import get_cell_from_disp_yaml, parse_BORN_from_strings
 from phonopy.physical_units import get_calculator_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import get_primitive_matrix_by_centring
@@ -23,8 +25,17 @@ from softmode.errors import InputDataError
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+#: libyaml's where there is one: ten times faster.
+YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: eV Å: phonopy's conversion factor of the non-analytical term in VASP's units.
 NAC_FACTOR = float(get_calculator_physical_units(None).nac_factor)
+
+
+#: What to do where files do not give the supercell.
+SAY_SUPERCELL = (
+    'say the supercell matrix, as --supercell "2 2 2" (in a study the option supercell_matrix), or add '
+    "the SPOSCAR or a phonopy.conf with DIM"
+)
 
 
 def to_phonopy(cell: Cell) -> PhonopyAtoms:
@@ -135,7 +146,7 @@ def primitive_matrix_from(value: ArrayLike | str, subject: str) -> FloatArray:
     return matrix
 
 
-def parse_force_sets(text: str, n_atoms: int, subject: str) -> DisplacementForces:
+def parse_force_sets(text: str, n_atoms: int | None, subject: str) -> DisplacementForces:
     """FORCE_SETS of either type, expanded to every atom of every displaced supercell.
 
     Parameters
@@ -143,8 +154,8 @@ def parse_force_sets(text: str, n_atoms: int, subject: str) -> DisplacementForce
     text : str
         Type 1 (one displaced atom each: counts, then atom, displacement and forces) or type 2 (six columns,
         displacement and force of every atom).
-    n_atoms : int
-        Atoms of the supercell.
+    n_atoms : int or None
+        Atoms of the supercell; None when only the file says (type 1).
     subject : str
         The file.
 
@@ -187,9 +198,10 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _type_1(numbers: FloatArray, n_atoms: int, subject: str) -> DisplacementForces:
+def _type_1(numbers: FloatArray, n_atoms: int | None, subject: str) -> DisplacementForces:
     n_file = int(numbers[0]) if np.isfinite(numbers[0]) else -1
-    if n_file != n_atoms:
+    n_atoms = n_file if n_atoms is None else n_atoms
+    if n_file != n_atoms or n_file < 1:
         raise InputDataError(
             subject,
             f"forces on {n_file} atoms, but the supercell has {n_atoms}",
@@ -219,7 +231,13 @@ def _type_1(numbers: FloatArray, n_atoms: int, subject: str) -> DisplacementForc
     return DisplacementForces(expand_displacements(atoms.astype(int) - 1, blocks[:, 1:4], n_atoms), forces)
 
 
-def _type_2(numbers: FloatArray, n_atoms: int, subject: str) -> DisplacementForces:
+def _type_2(numbers: FloatArray, n_atoms: int | None, subject: str) -> DisplacementForces:
+    if n_atoms is None:
+        raise InputDataError(
+            subject,
+            "its lines of displacement and force do not say how many atoms a supercell has",
+            SAY_SUPERCELL,
+        )
     n_lines, rest = divmod(len(numbers), 6)
     if rest or n_lines % n_atoms:
         raise InputDataError(
@@ -266,27 +284,16 @@ def parse_born(text: str, primitive: PhonopyAtoms, subject: str) -> NonAnalytica
 
 
 def parse_disp_yaml(text: str, subject: str) -> Cell:
-    """The supercell in phonopy 1's disp.yaml, in either of its two layouts.
+    """The supercell in phonopy 1's disp.yaml, in any of its layouts.
 
     Raises
     ------
     InputDataError
         If its lattice or atoms cannot be found.
     """
-    number = r"([-+.\dEe]+)"
-    triple = rf"\[\s*{number}\s*,\s*{number}\s*,\s*{number}\s*\]"
     remedy = "make disp.yaml again with  phonopy -d, or remove it (the atom order is then not verified)"
-    with reading(subject, "the supercell in it is not readable", remedy):
-        _, _, structure = text.partition("\nlattice:")
-        lattice_text, atoms_text = re.split(r"\n(?:atoms|points):", structure, maxsplit=1)
-        lattice = np.array(re.findall(rf"-\s*{triple}", lattice_text), dtype=float)
-        symbols = re.findall(r"-\s*symbol:\s*(\w+)", atoms_text)
-        positions = np.array(re.findall(rf"(?:position|coordinates):\s*{triple}", atoms_text), dtype=float)
-        if lattice.shape != (3, 3) or not symbols or len(symbols) != len(positions):
-            raise ValueError(f"{len(symbols)} atoms, {len(positions)} positions")
-        numbers = [atomic_numbers[symbol] for symbol in symbols]
-    with naming(subject):
-        return Cell(lattice=lattice, scaled_positions=positions, numbers=np.array(numbers))
+    with reading(subject, "the supercell in it is not readable", remedy), naming(subject):
+        return from_phonopy(get_cell_from_disp_yaml(yaml.load(text, Loader=YamlLoader)))
 
 
 def parse_force_constants(text: str, subject: str) -> tuple[FloatArray, IntArray]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class CompoundFiles:
         """The bytes of a run."""
         if self.files.folder is not None:
             return ByteStream(self.files.folder / run)
-        return _MemberStream(Path(self.files.subject(run)), self.files.contents[run])
+        return ByteStream(Path(self.files.subject(run)), self.files.contents[run])
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -58,18 +58,6 @@ class CompoundFiles:
         if not self.runs:
             return ("it has no MD run",)
         return tuple(f"{name} is missing" for name in self.missing_runs)
-
-
-class _MemberStream(ByteStream):
-    """A file that is in memory, out of an archive; its path is for messages."""
-
-    def __init__(self, path: Path, data: bytes) -> None:
-        super().__init__(path)
-        self._data = data
-
-    def _raw(self, size: int = 1 << 17) -> Iterator[bytes]:
-        for start in range(0, len(self._data), size):
-            yield self._data[start : start + size]
 
 
 def uid_of(path: Path) -> str | None:

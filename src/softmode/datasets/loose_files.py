@@ -1,8 +1,8 @@
-"""A reference put together from two loose files: a supercell, and its force constants."""
+"""A reference put together from two loose files: a supercell, and its forces or force constants."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,13 +10,12 @@ import ase.io
 import numpy as np
 
 from softmode.crystal import Cell, Material
-from softmode.datasets.assemble import (
-    automatic_primitive_matrix,
-    make_material,
-    order_force_constants,
-    phonopy_primitive,
-)
-from softmode.datasets.formats import parse_force_constants, parse_poscar, read_force_constants_hdf5
+from softmode.datasets.assemble import CrystalFiles, assemble
+from softmode.datasets.file_kinds import FileKind, kind_of
+from softmode.datasets.formats import parse_poscar
+from softmode.datasets.phonopy_files import holds_one_material, material_name
+from softmode.datasets.phonopy_loading import load, read_reference
+from softmode.datasets.phonopy_options import PhonopyOptions
 from softmode.datasets.reading import as_text, decompressed, reading
 from softmode.errors import InputDataError, SettingsError
 
@@ -29,7 +28,8 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
     supercell : Path
         SPOSCAR, or any structure file ASE reads; its atom order is that of the force constants.
     force_constants : Path
-        ``force_constants.hdf5`` or ``FORCE_CONSTANTS``, full or compact, plain or compressed.
+        ``force_constants.hdf5`` or ``FORCE_CONSTANTS``, full or compact, or ``FORCE_SETS``; maybe
+        compressed.
 
     Raises
     ------
@@ -45,33 +45,80 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
         raise SettingsError(str(supercell), "it is a folder, not a supercell", "give the SPOSCAR in it")
     if force_constants.is_dir():
         _refuse_own_supercell(force_constants)
-    cell = _structure(supercell)
-    identity = np.eye(3, dtype=np.int64)
-    primitive_matrix = automatic_primitive_matrix(cell, str(supercell))
-    primitive = phonopy_primitive(cell, identity, primitive_matrix, str(supercell))
-    data = decompressed(str(force_constants), force_constants.read_bytes())
     subject = str(force_constants)
-    if re.search(rb"^(phonopy|unit_cell|supercell_matrix):", data, re.M):
+    data = decompressed(subject, force_constants.read_bytes())
+    kind = kind_of(data)
+    if kind in (FileKind.PHONOPY_YAML, FileKind.VIBES):
         _refuse_own_supercell(force_constants)
-    if data.startswith(b"\x89HDF"):
-        values, rows = read_force_constants_hdf5(data, subject)
-    else:
-        values, rows = parse_force_constants(as_text(subject, data), subject)
-    reference = order_force_constants(values, rows, None, primitive, subject)
-    return make_material(supercell.stem, str(supercell), cell, identity, primitive_matrix, reference)
+    if not kind.is_reference and kind not in (FileKind.UNKNOWN, FileKind.HDF5):
+        raise InputDataError(
+            subject, f"this is {kind.value}", "give force_constants.hdf5, FORCE_CONSTANTS or FORCE_SETS"
+        )
+    cell = _structure(supercell)
+    crystal = CrystalFiles(
+        unitcell=cell,
+        supercell_matrix=np.eye(3, dtype=np.int64),
+        reference=read_reference(data, cell.n_atoms, subject),
+        reference_source=subject,
+    )
+    return assemble(supercell.stem, str(supercell), crystal)
+
+
+def supercell_integers(text: str) -> list[int] | None:
+    """Three or nine integers, as in ``2 2 2`` or ``2,2,2``; None where the text is something else."""
+    try:
+        return [int(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        return None
+
+
+def reference_with_supercell(path: Path, supercell: str | Path | Sequence[int]) -> Material:
+    """A reference whose supercell is said besides.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of phonopy files or YAML file, where `supercell` are integers; force constants or FORCE_SETS
+        alone where it is a file.
+    supercell : str, Path or sequence of int
+        Three or nine integers, as a string too; or the file of the supercell.
+
+    Raises
+    ------
+    SettingsError
+        If a path does not exist, or `supercell` is neither.
+    InputDataError
+        If the files state another supercell, or cannot be used.
+    """
+    text = str(supercell) if isinstance(supercell, (str, Path)) else " ".join(str(n) for n in supercell)
+    integers = supercell_integers(text)
+    if integers is None:
+        if not Path(text).exists():
+            raise SettingsError(
+                "--supercell",
+                f"{text!r} is not made of integers, and there is no such file",
+                'give three or nine, as "2 2 2", or the file of the supercell (SPOSCAR)',
+            )
+        return reference_from_supercell(Path(text), path)
+    if not path.exists():
+        raise SettingsError(str(path), "there is no such file or folder", "give an existing path")
+    if path.is_dir() and not holds_one_material(path):
+        raise InputDataError(str(path), "it holds no POSCAR or YAML file of phonopy", "point to one material")
+    return load(path, PhonopyOptions(supercell_matrix=tuple(integers)), material_name(path))
 
 
 def _refuse_own_supercell(path: Path) -> NoReturn:
     raise SettingsError(
         str(path),
         "it brings its own supercell",
-        "leave the supercell away, or give force_constants.hdf5 or FORCE_CONSTANTS",
+        "leave the supercell away, or give force_constants.hdf5, FORCE_CONSTANTS or FORCE_SETS",
     )
 
 
 def _structure(path: Path) -> Cell:
-    if "POSCAR" in path.name or "CONTCAR" in path.name:
-        return parse_poscar(as_text(str(path), path.read_bytes()), str(path))
+    data = decompressed(str(path), path.read_bytes())
+    if "POSCAR" in path.name or "CONTCAR" in path.name or kind_of(data) is FileKind.POSCAR:
+        return parse_poscar(as_text(str(path), data), str(path))
     with reading(str(path), "ASE cannot read the structure", "give a POSCAR, CIF or extended XYZ file"):
         atoms = ase.io.read(path)
     if not isinstance(atoms, ase.Atoms) or not atoms.pbc.all():

@@ -5,23 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from softmode.crystal import Material
-from softmode.datasets.assemble import make_material, read_born, reorder_forces, supercell_order
 from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry, listed
-from softmode.datasets.formats import (
-    parse_conf,
-    parse_disp_yaml,
-    parse_force_sets,
-    parse_poscar,
-    primitive_matrix_from,
-    supercell_matrix_from,
-)
+from softmode.datasets.formats import parse_conf
 from softmode.datasets.names import natural_key
+from softmode.datasets.phonopy_loading import load_folder
+from softmode.datasets.phonopy_options import PhonopyOptions
 from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, FileSet
 from softmode.datasets.remote import Remote, github_files
 from softmode.downloads import RemoteFile
@@ -149,35 +142,14 @@ def load(path: Path) -> Material:
 
 
 def _material(name: str, files: Files) -> Material:
-    unitcell = parse_poscar(files.text("POSCAR-unitcell"), files.subject("POSCAR-unitcell"))
-    conf_subject = files.subject("phonopy.conf")
-    conf = parse_conf(files.text("phonopy.conf"), conf_subject)
-    if "DIM" not in conf:
-        raise InputDataError(
-            conf_subject, "DIM, the supercell matrix, is missing", "add it, as in 'DIM = 2 2 2'"
-        )
-    supercell_matrix = supercell_matrix_from(conf["DIM"], conf_subject)
-    axes = conf.get("PRIMITIVE_AXIS", conf.get("PRIMITIVE_AXES", "P"))
-    primitive_matrix = primitive_matrix_from(axes, conf_subject)
-    n_atoms = unitcell.n_atoms * round(float(np.linalg.det(supercell_matrix)))
-    reference = parse_force_sets(files.text("FORCE_SETS"), n_atoms, files.subject("FORCE_SETS"))
-    if "disp.yaml" in files.names:
-        given = parse_disp_yaml(files.text("disp.yaml"), files.subject("disp.yaml"))
-        order = supercell_order(unitcell, supercell_matrix, given, files.subject("disp.yaml"))
-        reference = reorder_forces(reference, order)
-    nac = None
-    if "BORN" in files.names:
-        nac = read_born(files.text("BORN"), unitcell, primitive_matrix, files.subject("BORN"))
-    return make_material(
-        name,
-        files.source,
-        unitcell,
-        supercell_matrix,
-        primitive_matrix,
-        reference,
-        nac,
-        {"level_of_theory": LEVEL_OF_THEORY},
-    )
+    for needed in ("POSCAR-unitcell", "phonopy.conf", "FORCE_SETS"):
+        files.require(needed)
+    subject = files.subject("phonopy.conf")
+    if "DIM" not in parse_conf(files.text("phonopy.conf"), subject):
+        raise InputDataError(subject, "DIM, the supercell matrix, is missing", "add it, as in 'DIM = 2 2 2'")
+    material = load_folder(name, files, PhonopyOptions(level_of_theory=LEVEL_OF_THEORY), axes="P")
+    tags = {key: said for key, said in material.tags.items() if key != "reference_source"}
+    return replace(material, tags=tags)  # always FORCE_SETS
 
 
 PHONONDB = DatasetKind(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,52 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from phonopy.interface.phonopy_yaml import PhonopyYamlLoader
 from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
 
-from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
-from softmode.datasets.formats import NAC_FACTOR, expand_displacements, from_phonopy
+from softmode.crystal import DisplacementForces, NonAnalyticalCorrection
+from softmode.datasets.assemble import CrystalFiles, FileForceConstants
+from softmode.datasets.formats import NAC_FACTOR, YamlLoader, expand_displacements, from_phonopy
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-
-@dataclass(frozen=True)
-class YamlContents:
-    """What a phonopy YAML file holds, in Å and eV.
-
-    Parameters
-    ----------
-    unitcell : Cell
-        Unit cell.
-    supercell_matrix : (3, 3) int array
-        phonopy's supercell matrix.
-    primitive_matrix : (3, 3) array or None
-        phonopy's primitive matrix, when the file gives one.
-    supercell : Cell or None
-        The supercell as written, in the atom order of forces and force constants.
-    displacements : (n, n_atoms, 3) array or None
-        Displacements, Å.
-    reference : DisplacementForces or None
-        Displacements with their forces, in the order of the file.
-    force_constants : (n_rows, n_atoms, 3, 3) array or None
-        Force constants, eV/Å², in the order of the file.
-    nac : NonAnalyticalCorrection or None
-        Born charges and dielectric tensor.
-    """
-
-    unitcell: Cell
-    supercell_matrix: IntArray
-    primitive_matrix: FloatArray | None
-    supercell: Cell | None
-    displacements: FloatArray | None
-    reference: DisplacementForces | None
-    force_constants: FloatArray | None
-    nac: NonAnalyticalCorrection | None
-
-
-def parse_phonopy_yaml(text: str, subject: str) -> YamlContents:
+def parse_phonopy_yaml(text: str, subject: str) -> CrystalFiles:
     """Read phonopy's YAML, displacement datasets of both types and units of every calculator included.
 
     Parameters
@@ -73,7 +37,7 @@ def parse_phonopy_yaml(text: str, subject: str) -> YamlContents:
     """
     remedy = "write it again with phonopy (Phonopy.save), or fetch it again"
     with reading(subject, "this is not readable YAML (cut short?)", remedy):
-        raw = yaml.load(text, Loader=_SafeLoader)
+        raw = yaml.load(text, Loader=YamlLoader)
     if not isinstance(raw, dict) or "unit_cell" not in raw:
         raise InputDataError(subject, "it holds no unit_cell: this is no phonopy.yaml", remedy)
     if "supercell_matrix" not in raw:
@@ -89,18 +53,22 @@ def parse_phonopy_yaml(text: str, subject: str) -> YamlContents:
             matrix = np.array(data.supercell_matrix, dtype=np.int64).reshape(3, 3)
             n_atoms = unitcell.n_atoms * round(abs(float(np.linalg.det(matrix))))
             displacements, forces = _dataset(data.dataset, n_atoms, units, subject)
-            reference = (
-                None if displacements is None or forces is None else DisplacementForces(displacements, forces)
-            )
-            return YamlContents(
+            reference: DisplacementForces | FileForceConstants | None = None
+            if displacements is not None and forces is not None:
+                reference = DisplacementForces(displacements, forces)
+            elif data.force_constants is not None:
+                values = np.asarray(data.force_constants, dtype=np.float64) * _force_constants_unit(units)
+                reference = FileForceConstants(values, first_atoms=True)
+            return CrystalFiles(
                 unitcell=unitcell,
                 supercell_matrix=matrix,
                 primitive_matrix=data.primitive_matrix,
                 supercell=supercell,
                 displacements=displacements,
                 reference=reference,
-                force_constants=_force_constants(data.force_constants, units),
                 nac=_nac(data.nac_params, units),
+                supercell_source=f"{subject}, supercell",
+                reference_source=subject,
             )
 
 
@@ -149,12 +117,6 @@ def _dataset(
         displacements * float(units.distance_to_A),
         None if forces is None else forces * float(units.force_to_eVperA),
     )
-
-
-def _force_constants(values: Any, units: CalculatorPhysicalUnits) -> FloatArray | None:
-    if values is None:
-        return None
-    return np.asarray(values, dtype=np.float64) * _force_constants_unit(units)
 
 
 def _force_constants_unit(units: CalculatorPhysicalUnits) -> float:

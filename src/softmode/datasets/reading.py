@@ -151,13 +151,31 @@ class Files:
     folder: Path | None
     contents: dict[str, bytes]
 
+    def all_of(self, *candidates: str) -> list[str]:
+        """Those of `candidates` that exist, in their order, also with ``.xz``, ``.lzma`` or ``.gz``."""
+        names = [name + suffix for name in candidates for suffix in ("", ".xz", ".lzma", ".gz")]
+        return [name for name in names if name in self.names]
+
     def first(self, *candidates: str) -> str | None:
         """The first of `candidates` that exists, also with ``.xz``, ``.lzma`` or ``.gz``."""
-        for candidate in candidates:
-            for suffix in ("", ".xz", ".lzma", ".gz"):
-                if candidate + suffix in self.names:
-                    return candidate + suffix
-        return None
+        return next(iter(self.all_of(*candidates)), None)
+
+    def require(self, name: str) -> None:
+        """Refuse a file that is absent.
+
+        Raises
+        ------
+        InputDataError
+            Naming it and the files there are.
+        """
+        if name not in self.names:
+            shown = ", ".join(self.names[:12]) or "no files"
+            shown += ", …" if len(self.names) > 12 else ""
+            raise InputDataError(
+                self.source,
+                f"{name} is missing",
+                f"add {name} or fetch the data again; it holds {shown}",
+            )
 
     def subject(self, name: str) -> str:
         """How errors name one file."""
@@ -171,12 +189,7 @@ class Files:
         InputDataError
             If it is absent, unreadable or its compression is damaged.
         """
-        if name not in self.names:
-            raise InputDataError(
-                self.source,
-                f"{name} is missing",
-                f"add {name} or fetch the data again; it holds {self._listing}",
-            )
+        self.require(name)
         if self.folder is None:
             return decompressed(self.subject(name), self.contents[name])
         with reading(self.subject(name), "the file cannot be read", "check the file and its permissions"):
@@ -186,11 +199,6 @@ class Files:
     def text(self, name: str) -> str:
         """Text of a file."""
         return as_text(self.subject(name), self.data(name))
-
-    @property
-    def _listing(self) -> str:
-        shown = ", ".join(self.names[:12]) or "no files"
-        return shown + (", …" if len(self.names) > 12 else "")
 
 
 def fingerprint(files: list[Path], relative_to: Path) -> str:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import lzma
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, cast
 
 from softmode.datasets.reading import reading
-from softmode.errors import InputDataError
 
 _PIECE = 1 << 17
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
-
-
-class _Decompressor(Protocol):
-    def decompress(self, data: bytes, /) -> bytes: ...
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
 
 
 class ByteStream:
@@ -36,6 +25,8 @@ class ByteStream:
     ----------
     path : Path
         The file.
+    data : bytes, optional
+        What it holds, where that is in memory already (out of an archive); `path` is then for messages.
 
     Attributes
     ----------
@@ -43,9 +34,10 @@ class ByteStream:
         Whether the compressed data ended too early; meaningful once all pieces were taken.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, data: bytes | None = None) -> None:
         self.path = path
         self.cut = False
+        self._data = data
 
     def __iter__(self) -> Iterator[bytes]:
         """Pieces, of any size, none empty.
@@ -55,26 +47,27 @@ class ByteStream:
         InputDataError
             If the file cannot be read or its compression is damaged.
         """
-        new = self._decompressor()
-        pieces = self._raw()
-        if new is None:
-            yield from pieces
-            return
-        decompressor = new()
-        for piece in pieces:
-            rest = piece
-            while rest:
-                if decompressor.eof:  # another member of a concatenated file, or padding
-                    rest = rest.lstrip(b"\x00")
-                    if not rest:
-                        break
-                    decompressor = new()
-                with reading(str(self.path), "the compressed file is damaged", "fetch or copy it again"):
-                    data = decompressor.decompress(rest)
-                if data:
-                    yield data
-                rest = decompressor.unused_data if decompressor.eof else b""
-        self.cut = not decompressor.eof
+        subject, compression = str(self.path), self._compression()
+        with reading(subject, "the file cannot be read", "check the path and its permissions"):
+            raw = self._raw()
+        with raw:
+            if compression is None:
+                yield from iter(lambda: raw.read(_PIECE), b"")
+                return
+            file = gzip.GzipFile(fileobj=raw) if compression == "gzip" else lzma.LZMAFile(raw)  # noqa: SIM115
+            self.cut = True  # until its end is seen
+            empty = True
+            while True:
+                with reading(subject, "the compressed file is damaged", "fetch or copy it again"):
+                    try:
+                        piece = file.read1(_PIECE)
+                    except EOFError:
+                        return
+                if not piece:
+                    self.cut = empty
+                    return
+                empty = False
+                yield piece
 
     def lines(self) -> Iterator[bytes]:
         """Lines with their line feeds; the last one may lack its own."""
@@ -101,24 +94,20 @@ class ByteStream:
 
     def seekable(self) -> Path | io.BytesIO:
         """What random access needs: the file itself, or in memory what a compressed one holds."""
-        return self.path if self._decompressor() is None else io.BytesIO(self.whole())
+        return self.path if self._compression() is None else io.BytesIO(self.whole())
 
-    def _decompressor(self) -> Callable[[], _Decompressor] | None:
-        start = next(self._raw(6), b"")
+    def _compression(self) -> str | None:
+        with (
+            reading(str(self.path), "the file cannot be read", "check the path and its permissions"),
+            self._raw() as file,
+        ):
+            start = file.read(6)
+        suffix = self.path.suffix.lower()
         if start.startswith(_GZIP):
-            return lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)
-        if start.startswith(_XZ) or self.path.suffix.lower() in (".xz", ".lzma"):
-            return lzma.LZMADecompressor
-        return (lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)) if self.path.suffix == ".gz" else None
+            return "gzip"
+        if start.startswith(_XZ) or suffix in (".xz", ".lzma"):
+            return "xz"
+        return "gzip" if suffix == ".gz" else None
 
-    def _raw(self, size: int = _PIECE) -> Iterator[bytes]:
-        problem = "the file cannot be read"
-        try:
-            with self.path.open("rb") as file:
-                while piece := file.read(size):
-                    yield piece
-        except OSError as error:
-            detail = error.strerror or type(error).__name__
-            raise InputDataError(
-                str(self.path), f"{problem} ({detail})", "check the path and its permissions"
-            ) from error
+    def _raw(self) -> BinaryIO:
+        return io.BytesIO(self._data) if self._data is not None else cast(BinaryIO, self.path.open("rb"))

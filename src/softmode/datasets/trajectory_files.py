@@ -144,7 +144,7 @@ def _read_phonopy_dataset(stream: ByteStream, collector: FrameCollector) -> None
     if stream.cut:
         raise InputDataError(subject, "the compressed file is truncated or damaged", "fetch or copy it again")
     contents = parse_phonopy_yaml(as_text(subject, data), subject)
-    if contents.reference is None:
+    if not isinstance(contents.reference, DisplacementForces):
         missing = "displacements" if contents.displacements is None else "forces"
         raise InputDataError(
             subject,

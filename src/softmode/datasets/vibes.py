@@ -9,13 +9,11 @@ import numpy as np
 
 from softmode.crystal import Material
 from softmode.datasets.assemble import (
-    automatic_primitive_matrix,
-    make_material,
-    order_force_constants,
-    phonopy_primitive,
+    CrystalFiles,
+    FileForceConstants,
+    assemble,
     supercell_matrix_between,
     supercell_of,
-    supercell_order,
 )
 from softmode.datasets.base import DatasetKind, MaterialEntry, listed
 from softmode.datasets.phonopy_files import holds_one_material
@@ -114,20 +112,17 @@ def load(path: Path) -> Material:
             "it holds no force constants, which make it a reference",
             "add them with  vibes output trajectory --force_constants, or use it as a trajectory only",
         )
-    if contents.primitive is None:
-        unitcell, matrix = contents.reference, np.eye(3, dtype=np.int64)
-        primitive_matrix = automatic_primitive_matrix(unitcell, subject)
-    else:
-        unitcell = contents.primitive
-        matrix = supercell_matrix_between(unitcell, contents.reference, subject)
-        primitive_matrix = np.eye(3)
-    order = supercell_order(unitcell, matrix, contents.reference, subject)
-    primitive = phonopy_primitive(unitcell, matrix, primitive_matrix, subject)
-    reference = order_force_constants(contents.force_constants, None, order, primitive, subject)
-    tags = {"level_of_theory": contents.level_of_theory}
-    return make_material(
-        material_name(path), subject, unitcell, matrix, primitive_matrix, reference, None, tags
+    unitcell, supercell = contents.primitive or contents.reference, contents.reference
+    crystal = CrystalFiles(
+        unitcell=unitcell,
+        supercell_matrix=supercell_matrix_between(unitcell, supercell, subject),
+        primitive_matrix=None if contents.primitive is None else np.eye(3),
+        supercell=supercell,
+        reference=FileForceConstants(contents.force_constants),
+        supercell_source=subject,
+        reference_source=subject,
     )
+    return assemble(material_name(path), subject, crystal, {"level_of_theory": contents.level_of_theory})
 
 
 def collect(path: Path, collector: FrameCollector) -> RunContext:

@@ -1,0 +1,23 @@
+"""A reference as commands take it, and what is said of where it is from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from softmode.cli.console import err
+from softmode.crystal import Material
+from softmode.datasets import open_reference, reference_notes
+
+
+def said_reference(path: Path | str, supercell: str | None = None) -> Material:
+    """The material at a path; which file its forces are from, where there are several, is told.
+
+    Raises
+    ------
+    SettingsError, InputDataError
+        As `softmode.datasets.open_reference`.
+    """
+    material = open_reference(path, supercell)
+    for note in reference_notes(material, path):
+        err.print(note, highlight=False, markup=False, soft_wrap=True)
+    return material
