@@ -15,6 +15,10 @@ In such frames ``C_ij = S_ab + δ_ij``: a table over elements, the same for all 
 
 Pairs that do not converge, and weights α so small that the deviations are not small against them, are left to
 :func:`softmode.configurations.rematch.rematch`.
+
+What is found for a pair depends on its two frames alone, to the last bit, and not on the pairs it is worked
+on with: a product of matrices is made for each pair by itself, for a row of a larger product is rounded
+differently with the number of rows; and no pair is swept on because another one needs it.
 """
 
 from __future__ import annotations
@@ -36,9 +40,6 @@ IntArray = NDArray[np.int64]
 _BATCH_BYTES = 800_000
 #: Sweeps after which a pair is left to the general solver.
 MAX_SWEEPS = 200
-#: Squared length below which the rest of a deviation is multiplied in single precision: an error of 1e-10 in
-#: a similarity of two atoms, and far less in K, which is a mean over atoms.
-_TAIL = 1e-3
 #: Deviations larger than this many α are left to the general solver.
 _LARGEST_EXPONENT = 12.0
 
@@ -149,6 +150,7 @@ class CrystalMatcher:
         n_elements = len(frames.counts)
         self._element = np.repeat(np.arange(n_elements), frames.counts)
         self._indicator = np.eye(n_elements)[self._element]
+        self._starts = np.cumsum(frames.counts) - frames.counts
         self._weights = self.base.weights[np.ix_(self._element, self._element)]
         self._small_weights = self._weights.astype(self.dtype)
         scaled_table = (frames.table / alpha)[np.ix_(self._element, self._element)]
@@ -156,25 +158,10 @@ class CrystalMatcher:
         self.largest_exponent = self._deviation_bound() / alpha
         self.tolerance = tolerance or (max(1e-9, 2e-4 * frames.deviations) if single else 1e-12)
         self._local = threading.local()
-        self._head = frames.rank if single else self._head_rank()
-        self._tail = None
-        if self._head < frames.rank:
-            self._tail = frames.coordinates[:, :, self._head :].astype(np.float32)
         indicator = np.broadcast_to(
             self._indicator.astype(self.dtype), (frames.n_frames, frames.n_atoms, n_elements)
         )
-        self._right = np.concatenate(
-            [frames.coordinates[:, :, : self._head], indicator, frames.mean_products], axis=2
-        )
-
-    def _head_rank(self) -> int:
-        """Directions that need double precision; products of the others are too small for it to matter."""
-        squares = np.zeros(self.frames.rank)
-        for frame in self.frames.coordinates:
-            tails = np.cumsum(frame[:, ::-1] ** 2, axis=1)[:, ::-1]
-            squares = np.maximum(squares, tails.max(axis=0))
-        small = squares <= _TAIL
-        return int(np.argmax(small)) if small.any() else self.frames.rank
+        self._right = np.concatenate([frames.coordinates, indicator, frames.mean_products], axis=2)
 
     @property
     def n_frames(self) -> int:
@@ -184,7 +171,7 @@ class CrystalMatcher:
     @property
     def nbytes(self) -> int:
         """Memory held besides that of the frames, bytes."""
-        return int(self._right.nbytes) + (0 if self._tail is None else int(self._tail.nbytes))
+        return int(self._right.nbytes)
 
     @property
     def batch(self) -> int:
@@ -239,57 +226,50 @@ class CrystalMatcher:
         buffers = getattr(self._local, "buffers", None)
         if buffers is None:
             size = n * self.batch * n
-            dtypes = [self.dtype] * 3 + [np.dtype(np.float32)] * (self._tail is not None)
-            buffers = self._local.buffers = [np.empty(size, dtype) for dtype in dtypes]
+            buffers = self._local.buffers = [np.empty(size, self.dtype) for _ in range(3)]
         return [buffer[: n_pairs * n * n].reshape(n_pairs, n, n) for buffer in buffers]
 
-    def _exponents(self, row: int, columns: slice | IntArray, work: list[NDArray[Any]]) -> None:
-        """``δ_ij/α`` as (n_pairs, j, i), into the first array: products of tall matrices with small ones."""
-        frames, head = self.frames, self._head
+    def _exponents(self, row: int, columns: slice | IntArray, out: NDArray[Any]) -> None:
+        """``δ_ij/α`` as (n_pairs, j, i): products of a tall matrix with a small one, pair by pair."""
+        frames = self.frames
         left = np.concatenate(
-            [
-                frames.coordinates[row, :, :head],
-                frames.mean_products[row],
-                self._indicator.astype(self.dtype),
-            ],
-            axis=1,
+            [frames.coordinates[row], frames.mean_products[row], self._indicator.astype(self.dtype)], axis=1
         )
         left *= self.dtype.type(1.0 / self.alpha)
         right = self._right[columns].copy()
         # The table of lost means goes with the products of the other frame's atoms, numbers per element too.
         right[:, :, -len(frames.counts) :] += frames.lost_products(row, columns)[:, self._element]
-        right = right.reshape(-1, left.shape[1])
-        np.matmul(right, left.T, out=work[0].reshape(-1, frames.n_atoms))
-        if self._tail is not None:
-            left = self._tail[row] * np.float32(1.0 / self.alpha)
-            right = self._tail[columns].reshape(-1, left.shape[1])
-            np.matmul(right, left.T, out=work[3].reshape(-1, frames.n_atoms))
-            work[0] += work[3]
+        np.matmul(right, left.T, out=out)
+
+    def _sums(self, values: FloatArray) -> FloatArray:
+        """Sums over the atoms of each element, (n_pairs, n_elements)."""
+        return np.add.reduceat(values, self._starts, axis=1)
 
     def _batch(self, row: int, columns: IntArray) -> Matches:
         n, base, dtype = self.frames.n_atoms, self.base, self.dtype
-        work = self._workspace(len(columns))
-        exponents, small, rest = work[:3]
-        contiguous = columns[-1] - columns[0] == len(columns) - 1
+        exponents, small, rest = self._workspace(len(columns))
+        contiguous = bool(np.all(np.diff(columns) == 1))
         chosen = slice(int(columns[0]), int(columns[-1]) + 1) if contiguous else columns
-        self._exponents(row, chosen, work)
+        self._exponents(row, chosen, exponents)
         np.expm1(exponents, out=small)
         small *= self._small_weights
         by_pair = small.transpose(0, 2, 1)
         v = np.repeat(base.factors[self._element][None], len(columns), axis=0)
         sweeps = 0
         while True:
-            u = 1.0 / (n * (v @ self._weights + _times(by_pair, v.astype(dtype))))
-            column_sums = n * (u @ self._weights + _times(small, u.astype(dtype)))
+            u = 1.0 / (n * (self._by_table(v) + _times(by_pair, v.astype(dtype))))
+            column_sums = n * (self._by_table(u) + _times(small, u.astype(dtype)))
             # The rows are met, so this is all that is missing. Its sum over an element is what the element
             # lacks in weight, exactly: no other average would do, for it may be multiplied by thousands.
             met = v * column_sums
             violation = np.max(np.abs(met - 1.0), axis=1)
             sweeps += 1
-            if sweeps >= MAX_SWEEPS or bool(np.max(violation) <= self.tolerance):
+            going_on = violation > self.tolerance
+            if sweeps >= MAX_SWEEPS or not going_on.any():
                 break
-            change = -np.log(met @ self._indicator / self.frames.counts)
-            v = np.exp(change @ base.undone.T)[:, self._element] / column_sums
+            change = -np.log(self._sums(met) / self.frames.counts)
+            mended = np.exp(_mixed(change, base.undone.T))[:, self._element] / column_sums
+            v = np.where(going_on[:, None], mended, v)
         values = self._value(u, v, exponents, small, rest)
         failed = np.flatnonzero(~(violation <= self.tolerance))
         if len(failed):
@@ -297,6 +277,10 @@ class CrystalMatcher:
             sweeps += more
             violation[failed] = left
         return Matches(values, sweeps, float(violation.max()), len(failed))
+
+    def _by_table(self, factors: FloatArray) -> FloatArray:
+        """Products of the table's weights with factors of all atoms, (n_pairs, n_atoms)."""
+        return _mixed(self._sums(factors), self.base.weights)[:, self._element]
 
     def _value(
         self,
@@ -313,16 +297,21 @@ class CrystalMatcher:
         exponents *= self._small_weights
         rest += exponents
         weighted = _times(rest.transpose(0, 2, 1), v.astype(self.dtype))
-        deviation = self.alpha * np.einsum("bi,bi->b", u, weighted, dtype=np.float64)
+        deviation = self.alpha * (u * weighted).sum(axis=1)
         # With U = U_0 (1 + x), V = V_0 (1 + y) the table's share is K_0 + Σ (x + y + x y): nothing cancels.
         share = counts * base.factors
-        x = (u - base.factors[self._element]) @ self._indicator / share
-        y = (v - base.factors[self._element]) @ self._indicator / share
+        x = self._sums(u - base.factors[self._element]) / share
+        y = self._sums(v - base.factors[self._element]) / share
         values = share[:, None] * base.weights * table * share
-        total = x @ values.sum(axis=1) + y @ values.sum(axis=0) + np.einsum("ba,ac,bc->b", x, values, y)
-        return np.asarray(deviation + total)
+        total = x * values.sum(axis=1) + y * values.sum(axis=0) + _mixed(x, values) * y
+        return np.asarray(deviation + total.sum(axis=1))
 
 
 def _times(matrices: NDArray[Any], vectors: NDArray[Any]) -> NDArray[Any]:
-    """Products of a batch of matrices with a batch of vectors."""
+    """Products of a batch of matrices with a batch of vectors, pair by pair."""
     return np.asarray((matrices @ vectors[:, :, None])[:, :, 0])
+
+
+def _mixed(vectors: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Products of a batch of vectors with one matrix, pair by pair."""
+    return np.asarray((vectors[:, None, :] @ matrix)[:, 0])

@@ -28,6 +28,8 @@ IntArray = NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
 _GIB = 2**30
+#: Frames along a side of a tile: a tile is what an interruption can cost.
+_TILE = 400
 
 
 class KernelSettings(BaseModel):
@@ -39,11 +41,12 @@ class KernelSettings(BaseModel):
         Weight of the entropy in the match; 1 in Yang et al. (2026).
     mode : {"fast", "exact"}
         ``fast``: single precision, and as few directions as keep the error of ``1 - K`` below a hundredth of
-        its spread, see :func:`fast_mode_error`. ``exact``: K to 1e-9.
+        its spread, see :func:`fast_mode_error`. ``exact``: double precision, K to 1e-9.
     tolerance : float, optional
         Of the projection, see :func:`~softmode.configurations.reduction.reduce_frames`.
     memory : float
-        Memory that may be used, GiB, the kernel matrix included.
+        Memory that may be used, GiB, the kernel matrix included: more frames than fit are refused. It changes
+        no bit of a result.
     seed : int
         Of the sample that the projection is made from.
     """
@@ -201,9 +204,8 @@ class FrameKernel:
             self.own: FloatArray = np.log1p(np.fromiter(own, np.float64) / self.matcher.base.value)
 
     def tiles(self) -> list[Tile]:
-        """Plan of the matrix, sized by the memory that is left; row by row of the upper triangle."""
-        room = self.settings.memory * _GIB - self.frames.nbytes - self.matcher.nbytes
-        return plan_tiles(self.frames.n_frames, room)
+        """Plan of the matrix, row by row of the upper triangle."""
+        return plan_tiles(self.frames.n_frames)
 
     def dissimilarity(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """``1 - K`` of pairs of frames, (n_pairs,)."""
@@ -357,20 +359,17 @@ def check_memory(n_frames: int, frame_bytes: int, memory: float) -> None:
         )
 
 
-def plan_tiles(n_frames: int, room: float, *, largest: int = 400) -> list[Tile]:
+def plan_tiles(n_frames: int, *, largest: int = _TILE) -> list[Tile]:
     """Cover the upper triangle with tiles of equal height and width.
 
     Parameters
     ----------
     n_frames : int
         Rows and columns of the matrix.
-    room : float
-        Memory that tiles may take, bytes; a tile takes no more than an eighth of it.
     largest : int
-        Largest width of a tile: a tile is what an interruption can cost.
+        Width of a tile, but for those at the edge.
     """
-    width = int(max(1, min(largest, np.sqrt(max(room, 0.0) / 64))))
-    edges = [(start, min(start + width, n_frames)) for start in range(0, n_frames, width)]
+    edges = [(start, min(start + largest, n_frames)) for start in range(0, n_frames, largest)]
     pairs = [(i, j) for i in range(len(edges)) for j in range(i, len(edges))]
     return [Tile(index, edges[i], edges[j]) for index, (i, j) in enumerate(pairs)]
 

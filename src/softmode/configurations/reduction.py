@@ -54,8 +54,6 @@ FAST_TOLERANCE = 7e-4
 _LARGEST_LOSS = (0.03, 3e-3)
 #: Frames that the basis is first made from, in fast and in exact mode.
 SAMPLE_FRAMES = (48, 96)
-#: Directions along which deviations are large; exact mode computes these coordinates in double precision.
-_HEAD = 24
 #: Of the error that is allowed, what the lost means may make: they cost little.
 _MEAN_SHARE = 0.02
 _ROUNDS = 8
@@ -133,7 +131,8 @@ class ReducedFrames:
 
     def lost_products(self, row: int, columns: IntArray | slice) -> NDArray[Any]:
         """``R_a·R_b'`` of a frame (index `a`) with others, (n_columns, n_elements `b`, n_elements `a`)."""
-        return np.asarray(self.element_means[columns] @ self.element_means[row].T)
+        own = self.element_means[row].copy()  # a product of an array with itself takes another routine
+        return np.asarray(self.element_means[columns] @ own.T)
 
     def similarities(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """Similarities of the atoms of pairs of frames, (n_pairs, n_atoms, n_atoms), in double precision."""
@@ -323,8 +322,7 @@ def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int 
     basis : Basis
         From :func:`fit_basis`.
     exact : bool
-        Double precision. Coordinates along all but the first directions are small, and are computed in
-        single precision all the same: their errors of 1e-9 are multiplied by other small numbers.
+        Double precision.
     threads : int
         Blocks worked on at a time.
 
@@ -339,9 +337,7 @@ def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int 
     mean_products = np.empty((n_frames, n_atoms, len(counts)), dtype=dtype)
     lost_means = np.empty((n_frames, len(counts), n_features), dtype=np.float32)
     squares, losses = np.empty((n_frames, n_atoms)), np.empty((n_frames, n_atoms))
-    head = min(_HEAD, basis.rank) if exact else 0
-    first = np.concatenate([basis.vectors[:, :head], basis.means.T], axis=1).astype(dtype)
-    others = basis.vectors[:, head:].astype(np.float32)
+    directions = np.concatenate([basis.vectors, basis.means.T], axis=1).astype(dtype)
     own_means = np.repeat(basis.means, counts, axis=0)
 
     def work(frames: IntArray) -> None:
@@ -353,18 +349,17 @@ def project(features: FrameFeatures, basis: Basis, *, exact: bool, threads: int 
                 "Leave out frames whose positions are not finite",
             )
         flat: NDArray[Any] = (values - own_means).reshape(-1, n_features).astype(dtype, copy=False)
-        small = flat.astype(np.float32, copy=False)
-        products = flat @ first
-        inside = np.concatenate([products[:, :head], small @ others], axis=1)
+        products = flat @ directions
+        inside = products[:, : basis.rank]
         shape = (len(frames), n_atoms, -1)
         coordinates[frames] = inside.reshape(shape)
-        mean_products[frames] = products[:, head:].reshape(shape)
-        lengths = np.einsum("if,if->i", small, small, dtype=np.float64)
+        mean_products[frames] = products[:, basis.rank :].reshape(shape)
+        lengths = np.einsum("if,if->i", flat, flat, dtype=np.float64)
         kept = np.einsum("if,if->i", inside, inside, dtype=np.float64)
         squares[frames] = lengths.reshape(len(frames), n_atoms)
         losses[frames] = np.maximum(lengths - kept, 0.0).reshape(len(frames), n_atoms)
         kept_means = element_means(inside.reshape(shape), counts) @ basis.vectors.T
-        lost_means[frames] = element_means(small.reshape(shape), counts) - kept_means
+        lost_means[frames] = element_means(flat.reshape(shape), counts) - kept_means
 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(work, frame_blocks(n_frames, n_atoms, n_features)):

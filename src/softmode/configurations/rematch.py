@@ -60,6 +60,8 @@ def rematch(
 ) -> Match:
     """Regularised matches of a batch of pairs, in double precision.
 
+    What is found for a pair does not depend on the others, to the last bit.
+
     Parameters
     ----------
     similarities : (n_pairs, n, m) or (n, m) array
@@ -133,8 +135,7 @@ class _Potentials:
         self, pairs: NDArray[np.int64], tolerance: float
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64], FloatArray]:
         """Some sweeps, then Newton steps for the pairs that need them."""
-        done, sweeps, left = self.sweep(pairs, _SWEEPS_FIRST, tolerance)
-        used = np.full(len(pairs), sweeps, dtype=np.int64)
+        done, used, left = self.sweep(pairs, _SWEEPS_FIRST, tolerance)
         rest = np.flatnonzero(~done)
         if len(rest):
             done[rest], steps, left[rest] = self.newton(pairs[rest], tolerance)
@@ -143,8 +144,16 @@ class _Potentials:
 
     def anneal(self, pairs: NDArray[np.int64], tolerance: float) -> NDArray[np.int64]:
         """Start again from a larger weight of the entropy, halved until it is the wanted one."""
+        ranges = np.ptp(self.scaled[pairs], axis=(1, 2))
+        halvings = np.ceil(np.log2(np.maximum(1.0, ranges / 10.0))).astype(np.int64)
+        used = np.zeros(len(pairs), dtype=np.int64)
+        for number in np.unique(halvings):
+            alike = np.flatnonzero(halvings == number)
+            used[alike] = self._anneal(pairs[alike], int(number), tolerance)
+        return used
+
+    def _anneal(self, pairs: NDArray[np.int64], halvings: int, tolerance: float) -> NDArray[np.int64]:
         scaled = self.scaled[pairs]
-        halvings = int(np.ceil(np.log2(max(1.0, float(np.ptp(scaled)) / 10.0))))
         used = np.zeros(len(pairs), dtype=np.int64)
         warm = _Potentials(scaled / 2.0**halvings)
         for level in range(halvings, 0, -1):
@@ -159,35 +168,42 @@ class _Potentials:
 
     def sweep(
         self, pairs: NDArray[np.int64], n_sweeps: int, tolerance: float
-    ) -> tuple[NDArray[np.bool_], int, FloatArray]:
-        """Sinkhorn sweeps; which pairs are done, the sweeps taken, and what is left of the violation."""
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], FloatArray]:
+        """Sinkhorn sweeps; which pairs are done, the sweeps taken, and what is left of the violation.
+
+        A pair that is done is left as it is, so that it does not depend on the others.
+        """
         plans = self.plans(pairs)
         u, v = np.ones((len(pairs), self.n)), np.ones((len(pairs), self.m))
-        before = np.full(len(pairs), np.inf)
-        left = before
+        before, left = np.full(len(pairs), np.inf), np.full(len(pairs), np.inf)
         done = np.zeros(len(pairs), dtype=bool)
-        used = 0
-        while used < n_sweeps and not done.all():
+        used = np.zeros(len(pairs), dtype=np.int64)
+        for _ in range(n_sweeps):
+            working = ~done
+            if not working.any():
+                break
             rows = u * np.einsum("bij,bj->bi", plans, v)
-            left = np.abs(rows - 1.0 / self.n).sum(axis=1)
+            left = np.where(working, np.abs(rows - 1.0 / self.n).sum(axis=1), left)
             rate = np.where(before < np.inf, np.minimum(left / np.maximum(before, 1e-300), 1.0), 0.0)
-            done = (left <= tolerance * np.maximum(1.0 - rate, 0.0)) | (left <= _ROUNDING)
-            before = left
+            done |= working & ((left <= tolerance * np.maximum(1.0 - rate, 0.0)) | (left <= _ROUNDING))
+            before = left.copy()
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                u = u / (rows * self.n)
-                v = 1.0 / (self.m * np.einsum("bij,bi->bj", plans, u))
-                extreme = max(np.max(np.abs(np.log(u))), np.max(np.abs(np.log(v))))
-            used += 1
-            if not extreme < _ABSORB:
-                u, v = self._absorb(pairs, v)
-                plans = self.plans(pairs)
-                before = np.full(len(pairs), np.inf)
+                u = np.where(working[:, None], u / (rows * self.n), u)
+                new = 1.0 / (self.m * np.einsum("bij,bi->bj", plans, u))
+                v = np.where(working[:, None], new, v)
+                extreme = np.maximum(np.abs(np.log(u)).max(axis=1), np.abs(np.log(v)).max(axis=1))
+            used += working
+            large = np.flatnonzero(~(extreme < _ABSORB))
+            if len(large):
+                self._absorb(pairs[large], v[large])
+                plans[large] = self.plans(pairs[large])
+                u[large], v[large], before[large] = 1.0, 1.0, np.inf
         with np.errstate(divide="ignore"):
             self.f[pairs] += np.log(u)
         self._match_columns(pairs)
         return done, used, left
 
-    def _absorb(self, pairs: NDArray[np.int64], v: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _absorb(self, pairs: NDArray[np.int64], v: FloatArray) -> None:
         """Absorb the column factors, then sweep once by logarithms of sums: all factors are one again."""
         usable = np.isfinite(v).all(axis=1) & (v > 0.0).all(axis=1)
         self.g[pairs[usable]] += np.log(v[usable])
@@ -195,7 +211,6 @@ class _Potentials:
         top = exponent.max(axis=2)
         self.f[pairs] = -top - np.log(np.exp(exponent - top[:, :, None]).sum(axis=2)) - np.log(self.n)
         self._match_columns(pairs)
-        return np.ones((len(pairs), self.n)), np.ones((len(pairs), self.m))
 
     def newton(
         self, pairs: NDArray[np.int64], tolerance: float

@@ -24,7 +24,8 @@ _BATCH_BYTES = 64_000_000
 class TorchMatcher(CrystalMatcher):
     """Matches between reduced frames of one crystal, computed by torch.
 
-    Values are those of :class:`~softmode.configurations.crystal_match.CrystalMatcher` but for rounding.
+    Values are those of :class:`~softmode.configurations.crystal_match.CrystalMatcher` but for rounding, which
+    may depend on the pairs of a batch.
 
     Parameters
     ----------
@@ -106,10 +107,12 @@ class TorchMatcher(CrystalMatcher):
             column_sums = n * (u @ self._all_weights + _times(small, u))
             met = v * column_sums
             violation = (met - 1.0).abs().amax(dim=1)
-            if sweep == MAX_SWEEPS or bool(violation.max() <= self.tolerance):
+            going_on = violation > self.tolerance
+            if sweep == MAX_SWEEPS or not bool(going_on.any()):
                 break
             change = -torch.log(met @ self._one_hot / counts)
-            v = torch.exp(change @ self._undone.T)[:, self._elements] / column_sums
+            mended = torch.exp(change @ self._undone.T)[:, self._elements] / column_sums
+            v = torch.where(going_on[:, None], mended, v)
         # ``Σ P_ij C_ij - K_0`` from ``P = u (G + H) v``, ``C = S + α ε``, as in `CrystalMatcher`.
         rest = (exponents + self._all_table) * small + exponents * self._few_weights
         deviation = self.alpha * (u * _times(rest.transpose(1, 2), v)).sum(dim=1)

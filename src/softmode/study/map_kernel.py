@@ -41,7 +41,7 @@ Advance = Callable[[str, int, int], None]
 Predicted = Callable[[str, int, float], None]
 
 #: Raised when pieces of an older version cannot be gone on with.
-PIECES_VERSION = 2
+PIECES_VERSION = 3
 #: Frames described to predict the cost of all.
 _PROBE_FRAMES = 2
 _SAMPLE_OF_ERRORS = 16
@@ -258,7 +258,7 @@ def _save(partial: Partial | None, result: TileResult) -> None:
 
 
 def _load(partial: Partial | None, tile: Tile) -> TileResult | None:
-    """A tile that is there, unless tiles were cut otherwise (with more or less memory)."""
+    """A tile that is there, unless tiles were cut otherwise."""
     piece = partial.load(tile.index + 1) if partial is not None else None
     if piece is None or not np.array_equal(piece["place"], [tile.rows, tile.columns]):
         return None
