@@ -80,7 +80,7 @@ def test_what_cannot_be_screened_is_a_row_with_its_reason(metals: Path, tmp_path
     )
     assert result.exit_code == 3, result.output
     reasons = {row["material"]: row["reason"] for row in json.loads(result.stdout) if row["reason"]}
-    assert "elpasolite" in reasons["K2PtCl6"]
+    assert "halide_double_perovskite" in reasons["K2PtCl6"]
     assert "Xx" in reasons["Xx2AgBiBr6"]
     assert len(reasons) == 2
 

@@ -65,12 +65,14 @@ def test_selection(example: Material) -> None:
     assert Selection().matches(example)
     assert Selection(prototype="halide_double_perovskite", elements="Cs").matches(example)  # type: ignore[arg-type]
     assert Selection(prototype=["abx3", "all"]).matches(example)  # type: ignore[arg-type]
+    for alias in ("elpasolite", "Halide-Double-Perovskite"):
+        assert Selection(prototype=alias).prototype == ("halide_double_perovskite",)  # type: ignore[arg-type]
     assert not Selection(prototype="rock_salt").matches(example)  # type: ignore[arg-type]
     assert not Selection(elements=("Cs", "K")).matches(example)
     assert Selection(only_elements=("Cs", "Ag", "Bi", "Br", "Cl")).matches(example)
     assert not Selection(only_elements=("Cs", "Ag", "Br")).matches(example)
     assert not Selection(without_elements=("Bi",)).matches(example)
-    for bad in ({"prototyp": "all"}, {"prototype": "perovskite"}, {"elements": ["Xx"]}, {"limit": 0}):
+    for bad in ({"prototyp": "all"}, {"prototype": "quartz"}, {"elements": ["Xx"]}, {"limit": 0}):
         with pytest.raises(ValidationError):
             Selection.model_validate(bad)
 

@@ -16,12 +16,11 @@ from softmode.crystal import Material
 from softmode.datasets import align_trajectory, read_trajectory, supercell_of
 from softmode.datasets.loose_files import supercell_integers
 from softmode.datasets.structure_files import is_structure_file
-from softmode.datasets.structure_options import StructureOptions
-from softmode.datasets.structures import load_file
 from softmode.dynamics import export_ase
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import named_protocol
 from softmode.potentials import PotentialSettings, resolve
+from softmode.structures.dataset import StructureOptions, load_file
 from softmode.study.md_one_off import MDOneOff, run_dynamics
 from softmode.study.sampling_settings import DynamicsSettings, with_named_dynamics
 from softmode.study.settings import explain

@@ -14,9 +14,9 @@ from rich.table import Table
 from softmode.anharmonic.classes import classify
 from softmode.cli.console import out, print_json, say
 from softmode.cli.running import leave, run_to_end, summarise
-from softmode.datasets.labels import balanced_draw, read_labels
 from softmode.errors import SettingsError
 from softmode.report.text import file_name
+from softmode.structures.labels import balanced_draw, read_labels
 from softmode.study.records import digest_of
 from softmode.study.screening import ALONE, screening_table
 from softmode.study.settings import StudySettings, parse_study
@@ -171,7 +171,7 @@ def screen(
     potential: Annotated[list[str], typer.Option(help="Potential; may be given several times.")],
     prototype: Annotated[
         str | None,
-        typer.Option(help="Prototype of formulas: elpasolite, perovskite, k2ptcl6 or rock_salt."),
+        typer.Option(help="Prototype of formulas: halide_double_perovskite, abx3, a2bx6 or rock_salt."),
     ] = None,
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
     sampling: Annotated[

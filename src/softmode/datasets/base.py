@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from softmode.crystal import Material, Trajectory
 from softmode.crystal.arrays import array_digest
 from softmode.datasets.names import natural_key
-from softmode.datasets.prototypes import PrototypeName
+from softmode.datasets.prototypes import PrototypeName, prototype_named
 from softmode.datasets.remote import Remote
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 
@@ -249,6 +249,14 @@ def _known_element(symbol: str) -> str:
     return symbol
 
 
+def _prototype(name: Any) -> Any:
+    try:
+        return name if name == "all" or not isinstance(name, str) else prototype_named(name)
+    except SettingsError as error:
+        raise ValueError(f"{name!r}: {error.problem} ({error.remedy})") from error
+
+
+PrototypeChoice = Annotated[PrototypeName | Literal["all"], BeforeValidator(_prototype)]
 Elements = Annotated[tuple[Annotated[str, AfterValidator(_known_element)], ...], BeforeValidator(_as_tuple)]
 
 
@@ -261,9 +269,9 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prototype: Annotated[
-        tuple[PrototypeName | Literal["all"], ...], BeforeValidator(_as_tuple), Field(min_length=1)
-    ] = ("all",)
+    prototype: Annotated[tuple[PrototypeChoice, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = (
+        "all",
+    )
     elements: Elements = ()
     only_elements: Elements = ()
     without_elements: Elements = ()

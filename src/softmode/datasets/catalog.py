@@ -23,7 +23,7 @@ _BUILT_IN = (
     "softmode.datasets.phonopy_files:PHONOPY",
     "softmode.datasets.vibes:VIBES",
     "softmode.datasets.example:EXAMPLE",
-    "softmode.datasets.structures:STRUCTURES",
+    "softmode.structures.dataset:STRUCTURES",
 )
 #: What a path is taken for that no kind recognises: its error says best what can be given.
 _FALLBACK = "phonopy"

@@ -16,13 +16,45 @@ from ase.formula import Formula
 from softmode.crystal import Cell
 from softmode.crystal.periodic_images import minimum_image_distances
 from softmode.datasets.electronegativity import electronegativity
-from softmode.errors import InputDataError
+from softmode.errors import InputDataError, SettingsError, did_you_mean
 
 PrototypeName = Literal[
     "halide_double_perovskite", "a2bx6", "abx3", "rock_salt", "cscl", "zincblende", "other"
 ]
 PROTOTYPES: tuple[str, ...] = get_args(PrototypeName)
+#: Other names of prototypes, understood wherever one is named and never written.
+ALIASES: Mapping[str, PrototypeName] = MappingProxyType(
+    {
+        "elpasolite": "halide_double_perovskite",
+        "double_perovskite": "halide_double_perovskite",
+        "a2bbx6": "halide_double_perovskite",
+        "k2ptcl6": "a2bx6",
+        "antifluorite": "a2bx6",
+        "vacancy_ordered_double_perovskite": "a2bx6",
+        "perovskite": "abx3",
+        "rocksalt": "rock_salt",
+        "halite": "rock_salt",
+    }
+)
 HALIDES = ("F", "Cl", "Br", "I")
+
+
+def prototype_named(name: str) -> PrototypeName:
+    """A prototype by its name or one of its other names (``perovskite``, ``antifluorite``, …), in any case.
+
+    Raises
+    ------
+    SettingsError
+        If there is none; names that look like it are given.
+    """
+    key = name.strip().lower().replace("-", "_").replace(" ", "_")
+    names: tuple[PrototypeName, ...] = get_args(PrototypeName)
+    known = {prototype: prototype for prototype in names} | dict(ALIASES)
+    if key not in known:
+        raise SettingsError(
+            f"prototype {name!r}", "there is no prototype of that name", did_you_mean(key, list(known))
+        )
+    return known[key]
 
 
 @dataclass(frozen=True)

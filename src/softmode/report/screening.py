@@ -13,7 +13,6 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
 from softmode.anharmonic.classes import CLASSES, EDGES
-from softmode.datasets.labels import Labels
 from softmode.report.interactive import finish
 from softmode.report.screening_bands import chosen_compounds, model_band_figure, model_bands
 from softmode.report.screening_figures import (
@@ -24,6 +23,7 @@ from softmode.report.screening_figures import (
 from softmode.report.screening_parity import lattice_and_mode_figure
 from softmode.report.sigma_figures import confusion_figure
 from softmode.report.text import embedded, file_name, percent
+from softmode.structures.labels import Labels
 from softmode.study.folder import Study
 from softmode.study.label_results import (
     Labelled,

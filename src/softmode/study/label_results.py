@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, class_indices
 from softmode.anharmonic.label_score import LabelScore, score_against_labels
-from softmode.datasets.labels import Labels, compound_key, read_labels
 from softmode.errors import InputDataError
 from softmode.statistics.recalibration import enough_labels, held_out_probabilities, recalibrate
+from softmode.structures.labels import Labels, compound_key, read_labels
 from softmode.study.results import FAILED, OK, numbers_in
 from softmode.study.screening import softest, ways
 from softmode.study.settings import LabelSettings

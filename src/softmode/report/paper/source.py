@@ -9,12 +9,12 @@ from functools import cached_property
 
 import pandas as pd
 
-from softmode.datasets.site_assignment import parse_formula
 from softmode.errors import InputDataError
 from softmode.panel import RecordLink
 from softmode.potentials.registry import find_entry
 from softmode.potentials.settings import PotentialSettings
 from softmode.published import PublishedModel, published_models
+from softmode.structures.formulas import parse_formula
 from softmode.study.folder import Study
 from softmode.study.records import Record, digest_of
 from softmode.study.results import cell_table, done

@@ -16,8 +16,8 @@ import numpy as np
 from softmode.datasets.names import natural_key
 from softmode.datasets.prototypes import HALIDES
 from softmode.datasets.reading import as_text, reading
-from softmode.datasets.site_assignment import assign_sites, parse_formula
 from softmode.errors import InputDataError, SettingsError
+from softmode.structures.formulas import assign_sites, parse_formula
 
 #: Columns that are looked for, in this order, without regard to case.
 FORMULA_COLUMNS = ("formula", "system", "compound", "material")
@@ -117,7 +117,7 @@ def compound_key(formula: str, site_a: str | None = None) -> CompoundKey:
     formula : str
         In any order.
     site_a : str, optional
-        Element on the A site of an ABX3; by default as `softmode.datasets.site_assignment` reads the formula.
+        Element on the A site of an ABX3; by default as `softmode.structures.formulas` reads the formula.
 
     Raises
     ------

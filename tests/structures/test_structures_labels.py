@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from softmode.anharmonic.classes import classify
 from softmode.datasets import open_dataset
-from softmode.datasets.labels import Label, balanced_draw, compound_key, read_labels
 from softmode.errors import InputDataError, SettingsError
+from softmode.structures.labels import Label, balanced_draw, compound_key, read_labels
 
 
 def table(tmp_path: Path, text: str) -> Path:

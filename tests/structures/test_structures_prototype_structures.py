@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from softmode.crystal.periodic_images import minimum_image_distances
 from softmode.datasets import classify, open_dataset
-from softmode.datasets.ionic_radii import (
+from softmode.errors import InputDataError, SettingsError
+from softmode.structures.formulas import assign_sites, buildable_prototype, parse_formula
+from softmode.structures.ionic_radii import (
     CHARGE_STEP,
     CHARGES,
     SHANNON,
@@ -23,9 +25,7 @@ from softmode.datasets.ionic_radii import (
     balanced_charges,
     ionic_radius,
 )
-from softmode.datasets.prototype_structures import build_structure
-from softmode.datasets.site_assignment import assign_sites, parse_formula, prototype_named
-from softmode.errors import InputDataError, SettingsError
+from softmode.structures.prototype_structures import build_structure
 
 
 def test_radii_are_shannons() -> None:
@@ -88,7 +88,7 @@ def test_charges_balance() -> None:
 def test_sites_from_formulas(formula: str, prototype: str, expected: str) -> None:
     assert assign_sites(formula, prototype).formula == expected
     built = build_structure(formula, prototype)
-    if prototype_named(prototype) != "rock_salt":  # classify knows the structure by itself
+    if buildable_prototype(prototype) != "rock_salt":  # classify knows the structure by itself
         found = classify(built.cell)
         assert (found.formula, dict(found.sites)) == (expected, dict(built.assignment.sites))
 
@@ -106,12 +106,12 @@ def test_the_order_of_a_double_perovskite_does_not_matter() -> None:
     [
         ("Cs2AgBiO6", "elpasolite", "no halide"),
         ("Cs2AgBiBr3Cl3", "elpasolite", r"2 halides \(Br, Cl\)"),
-        ("K2PtCl6", "elpasolite", "take the prototype k2ptcl6"),
+        ("K2PtCl6", "elpasolite", "take the prototype a2bx6"),
         ("CsAgBiNaBr6", "elpasolite", "check its numbers"),
-        ("Cs2Pb2Br6", "elpasolite", "take the prototype perovskite"),
-        ("Cs2AgBiBr6", "perovskite", "take the prototype elpasolite"),
+        ("Cs2Pb2Br6", "elpasolite", "take the prototype abx3"),
+        ("Cs2AgBiBr6", "perovskite", "take the prototype halide_double_perovskite"),
         ("CsBr3", "perovskite", "two different cations"),
-        ("CsPbBr3", "k2ptcl6", "for ABX3 perovskite"),
+        ("CsPbBr3", "k2ptcl6", "for ABX3 abx3"),
         ("CsPb", "rock_salt", "no compound of the prototype rock_salt"),
         ("KCl2", "rock_salt", "no compound of the prototype rock_salt"),
         ("Xx2AgBiBr6", "elpasolite", "'Xx' is no chemical symbol"),
