@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import errno
 import hashlib
 import os
 import re
+import socket
+import ssl
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import IO, Any
 
-from softmode.errors import DownloadError, StorageError
+from softmode.errors import DamagedDownloadError, DownloadError, StorageError
 
 TIMEOUT_S = 60.0
 BLOCK = 1 << 20
 #: Longest a server may ask to wait, s; and how often in a row nothing may come before giving up.
 LONGEST_WAIT_S = 300.0
 ATTEMPTS = 5
-_OTHER = "another process is fetching it"
 _BUSY = (408, 429, 500, 502, 503, 504)
+_NO_WAY_THERE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
+#: Hosts that have answered this process. Where one has, a lost connection may come back; where none ever has,
+#: there is no network, or no such host, and waiting does not help.
+_answered: set[str] = set()
 
 
 class RefusedError(Exception):
@@ -39,13 +45,27 @@ class RefusedError(Exception):
         HTTP status, if there was an answer.
     retry_after : float or None
         Seconds the server asks to wait.
+    final : bool
+        Whether asking again cannot help.
     """
 
-    def __init__(self, reason: str, status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        *,
+        final: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
         self.retry_after = retry_after
+        self.final = final
+
+
+class _CompletedError(Exception):
+    """Another process has finished the same download."""
 
 
 class CutError(Exception):
@@ -53,15 +73,12 @@ class CutError(Exception):
 
     Parameters
     ----------
-    size : int
-        Bytes that had come.
     reason : str
-        How it broke.
+        How it broke, and after how many bytes.
     """
 
-    def __init__(self, size: int, reason: str) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.size = size
         self.reason = reason
 
 
@@ -98,15 +115,32 @@ def open_url(url: str, headers: Mapping[str, str] | None = None) -> Any:
     RefusedError
         If there is none, or it is an error.
     """
+    host = ""
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "softmode", **(headers or {})})
-        return urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        host = request.host or ""
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
+        _answered.add(host)
         with error:
             wait = _seconds(error.headers.get("Retry-After"))
-            raise RefusedError(f"HTTP {error.code} {error.reason}", error.code, wait) from error
+            busy = error.code in _BUSY
+            raise RefusedError(
+                f"HTTP {error.code} {error.reason}", error.code, wait, final=not busy
+            ) from error
     except (OSError, HTTPException, ValueError) as error:
-        raise RefusedError(str(getattr(error, "reason", None) or error)) from error
+        reason = getattr(error, "reason", None) or error
+        raise RefusedError(str(reason), final=_cannot_change(reason, host)) from error
+    _answered.add(host)
+    return response
+
+
+def _cannot_change(reason: object, host: str) -> bool:
+    """Whether asking again after a failed connection cannot help."""
+    if isinstance(reason, (str, ValueError, InvalidURL, FileNotFoundError, ssl.SSLCertVerificationError)):
+        return True  # no address, an unknown scheme, no such file, not who it claims to be
+    unreachable = isinstance(reason, (socket.gaierror, ConnectionRefusedError))
+    return host not in _answered and (unreachable or getattr(reason, "errno", None) in _NO_WAY_THERE)
 
 
 def expected_size(response: Any) -> int | None:
@@ -115,8 +149,8 @@ def expected_size(response: Any) -> int | None:
     return int(value) if value.isdigit() else None
 
 
-def pieces(response: Any, block: int | None = None) -> Iterator[bytes]:
-    """The body of a response, in pieces of at most `block` bytes.
+def pieces(response: Any) -> Iterator[bytes]:
+    """The body of a response, in pieces of at most :data:`BLOCK` bytes.
 
     Raises
     ------
@@ -126,28 +160,44 @@ def pieces(response: Any, block: int | None = None) -> Iterator[bytes]:
     size = 0
     while True:
         try:
-            data = response.read(block or BLOCK)
+            data = response.read(BLOCK)
         except (OSError, HTTPException) as error:
-            raise CutError(size, type(error).__name__) from error
+            raise CutError(f"cut after {size} bytes, {type(error).__name__}") from error
         if not data:
             return
         size += len(data)
         yield data
 
 
+@dataclass(frozen=True)
+class Meter:
+    """What wants to know how a download goes on.
+
+    Parameters
+    ----------
+    advance : callable
+        Called with the number of bytes that came; negative where bytes are thrown away.
+    announce : callable
+        Called with the size of the whole file, bytes, once a server says it.
+    """
+
+    advance: Callable[[int], None] = lambda count: None
+    announce: Callable[[int], None] = lambda size: None
+
+
 @contextlib.contextmanager
-def progress(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error when that is a terminal; called with numbers of bytes."""
+def progress(name: str) -> Iterator[Meter]:
+    """A progress bar on standard error when that is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield Meter()
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=total)
-        yield lambda count: bar.advance(task, count)
+        task = bar.add_task(name, total=None)
+        yield Meter(lambda count: bar.advance(task, count), lambda size: bar.update(task, total=size))
 
 
 def get_bytes(url: str) -> bytes:
@@ -170,8 +220,11 @@ def get_bytes(url: str) -> bytes:
 def fetch(
     remote: RemoteFile,
     folder: Path,
-    advance: Callable[[int], None] = lambda count: None,
+    meter: Meter = Meter(),
     pause: Callable[[float], object] = time.sleep,
+    *,
+    problem: Callable[[Path], str] = lambda part: "",
+    wait: bool = False,
 ) -> Path:
     """Fetch a file; under its name there is only ever a whole and verified one.
 
@@ -184,10 +237,14 @@ def fetch(
         What is wanted.
     folder : Path
         Where files are fetched into.
-    advance : callable
-        Called with the number of bytes that came; negative where bytes are thrown away.
+    meter : Meter
+        Is told how it goes on.
     pause : callable
-        Waits so many seconds. What it or `advance` raises ends the download; what has come is kept.
+        Waits so many seconds. What it or `meter` raises ends the download; what has come is kept.
+    problem : callable
+        What is wrong with a complete download, besides size and checksum; an empty text if nothing.
+    wait : bool
+        Whether to wait while another process fetches the same file, rather than to refuse.
 
     Returns
     -------
@@ -197,34 +254,51 @@ def fetch(
     Raises
     ------
     DownloadError
-        If the server refuses, or what comes is not what it should be.
+        If the server refuses, or what comes is not what it should be (:class:`DamagedDownloadError`).
     StorageError
         If it cannot be written.
     """
     target = safe_target(folder, remote.path)
+    while True:
+        if target.is_file() and remote.size in (None, target.stat().st_size):
+            meter.advance(target.stat().st_size)
+            return target
+        with contextlib.suppress(_CompletedError):
+            return _fetch(remote, target, meter, pause, problem, wait)
+
+
+def _fetch(
+    remote: RemoteFile,
+    target: Path,
+    meter: Meter,
+    pause: Callable[[float], object],
+    problem: Callable[[Path], str],
+    wait: bool,
+) -> Path:
     part = target.with_name(f".{target.name}.part")
-    if target.is_file() and remote.size in (None, target.stat().st_size):
-        advance(target.stat().st_size)
-        return target
     with _storage_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
         stream = part.open("r+b")
-    with stream, _alone(stream, part):
-        advance(stream.seek(0, os.SEEK_END))
-        for again in (True, False):
-            _complete(remote, stream, advance, pause)
-            problem = _wrong(remote, part)
-            if not problem:
-                break
-            _restart(stream, advance)
-            if not again:
-                raise DownloadError(
-                    remote.path, f"{remote.url} gives a file that {problem}", "try again later"
-                )
-        with _storage_errors(target.parent):
-            os.fsync(stream.fileno())
-            part.replace(target)
+    with stream, _alone(stream, part, wait):
+        try:
+            meter.advance(stream.seek(0, os.SEEK_END))
+            for again in (True, False):
+                _complete(remote, stream, meter, pause)
+                wrong = _wrong(remote, part) or problem(part)
+                if not wrong:
+                    break
+                _restart(stream, meter)
+                if not again:
+                    raise DamagedDownloadError(
+                        remote.path, f"{remote.url} gives a file that {wrong}", "try again later"
+                    )
+            with _storage_errors(target.parent):
+                os.fsync(stream.fileno())
+                part.replace(target)
+        finally:
+            if part.exists() and not part.stat().st_size:
+                part.unlink()
     return target
 
 
@@ -253,18 +327,13 @@ def checksum_of(path: Path, kind: str) -> str:
     return digest.hexdigest()
 
 
-def _complete(
-    remote: RemoteFile,
-    stream: IO[bytes],
-    advance: Callable[[int], None],
-    pause: Callable[[float], object],
-) -> None:
+def _complete(remote: RemoteFile, stream: IO[bytes], meter: Meter, pause: Callable[[float], object]) -> None:
     """Append to the part until the server has no more; attempts count anew whenever something came."""
     failed = 0
     while remote.size is None or stream.tell() < remote.size:
         before = stream.tell()
         try:
-            _append(remote, stream, advance)
+            _append(remote, stream, meter)
         except (RefusedError, CutError) as error:
             failed = 0 if stream.tell() > before else failed + 1
             _wait_or_give_up(remote.url, error, max(failed - 1, 0), pause)
@@ -273,14 +342,14 @@ def _complete(
                 return
 
 
-def _restart(stream: IO[bytes], advance: Callable[[int], None]) -> None:
+def _restart(stream: IO[bytes], meter: Meter) -> None:
     """Throw away what has come."""
-    advance(-stream.tell())
+    meter.advance(-stream.tell())
     stream.seek(0)
     stream.truncate()
 
 
-def _append(remote: RemoteFile, stream: IO[bytes], advance: Callable[[int], None]) -> None:
+def _append(remote: RemoteFile, stream: IO[bytes], meter: Meter) -> None:
     """One request for what is missing."""
     start = stream.tell()
     headers = {"Range": f"bytes={start}-"} if start else {}
@@ -288,21 +357,34 @@ def _append(remote: RemoteFile, stream: IO[bytes], advance: Callable[[int], None
         response = open_url(remote.url, headers)
     except RefusedError as error:
         if error.status == 416 and start:  # what is there is not the beginning of this file
-            _restart(stream, advance)
-            raise CutError(0, "the server has no more of it") from error
+            _restart(stream, meter)
+            raise CutError("the server has no more of it") from error
         raise
     with response:
+        _refuse_page(remote, response)
         if start and not _continues(response, start):
-            _restart(stream, advance)
+            _restart(stream, meter)
         announced, size = expected_size(response), 0
+        if announced is not None:
+            meter.announce(stream.tell() + announced)
         for data in pieces(response):
             with _storage_errors(Path(stream.name).parent):
                 stream.write(data)
                 stream.flush()
             size += len(data)
-            advance(len(data))
+            meter.advance(len(data))
     if announced is not None and size < announced:
-        raise CutError(size, f"it ended after {size} of {announced} bytes")
+        raise CutError(f"ended after {size} of {announced} bytes")
+
+
+def _refuse_page(remote: RemoteFile, response: Any) -> None:
+    """Refuse a web page where a file is wanted."""
+    if response.headers.get_content_type() == "text/html" and not remote.path.endswith((".html", ".htm")):
+        raise DamagedDownloadError(
+            remote.url,
+            "the server answers with a web page (HTML), not with the file",
+            "check the address and the network (a login page, a proxy?)",
+        )
 
 
 def _continues(response: Any, start: int) -> bool:
@@ -333,15 +415,12 @@ def _wait_or_give_up(
     DownloadError
         If waiting does not help, or has not helped.
     """
-    busy = isinstance(error, CutError) or error.status in (None, *_BUSY)
-    if not busy or attempt >= ATTEMPTS - 1:
-        status = error.status if isinstance(error, RefusedError) else None
-        raise DownloadError(
-            url,
-            f"it cannot be fetched ({error.reason})",
-            "check the address and the network; what has come is kept, the same command goes on",
-            status,
-        ) from error
+    if (isinstance(error, RefusedError) and error.final) or attempt >= ATTEMPTS - 1:
+        text, remedy = f"it cannot be fetched ({error.reason})", "check the address and the network"
+        if isinstance(error, RefusedError):
+            raise DownloadError(url, text, remedy, error.status) from error
+        kept = "; what has come is kept, the same command goes on"
+        raise DamagedDownloadError(url, text, remedy + kept) from error
     asked = error.retry_after if isinstance(error, RefusedError) else None
     pause(min(2.0**attempt if asked is None else asked, LONGEST_WAIT_S))
 
@@ -358,7 +437,7 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 @contextlib.contextmanager
-def _alone(stream: IO[bytes], part: Path) -> Iterator[None]:
+def _alone(stream: IO[bytes], part: Path, wait: bool) -> Iterator[None]:
     """Keep another process from writing the same part (where the system can lock files)."""
     try:
         import fcntl
@@ -366,11 +445,11 @@ def _alone(stream: IO[bytes], part: Path) -> Iterator[None]:
         yield
         return
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
-        raise DownloadError(str(part), _OTHER, "wait for it, or end it") from error
+        raise DownloadError(str(part), "another process is fetching it", "wait for it, or end it") from error
     if not part.exists() or not os.path.samestat(part.stat(), os.fstat(stream.fileno())):
-        raise DownloadError(str(part), _OTHER, "run the same command again")
+        raise _CompletedError
     yield  # the lock ends with the stream
 
 

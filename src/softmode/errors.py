@@ -112,6 +112,10 @@ class DownloadError(SoftmodeError):
         self.status = status
 
 
+class DamagedDownloadError(DownloadError):
+    """What came from the network is not what was asked for: cut off, damaged, a web page."""
+
+
 class RelaxationError(SoftmodeError):
     """A relaxation that did not converge or left the crystal behind."""
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +17,8 @@ from softmode import downloads
 from softmode.datasets.fetching import fetch_all
 from softmode.datasets.phonondb import remote_files as phonondb_files
 from softmode.datasets.remote import dataverse_files
-from softmode.downloads import RemoteFile, fetch
-from softmode.errors import DownloadError, InputDataError, SettingsError, StorageError
+from softmode.downloads import Meter, RemoteFile, fetch
+from softmode.errors import DamagedDownloadError, DownloadError, InputDataError, SettingsError, StorageError
 
 BODY = np.random.default_rng(5).bytes(300_000)
 
@@ -82,7 +86,7 @@ def test_an_interrupted_download_is_gone_on_with_by_the_next_command(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(remote(dataverse), tmp_path, interrupt)
+        fetch(remote(dataverse), tmp_path, Meter(interrupt))
     kept = (tmp_path / "fluorides" / ".dpv_Cs2NaAlF6.tar.gz.part").read_bytes()
     assert 0 < len(kept) < len(BODY)
     assert not (tmp_path / "fluorides" / "dpv_Cs2NaAlF6.tar.gz").exists()
@@ -93,7 +97,7 @@ def test_an_interrupted_download_is_gone_on_with_by_the_next_command(
 def test_a_server_that_ignores_ranges_starts_over(dataverse: Dataverse, tmp_path: Path) -> None:
     dataverse.files[11].faults = [("cut", 50_000), ("whole",)]
     came: list[int] = []
-    assert fetch(remote(dataverse), tmp_path, came.append, no_wait).read_bytes() == BODY
+    assert fetch(remote(dataverse), tmp_path, Meter(came.append), no_wait).read_bytes() == BODY
     assert sum(came) == len(BODY)
 
 
@@ -243,3 +247,73 @@ def test_the_git_checksum_is_verified(github: Dataverse, tmp_path: Path) -> None
     github.archives[wanted.path].content = b"LjF" * 100
     with pytest.raises(DownloadError, match="GIT checksum"):
         fetch(wanted, tmp_path)
+
+
+# --- no network ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failure", ["refused", "no such host", "no way there"])
+def test_without_network_the_first_attempt_is_the_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: str
+) -> None:
+    attempts = []
+    errors = {
+        "refused": ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+        "no such host": socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        "no way there": OSError(errno.ENETUNREACH, "Network is unreachable"),
+    }
+
+    def unreachable(*args: object, **kwargs: object) -> None:
+        attempts.append(1)
+        raise errors[failure]
+
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    began = time.monotonic()
+    with pytest.raises(DownloadError, match="cannot be fetched"):
+        dataverse_files(DOI, server="http://data.example")
+    with pytest.raises(DownloadError, match="cannot be fetched"):
+        fetch(RemoteFile("http://data.example/x", "x"), tmp_path)
+    assert time.monotonic() - began < 1.0
+    assert len(attempts) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_that_has_answered_is_asked_again_when_it_is_lost(
+    dataverse: Dataverse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = remote(dataverse)
+    connect, failures = socket.create_connection, [ConnectionRefusedError()] * 2
+
+    def lost(*args: Any, **kwargs: Any) -> socket.socket:
+        if failures:
+            raise failures.pop()
+        return connect(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "create_connection", lost)
+    waited: list[float] = []
+    assert fetch(wanted, tmp_path, pause=waited.append).read_bytes() == BODY
+    assert waited == [1.0, 2.0]
+
+
+def test_a_stalled_connection_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stalled(*args: object, **kwargs: object) -> None:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", stalled)
+    waited: list[float] = []
+    with pytest.raises(DownloadError, match="timed out"):
+        fetch(RemoteFile("http://data.example/x", "x"), tmp_path, pause=waited.append)
+    assert waited == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize("url", ["data.example/x", "gopher://data.example/x", "http://[bad/x"])
+def test_what_is_no_address_is_not_tried_again(url: str, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="cannot be fetched"):
+        fetch(RemoteFile(url, "x"), tmp_path, pause=lambda seconds: pytest.fail("waited"))
+
+
+def test_a_web_page_is_not_taken_for_a_file(dataverse: Dataverse, tmp_path: Path) -> None:
+    wanted = RemoteFile(f"{dataverse.url}/page", "data.tar")
+    with pytest.raises(DamagedDownloadError, match="web page"):
+        fetch(wanted, tmp_path, pause=lambda seconds: pytest.fail("waited"))
+    assert list(tmp_path.iterdir()) == []

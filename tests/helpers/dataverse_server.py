@@ -121,6 +121,8 @@ def serve_dataverse() -> Iterator[Dataverse]:
                 self.send_json(200, state.tree(parts.path.rsplit("/", 1)[1]))
             elif "/HEAD/phonon_db_tarred/" in parts.path:
                 self._content(state.archives[unquote(parts.path.rsplit("/", 1)[1])])
+            elif parts.path == "/page":
+                self.send(200, b"<html>sign in</html>", "text/html; charset=utf-8")
             else:
                 self.send_json(404, {"status": "ERROR"})
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from weight_server import Answer, WeightServer
 
+from softmode import downloads
 from softmode.errors import CorruptWeightsError, MissingWeightsError, StorageError
 from softmode.potentials import weights
 from softmode.potentials.weights import cached_path, find_cached, obtain
@@ -38,6 +39,17 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 def assert_nothing_kept(cache: Path) -> None:
     assert list(cache.glob("*")) == []
     assert find_cached(URL) is None
+
+
+def assert_only_the_beginning_is_kept(cache: Path) -> None:
+    assert [path.name for path in cache.glob("*")] == [f".{NAME}.part"]
+    assert find_cached(URL) is None
+
+
+@pytest.fixture(autouse=True)
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is waited for."""
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
 
 
 def test_a_download_is_kept_with_its_checksum(weight_server: WeightServer, isolated_cache: Path) -> None:
@@ -78,12 +90,8 @@ def test_a_folder_can_be_the_mirror(
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        pytest.param(
-            Answer(BODY[:90_000], announced=len(BODY)), f"ended after 90000 of {len(BODY)} bytes", id="cut"
-        ),
         pytest.param(Answer(BODY[:90_000], announced=-1), "not a complete model file", id="cut, no length"),
         pytest.param(Answer(BODY, announced=len(BODY) - 40), "not a complete model file", id="short length"),
-        pytest.param(Answer(BODY, announced=len(BODY) + 9), f"ended after {len(BODY)} of", id="long length"),
         pytest.param(Answer(b""), "not a complete model file", id="empty"),
         pytest.param(
             Answer(b"<html>sign in</html>", content_type="text/html; charset=utf-8"), "web page", id="html"
@@ -104,6 +112,39 @@ def test_a_bad_download_is_refused_and_leaves_nothing(
     assert_nothing_kept(isolated_cache)
     weight_server.answers[NAME] = Answer(BODY)
     assert obtain(URL).sha256 == SHA256
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        pytest.param(
+            Answer(BODY[:90_000], announced=len(BODY)), f"ended after 90000 of {len(BODY)} bytes", id="cut"
+        ),
+        pytest.param(Answer(BODY, announced=len(BODY) + 9), f"ended after {len(BODY)} of", id="long length"),
+    ],
+)
+def test_a_cut_download_is_refused_and_gone_on_with(
+    weight_server: WeightServer, isolated_cache: Path, answer: Answer, problem: str
+) -> None:
+    weight_server.answers[NAME] = answer
+    with pytest.raises(CorruptWeightsError, match=re.escape(problem)) as caught:
+        obtain(URL)
+    assert weight_server.url in str(caught.value)
+    assert_only_the_beginning_is_kept(isolated_cache)
+    weight_server.answers[NAME] = Answer(BODY)
+    assert obtain(URL).sha256 == SHA256
+    assert weight_server.starts[-1] == len(answer.body)
+
+
+def test_a_beginning_of_another_file_is_thrown_away(
+    weight_server: WeightServer, isolated_cache: Path
+) -> None:
+    """Where no checksum is published, the archive's own tell that the parts do not belong together."""
+    isolated_cache.mkdir(parents=True)
+    (isolated_cache / f".{NAME}.part").write_bytes(BODY[:1000] + b"U" * 149_000)
+    weight_server.answers[NAME] = Answer(BODY)
+    assert obtain(URL).sha256 == SHA256
+    assert weight_server.starts == [150_000, 0]
 
 
 def test_not_found_is_reported(weight_server: WeightServer, isolated_cache: Path) -> None:
@@ -133,10 +174,10 @@ def test_a_stalled_connection_is_a_cut_download(
     assert_nothing_kept(isolated_cache)
 
 
-def test_an_interrupt_leaves_nothing(
+def test_an_interrupted_download_is_gone_on_with(
     weight_server: WeightServer, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "_BLOCK", 50_000)
+    monkeypatch.setattr(downloads, "BLOCK", 50_000)
     read, n_reads = HTTPResponse.read, []
 
     def interrupted(self: object, size: int = -1) -> bytes:
@@ -152,7 +193,10 @@ def test_an_interrupt_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         obtain(URL)
     assert len(n_reads) == 3
-    assert_nothing_kept(isolated_cache)
+    assert_only_the_beginning_is_kept(isolated_cache)
+    monkeypatch.setattr("http.client.HTTPResponse.read", read)
+    assert obtain(URL).sha256 == SHA256
+    assert weight_server.starts == [0, 100_000]
 
 
 def test_a_full_disk_is_named(
@@ -167,7 +211,7 @@ def test_a_full_disk_is_named(
         obtain(URL)
     assert str(isolated_cache) in str(caught.value)
     assert "SOFTMODE_CACHE" in str(caught.value)
-    assert_nothing_kept(isolated_cache)
+    assert_only_the_beginning_is_kept(isolated_cache)
 
 
 def test_a_cache_that_cannot_be_made_is_named(
@@ -227,11 +271,14 @@ def test_remains_of_killed_downloads_are_removed_after_a_day(
 ) -> None:
     isolated_cache.mkdir(parents=True)
     old, recent = isolated_cache / f".{NAME}.old.part", isolated_cache / f".{NAME}.new.part"
-    for path in (old, recent):
+    own = isolated_cache / f".{NAME}.part"
+    for path in (old, recent, own):
         path.write_bytes(b"half")
-    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    for path in (old, own):
+        os.utime(path, (time.time() - 2 * 86400,) * 2)
     weight_server.answers[NAME] = Answer(BODY)
     obtain(URL)
+    assert weight_server.starts == [0]
     assert not old.exists()
     assert recent.exists()
 

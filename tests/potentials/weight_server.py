@@ -23,6 +23,8 @@ class WeightServer:
     url: str
     answers: dict[str, Answer] = field(default_factory=dict)
     requested: list[str] = field(default_factory=list)
+    #: First byte asked for in each request.
+    starts: list[int] = field(default_factory=list)
 
 
 @contextlib.contextmanager
@@ -31,7 +33,13 @@ def serve() -> Iterator[WeightServer]:
         def answer(self) -> None:
             state.requested.append(self.path)
             found = state.answers.get(self.path.lstrip("/"), Answer(b"nothing here", status=404))
-            self.send(found.status, found.body, found.content_type, announced=found.announced)
+            start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+            state.starts.append(start)
+            if not start or found.announced is not None:
+                self.send(found.status, found.body, found.content_type, announced=found.announced)
+            else:
+                content_range = f"bytes {start}-{len(found.body) - 1}/{len(found.body)}"
+                self.send(206, found.body[start:], found.content_type, Content_Range=content_range)
 
     with serve_locally(Weights) as url:
         state = WeightServer(url)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from softmode.downloads import RemoteFile, fetch
+from softmode.downloads import Meter, RemoteFile, fetch
 from softmode.errors import DownloadError
 
 _FORBIDDEN = (401, 403)
@@ -82,7 +82,7 @@ def fetch_all(
 
     pool = ThreadPoolExecutor(connections)
     try:
-        tasks = {pool.submit(fetch, file, folder, came, pause): file for file in open_files}
+        tasks = {pool.submit(fetch, file, folder, Meter(came), pause): file for file in open_files}
         for task in as_completed(tasks):
             file = tasks[task]
             try:

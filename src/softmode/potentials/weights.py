@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from softmode import downloads
-from softmode.errors import CorruptWeightsError, MissingWeightsError, StorageError
+from softmode.downloads import RemoteFile, checksum_of, fetch, progress
+from softmode.errors import (
+    CorruptWeightsError,
+    DamagedDownloadError,
+    DownloadError,
+    MissingWeightsError,
+    StorageError,
+)
+from softmode.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-_BLOCK = 1 << 20
 _STALE_PART_S = 24 * 3600.0
 
 
@@ -86,8 +88,7 @@ def file_sha256(path: Path) -> str:
         If there is no such file, or it cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return checksum_of(path, "sha256")
     except OSError as exc:
         raise MissingWeightsError(
             str(path), f"the weight file cannot be read ({exc.strerror})", "Check the path"
@@ -151,132 +152,73 @@ def obtain(url: str, pinned: str | None = None, terms: str = "") -> WeightFile:
 def download(url: str, pinned: str | None = None) -> WeightFile:
     """Download a weight file into the cache, under its name only once it is whole and verified.
 
-    Parameters `url` and `pinned`, and errors, are those of :func:`obtain`.
+    What came before a connection broke is kept for a day and gone on with; while another process downloads
+    the same file, it is waited for. Parameters `url` and `pinned`, and errors, are those of :func:`obtain`.
     """
     source, target = download_url(url), cached_path(url)
-    with _temporary_file(target) as part:
-        with part.open("wb") as stream, _open(source, target) as response:
-            log.info("downloading %s to %s", source, target)
-            size, expected = _copy(response, stream, source, target), downloads.expected_size(response)
-            if expected is not None and size != expected:
-                raise _cut(source, target, f"ended after {size} of {expected} bytes")
-            with _storage_errors(target.parent):
-                stream.flush()
-                os.fsync(stream.fileno())
-        problem = _archive_problem(part)
-        if problem:
-            raise CorruptWeightsError(
-                source, f"the download {problem}", f"Run again, or fetch it by hand and put it at {target}"
+    _remove_stale(target)
+    log.info("downloading %s to %s", source, target)
+    try:
+        with progress(target.name) as meter:
+            fetch(
+                RemoteFile(source, target.name),
+                target.parent,
+                meter,
+                problem=lambda part: _archive_problem(part) or _pin_problem(file_sha256(part), pinned),
+                wait=True,
             )
-        fetched = WeightFile(target, file_sha256(part))
-        _check_pin(source, fetched.sha256, pinned)
-        with _storage_errors(target.parent):
-            part.replace(target)
+    except DamagedDownloadError as exc:
+        raise CorruptWeightsError(
+            source,
+            exc.problem.removeprefix(f"{source} "),
+            "Check the network and SOFTMODE_WEIGHTS_URL and run again, or fetch it by hand and put it at "
+            f"{target}",
+        ) from exc
+    except DownloadError as exc:
+        raise MissingWeightsError(
+            target.name,
+            f"the weights are not on this machine, and {source} {exc.problem.removeprefix('it ')}",
+            f"On a machine with network access fetch that URL, and put the file at {target}",
+        ) from exc
+    except StorageError as exc:
+        raise StorageError(
+            exc.subject,
+            f"weights: {exc.problem}",
+            "Free space or permissions, or set SOFTMODE_CACHE to another directory",
+        ) from exc
+    fetched = WeightFile(target, file_sha256(target))
+    _check_pin(source, fetched.sha256, pinned)
     _write_sidecar(fetched)
     return fetched
 
 
-@contextlib.contextmanager
-def _temporary_file(target: Path) -> Iterator[Path]:
-    """A new file beside `target`, unique to this process; gone afterwards unless it was renamed."""
-    prefix = f".{target.name}."
-    with _storage_errors(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(target.parent, prefix)
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=target.parent)
-        os.close(handle)
-        part = Path(name)
-        part.chmod(0o644)
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _remove_stale(directory: Path, prefix: str) -> None:
-    """Remove what downloads that were killed more than a day ago left behind."""
-    for part in directory.glob(f"{prefix}*.part"):
+def _remove_stale(target: Path) -> None:
+    """Remove what downloads that ended a day ago left behind: the published file may have changed."""
+    for part in target.parent.glob(f".{target.name}.*part"):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > _STALE_PART_S:
                 part.unlink()
 
 
-@contextlib.contextmanager
-def _storage_errors(directory: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise StorageError(
-            str(directory),
-            f"weights cannot be written there ({exc.strerror or exc})",
-            "Free space or permissions, or set SOFTMODE_CACHE to another directory",
-        ) from exc
-
-
-def _by_hand(target: Path) -> str:
-    return f"On a machine with network access fetch that URL, and put the file at {target}"
-
-
-def _open(source: str, target: Path) -> Any:
-    """The response to a request for `source`, refused when it is not a file."""
-    try:
-        response = downloads.open_url(source)
-    except downloads.RefusedError as exc:
-        raise MissingWeightsError(
-            target.name,
-            f"the weights are not on this machine, and {source} cannot be reached ({exc.reason})",
-            _by_hand(target),
-        ) from exc
-    if response.headers.get_content_type() == "text/html":
-        response.close()
-        raise CorruptWeightsError(
-            source,
-            "the server answered with a web page (HTML), not with a model",
-            "Check the network (a login page, a proxy?) and SOFTMODE_WEIGHTS_URL. " + _by_hand(target),
-        )
-    return response
-
-
-def _cut(source: str, target: Path, how: str) -> CorruptWeightsError:
-    return CorruptWeightsError(
-        source,
-        f"the download {how}; nothing was kept",
-        f"Run again, or fetch it by hand and put it at {target}",
-    )
-
-
-def _copy(response: Any, stream: IO[bytes], source: str, target: Path) -> int:
-    """Copy the response to `stream`; the number of bytes."""
-    size = 0
-    with downloads.progress(target.name, downloads.expected_size(response)) as advance:
-        try:
-            for block in downloads.pieces(response, _BLOCK):
-                with _storage_errors(target.parent):
-                    stream.write(block)
-                size += len(block)
-                advance(len(block))
-        except downloads.CutError as exc:
-            raise _cut(source, target, f"was cut after {exc.size} bytes ({exc.reason})") from exc
-    return size
-
-
-def _archive_problem(path: Path) -> str | None:
-    """What is wrong with a file torch saved (a zip archive with checksums), or None."""
+def _archive_problem(path: Path) -> str:
+    """What is wrong with a file torch saved (a zip archive with checksums); empty if nothing."""
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as exc:
         return f"is not a complete model file ({exc})"
-    return f"is damaged: the checksum of its part {damaged!r} is wrong" if damaged else None
+    return f"is damaged: the checksum of its part {damaged!r} is wrong" if damaged else ""
+
+
+def _pin_problem(sha256: str, pinned: str | None) -> str:
+    return f"has SHA-256 {sha256}, but {pinned} is asked for" if pinned not in (None, sha256) else ""
 
 
 def _check_pin(subject: str, sha256: str, pinned: str | None) -> None:
-    if pinned is not None and sha256 != pinned:
-        raise CorruptWeightsError(
-            subject,
-            f"has SHA-256 {sha256}, but {pinned} is asked for",
-            "Check which weights are meant, and correct sha256 or replace the file",
-        )
+    problem = _pin_problem(sha256, pinned)
+    if problem:
+        remedy = "Check which weights are meant, and correct sha256 or replace the file"
+        raise CorruptWeightsError(subject, problem, remedy)
 
 
 def _sidecar(path: Path) -> Path:
@@ -297,12 +239,7 @@ def _write_sidecar(found: WeightFile) -> None:
     """Record the checksum beside the file, in the format of sha256sum."""
     sidecar = _sidecar(found.path)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{sidecar.name}.", suffix=".part", dir=sidecar.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(f"{found.sha256}  {found.path.name}\n")
-        part = Path(name)
-        part.chmod(0o644)
-        part.replace(sidecar)
-    except OSError as exc:
+        write_atomically(sidecar, f"{found.sha256}  {found.path.name}\n".encode())
+    except StorageError as exc:
         # A shared, read-only cache is a fine place for weights: they are verified on each use instead.
         log.debug("no checksum recorded at %s: %s", sidecar, exc)
