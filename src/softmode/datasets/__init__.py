@@ -3,11 +3,21 @@
 """
 
 from softmode.datasets.assemble import supercell_of
-from softmode.datasets.base import Dataset, DatasetKind, DatasetOptions, MaterialEntry, Selection, select
+from softmode.datasets.base import (
+    Dataset,
+    DatasetKind,
+    DatasetOptions,
+    MaterialEntry,
+    Selection,
+    listed,
+    select,
+)
 from softmode.datasets.catalog import known_datasets, open_dataset, open_reference
 from softmode.datasets.loose_files import reference_from_supercell
 from softmode.datasets.phonopy_loading import reference_notes
 from softmode.datasets.prototypes import PROTOTYPES, Classification, classify
+from softmode.datasets.reading import fingerprint, reading
+from softmode.datasets.remote import Remote
 from softmode.datasets.trajectory_alignment import align_trajectory
 from softmode.datasets.trajectory_files import read_trajectory
 
@@ -18,13 +28,17 @@ __all__ = [
     "DatasetKind",
     "DatasetOptions",
     "MaterialEntry",
+    "Remote",
     "Selection",
     "align_trajectory",
     "classify",
+    "fingerprint",
     "known_datasets",
+    "listed",
     "open_dataset",
     "open_reference",
     "read_trajectory",
+    "reading",
     "reference_from_supercell",
     "reference_notes",
     "select",
