@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from softmode.crystal import Cell, Material
 from softmode.crystal.atom_order import map_atoms
 from softmode.datasets.assemble import phonopy_supercell
-from softmode.datasets.formats import from_phonopy
 from softmode.errors import InputDataError
 
 
 @pytest.fixture(scope="module")
 def supercell(example: Material) -> Cell:
-    return from_phonopy(phonopy_supercell(example.unitcell, example.supercell_matrix, "test"))
+    return Cell.from_phonopy(phonopy_supercell(example.unitcell, example.supercell_matrix, "test"))
 
 
 def variant(cell: Cell, order: np.ndarray, shift: np.ndarray) -> Cell:

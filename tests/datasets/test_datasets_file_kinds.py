@@ -17,10 +17,9 @@ from phonopy.file_IO import (
 from trajectory_cases import UNITCELL, make_case, springs, write_case, write_vibes
 
 from softmode import harmonic as hm
-from softmode.crystal import DisplacementForces, ForceConstants
+from softmode.crystal import Cell, DisplacementForces, ForceConstants
 from softmode.datasets import open_reference, reference_from_supercell, reference_notes, supercell_of
 from softmode.datasets.file_kinds import FileKind, kind_of
-from softmode.datasets.formats import from_phonopy, to_phonopy
 from softmode.errors import InputDataError
 
 MATRIX = np.diag([2, 2, 2])
@@ -30,9 +29,9 @@ BORN = "14.399652\n3 0 0 0 3 0 0 0 3\n1 0 0 0 1 0 0 0 1\n-1 0 0 0 -1 0 0 0 -1\n"
 @pytest.fixture(scope="module")
 def phonon() -> phonopy.Phonopy:
     """CsCl with springs, displaced by phonopy."""
-    made = phonopy.Phonopy(to_phonopy(UNITCELL), MATRIX, primitive_matrix="P", log_level=0)
+    made = phonopy.Phonopy(UNITCELL.to_phonopy(), MATRIX, primitive_matrix="P", log_level=0)
     made.generate_displacements(distance=0.01)
-    constants = springs(from_phonopy(made.supercell))
+    constants = springs(Cell.from_phonopy(made.supercell))
     u = np.array([cell.positions - made.supercell.positions for cell in made.supercells_with_displacements])
     made.forces = -np.einsum("ijab,njb->nia", constants, u)
     made.force_constants = constants
@@ -43,7 +42,7 @@ def phonon() -> phonopy.Phonopy:
 def folder(tmp_path: Path, phonon: phonopy.Phonopy) -> Path:
     """One file of each kind, beside one another."""
     ase.io.write(tmp_path / "POSCAR", UNITCELL.to_atoms(), format="vasp")
-    ase.io.write(tmp_path / "SPOSCAR", from_phonopy(phonon.supercell).to_atoms(), format="vasp")
+    ase.io.write(tmp_path / "SPOSCAR", Cell.from_phonopy(phonon.supercell).to_atoms(), format="vasp")
     ase.io.write(tmp_path / "CsCl.cif", UNITCELL.to_atoms())
     write_FORCE_SETS(phonon.dataset, filename=tmp_path / "FORCE_SETS")
     write_FORCE_CONSTANTS(phonon.force_constants, filename=tmp_path / "FORCE_CONSTANTS")

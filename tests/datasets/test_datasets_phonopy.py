@@ -15,17 +15,16 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from phonopy.interface.vasp import write_vasp
 from phonopy.structure.dataset import get_displacements_and_forces
 
-from softmode.crystal import DisplacementForces, ForceConstants, Material
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material
 from softmode.crystal.atom_order import map_atoms
 from softmode.datasets import open_dataset, open_reference
-from softmode.datasets.formats import from_phonopy, to_phonopy
 from softmode.errors import InputDataError, SettingsError
 
 
 def make_phonopy(material: Material) -> phonopy.Phonopy:
     """A phonopy object with the displacements and forces of a material."""
     phonon = phonopy.Phonopy(
-        to_phonopy(material.unitcell), material.supercell_matrix, primitive_matrix=material.primitive_matrix
+        material.unitcell.to_phonopy(), material.supercell_matrix, primitive_matrix=material.primitive_matrix
     )
     assert isinstance(material.reference, DisplacementForces)
     phonon.dataset = {
@@ -53,7 +52,7 @@ def force_constants(material: Material) -> np.ndarray:
         phonon.produce_force_constants()
         return np.asarray(phonon.force_constants)
     phonon = phonopy.Phonopy(
-        to_phonopy(material.unitcell), material.supercell_matrix, primitive_matrix=material.primitive_matrix
+        material.unitcell.to_phonopy(), material.supercell_matrix, primitive_matrix=material.primitive_matrix
     )
     phonon.force_constants = material.reference.values
     if len(material.reference.values) == material.n_supercell_atoms:
@@ -194,10 +193,10 @@ def test_yaml_force_constants_of_another_supercell_order(
 ) -> None:
     """Supercells made through the Smith normal form have another atom order than phonopy's default."""
     matrix = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
-    cell = to_phonopy(example.unitcell)
+    cell = example.unitcell.to_phonopy()
     default = phonopy.Phonopy(cell, matrix, primitive_matrix="P")
     smith = phonopy.Phonopy(cell, matrix, primitive_matrix="P", use_SNF_supercell=True)
-    order = map_atoms(from_phonopy(smith.supercell), from_phonopy(default.supercell))
+    order = map_atoms(Cell.from_phonopy(smith.supercell), Cell.from_phonopy(default.supercell))
     assert not np.array_equal(order, np.arange(40))
     invented = np.random.default_rng(5).normal(size=(10, 40, 3, 3))
     full = np.asarray(compact_fc_to_full_fc(default.primitive, invented))
@@ -235,7 +234,7 @@ def test_quantum_espresso_units(tmp_path: Path, example: Material) -> None:
     from phonopy.physical_units import get_calculator_physical_units
 
     units = get_calculator_physical_units("qe")
-    cell = to_phonopy(example.unitcell)
+    cell = example.unitcell.to_phonopy()
     cell.cell = cell.cell / units.distance_to_A
     phonon = phonopy.Phonopy(cell, example.supercell_matrix, primitive_matrix="P", calculator="qe")
     assert isinstance(example.reference, DisplacementForces)

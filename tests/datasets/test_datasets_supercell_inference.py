@@ -14,7 +14,6 @@ from trajectory_cases import UNITCELL, springs
 from softmode.crystal import Cell, DisplacementForces, ForceConstants
 from softmode.datasets import open_reference
 from softmode.datasets.assemble import phonopy_supercell
-from softmode.datasets.formats import from_phonopy
 from softmode.datasets.reading import FileSet
 from softmode.errors import InputDataError, SettingsError
 
@@ -28,7 +27,7 @@ FORMS = ["FORCE_SETS", "FORCE_CONSTANTS", "compact FORCE_CONSTANTS", "force_cons
 
 
 def constants(cell: Cell, multiples: tuple[int, int, int]) -> NDArray[np.float64]:
-    return springs(from_phonopy(phonopy_supercell(cell, np.diag(multiples), "supercell")))
+    return springs(Cell.from_phonopy(phonopy_supercell(cell, np.diag(multiples), "supercell")))
 
 
 def write_folder(folder: Path, cell: Cell, multiples: tuple[int, int, int], form: str) -> Path:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from phonopy.file_IO import write_FORCE_CONSTANTS
 from trajectory_cases import UNITCELL, Case, make_case, springs, write_case, write_vibes
 
-from softmode.crystal import ForceConstants, Material, Trajectory
+from softmode.crystal import Cell, ForceConstants, Material, Trajectory
 from softmode.datasets import (
     MaterialEntry,
     align_trajectory,
@@ -23,7 +23,6 @@ from softmode.datasets import (
     read_trajectory,
     supercell_of,
 )
-from softmode.datasets.formats import from_phonopy, to_phonopy
 from softmode.errors import InputDataError, SettingsError
 
 CASE = make_case()
@@ -56,9 +55,9 @@ def phonopy_folder(folder: Path) -> Path:
     (folder / "MD").mkdir(parents=True)
     ase.io.write(folder / "POSCAR", UNITCELL.to_atoms(), format="vasp")
     ph = phonopy.Phonopy(
-        to_phonopy(UNITCELL), supercell_matrix=np.diag([2, 1, 2]), primitive_matrix=np.eye(3)
+        UNITCELL.to_phonopy(), supercell_matrix=np.diag([2, 1, 2]), primitive_matrix=np.eye(3)
     )
-    write_FORCE_CONSTANTS(springs(from_phonopy(ph.supercell)), filename=str(folder / "FORCE_CONSTANTS"))
+    write_FORCE_CONSTANTS(springs(Cell.from_phonopy(ph.supercell)), filename=str(folder / "FORCE_CONSTANTS"))
     write_case(CASE, folder / "MD" / "vasprun_prod_1.xml")
     write_case(make_case(4, seed=8), folder / "MD" / "vasprun_prod_10.xml.gz")
     write_case(make_case(5, seed=9), folder / "MD" / "vasprun_prod_2.xml.xz")
@@ -132,7 +131,7 @@ def test_trajectory_options_that_make_no_sense(tmp_path: Path) -> None:
 
 def test_displacements_of_a_yaml_file_as_frames(tmp_path: Path) -> None:
     ph = phonopy.Phonopy(
-        to_phonopy(UNITCELL), supercell_matrix=np.diag([2, 1, 2]), primitive_matrix=np.eye(3)
+        UNITCELL.to_phonopy(), supercell_matrix=np.diag([2, 1, 2]), primitive_matrix=np.eye(3)
     )
     rng = np.random.default_rng(4)
     u, forces = rng.normal(scale=0.1, size=(7, 8, 3)), rng.normal(size=(7, 8, 3))

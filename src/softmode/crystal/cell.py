@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses_common, chemical_symbols
 
 from softmode.crystal.arrays import FloatArray, IntArray, array_digest, frozen, require
+
+if TYPE_CHECKING:
+    from phonopy.structure.atoms import PhonopyAtoms
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,27 @@ class Cell:
             cell=self.lattice,
             masses=self.masses,
             pbc=True,
+        )
+
+    @classmethod
+    def from_phonopy(cls, atoms: PhonopyAtoms, length_unit: float = 1.0) -> Cell:
+        """Cell of phonopy's atoms; `length_unit` is their unit of length in Å."""
+        return cls(
+            lattice=np.asarray(atoms.cell) * length_unit,
+            scaled_positions=atoms.scaled_positions,
+            numbers=atoms.numbers,
+            masses=atoms.masses,
+        )
+
+    def to_phonopy(self) -> PhonopyAtoms:
+        """Atoms for phonopy."""
+        from phonopy.structure.atoms import PhonopyAtoms  # takes a third of a second
+
+        return PhonopyAtoms(
+            cell=self.lattice,
+            scaled_positions=self.scaled_positions,
+            numbers=self.numbers,
+            masses=self.masses,
         )
 
     @property

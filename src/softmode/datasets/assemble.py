@@ -11,7 +11,7 @@ from phonopy.structure.cells import Primitive, Supercell, get_primitive, get_sup
 
 from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
 from softmode.crystal.atom_order import map_atoms
-from softmode.datasets.formats import from_phonopy, parse_born, to_phonopy
+from softmode.datasets.formats import parse_born
 from softmode.datasets.prototypes import classify
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
@@ -136,7 +136,7 @@ def phonopy_supercell(unitcell: Cell, supercell_matrix: IntArray, subject: str) 
     with reading(
         subject, "phonopy cannot make the supercell", "check the structure and the supercell matrix (DIM)"
     ):
-        return get_supercell(to_phonopy(unitcell), supercell_matrix)
+        return get_supercell(unitcell.to_phonopy(), supercell_matrix)
 
 
 def supercell_of(material: Material) -> Cell:
@@ -147,7 +147,7 @@ def supercell_of(material: Material) -> Cell:
     InputDataError
         If phonopy cannot make it.
     """
-    return from_phonopy(phonopy_supercell(material.unitcell, material.supercell_matrix, material.name))
+    return Cell.from_phonopy(phonopy_supercell(material.unitcell, material.supercell_matrix, material.name))
 
 
 def phonopy_primitive(
@@ -164,7 +164,7 @@ def phonopy_primitive(
 def automatic_primitive_matrix(unitcell: Cell, subject: str) -> FloatArray:
     """What phonopy resolves ``auto`` to: the primitive cell of the crystal's symmetry."""
     with reading(subject, "phonopy finds no primitive cell", "check the structure or set primitive_matrix"):
-        return np.asarray(guess_primitive_matrix(to_phonopy(unitcell)), dtype=float)
+        return np.asarray(guess_primitive_matrix(unitcell.to_phonopy()), dtype=float)
 
 
 def supercell_matrix_between(unitcell: Cell, supercell: Cell, subject: str) -> IntArray:
@@ -189,7 +189,7 @@ def supercell_matrix_between(unitcell: Cell, supercell: Cell, subject: str) -> I
 
 def supercell_order(unitcell: Cell, supercell_matrix: IntArray, given: Cell, subject: str) -> IntArray | None:
     """Index in a given supercell of each atom of phonopy's; None where the order is phonopy's already."""
-    built = from_phonopy(phonopy_supercell(unitcell, supercell_matrix, subject))
+    built = Cell.from_phonopy(phonopy_supercell(unitcell, supercell_matrix, subject))
     permutation = map_atoms(built, given, subject=subject)
     return None if np.array_equal(permutation, np.arange(len(permutation))) else permutation
 
@@ -300,7 +300,7 @@ def read_born(
     with reading(
         subject, "phonopy cannot make the primitive cell", "check the primitive matrix (PRIMITIVE_AXES)"
     ):
-        primitive = get_primitive(to_phonopy(unitcell), primitive_matrix)
+        primitive = get_primitive(unitcell.to_phonopy(), primitive_matrix)
     return parse_born(text, primitive, subject)
 
 

@@ -38,26 +38,6 @@ SAY_SUPERCELL = (
 )
 
 
-def to_phonopy(cell: Cell) -> PhonopyAtoms:
-    """`cell` for phonopy."""
-    return PhonopyAtoms(
-        symbols=list(cell.symbols),
-        cell=cell.lattice,
-        scaled_positions=cell.scaled_positions,
-        masses=cell.masses,
-    )
-
-
-def from_phonopy(atoms: PhonopyAtoms, length_unit: float = 1.0) -> Cell:
-    """Cell of phonopy's atoms; `length_unit` is their unit of length in Å."""
-    return Cell(
-        lattice=np.asarray(atoms.cell) * length_unit,
-        scaled_positions=atoms.scaled_positions,
-        numbers=atoms.numbers,
-        masses=atoms.masses,
-    )
-
-
 def parse_poscar(text: str, subject: str) -> Cell:
     """Structure in VASP's format, version 5 (or 4 with the symbols in the first line), direct or Cartesian.
 
@@ -95,7 +75,7 @@ def parse_poscar(text: str, subject: str) -> Cell:
         expanded = [symbol for symbol, count in zip(symbols, counts, strict=True) for _ in range(count)]
         atoms = PhonopyAtoms(symbols=expanded, cell=lattice, scaled_positions=positions)
     with naming(subject):
-        return from_phonopy(atoms)
+        return Cell.from_phonopy(atoms)
 
 
 def parse_conf(text: str, subject: str) -> dict[str, str]:
@@ -293,7 +273,7 @@ def parse_disp_yaml(text: str, subject: str) -> Cell:
     """
     remedy = "make disp.yaml again with  phonopy -d, or remove it (the atom order is then not verified)"
     with reading(subject, "the supercell in it is not readable", remedy), naming(subject):
-        return from_phonopy(get_cell_from_disp_yaml(yaml.load(text, Loader=YamlLoader)))
+        return Cell.from_phonopy(get_cell_from_disp_yaml(yaml.load(text, Loader=YamlLoader)))
 
 
 def parse_force_constants(text: str, subject: str) -> tuple[FloatArray, IntArray]:

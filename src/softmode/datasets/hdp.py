@@ -22,7 +22,7 @@ from softmode.datasets.assemble import (
     supercell_matrix_between,
 )
 from softmode.datasets.base import DatasetKind, MaterialEntry
-from softmode.datasets.formats import from_phonopy, parse_poscar, read_force_constants_hdf5
+from softmode.datasets.formats import parse_poscar, read_force_constants_hdf5
 from softmode.datasets.hdp_labels import LabelTable, read_labels
 from softmode.datasets.hdp_tree import (
     find_compounds,
@@ -132,7 +132,7 @@ def _crystal(files: Files) -> _Crystal:
     subject = files.subject("SPOSCAR")
     given = parse_poscar(files.text("SPOSCAR"), subject)
     matrix = supercell_matrix_between(unitcell, given, subject)
-    supercell = from_phonopy(phonopy_supercell(unitcell, matrix, subject))
+    supercell = Cell.from_phonopy(phonopy_supercell(unitcell, matrix, subject))
     return _Crystal(unitcell, matrix, supercell, map_atoms(supercell, given, subject=subject))
 
 

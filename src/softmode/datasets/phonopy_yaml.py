@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from phonopy.interface.phonopy_yaml import PhonopyYamlLoader
 from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
 
-from softmode.crystal import DisplacementForces, NonAnalyticalCorrection
+from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
 from softmode.datasets.assemble import CrystalFiles, FileForceConstants
-from softmode.datasets.formats import NAC_FACTOR, YamlLoader, expand_displacements, from_phonopy
+from softmode.datasets.formats import NAC_FACTOR, YamlLoader, expand_displacements
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
 
@@ -48,8 +48,8 @@ def parse_phonopy_yaml(text: str, subject: str) -> CrystalFiles:
         _check_dataset_complete(data.dataset, subject)
         length = float(units.distance_to_A)
         with naming(subject):
-            supercell = None if data.supercell is None else from_phonopy(data.supercell, length)
-            unitcell = from_phonopy(data.unitcell, length)
+            supercell = None if data.supercell is None else Cell.from_phonopy(data.supercell, length)
+            unitcell = Cell.from_phonopy(data.unitcell, length)
             matrix = np.array(data.supercell_matrix, dtype=np.int64).reshape(3, 3)
             n_atoms = unitcell.n_atoms * round(abs(float(np.linalg.det(matrix))))
             displacements, forces = _dataset(data.dataset, n_atoms, units, subject)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from softmode.crystal import Cell, DisplacementForces
 from softmode.datasets.assemble import FileForceConstants, phonopy_supercell
-from softmode.datasets.formats import SAY_SUPERCELL, from_phonopy
+from softmode.datasets.formats import SAY_SUPERCELL
 from softmode.errors import InputDataError
 
 FloatArray = NDArray[np.float64]
@@ -112,7 +112,7 @@ def _responses(reference: DisplacementForces | FileForceConstants, times: int) -
 def _violation(unitcell: Cell, multiples: tuple[int, int, int], responses: Sequence[_Response]) -> float:
     """Largest share of a response without the symmetry of the site of its atom; 0 where that has none."""
     matrix = np.diag(multiples)
-    supercell = from_phonopy(phonopy_supercell(unitcell, matrix, "supercell"))
+    supercell = Cell.from_phonopy(phonopy_supercell(unitcell, matrix, "supercell"))
     positions = supercell.scaled_positions * multiples
     rotations, translations = _symmetry(unitcell)
     cartesian = np.array([unitcell.lattice.T @ r @ np.linalg.inv(unitcell.lattice.T) for r in rotations])

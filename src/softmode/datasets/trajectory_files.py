@@ -13,7 +13,6 @@ from softmode.datasets.ase_trajectory import MAGIC as ASE_MAGIC
 from softmode.datasets.ase_trajectory import read_ase_trajectory
 from softmode.datasets.assemble import phonopy_supercell
 from softmode.datasets.extended_xyz import read_extended_xyz
-from softmode.datasets.formats import from_phonopy
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.reading import as_text
 from softmode.datasets.streams import ByteStream
@@ -153,7 +152,9 @@ def _read_phonopy_dataset(stream: ByteStream, collector: FrameCollector) -> None
         )
     supercell = contents.supercell
     if supercell is None:
-        supercell = from_phonopy(phonopy_supercell(contents.unitcell, contents.supercell_matrix, subject))
+        supercell = Cell.from_phonopy(
+            phonopy_supercell(contents.unitcell, contents.supercell_matrix, subject)
+        )
     collect_displaced(supercell, contents.reference, subject, collector)
 
 

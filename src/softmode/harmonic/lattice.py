@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
-from phonopy.structure.atoms import PhonopyAtoms
 
 from softmode.crystal import Cell, ForceConstants, Material
 
@@ -26,15 +25,8 @@ def build_phonopy(material: Material) -> Phonopy:
     phonopy.Phonopy
         Units: Å, eV/Å², THz.
     """
-    cell = material.unitcell
-    unitcell = PhonopyAtoms(
-        cell=cell.lattice,
-        scaled_positions=cell.scaled_positions,
-        numbers=cell.numbers,
-        masses=cell.masses,
-    )
     return Phonopy(
-        unitcell,
+        material.unitcell.to_phonopy(),
         supercell_matrix=np.array(material.supercell_matrix),
         primitive_matrix=np.array(material.primitive_matrix),
         log_level=0,
@@ -72,5 +64,4 @@ def full_force_constants(phonon: Phonopy, force_constants: ForceConstants) -> Fo
 
 def reference_supercell(phonon: Phonopy) -> Cell:
     """Return the reference supercell in phonopy's atom order."""
-    supercell = phonon.supercell
-    return Cell(supercell.cell, supercell.scaled_positions, supercell.numbers, supercell.masses)
+    return Cell.from_phonopy(phonon.supercell)
