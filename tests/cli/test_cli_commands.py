@@ -198,6 +198,34 @@ def test_options_of_run_override_the_file(tiny_dataset: Path, tmp_path: Path) ->
     assert json.loads((tmp_path / "elsewhere" / "study.json").read_text())["run"]["workers"] == 1
 
 
+def test_init_writes_a_study_and_replaces_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from softmode.study.settings import load_study
+
+    monkeypatch.chdir(tmp_path)
+    assert "softmode run mine.toml" in succeed("init", "mine.toml")
+    settings = load_study(tmp_path / "mine.toml")
+    assert (settings.name, settings.output) == ("mine", tmp_path / "runs" / "mine")
+    assert "softmode run mine.toml" in (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    before = (tmp_path / "mine.toml").read_bytes()
+    refused = call("init", "mine.toml")
+    assert isinstance(refused.exception, SoftmodeError)
+    assert str(refused.exception).startswith("mine.toml: exists already")
+    assert (tmp_path / "mine.toml").read_bytes() == before
+    succeed("init")
+    assert load_study(tmp_path / "study.toml").name == "study"
+
+
+def test_what_init_writes_runs(tiny_dataset: Path, tmp_path: Path) -> None:
+    succeed("init", tmp_path / "study.toml")
+    text = (tmp_path / "study.toml").read_text(encoding="utf-8")
+    text = text.replace('kind = "example"', f'kind = "phonopy"\npath = "{tiny_dataset}"')
+    text = text.replace('name = "chgnet"', f'name = "{EMT_NAME}"').replace("#ids = []", 'ids = ["Cu"]')
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    assert "1 cells: 0 were there, 1 computed now, 0 of these failed" in succeed(
+        "run", tmp_path / "study.toml", "--workers", "1"
+    )
+
+
 def test_status_of_a_study_that_has_not_begun(tiny_dataset: Path, tmp_path: Path) -> None:
     from softmode.study.folder import open_study
 

@@ -135,7 +135,17 @@ def test_the_data_are_found_relative_to_the_study_file(
 def test_name_and_output_follow_from_the_file_name(tmp_path: Path) -> None:
     settings = load_study(written(tmp_path, VALID.replace('name = "metals"', "", 1)))
     assert settings.name == "metals"
-    assert settings.output == Path("runs/metals")
+    assert settings.output == tmp_path / "runs" / "metals"
+
+
+def test_the_folder_is_found_relative_to_the_study_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    (tmp_path / "studies").mkdir()
+    for given, expected in (("out", tmp_path / "studies" / "out"), ("../o", tmp_path / "o"), ("/o", "/o")):
+        file = written(tmp_path / "studies", f'output = "{given}"\n' + VALID)
+        assert load_study(file).output == Path(expected)
 
 
 def test_a_named_protocol_can_be_changed() -> None:

@@ -58,6 +58,9 @@ COMMANDS = {
         "Map of configuration space: does one trajectory visit what the other visits?",
         "map_command",
     ),
+    "init": Announced(
+        "Studies", "Write a study file with all settings, their defaults and what they are, to begin with."
+    ),
     "run": Announced("Studies", "Run a study; interrupt it at any time and run it again to go on."),
     "status": Announced(
         "Studies", "Say how many cells of a study are done, failed (and why) and still to compute."

@@ -265,6 +265,21 @@ class Selection(BaseModel):
 
     ``ids`` and ``limit`` act on names, the others on loaded materials; ``limit`` keeps the first that match
     everything else, in natural order of names.
+
+    Attributes
+    ----------
+    prototype : tuple of str
+        Structure types; ``all`` for any.
+    elements : tuple of str
+        All of these are present.
+    only_elements : tuple of str
+        Nothing but these is present.
+    without_elements : tuple of str
+        None of these is present.
+    ids : tuple of str
+        Names of materials.
+    limit : int, optional
+        The first so many.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

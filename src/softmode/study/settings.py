@@ -103,7 +103,7 @@ class StudySettings(_Settings):
     name : str
         Title of the study.
     output : Path
-        The study's folder; relative to the current directory.
+        The study's folder; relative to the study file.
     dataset : DatasetSettings
         The materials.
     potentials : tuple of StudyPotential
@@ -247,8 +247,8 @@ def parse_study(content: dict[str, Any], source: str) -> StudySettings:
 def load_study(path: Path) -> StudySettings:
     """Read a study file (TOML).
 
-    The path of the data is taken relative to the study file; ``output``, which defaults to
-    ``runs/<file name>``, relative to the current directory.
+    Paths of data, labels and ``output``, which defaults to ``runs/<file name>``, are taken relative to the
+    study file.
 
     Raises
     ------
@@ -265,10 +265,9 @@ def load_study(path: Path) -> StudySettings:
         raise SettingsError(str(path), f"is not valid TOML ({error})", "Correct the study file") from error
     content.setdefault("name", path.stem)
     content.setdefault("output", str(Path("runs") / path.stem))
-    dataset = content.get("dataset")
-    if isinstance(dataset, dict) and isinstance(dataset.get("path"), str):
-        dataset["path"] = str((path.parent / dataset["path"]).resolve())
-    labels = content.get("labels")
-    if isinstance(labels, dict) and isinstance(labels.get("path"), str):
-        labels["path"] = str((path.parent / labels["path"]).resolve())
+    tables = (content.get("dataset"), content.get("labels"))
+    places = [(content, "output"), *((table, "path") for table in tables if isinstance(table, dict))]
+    for table, key in places:
+        if isinstance(table.get(key), str):
+            table[key] = str((path.parent / table[key]).resolve())
     return parse_study(content, str(path))
