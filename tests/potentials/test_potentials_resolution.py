@@ -146,7 +146,7 @@ def test_files_that_are_not_there_or_of_no_model_are_named(tmp_path: Path) -> No
     with pytest.raises(SettingsError, match="there is no such file"):
         describe("weights/some.pth")
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(SettingsError, match="not recognised as that of a model"):
+    with pytest.raises(SettingsError, match="not recognised as a model of any family"):
         describe(str(tmp_path / "notes.txt"))
 
 

@@ -127,8 +127,8 @@ def _unknown(name: str) -> SettingsError:
     keys = nearest_names(_key(name), list(spellings), limit=len(spellings))
     near = list(dict.fromkeys(spellings[key] for key in keys))[:3]
     hint = f"Did you mean {' or '.join(near)}? Otherwise see" if near else "See"
-    if Path(name).expanduser().is_file():
-        problem = "this file is not recognised as that of a model"
+    if Path(name).expanduser().exists():
+        problem = "it is not recognised as a model of any family"
     elif "/" in name:
         problem = "there is no such file"
     else:
