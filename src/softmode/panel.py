@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # heavy, and not needed to declare a panel
     import pandas as pd
@@ -215,23 +215,36 @@ def row_list(name: str, parts: Mapping[Key, pd.DataFrame]) -> tuple[RowList, dic
     return RowList(name, pd.concat(frames, ignore_index=True) if frames else empty), links
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Number with so many significant digits; a dash where there is none."""
+def number(value: float | None, digits: int = 3, form: str = "") -> str:
+    """Number with so many significant digits, or in a form such as ``+.3f``; a dash where there is none."""
     if value is None or math.isnan(value):
         return NOTHING
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    rounded = f"{value:.{digits}g}"
-    if "e" not in rounded:
+    rounded = format(value, form or f".{digits}g")
+    if form or "e" not in rounded:
         return rounded
     return f"{float(rounded):.0f}" if abs(value) >= 1 and abs(value) < 1e7 else rounded
 
 
-def interval(value: float, low: float, high: float, digits: int = 3) -> str:
+def interval(
+    value: float | None, low: float | None, high: float | None, digits: int = 3, form: str = ""
+) -> str:
     """Number with its 95 % interval where it has one."""
-    if math.isnan(low) or math.isnan(high):
-        return number(value, digits)
-    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+    shown, *bounds = (number(given, digits, form) for given in (value, low, high))
+    return shown if NOTHING in bounds else f"{shown} [{bounds[0]}, {bounds[1]}]"
+
+
+def estimate(row: Mapping[Any, Any] | pd.Series, name: str, digits: int = 3, form: str = "") -> str:
+    """Number with its interval, from the columns `name`, ``…_low`` and ``…_high`` of a row of a table."""
+    found = (row.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    value, low, high = (None if given is None else float(given) for given in found)
+    return interval(value, low, high, digits, form)
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent; a dash where there is none."""
+    return NOTHING if share is None or math.isnan(share) else f"{100 * share:.0f} %"
 
 
 def probability(value: float | None) -> str:

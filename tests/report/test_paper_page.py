@@ -25,10 +25,10 @@ from softmode.panel import (
     RowsLink,
     row_list,
 )
+from softmode.report.panels import target
 from softmode.report.paper import build
 from softmode.report.paper.build import BuiltPaper, build_paper
 from softmode.report.paper.fig1 import fig1a, fig1c
-from softmode.report.paper.page import target
 from softmode.report.paper.panels import PANELS
 from softmode.report.paper.pdf_layout import TEXT_WIDTH, Sheets, Words, column_widths, text_width, wrapped
 from softmode.report.paper.source import PaperData, collect_paper
@@ -263,8 +263,8 @@ def test_row_lists_count_lines_of_the_file(tmp_path: Path) -> None:
     assert text[found["a"].first - 1 : found["a"].last] == ["1", "2"]
     assert text[found["b"].first - 1 : found["b"].last] == ["3"]
     assert found["none"].last < found["none"].first
-    assert target(found["none"]) == "tables/name.csv"
-    assert target(found["a"]) == "tables/name.csv#row=2-3"
+    assert target(found["none"], str) == "tables/name.csv"
+    assert target(found["a"], str) == "tables/name.csv#row=2-3"
     assert row_list("empty", {})[0].frame.empty
 
 

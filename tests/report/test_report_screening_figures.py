@@ -6,6 +6,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -35,6 +36,11 @@ def compounds(n: int, n_failed: int = 0) -> SimpleNamespace:
     )
 
 
+def table(names: list[str], item: SimpleNamespace) -> pd.DataFrame:
+    bounds = {"sigma": item.model, "low": item.low, "high": item.high}
+    return pd.DataFrame({"formula": names, "group": item.groups, **bounds})
+
+
 def drawn(figure: Figure) -> Figure:
     FigureCanvasAgg(figure).draw()  # constrained layout warns, and warnings would say so, when it fails
     return figure
@@ -58,7 +64,7 @@ def overlapping(figure: Figure, axes: Axes) -> bool:
 
 def test_scatter_shows_every_compound_and_failures_apart() -> None:
     item = compounds(40, n_failed=3)
-    figure = drawn(label_scatter(item, "one potential"))
+    figure = drawn(label_scatter(item))
     [axes] = figure.axes
     shown = np.concatenate([points(axes, marker) for marker in "os^D"])
     assert {tuple(row) for row in shown.round(9)} == {
@@ -99,7 +105,7 @@ def test_scatter_without_intervals_or_spread() -> None:
 
 def test_reliability_diagram_is_that_of_the_score() -> None:
     score = compounds(80, n_failed=2).score
-    figure = drawn(reliability_diagram(score, "title"))
+    figure = drawn(reliability_diagram(score))
     assert [axes.get_title() for axes in figure.axes] == ["likeliest class", "weak", "strong", "unstable"]
     for axes, bins in zip(figure.axes, [score.confidence, *score.by_class.values()], strict=True):
         np.testing.assert_allclose(points(axes, "o"), [(b.forecast, b.frequency) for b in bins])
@@ -112,8 +118,7 @@ def test_ranking_is_in_order_and_named_while_there_is_room(n: int) -> None:
     item = compounds(n)
     names = [f"Cs2Na{'Y' * (i % 2)}Br{i}" for i in range(n)]
     shuffled = np.random.default_rng(0).permutation(n)
-    columns = [np.array(column)[shuffled] for column in (names, item.model, item.low, item.high, item.groups)]
-    figure = drawn(ranked_sigma(*columns))
+    figure = drawn(ranked_sigma(table(names, item).iloc[shuffled]))
     [axes] = figure.axes
     known = [m for m, group in zip("os^D", HALIDES, strict=True) if group in item.groups]
     shown = np.concatenate([points(axes, marker) for marker in known])
@@ -133,7 +138,6 @@ def test_ranking_is_in_order_and_named_while_there_is_room(n: int) -> None:
 
 def test_ranking_leaves_out_what_has_no_score() -> None:
     item = compounds(6, n_failed=2)
-    low = item.low.copy()
-    low[3] = np.nan
-    figure = drawn(ranked_sigma([f"K{i}Cl" for i in range(6)], item.model, low, item.high, item.groups))
+    item.low[3] = np.nan
+    figure = drawn(ranked_sigma(table([f"K{i}Cl" for i in range(6)], item)))
     assert len(figure.axes[0].get_yticklabels()) == 4

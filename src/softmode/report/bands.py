@@ -1,10 +1,11 @@
-"""Band structures of reference and model, taken from the records and drawn over each other."""
+"""Band structures from the records: reference and model over each other, and potentials alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,9 +14,19 @@ from numpy.typing import NDArray
 from softmode.harmonic.qpoints import BandPath
 from softmode.study.folder import Study
 from softmode.study.records import Record
-from softmode.style import REFERENCE_COLOUR, figure_style, plain, pretty_formula
+from softmode.style import (
+    REFERENCE_COLOUR,
+    figure_style,
+    legend_below,
+    panel_grid,
+    plain,
+    pretty_formula,
+)
 
 FloatArray = NDArray[np.float64]
+
+_DASHED = (0, (4, 1.5))
+_BESIDE = 3  # bands of potentials alone in a row
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,22 +68,25 @@ class BandOverlay:
         return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
+def _path(record: Record, prefix: str = "") -> BandPath:
+    return BandPath(
+        points=record.arrays["qpoints"],
+        distances=record.arrays["distances"],
+        segments=tuple((a, b) for a, b in record.values[f"{prefix}path_segments"]),
+        points_per_segment=int(record.values[f"{prefix}points_per_segment"]),
+    )
+
+
 def overlay_of_record(
     record: Record, material: str, formula: str, potential: str, role: str = ""
 ) -> BandOverlay:
     """Bands kept in a ``harmonic`` record."""
-    path = BandPath(
-        points=record.arrays["qpoints"],
-        distances=record.arrays["distances"],
-        segments=tuple((a, b) for a, b in record.values["path_segments"]),
-        points_per_segment=int(record.values["points_per_segment"]),
-    )
     return BandOverlay(
         material=material,
         formula=formula,
         potential=potential,
         role=role,
-        path=path,
+        path=_path(record),
         reference=record.arrays["frequencies_reference"],
         model=record.arrays["frequencies_model"],
         rmse_w2=float(record.values["path_rmse_w2_THz2"]),
@@ -90,16 +104,21 @@ def band_overlay(study: Study, potential: str, material: str, role: str) -> Band
     return None
 
 
+def _frame(axes: Axes, path: BandPath) -> None:
+    """Special points below, a line at zero."""
+    positions, labels = zip(*path.ticks(), strict=True)
+    axes.set_xticks(positions, labels)
+    axes.set_xlim(float(path.distances[0]), float(path.distances[-1]))
+    axes.axhline(0.0, color="0.4", linewidth=0.6)
+    axes.grid(axis="y", visible=False)
+
+
 def _draw(axes: Axes, overlay: BandOverlay, colour: str) -> None:
     for piece in overlay.pieces():
         x = overlay.path.distances[piece]
         axes.plot(x, overlay.reference[piece], color=REFERENCE_COLOUR, linewidth=0.9)
-        axes.plot(x, overlay.model[piece], color=colour, linewidth=0.9, linestyle=(0, (4, 1.5)))
-    ticks = overlay.path.ticks()
-    axes.set_xticks([position for position, _ in ticks], [label for _, label in ticks])
-    axes.set_xlim(float(overlay.path.distances[0]), float(overlay.path.distances[-1]))
-    axes.axhline(0.0, color="0.4", linewidth=0.6)
-    axes.grid(axis="y", visible=False)
+        axes.plot(x, overlay.model[piece], color=colour, linewidth=0.9, linestyle=_DASHED)
+    _frame(axes, overlay.path)
     role = f"{overlay.role}: " if overlay.role else ""
     name = f" ({plain(overlay.material)})" if overlay.material != overlay.formula else ""
     axes.set_title(
@@ -128,13 +147,91 @@ def band_figure(overlays: list[BandOverlay], colour: str) -> Figure:
         handles = [
             Line2D([], [], color=REFERENCE_COLOUR, linewidth=1.2, label="reference (DFT)"),
             Line2D(
-                [],
-                [],
-                color=colour,
-                linewidth=1.2,
-                linestyle=(0, (4, 1.5)),
-                label=plain(overlays[0].potential),
+                [], [], color=colour, linewidth=1.2, linestyle=_DASHED, label=plain(overlays[0].potential)
             ),
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        legend_below(figure, handles)
         return figure
+
+
+@dataclass(frozen=True, eq=False)
+class ModelBands:
+    """Bands of one compound by one potential.
+
+    Parameters
+    ----------
+    formula, caption : str
+        What is shown, and what is known of it.
+    path : BandPath
+        Where.
+    frequencies : (n_q, n_bands) array
+        THz, imaginary negative.
+    """
+
+    formula: str
+    caption: str
+    path: BandPath
+    frequencies: FloatArray
+
+
+def chosen_compounds(ranked: pd.DataFrame, potential: str) -> pd.DataFrame:
+    """Rows of the three most and the three least stable compounds of a potential; all where there are six."""
+    rows = ranked[(ranked["potential"] == potential) & ranked["rank"].notna()]
+    return rows if len(rows) <= 2 * _BESIDE else pd.concat([rows.head(_BESIDE), rows.tail(_BESIDE)])
+
+
+def model_bands(study: Study, rows: pd.DataFrame, potential: str, sigma: str) -> list[ModelBands]:
+    """Bands of the compounds in some rows of the ranked table, as far as they were computed.
+
+    Parameters
+    ----------
+    study : Study
+        Where the records are.
+    rows : pandas.DataFrame
+        From :func:`chosen_compounds`.
+    potential : str
+        Whose.
+    sigma : str
+        Column that the captions give; empty for none.
+    """
+    cells = {cell.material.name: cell for cell in study.cells if cell.label == potential}
+    found = []
+    for _, row in rows.iterrows():
+        record = study.record(cells[row["material"]], "model_phonons")
+        if record is not None and record.ok:
+            score = f"σ = {row[sigma]:.2f}, " if sigma and pd.notna(row[sigma]) else ""
+            caption = f"{score}softest {row['softest_mode_THz']:.2f} THz at {row['softest_mode_at']}"
+            bands = record.arrays["frequencies_model"]
+            found.append(ModelBands(str(row["formula"]), caption, _path(record, "model_"), bands))
+    return found
+
+
+def model_band_figure(bands: list[ModelBands], colour: str) -> Figure:
+    """Band structures, three in a row; imaginary modes below zero.
+
+    Parameters
+    ----------
+    bands : list of ModelBands
+        Of one potential, from stable to unstable.
+    colour : str
+        The potential's colour.
+    """
+    with figure_style():
+        figure, panels = panel_grid(len(bands), _BESIDE, (3.5, 2.9))
+        for axes, item in zip(panels, bands, strict=True):
+            _draw_alone(axes, item, colour)
+        for axes in panels[::_BESIDE]:
+            axes.set_ylabel("frequency (THz)")
+        return figure
+
+
+def _draw_alone(axes: Axes, item: ModelBands, colour: str) -> None:
+    n = item.path.points_per_segment
+    for index in range(len(item.path.segments)):
+        piece = slice(index * n, (index + 1) * n)
+        axes.plot(item.path.distances[piece], item.frequencies[piece], color=colour, linewidth=0.8)
+    _frame(axes, item.path)
+    low = float(item.frequencies.min())
+    if low < -0.1:
+        axes.axhspan(low * 1.05, 0.0, color="#D55E00", alpha=0.07, linewidth=0)
+    axes.set_title(f"{pretty_formula(item.formula)}\n{item.caption}", fontsize=8)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from softmode.files import write_atomically
+from softmode.panel import Panel, RecordLink
 from softmode.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
 from softmode.report.figures import HARMONIC_FIGURES
-from softmode.report.maps import collect_maps, map_figures, map_files
-from softmode.report.md import collect_md, md_figures
-from softmode.report.rendering import png_and_pdf
-from softmode.report.screening import collect_screening, screening_figures
+from softmode.report.maps import collect_maps
+from softmode.report.md import collect_md
+from softmode.report.panels import csv_files, draw_pictures, panel_section, panel_tables
+from softmode.report.rendering import add_figure, file_name
+from softmode.report.screening import collect_screening
+from softmode.report.section import Drawn, Section
 from softmode.report.sigma_figures import (
     MATERIAL_FIGURES,
     SIGMA_FIGURES,
@@ -24,14 +27,19 @@ from softmode.report.sigma_figures import (
     sigma_against_phonon_error,
 )
 from softmode.report.site import render_page
-from softmode.report.text import file_name
 from softmode.study.folder import Study
-from softmode.study.records import write_atomically
 from softmode.study.sigma_results import COMPARED, confusion, error_correlations
 from softmode.style import colours
 
+#: Parts of the page that some studies have, by their name in its template.
+_SECTIONS: Mapping[str, Callable[[Study, pd.DataFrame], Section | None]] = {
+    "screening": collect_screening,
+    "md": collect_md,
+    "maps": collect_maps,
+}
 
-def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
+
+def _figures(data: ReportData) -> Iterator[Drawn]:
     """File name, title and figure of everything that can be drawn."""
     if data.has_phonons:
         for name, title, draw in HARMONIC_FIGURES:
@@ -61,7 +69,7 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
                 yield f"{name}_{file_name(material)}", f"{title}: {formula}", figure
 
 
-def build_report(study: Study, cells: pd.DataFrame | None = None) -> Path:
+def build_report(study: Study, cells: pd.DataFrame | None = None, panels: Sequence[Panel] = ()) -> Path:
     """Write ``report/`` in the study's folder.
 
     Parameters
@@ -70,6 +78,8 @@ def build_report(study: Study, cells: pd.DataFrame | None = None) -> Path:
         Opened or reopened.
     cells : pandas.DataFrame, optional
         Its table, from :func:`softmode.study.results.cell_table`, where it is known already.
+    panels : sequence of Panel
+        What measurements add to the page, each a section of it.
 
     Returns
     -------
@@ -80,9 +90,12 @@ def build_report(study: Study, cells: pd.DataFrame | None = None) -> Path:
     ------
     StorageError
         If something cannot be written.
+    ValueError
+        If two figures or two tables have the same name.
     """
-    folder = study.folder / "report"
     data = collect(study, cells)
+    found = {name: of_section(study, data.cells) for name, of_section in _SECTIONS.items()}
+    sections = {name: section for name, section in found.items() if section is not None}
     tables = {
         "cells": data.cells,
         "ranking": data.ranking,
@@ -92,28 +105,20 @@ def build_report(study: Study, cells: pd.DataFrame | None = None) -> Path:
     }
     if data.has_sigma:
         tables["sigma_correlations"] = error_correlations(data.cells, study.settings.seed)
-    screening = collect_screening(study, data.cells)
-    if screening is not None:
-        tables |= screening.tables
-    dynamics = collect_md(study, data.cells)
-    if dynamics is not None:
-        tables |= dynamics.tables
-    maps = collect_maps(study, data.cells)
-    if maps is not None:
-        tables |= maps.tables
-        for name, content in map_files(maps):
-            write_atomically(folder / "chemiscope" / name, content)
-    for name, table in tables.items():
-        write_atomically(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
+    for section in sections.values():
+        tables |= section.tables
+    files = csv_files(panel_tables(panels, tables))
     pictures: dict[str, tuple[str, bytes]] = {}
-    alone = screening_figures(screening) if screening is not None else ()
-    moving = md_figures(dynamics) if dynamics is not None else ()
-    mapped = map_figures(maps) if maps is not None else ()
-    for name, title, figure in chain(_figures(data), alone, moving, mapped):
-        png, pdf = png_and_pdf(figure)
-        pictures[name] = (title, png)
-        write_atomically(folder / "figures" / f"{name}.png", png)
-        write_atomically(folder / "figures" / f"{name}.pdf", pdf)
-    page = folder / "index.html"
-    write_atomically(page, render_page(data, pictures, screening, dynamics, maps).encode())
-    return page
+    for name, title, figure in chain(_figures(data), *(section.figures() for section in sections.values())):
+        pictures[name] = (title, add_figure(files, name, figure))
+    for section in sections.values():
+        files |= section.files()
+    shown = [panel_section(panel, draw_pictures(files, panel), _record) for panel in panels]
+    files["index.html"] = render_page(data, pictures, sections, shown).encode()
+    for name, content in files.items():
+        write_atomically(study.folder / "report" / name, content)
+    return study.folder / "report" / "index.html"
+
+
+def _record(link: RecordLink) -> str:
+    return f"../{link.file}"

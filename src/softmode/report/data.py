@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,6 +12,7 @@ from softmode.study.folder import Study
 from softmode.study.records import Record
 from softmode.study.results import cell_table, done, extremes, failures, ranking, record_index
 from softmode.study.sigma_results import confusion_table, sigma_extremes
+from softmode.style import distinct
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,32 +59,45 @@ class ReportData:
 
     def formula(self, material: str) -> str:
         """Formula of a material."""
-        return str(self.cells.loc[self.cells["material"] == material, "formula"].iloc[0])
+        return formula_of(self.cells, material)
 
 
-def _sigma_records(study: Study, cells: pd.DataFrame) -> dict[str, dict[str, Record]]:
-    """Records of the materials that are best, median or worst for some potential."""
-    potentials = list(dict.fromkeys(cells["potential"]))
-    shown = {
-        material: None for potential in potentials for material in sigma_extremes(cells, potential).values()
-    }
-    records: dict[str, dict[str, Record]] = {material: {} for material in shown}
+def records_of(study: Study, measurement: str, materials: Iterable[str]) -> dict[str, dict[str, Record]]:
+    """Records of a measurement by material and potential; a material without any is left out.
+
+    Parameters
+    ----------
+    study : Study
+        Where they are.
+    measurement : str
+        Which.
+    materials : iterable of str
+        In the order of the result.
+    """
+    found: dict[str, dict[str, Record]] = {material: {} for material in materials}
     for cell in study.cells:
-        if cell.material.name in records:
-            record = study.record(cell, "sigma")
+        if cell.material.name in found:
+            record = study.record(cell, measurement)
             if record is not None and record.ok:
-                records[cell.material.name][cell.label] = record
-    return records
+                found[cell.material.name][cell.label] = record
+    return {material: records for material, records in found.items() if records}
+
+
+def formula_of(table: pd.DataFrame, material: str) -> str:
+    """Formula of a material in a table."""
+    return str(table.loc[table["material"] == material, "formula"].iloc[0])
 
 
 def collect(study: Study, cells: pd.DataFrame | None = None) -> ReportData:
     """Read everything a report needs from the records of a study; `cells` is its table, where known."""
     cells = cell_table(study) if cells is None else cells
     overlays: dict[str, list[BandOverlay]] = {}
-    for potential in dict.fromkeys(cells["potential"]):
+    detailed: list[str] = []
+    for potential in distinct(cells["potential"]):
         chosen = extremes(cells, potential)
         found = [band_overlay(study, potential, material, role) for role, material in chosen.items()]
         overlays[potential] = [overlay for overlay in found if overlay is not None]
+        detailed += sigma_extremes(cells, potential).values()
     return ReportData(
         study=study,
         cells=cells,
@@ -91,5 +106,5 @@ def collect(study: Study, cells: pd.DataFrame | None = None) -> ReportData:
         records=record_index(study),
         overlays=overlays,
         confusion=confusion_table(cells, study.settings.seed),
-        sigma_records=_sigma_records(study, cells),
+        sigma_records=records_of(study, "sigma", detailed),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -14,6 +16,7 @@ from softmode.style import (
     PLOTLY_MARKERS,
     REFERENCE_COLOUR,
     colours,
+    distinct,
     group_name,
     markers,
     order_groups,
@@ -64,10 +67,20 @@ def _hover(rows: pd.DataFrame, short: bool) -> list[str]:
     ]
 
 
+def points(
+    figure: go.Figure, x: Any, y: Any, name: str, looks: tuple[str, str, float, float], texts: list[str]
+) -> None:
+    """Add points with what is said of each; `looks`: colour, symbol, size, opacity."""
+    colour, symbol, size, opacity = looks
+    marker = {"color": colour, "symbol": symbol, "size": size, "opacity": opacity}
+    shown: Any = {"mode": "markers", "name": name, "marker": marker}
+    figure.add_scatter(x=x, y=y, hovertext=texts, hoverinfo="text", **shown)
+
+
 def scatter(table: pd.DataFrame) -> go.Figure:
     """RMSE(ω²) against RMSE(v_g): colour by group, marker by potential."""
     done = finished(table, "harmonic")
-    groups, potentials = order_groups(done["group"]), list(dict.fromkeys(done["potential"]))
+    groups, potentials = order_groups(done["group"]), distinct(done["potential"])
     colour, marker = colours(groups), markers(potentials, PLOTLY_MARKERS)
     figure = go.Figure()
     for potential in potentials:
@@ -75,20 +88,9 @@ def scatter(table: pd.DataFrame) -> go.Figure:
             rows = done[(done["potential"] == potential) & (done["group"] == group)]
             if rows.empty:
                 continue
-            figure.add_scatter(
-                x=_rounded(rows[W2]),
-                y=_rounded(rows[VG]),
-                mode="markers",
-                name=f"{potential}, {group_name(group)}",
-                marker={
-                    "color": colour[group],
-                    "symbol": marker[potential],
-                    "size": 5 if _many(done) else 9,
-                    "opacity": 0.8,
-                },
-                hovertext=_hover(rows, _many(done)),
-                hoverinfo="text",
-            )
+            looks = (colour[group], marker[potential], 5 if _many(done) else 9, 0.8)
+            name, texts = f"{potential}, {group_name(group)}", _hover(rows, _many(done))
+            points(figure, _rounded(rows[W2]), _rounded(rows[VG]), name, looks, texts)
     figure.update_layout(xaxis=_log_axis(W2_TEXT), yaxis=_log_axis(VG_TEXT))
     return finish(figure, 520)
 
@@ -96,7 +98,7 @@ def scatter(table: pd.DataFrame) -> go.Figure:
 def boxes(table: pd.DataFrame) -> go.Figure:
     """Box plots of both errors per group and potential, every material a point."""
     done = finished(table, "harmonic")
-    groups, potentials = order_groups(done["group"]), list(dict.fromkeys(done["potential"]))
+    groups, potentials = order_groups(done["group"]), distinct(done["potential"])
     colour = colours(potentials)
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
     for column, quantity in ((1, VG), (2, W2)):
@@ -131,7 +133,7 @@ def boxes(table: pd.DataFrame) -> go.Figure:
 def lowest_modes(table: pd.DataFrame) -> go.Figure:
     """Lowest mode of the potential against the reference's, on the mesh."""
     done = finished(table, "harmonic")
-    potentials = list(dict.fromkeys(done["potential"]))
+    potentials = distinct(done["potential"])
     colour, marker = colours(potentials), markers(potentials, PLOTLY_MARKERS)
     figure = go.Figure()
     values = done[["mesh_lowest_reference_THz", "mesh_lowest_model_THz"]].to_numpy(float)
@@ -141,22 +143,12 @@ def lowest_modes(table: pd.DataFrame) -> go.Figure:
     )
     for potential in potentials:
         rows = done[done["potential"] == potential]
-        figure.add_scatter(
-            x=_rounded(rows["mesh_lowest_reference_THz"]),
-            y=_rounded(rows["mesh_lowest_model_THz"]),
-            mode="markers",
-            name=potential,
-            marker={
-                "color": colour[potential],
-                "symbol": marker[potential],
-                "size": 5 if _many(done) else 9,
-                "opacity": 0.8,
-            },
-            hovertext=_hover(rows, _many(done)),
-            hoverinfo="text",
-        )
-    figure.update_xaxes(title="lowest mode, reference (THz)", zeroline=True, zerolinecolor="#bbb")
-    figure.update_yaxes(title="lowest mode, potential (THz)", zeroline=True, zerolinecolor="#bbb")
+        x, y = (_rounded(rows[f"mesh_lowest_{side}_THz"]) for side in ("reference", "model"))
+        looks = (colour[potential], marker[potential], 5 if _many(done) else 9, 0.8)
+        points(figure, x, y, potential, looks, _hover(rows, _many(done)))
+    zero: Any = {"zeroline": True, "zerolinecolor": "#bbb"}
+    figure.update_xaxes(title="lowest mode, reference (THz)", **zero)
+    figure.update_yaxes(title="lowest mode, potential (THz)", **zero)
     return finish(figure, 480)
 
 

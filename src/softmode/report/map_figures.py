@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from softmode.study.map_analysis import MapPoints
-from softmode.style import MARKERS, PALETTE, REFERENCE_COLOUR, figure_style, plain, pretty_formula
+from softmode.style import MARKERS, REFERENCE_COLOUR, colours, figure_style, marker_handles, markers, plain
 
 SIGMA_T = r"$\sigma(t)$"
 _FEW = 300  # fewer points are drawn larger
@@ -18,8 +20,7 @@ _FEW = 300  # fewer points are drawn larger
 
 def cloud_colours(labels: Sequence[str]) -> dict[str, str]:
     """Colour of each cloud: the first, the reference, is dark."""
-    rest = {label: PALETTE[index % len(PALETTE)] for index, label in enumerate(labels[1:])}
-    return {**dict.fromkeys(labels[:1], REFERENCE_COLOUR), **rest}
+    return {**dict.fromkeys(labels[:1], REFERENCE_COLOUR), **colours(labels[1:])}
 
 
 def _size(points: MapPoints) -> float:
@@ -33,34 +34,29 @@ def _axis_labels(axes: Axes, points: MapPoints) -> None:
     axes.ticklabel_format(style="sci", scilimits=(-2, 3), useMathText=True)
 
 
+def _scatter(
+    axes: Axes,
+    points: MapPoints,
+    chosen: NDArray[np.int64],
+    cloud: int,
+    colour: Any,
+    alpha: float | None = None,
+    **style: Any,
+) -> PathCollection:
+    """Some frames of a cloud, with its marker."""
+    x, y = points.coordinates[chosen, 0], points.coordinates[chosen, 1]
+    marker = MARKERS[cloud % len(MARKERS)]
+    return axes.scatter(x, y, s=_size(points), c=colour, marker=marker, alpha=alpha, linewidths=0, **style)
+
+
 def draw_by_trajectory(axes: Axes, points: MapPoints) -> None:
     """Points coloured by cloud, drawn in turns so that no cloud hides the others."""
     colour = cloud_colours(points.labels)
     order = np.random.default_rng(0).permutation(len(points.cloud))
     for index, label in enumerate(points.labels):
-        chosen = order[points.cloud[order] == index]
-        axes.scatter(
-            points.coordinates[chosen, 0],
-            points.coordinates[chosen, 1],
-            s=_size(points),
-            c=colour[label],
-            marker=MARKERS[index % len(MARKERS)],
-            alpha=0.55,
-            linewidths=0,
-            zorder=2,
-        )
+        _scatter(axes, points, order[points.cloud[order] == index], index, colour[label], 0.55, zorder=2)
     _axis_labels(axes, points)
-    handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker=MARKERS[index % len(MARKERS)],
-            color=colour[label],
-            label=plain(label),
-        )
-        for index, label in enumerate(points.labels)
-    ]
+    handles = marker_handles({label: plain(label) for label in points.labels}, colour, markers(points.labels))
     axes.legend(handles=handles, loc="best", handletextpad=0.2, borderaxespad=0.2)
 
 
@@ -68,37 +64,15 @@ def draw_by_sigma(axes: Axes, points: MapPoints) -> None:
     """Points coloured by σ(t); frames without it grey."""
     known = np.isfinite(points.sigma_t)
     for index in range(len(points.labels)):
-        unknown = ~known & (points.cloud == index)
-        marker = MARKERS[index % len(MARKERS)]
-        axes.scatter(
-            points.coordinates[unknown, 0],
-            points.coordinates[unknown, 1],
-            s=_size(points),
-            c="0.8",
-            marker=marker,
-            linewidths=0,
-            zorder=1,
-        )
+        _scatter(axes, points, np.flatnonzero(~known & (points.cloud == index)), index, "0.8", zorder=1)
     low, high = np.quantile(points.sigma_t[known], [0.01, 0.99])
     order = np.random.default_rng(0).permutation(np.flatnonzero(known))
+    scale: Any = {"vmin": low, "vmax": max(high, low + 1e-9), "cmap": "viridis", "zorder": 2}
     drawn = None
     for index in range(len(points.labels)):
         chosen = order[points.cloud[order] == index]
-        if not len(chosen):
-            continue
-        drawn = axes.scatter(
-            points.coordinates[chosen, 0],
-            points.coordinates[chosen, 1],
-            s=_size(points),
-            c=points.sigma_t[chosen],
-            vmin=low,
-            vmax=max(high, low + 1e-9),
-            cmap="viridis",
-            marker=MARKERS[index % len(MARKERS)],
-            alpha=0.8,
-            linewidths=0,
-            zorder=2,
-        )
+        if len(chosen):
+            drawn = _scatter(axes, points, chosen, index, points.sigma_t[chosen], 0.8, **scale)
     if drawn is not None and axes.figure is not None:
         axes.figure.colorbar(drawn, ax=axes, label=SIGMA_T, pad=0.02)
     _axis_labels(axes, points)
@@ -109,16 +83,9 @@ def draw_foreign(axes: Axes, points: MapPoints, threshold: float, text: str = ""
     colour = cloud_colours(points.labels)
     for index, label in enumerate(points.labels):
         chosen = (points.cloud == index) & np.isfinite(points.sigma_t)
-        axes.scatter(
-            points.foreign[chosen],
-            points.sigma_t[chosen],
-            s=_size(points),
-            c=colour[label],
-            marker=MARKERS[index % len(MARKERS)],
-            alpha=0.5,
-            linewidths=0,
-            label=plain(label),
-        )
+        looks: Any = {"c": colour[label], "marker": MARKERS[index % len(MARKERS)], "label": plain(label)}
+        x, y = points.foreign[chosen], points.sigma_t[chosen]
+        axes.scatter(x, y, s=_size(points), alpha=0.5, linewidths=0, **looks)
     axes.axvline(threshold, color="0.4", linewidth=0.9, linestyle="--")
     axes.set_xlabel("distance from the reference (1: usual)")
     axes.set_ylabel(SIGMA_T)
@@ -126,27 +93,20 @@ def draw_foreign(axes: Axes, points: MapPoints, threshold: float, text: str = ""
         axes.set_title(text, fontsize=8.5)
 
 
-_Draw = Callable[[Axes, MapPoints], None]
-
-
-def _one(points: MapPoints, draw: _Draw, title: str) -> Figure:
+def trajectory_figure(points: MapPoints) -> Figure:
+    """The map coloured by trajectory."""
     with figure_style():
         figure = Figure(figsize=(5.2, 4.2))
-        axes = figure.subplots()
-        draw(axes, points)
-        if title:
-            axes.set_title(pretty_formula(title))
+        draw_by_trajectory(figure.subplots(), points)
         return figure
 
 
-def trajectory_figure(points: MapPoints, title: str = "") -> Figure:
-    """The map coloured by trajectory."""
-    return _one(points, draw_by_trajectory, title)
-
-
-def sigma_figure(points: MapPoints, title: str = "") -> Figure:
+def sigma_figure(points: MapPoints) -> Figure:
     """The map coloured by σ(t), which must be known of some frames."""
-    return _one(points, draw_by_sigma, title)
+    with figure_style():
+        figure = Figure(figsize=(5.2, 4.2))
+        draw_by_sigma(figure.subplots(), points)
+        return figure
 
 
 def foreign_figure(points: MapPoints, threshold: float, text: str = "") -> Figure:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from softmode.panel import number
 from softmode.report.chemiscope_file import chemiscope_input, chemiscope_json, viewer_script
 from softmode.report.map_figures import foreign_figure, sigma_figure, trajectory_figure
-from softmode.report.map_page import map_page, number, overlap_row, viewer_page
+from softmode.report.map_page import map_page, overlap_row, viewer_page
 from softmode.report.rendering import png_and_pdf
 from softmode.study.map_analysis import Strangers, overlap_values
 from softmode.study.map_one_off import MapOneOff

@@ -6,23 +6,21 @@ import base64
 import html
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from ase.data import chemical_symbols, covalent_radii
 from ase.data.colors import jmol_colors
-from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
 
-from softmode import __version__
 from softmode.crystal import Trajectory
+from softmode.panel import number
 from softmode.report.map_figures import cloud_colours
+from softmode.report.rendering import plot_html, render
 from softmode.study.map_analysis import MapPoints
 from softmode.style import PLOTLY_MARKERS
 
-_CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
 #: Atoms that sit on the faces of the cell, give or take this share of it, are drawn on one side.
 _MARGIN = 0.06
 #: Points above which WebGL draws them.
@@ -124,12 +122,6 @@ def script_json(content: Any) -> str:
     return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
-def plot_html(figure: go.Figure, identifier: str) -> str:
-    """The figure as part of a page that has plotly."""
-    text: str = figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=identifier)
-    return text
-
-
 def map_page(
     title: str,
     points: MapPoints,
@@ -156,11 +148,9 @@ def map_page(
     links : sequence of (str, str)
         Files beside the page: name, and what it is.
     """
-    environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
-    return environment.get_template("map_page.html.j2").render(
+    return render(
+        "map_page.html.j2",
         title=title,
-        version=__version__,
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         plotlyjs=get_plotlyjs(),
         map=plot_html(interactive_map(points), "map"),
         structures=structures(trajectories),
@@ -184,18 +174,13 @@ def viewer_page(title: str, content: dict[str, Any], *, script: str = "", source
     source : str
         In place of it, the name of a file beside the page that holds it.
     """
-    environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
-    return environment.get_template("chemiscope.html.j2").render(
+    return render(
+        "chemiscope.html.j2",
         title=title,
         script=script.replace("</script", "<\\/script"),
         source=source,
         content=script_json(content),
     )
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number for a table; a dash where there is none."""
-    return "–" if value is None or np.isnan(value) else f"{value:.{digits}g}"
 
 
 def overlap_row(values: dict[str, Any]) -> dict[str, str]:

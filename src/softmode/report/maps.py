@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from softmode.panel import number, percent
 from softmode.report.chemiscope_file import (
     chemiscope_input,
     chemiscope_json,
     has_chemiscope,
     viewer_script,
 )
+from softmode.report.data import formula_of
 from softmode.report.map_figures import cell_figure
 from softmode.report.map_files import correlation_words
-from softmode.report.map_page import interactive_map, number, plot_html, structures, viewer_page
-from softmode.report.text import file_name
+from softmode.report.map_page import interactive_map, structures, viewer_page
+from softmode.report.rendering import file_name, inline, plot_html
+from softmode.report.section import Drawn, Pictures, Section
 from softmode.study.folder import Study
 from softmode.study.map_measurements import map_points, map_structures
-from softmode.study.records import Record, digest_of
+from softmode.study.records import Record
 from softmode.study.results import best_median_worst, done
 from softmode.style import plain, pretty_formula
 
@@ -60,7 +61,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, eq=False)
-class MapData:
+class MapData(Section):
     """What a report shows of maps.
 
     Parameters
@@ -82,9 +83,58 @@ class MapData:
         """Tables by file name."""
         return {"maps": self.table}
 
-    def formula(self, material: str) -> str:
-        """Formula of a material."""
-        return str(self.table.loc[self.table["material"] == material, "formula"].iloc[0])
+    def figures(self) -> Iterator[Drawn]:
+        """Every map shown in detail."""
+        for (material, potential), record in self.records.items():
+            formula, values = formula_of(self.table, material), record.values
+            ends = ("", "_low", "_high", "_p")
+            text = correlation_words(*(values[f"map_spearman{end}"] for end in ends))
+            threshold = float(values["map_foreign_threshold"])
+            title = f"{pretty_formula(formula)}, {plain(potential)}"
+            figure = cell_figure(map_points(record, potential), threshold, title, text)
+            name = f"map_{file_name(material, potential)}"
+            yield name, f"Configuration space: {formula}, {potential}", figure
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Structures and maps for chemiscope, with its viewer; none without chemiscope."""
+        if not has_chemiscope() or not self.records:
+            return
+        script = viewer_script()
+        if script:
+            yield f"chemiscope/{_SCRIPT}", script.encode()
+        for (material, potential), record in self.records.items():
+            name = f"chemiscope/{file_name(material, potential)}"
+            title = f"{formula_of(self.table, material)}, {potential}"
+            content = chemiscope_input(map_points(record, potential), map_structures(record), title)
+            yield f"{name}.json.gz", chemiscope_json(content)
+            if script:
+                yield f"{name}.html", viewer_page(title, content, source=_SCRIPT).encode()
+
+    def context(self, pictures: Pictures) -> dict[str, Any]:
+        """What the template of the section needs."""
+        linked, viewed = has_chemiscope(), bool(viewer_script())
+        cells = []
+        for index, ((material, potential), record) in enumerate(self.records.items()):
+            name = file_name(material, potential)
+            title, png = pictures[f"map_{name}"]
+            cells.append(
+                {
+                    "title": title,
+                    "picture": inline(png),
+                    "map": plot_html(interactive_map(map_points(record, potential)), f"map-{index}"),
+                    "map_id": f"map-{index}",
+                    "view_id": f"structure-{index}",
+                    "structures": structures(map_structures(record)),
+                    "json": f"chemiscope/{name}.json.gz" if linked else "",
+                    "viewer": f"chemiscope/{name}.html" if linked and viewed else "",
+                }
+            )
+        return {
+            "rows": [_row(row) for _, row in self.table.iterrows()],
+            "missing": [f"{row.formula} × {row.potential}" for row in self.missing.itertuples()],
+            "cells": cells,
+            "chemiscope": linked,
+        }
 
 
 def collect_maps(study: Study, cells: pd.DataFrame) -> MapData | None:
@@ -127,114 +177,36 @@ def _records(study: Study, drawn: pd.DataFrame) -> dict[tuple[str, str], Record]
     records = {}
     for cell in study.cells:
         key = (cell.material.name, cell.label)
-        if key in chosen and "map" in cell.inputs:
-            record = study.store.find(digest_of(cell.inputs["map"]))
-            if record is not None and record.ok:
-                records[key] = record
+        record = study.record(cell, "map") if key in chosen else None
+        if record is not None and record.ok:
+            records[key] = record
     return records
-
-
-def map_figures(data: MapData) -> Iterator[tuple[str, str, Figure]]:
-    """File name, title and figure of every map shown in detail."""
-    for (material, potential), record in data.records.items():
-        formula, values = data.formula(material), record.values
-        text = correlation_words(
-            values["map_spearman"],
-            values["map_spearman_low"],
-            values["map_spearman_high"],
-            values["map_spearman_p"],
-        )
-        yield (
-            f"map_{file_name(material)}_{file_name(potential)}",
-            f"Configuration space: {formula}, {potential}",
-            cell_figure(
-                map_points(record, potential),
-                float(values["map_foreign_threshold"]),
-                f"{pretty_formula(formula)}, {plain(potential)}",
-                text,
-            ),
-        )
-
-
-def map_files(data: MapData) -> Iterator[tuple[str, bytes]]:
-    """Files beside the page: structures and maps for chemiscope, with its viewer; none without chemiscope."""
-    if not has_chemiscope() or not data.records:
-        return
-    script = viewer_script()
-    if script:
-        yield _SCRIPT, script.encode()
-    for (material, potential), record in data.records.items():
-        name = _cell_name(material, potential)
-        title = f"{data.formula(material)}, {potential}"
-        content = chemiscope_input(map_points(record, potential), map_structures(record), title)
-        yield f"{name}.json.gz", chemiscope_json(content)
-        if script:
-            yield f"{name}.html", viewer_page(title, content, source=_SCRIPT).encode()
-
-
-def _cell_name(material: str, potential: str) -> str:
-    return f"{file_name(material)}_{file_name(potential)}"
-
-
-def map_section(data: MapData, pictures: Mapping[str, tuple[str, bytes]]) -> dict[str, Any]:
-    """What the template of the section needs.
-
-    Parameters
-    ----------
-    data : MapData
-        From :func:`collect_maps`.
-    pictures : mapping of str to (str, bytes)
-        Title and PNG of all figures by name.
-    """
-    linked, viewed = has_chemiscope(), bool(viewer_script())
-    cells = []
-    for index, ((material, potential), record) in enumerate(data.records.items()):
-        name = _cell_name(material, potential)
-        title, png = pictures[f"map_{name}"]
-        cells.append(
-            {
-                "title": title,
-                "picture": base64.b64encode(png).decode(),
-                "map": plot_html(interactive_map(map_points(record, potential)), f"map-{index}"),
-                "map_id": f"map-{index}",
-                "view_id": f"structure-{index}",
-                "structures": structures(map_structures(record)),
-                "json": f"chemiscope/{name}.json.gz" if linked else "",
-                "viewer": f"chemiscope/{name}.html" if linked and viewed else "",
-            }
-        )
-    return {
-        "rows": [_row(row) for _, row in data.table.iterrows()],
-        "missing": [f"{row.formula} × {row.potential}" for row in data.missing.itertuples()],
-        "cells": cells,
-        "chemiscope": linked,
-    }
-
-
-def _value(row: pd.Series, name: str, digits: int = 3) -> str:
-    value = row.get(name)
-    return "–" if value is None or pd.isna(value) else number(float(value), digits)
 
 
 def _row(row: pd.Series) -> dict[str, Any]:
     """One row of the table of overlaps."""
-    share, low = row.get("foreign_share"), row.get("spearman_low")
-    tie = _value(row, "spearman", 2)
-    if low is not None and not pd.isna(low):
-        tie += f" [{row['spearman_low']:.2f}, {row['spearman_high']:.2f}]"
+    tie = number(row.get("spearman"), 2)
+    if (low := row.get("spearman_low")) is not None and not pd.isna(low):
+        tie += f" [{low:.2f}, {row['spearman_high']:.2f}]"
+    shown = {
+        name: number(row.get(column), digits)
+        for name, (column, digits) in {
+            "relative": ("mmd2_relative", 3),
+            "mmd_p": ("mmd2_p", 2),
+            "separation": ("neighbour_separation", 2),
+            "near_p": ("neighbour_p", 2),
+            "spearman_p": ("spearman_p", 2),
+            "error": ("sigma_error", 2),
+            "without": ("sigma_error_without_foreign", 2),
+        }.items()
+    }
     return {
         "formula": row["formula"],
         "material": row["material"],
         "potential": row["potential"],
         "frames": f"{row['n_reference']} + {row['n_potential']}",
-        "relative": _value(row, "mmd2_relative"),
-        "mmd_p": _value(row, "mmd2_p", 2),
-        "separation": _value(row, "neighbour_separation", 2),
-        "near_p": _value(row, "neighbour_p", 2),
         "reliable": bool(row["reliable"]),
-        "foreign": "–" if share is None or pd.isna(share) else f"{100 * share:.0f} %",
+        "foreign": percent(row.get("foreign_share")),
         "spearman": tie,
-        "spearman_p": _value(row, "spearman_p", 2),
-        "error": _value(row, "sigma_error", 2),
-        "without": _value(row, "sigma_error_without_foreign", 2),
+        **shown,
     }

@@ -7,30 +7,39 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
+from softmode.anharmonic.classes import EDGES
+from softmode.report.sigma_figures import points_with_intervals
 from softmode.study.md_results import PARTS
 from softmode.study.records import Record
 from softmode.style import (
     PALETTE,
     REFERENCE_COLOUR,
+    SIGMA,
     colours,
+    distinct,
     figure_style,
+    legend_below,
+    marker_handles,
     markers,
+    patch_handles,
     plain,
     pretty_formula,
+    side_by_side,
+    square_from_zero,
 )
 
-SIGMA = r"$\langle\sigma(t)\rangle_t$"
 PART_NAMES = {
     "force_error": "forces",
     "hessian_error": "force constants",
     "sampling_error": "configurations",
 }
 _PART_COLOURS = {"force_error": PALETTE[0], "hessian_error": PALETTE[1], "sampling_error": PALETTE[2]}
+_LOST = "#A33B00"
 _MOST_BARS = 45  # more materials are shown as distributions
 
 
@@ -56,13 +65,11 @@ def md_trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
         figure.suptitle(pretty_formula(formula))
         handles = [
             Line2D([], [], color="0.5", linestyle="--", linewidth=1.0, label="set"),
-            Line2D(
-                [], [], color="0.3", linestyle="-", linewidth=1.6, label="mean, drift after equilibration"
-            ),
+            Line2D([], [], color="0.3", linewidth=1.6, label="mean, drift after equilibration"),
             Line2D([], [], color="0.3", linestyle=":", linewidth=1.2, label="equilibrated from here"),
-            Line2D([], [], color="#A33B00", linestyle="", marker="X", label="crystal lost"),
+            Line2D([], [], color=_LOST, linestyle="", marker="X", label="crystal lost"),
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+        legend_below(figure, handles, 4)
         return figure
 
 
@@ -75,12 +82,11 @@ def _draw_traces(left: Axes, right: Axes, record: Record) -> None:
     n_atoms = record.arrays["positions"].shape[1]
     energies = record.arrays["potential_energy"]
     zero = float(energies.mean()) if len(energies) else 0.0
-    if not len(energies):
-        for axes in (left, right):
-            axes.text(0.5, 0.5, "no frames", ha="center", va="center", color="0.4", transform=axes.transAxes)
-            axes.set_yticks([])
-    else:
+    if len(energies):
         left.axhline(float(settings["temperature"]), color="0.5", linewidth=1.0, linestyle="--", zorder=3)
+    for axes in () if len(energies) else (left, right):
+        axes.text(0.5, 0.5, "no frames", ha="center", va="center", color="0.4", transform=axes.transAxes)
+        axes.set_yticks([])
     for index, (steps, temperature, energy) in enumerate(zip(*pieces, strict=True)):
         replica, colour = replicas[index], PALETTE[index % len(PALETTE)]
         time, energy = step * steps, 1000.0 * (energy - zero) / n_atoms
@@ -90,16 +96,9 @@ def _draw_traces(left: Axes, right: Axes, record: Record) -> None:
         if settled is not None and len(time):
             _draw_equilibrium(left, right, replica, (time, energy), step * settled, colour)
         if replica["status"] == "collapsed":
-            for axes, low in ((left, 0.04), (right, 0.04)):
-                axes.plot(
-                    step * replica["last_step"],
-                    low,
-                    "X",
-                    color="#A33B00",
-                    markersize=7,
-                    transform=axes.get_xaxis_transform(),
-                    clip_on=False,
-                )
+            for axes in (left, right):
+                low: Any = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+                axes.plot(step * replica["last_step"], 0.04, "X", color=_LOST, markersize=7, **low)
 
 
 def _draw_equilibrium(
@@ -133,8 +132,8 @@ def attribution_figure(parts: pd.DataFrame) -> Figure:
         From :func:`softmode.study.md_results.attribution`. Above 45 cells of a potential distributions are
         drawn in place of bars.
     """
-    potentials = list(dict.fromkeys(parts["potential"]))
-    largest = max(int((parts["potential"] == potential).sum()) for potential in potentials)
+    potentials = distinct(parts["potential"])
+    largest = int(parts["potential"].value_counts().max())
     with figure_style():
         if largest > _MOST_BARS:
             return _attribution_boxes(parts, potentials)
@@ -144,16 +143,14 @@ def attribution_figure(parts: pd.DataFrame) -> Figure:
             rows = parts[parts["potential"] == potential].sort_values("difference")
             _stacked(axes, rows)
             axes.set_ylabel(f"{plain(potential)}\n\n{SIGMA}, alone − reference", fontsize=8.5)
-        handles = [
-            *(Patch(facecolor=_PART_COLOURS[part], label=PART_NAMES[part]) for part in PARTS),
-            Line2D([], [], linestyle="", marker="D", color=REFERENCE_COLOUR, markersize=4, label="sum"),
-        ]
-        if parts["collapsed"].any():
-            handles.append(
-                Line2D([], [], linestyle="", marker="D", mfc="white", mec=REFERENCE_COLOUR, markersize=4)
-            )
-            handles[-1].set_label("sum, crystal lost")
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if largest > 20 else 3)
+        handles: list[Artist] = [*patch_handles({PART_NAMES[part]: _PART_COLOURS[part] for part in PARTS})]
+        sums = {"sum": REFERENCE_COLOUR} | (
+            {"sum, crystal lost": "white"} if parts["collapsed"].any() else {}
+        )
+        for label, face in sums.items():
+            point: Any = {"marker": "D", "mfc": face, "mec": REFERENCE_COLOUR, "markersize": 4}
+            handles.append(Line2D([], [], linestyle="", label=label, **point))
+        legend_below(figure, handles, len(handles) if largest > 20 else 3)
         return figure
 
 
@@ -168,21 +165,13 @@ def _stacked(axes: Axes, rows: pd.DataFrame) -> None:
         below += np.minimum(values, 0.0)
     lost = rows["collapsed"].to_numpy(bool)
     for chosen, face in ((~lost, REFERENCE_COLOUR), (lost, "white")):
-        axes.plot(
-            place[chosen],
-            rows["difference"].to_numpy(float)[chosen],
-            "D",
-            mfc=face,
-            mec=REFERENCE_COLOUR,
-            markersize=4,
-            zorder=4,
-        )
+        sums = rows["difference"].to_numpy(float)[chosen]
+        axes.plot(place[chosen], sums, "D", mfc=face, mec=REFERENCE_COLOUR, markersize=4, zorder=4)
     axes.axhline(0.0, color="0.3", linewidth=0.8)
     names = [pretty_formula(formula) for formula in rows["formula"]]
     steep = len(names) > 6 or max(map(len, rows["formula"])) > 8
-    axes.set_xticks(
-        place, names, rotation=55 if steep else 0, ha="right" if steep else "center", fontsize=7.5
-    )
+    turned: Any = {"rotation": 55, "ha": "right"} if steep else {}
+    axes.set_xticks(place, names, fontsize=7.5, **turned)
     spare = max(0.0, 0.5 * (5 - len(rows)))  # few bars are not made wide
     axes.set_xlim(-0.7 - spare, len(rows) - 0.3 + spare)
     axes.grid(axis="x", visible=False)
@@ -192,15 +181,13 @@ def _attribution_boxes(parts: pd.DataFrame, potentials: list[str]) -> Figure:
     colour = colours(potentials)
     figure = Figure(figsize=(7.6, 4.0))
     axes = figure.subplots()
-    width = 0.8 / len(potentials)
     names = {**PART_NAMES, "difference": "sum"}
-    for shift, potential in enumerate(potentials):
+    for index, potential in enumerate(potentials):
         rows = parts[(parts["potential"] == potential) & ~parts["collapsed"].astype(bool)]
-        places = [place + (shift - (len(potentials) - 1) / 2) * width for place in range(len(names))]
         axes.boxplot(
             [rows[part].to_numpy(float) for part in names],
-            positions=places,
-            widths=0.82 * width,
+            positions=[side_by_side(place, index, len(potentials)) for place in range(len(names))],
+            widths=0.82 * (0.8 / len(potentials)),
             patch_artist=True,
             boxprops={"facecolor": colour[potential], "alpha": 0.45, "linewidth": 0.8},
             medianprops={"color": REFERENCE_COLOUR, "linewidth": 1.6},
@@ -211,8 +198,7 @@ def _attribution_boxes(parts: pd.DataFrame, potentials: list[str]) -> Figure:
     axes.set_xticks(range(len(names)), list(names.values()))
     axes.set_ylabel(f"part of {SIGMA}, alone − reference")
     axes.grid(axis="x", visible=False)
-    handles = [Patch(facecolor=colour[p], alpha=0.45, label=plain(p)) for p in potentials]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
+    legend_below(figure, patch_handles({plain(name): shade for name, shade in colour.items()}, 0.45))
     return figure
 
 
@@ -224,7 +210,7 @@ def sampling_figure(comparison: pd.DataFrame) -> Figure:
     comparison : pandas.DataFrame
         From :func:`softmode.study.md_results.sampling_comparison`.
     """
-    potentials = list(dict.fromkeys(comparison["potential"]))
+    potentials = distinct(comparison["potential"])
     colour, marker = colours(potentials), markers(potentials)
     with figure_style():
         figure = Figure(figsize=(5.0, 4.9))
@@ -232,41 +218,16 @@ def sampling_figure(comparison: pd.DataFrame) -> Figure:
         for potential in potentials:
             for lost in (False, True):
                 rows = comparison[(comparison["potential"] == potential) & (comparison["collapsed"] == lost)]
-                axes.errorbar(
-                    rows["model_only"],
-                    rows["one_shot"],
-                    xerr=_bars(rows, "model_only"),
-                    yerr=_bars(rows, "one_shot"),
-                    fmt=marker[potential],
-                    color=colour[potential],
-                    markerfacecolor="white" if lost else colour[potential],
-                    markersize=5,
-                    elinewidth=0.8,
-                    alpha=0.85,
-                )
+                face = "white" if lost else None
+                looks = (colour[potential], marker[potential], face)
+                points_with_intervals(axes, rows, "model_only", "one_shot", *looks)
         limit = 1.1 * float(max(comparison[["model_only", "one_shot"]].max().max(), 1.0))
-        axes.plot([0, limit], [0, limit], color="0.5", linewidth=0.8)
-        for edge in (0.5, 1.0):
-            axes.axhline(edge, color="0.7", linewidth=0.7, linestyle=":")
-            axes.axvline(edge, color="0.7", linewidth=0.7, linestyle=":")
-        axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
+        square_from_zero(axes, limit, EDGES)
         axes.set_xlabel(f"{SIGMA}, molecular dynamics")
         axes.set_ylabel(f"{SIGMA}, one-shot sampling")
-        handles = [
-            Line2D([], [], linestyle="", marker=marker[p], color=colour[p], label=plain(p))
-            for p in potentials
-        ]
+        handles = marker_handles({name: plain(name) for name in potentials}, colour, marker)
         if comparison["collapsed"].any():
-            handles.append(
-                Line2D([], [], linestyle="", marker="o", mfc="white", mec="0.3", label="crystal lost")
-            )
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+            open_point: Any = {"marker": "o", "mfc": "white", "mec": "0.3"}
+            handles.append(Line2D([], [], linestyle="", label="crystal lost", **open_point))
+        legend_below(figure, handles, 4)
         return figure
-
-
-def _bars(rows: pd.DataFrame, way: str) -> np.ndarray:
-    """Distances to the bounds; zero where there is no interval."""
-    mean = rows[way].to_numpy(float)
-    low, high = rows[f"{way}_low"].to_numpy(float), rows[f"{way}_high"].to_numpy(float)
-    bars: np.ndarray = np.nan_to_num(np.maximum(np.array([mean - low, high - mean]), 0.0))
-    return bars

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from matplotlib.figure import Figure
 
 from softmode.anharmonic.classes import CLASSES, EDGES
-from softmode.report.interactive import finish
-from softmode.report.screening_bands import chosen_compounds, model_band_figure, model_bands
+from softmode.panel import NOTHING, estimate, number, percent
+from softmode.report.bands import chosen_compounds, model_band_figure, model_bands
+from softmode.report.interactive import finish, points
+from softmode.report.rendering import embedded, file_name, plot_html
 from softmode.report.screening_figures import (
     label_scatter,
+    lattice_and_mode_figure,
     ranked_sigma,
     reliability_diagram,
 )
-from softmode.report.screening_parity import lattice_and_mode_figure
+from softmode.report.section import Drawn, Pictures, Section
 from softmode.report.sigma_figures import confusion_figure
-from softmode.report.text import embedded, file_name, percent
 from softmode.structures.labels import Labels
 from softmode.study.folder import Study
 from softmode.study.label_results import (
@@ -40,17 +41,29 @@ from softmode.style import (
     PLOTLY_MARKERS,
     REFERENCE_COLOUR,
     colours,
+    distinct,
     group_name,
     markers,
     order_groups,
 )
 
+#: Columns of the table of labels on the page, by their name there.
+_AGREEMENT = {
+    "accuracy": "accuracy",
+    "kappa": "kappa",
+    "more": "called_more_stable",
+    "less": "called_less_stable",
+    "spearman": "spearman",
+    "mae": "mae_sigma",
+    "brier": "brier",
+    "learnt": "brier_learnt",
+}
 #: How the ways to σ are called in tables and figures.
 WAY_NAMES = {"model_only": "dynamics", "self_consistent": "self-consistent", "one_shot": "one-shot"}
 
 
 @dataclass(frozen=True, eq=False)
-class ScreeningData:
+class ScreeningData(Section):
     """What potentials say alone.
 
     Parameters
@@ -89,27 +102,79 @@ class ScreeningData:
             }
         return tables
 
+    def figures(self) -> Iterator[Drawn]:
+        """Rankings, band structures, and what there is beside labels."""
+        for way in ways(self.cells):
+            columns = {f"sigma_{way}": "sigma", f"sigma_{way}_low": "low", f"sigma_{way}_high": "high"}
+            for potential, rows in self.ranked.groupby("potential", sort=False):
+                known = rows.dropna(subset=f"sigma_{way}")
+                if known.empty:
+                    continue
+                numbers = known[list(columns)].astype(float).rename(columns=columns)
+                figure = ranked_sigma(known[["formula", "group"]].join(numbers))
+                name = f"ranked_{file_name(way, str(potential))}"
+                yield name, f"σ by {WAY_NAMES[way]}, {potential}", figure
+        sigma = next((f"sigma_{way}" for way in ways(self.cells)), "")
+        for potential, colour in colours(distinct(self.ranked["potential"])).items():
+            bands = model_bands(self.study, chosen_compounds(self.ranked, potential), potential, sigma)
+            if bands:
+                title = f"Band structures, most and least stable: {potential}"
+                yield f"alone_bands_{file_name(potential)}", title, model_band_figure(bands, colour)
+        yield from self._beside_labels()
+        if not self.structure.empty:
+            title = "Lattice constants and softest modes against published ones"
+            yield "published_structure", title, lattice_and_mode_figure(self.structure)
+
+    def _beside_labels(self) -> Iterator[Drawn]:
+        overall = [item for item in self.scores if item.group == ALL and np.isfinite(item.model).any()]
+        if overall:
+            matrices = {
+                (WAY_NAMES[item.way], item.potential): item.score.successes.confusion.matrix
+                for item in overall
+            }
+            yield "labels_confusion", "Classes against labels", confusion_figure(matrices)
+        for item in overall:
+            suffix = file_name(item.way, item.potential)
+            of = f"{item.potential}, {WAY_NAMES[item.way]}"
+            yield f"labels_scatter_{suffix}", f"σ against labels: {of}", label_scatter(item)
+            for name, title, score in (
+                ("reliability", f"Are the class probabilities right? {of}", item.score),
+                ("learnt", f"Probabilities learnt from the other compounds: {of}", item.learnt_score),
+            ):
+                if score.n_with_probabilities:
+                    yield f"labels_{name}_{suffix}", title, reliability_diagram(score)
+
+    def context(self, pictures: Pictures) -> dict[str, Any]:
+        """What the template of the section shows."""
+        settings = self.study.settings
+        measured = ways(self.cells)
+        plot = _stability_plot(self)
+        labels = None
+        if self.labels is not None:
+            labels = {"source": self.labels.source, "rows": _label_rows(self)}
+        return {
+            "temperature": f"{settings.one_shot.temperature:g}",
+            "tolerance": f"{settings.protocol.imaginary_tolerance:g}",
+            "by": f" from {WAY_NAMES[measured[0]]}" if measured else "",
+            "relaxed": ", relaxed by each potential with symmetry kept" if settings.protocol.relax else "",
+            "ways": [WAY_NAMES[way] for way in measured],
+            "learnt": any(f"sigma_{way}_learnt_p_weak" in self.ranked for way in measured),
+            "rows": _rows(self),
+            "plot": "" if plot is None else plot_html(plot, "screening-plot"),
+            "labels": labels,
+            "pictures": embedded(pictures, ("ranked_", "alone_bands_", "labels_", "published_structure")),
+        }
+
 
 def _compounds(scores: list[Labelled]) -> pd.DataFrame:
     """Label and prediction of every labelled compound."""
-    columns = ["potential", "way", "formula", "group", "label", "model", "low", "high", "failed"]
+    fields = ("potential", "way", "formulas", "groups", "label", "model", "low", "high", "failed")
     parts = [
-        pd.DataFrame(
-            {
-                "potential": item.potential,
-                "way": item.way,
-                "formula": item.formulas,
-                "group": item.groups,
-                "label": item.label,
-                "model": item.model,
-                "low": item.low,
-                "high": item.high,
-                "failed": item.failed,
-            }
-        )
+        pd.DataFrame({name.removesuffix("s"): getattr(item, name) for name in fields})
         for item in scores
         if item.group == ALL
     ]
+    columns = [name.removesuffix("s") for name in fields]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
@@ -125,82 +190,14 @@ def collect_screening(study: Study, cells: pd.DataFrame) -> ScreeningData | None
     return ScreeningData(study, cells, with_learnt_probabilities(ranked, scores), labels, scores, structure)
 
 
-def screening_figures(data: ScreeningData) -> Iterator[tuple[str, str, Figure]]:
-    """File name, title and figure of everything that can be drawn."""
-    for way in ways(data.cells):
-        for potential, rows in data.ranked.groupby("potential", sort=False):
-            known = rows.dropna(subset=f"sigma_{way}")
-            if known.empty:
-                continue
-            yield (
-                f"ranked_{way}_{file_name(str(potential))}",
-                f"σ by {WAY_NAMES[way]}, {potential}",
-                ranked_sigma(
-                    known["formula"].tolist(),
-                    known[f"sigma_{way}"].to_numpy(float),
-                    known[f"sigma_{way}_low"].to_numpy(float),
-                    known[f"sigma_{way}_high"].to_numpy(float),
-                    known["group"].tolist(),
-                ),
-            )
-    colour = colours(list(dict.fromkeys(data.ranked["potential"])))
-    sigma = next((f"sigma_{way}" for way in ways(data.cells)), "")
-    for potential in colour:
-        bands = model_bands(data.study, chosen_compounds(data.ranked, potential), potential, sigma)
-        if bands:
-            name = f"alone_bands_{file_name(potential)}"
-            yield (
-                name,
-                f"Band structures, most and least stable: {potential}",
-                model_band_figure(bands, colour[potential]),
-            )
-    overall = [item for item in data.scores if item.group == ALL and np.isfinite(item.model).any()]
-    if overall:
-        matrices = {
-            (WAY_NAMES[item.way], item.potential): item.score.successes.confusion.matrix for item in overall
-        }
-        yield "labels_confusion", "Classes against labels", confusion_figure(matrices)
-    for item in overall:
-        suffix = f"{item.way}_{file_name(item.potential)}"
-        title = f"{item.potential}, {WAY_NAMES[item.way]}"
-        yield f"labels_scatter_{suffix}", f"σ against labels: {title}", label_scatter(item)
-        if item.score.n_with_probabilities:
-            yield (
-                f"labels_reliability_{suffix}",
-                f"Are the class probabilities right? {title}",
-                reliability_diagram(item.score),
-            )
-        if item.learnt_score.n_with_probabilities:
-            yield (
-                f"labels_learnt_{suffix}",
-                f"Probabilities learnt from the other compounds: {title}",
-                reliability_diagram(item.learnt_score),
-            )
-    if not data.structure.empty:
-        yield (
-            "published_structure",
-            "Lattice constants and softest modes against published ones",
-            lattice_and_mode_figure(data.structure),
-        )
-
-
-def _number(value: Any, digits: int) -> str:
-    return "–" if value is None or pd.isna(value) else f"{float(value):.{digits}f}"
-
-
-def _interval(row: Mapping[str, Any], name: str, digits: int = 3) -> str:
-    value, low, high = (_number(row[f"{name}{end}"], digits) for end in ("", "_low", "_high"))
-    return value if low == "–" else f"{value} [{low}, {high}]"
-
-
 def _way(row: pd.Series, way: str) -> dict[str, str]:
     name = row[f"sigma_{way}_class"]
     named = isinstance(name, str)
     chance = row[f"sigma_{way}_p_{name}"] if named else None
     learnt = [percent(row.get(f"sigma_{way}_learnt_p_{each}")) for each in CLASSES]
     return {
-        "sigma": _interval(row, f"sigma_{way}"),
-        "name": name if named else "–",
+        "sigma": estimate(row, f"sigma_{way}", form=".3f"),
+        "name": name if named else NOTHING,
         "probability": percent(chance),
         "learnt": " / ".join(learnt),
     }
@@ -217,16 +214,16 @@ def _rows(data: ScreeningData) -> list[dict[str, Any]]:
         reason = row["reason"]
         rows.append(
             {
-                "rank": "–" if pd.isna(row["rank"]) else int(row["rank"]),
+                "rank": NOTHING if pd.isna(row["rank"]) else int(row["rank"]),
                 "formula": row["formula"],
                 "material": row["material"],
                 "potential": row["potential"],
                 "ways": [_way(row, way) for way in measured],
                 "stable": stable.get(row["harmonically_stable"], "failed"),
-                "lowest": _number(row["softest_mode_THz"], 2),
-                "where": f"{where}{point}" if isinstance(where, str) else "–",
-                "a": _number(row["a_A"], 3),
-                "seconds": _number(row["seconds"], 1),
+                "lowest": number(row["softest_mode_THz"], form=".2f"),
+                "where": f"{where}{point}" if isinstance(where, str) else NOTHING,
+                "a": number(row["a_A"], form=".3f"),
+                "seconds": number(row["seconds"], form=".1f"),
                 "notes": reason if isinstance(reason, str) else row["note"],
             }
         )
@@ -246,14 +243,7 @@ def _label_rows(data: ScreeningData) -> list[dict[str, Any]]:
                 "overall": row["group"] == ALL,
                 "n": row["n"],
                 "failed": row["failed"],
-                "accuracy": _interval(row, "accuracy", 2),
-                "kappa": _interval(row, "kappa", 2),
-                "more": _interval(row, "called_more_stable", 2),
-                "less": _interval(row, "called_less_stable", 2),
-                "spearman": _interval(row, "spearman", 2),
-                "mae": _interval(row, "mae_sigma", 2),
-                "brier": _interval(row, "brier", 2),
-                "learnt": _interval(row, "brier_learnt", 2),
+                **{name: estimate(row, column, form=".2f") for name, column in _AGREEMENT.items()},
             }
         )
     return rows
@@ -268,70 +258,24 @@ def _stability_plot(data: ScreeningData) -> go.Figure | None:
     known = data.ranked.dropna(subset=[column, "softest_mode_THz"])
     if known.empty:
         return None
-    groups, potentials = order_groups(known["group"]), list(dict.fromkeys(known["potential"]))
+    groups, potentials = order_groups(known["group"]), distinct(known["potential"])
     colour, marker = colours(groups), markers(potentials, PLOTLY_MARKERS)
     figure = go.Figure()
     for (potential, group), rows in known.groupby(["potential", "group"], sort=False):
-        figure.add_scatter(
-            x=rows["softest_mode_THz"].tolist(),
-            y=rows[column].tolist(),
-            mode="markers",
-            name=f"{potential}, {group_name(str(group))}",
-            marker={
-                "color": colour[str(group)],
-                "symbol": marker[str(potential)],
-                "size": 8,
-                "opacity": 0.75,
-            },
-            hovertext=[
-                f"<b>{row['formula']}</b><br>{potential}<br>σ {_interval(row, column)}<br>"
-                f"softest mode {row['softest_mode_THz']:.2f} THz at {row['softest_mode_at']}"
-                for _, row in rows.iterrows()
-            ],
-            hoverinfo="text",
-        )
+        texts = [
+            f"<b>{row['formula']}</b><br>{potential}<br>σ {estimate(row, column, form='.3f')}<br>"
+            f"softest mode {row['softest_mode_THz']:.2f} THz at {row['softest_mode_at']}"
+            for _, row in rows.iterrows()
+        ]
+        looks = (colour[str(group)], marker[str(potential)], 8, 0.75)
+        name = f"{potential}, {group_name(str(group))}"
+        points(figure, rows["softest_mode_THz"].tolist(), rows[column].tolist(), name, looks, texts)
     for edge in EDGES:
         figure.add_hline(y=edge, line={"color": "#999", "width": 1, "dash": "dash"})
     tolerance = data.study.settings.protocol.imaginary_tolerance
     figure.add_vline(x=-tolerance, line={"color": REFERENCE_COLOUR, "width": 1})
-    figure.update_layout(
-        xaxis={"title": "softest mode (THz); imaginary below 0", "showgrid": True, "gridcolor": "#eee"},
-        yaxis={"title": f"σ, {WAY_NAMES[measured[0]]}", "showgrid": True, "gridcolor": "#eee", "type": "log"},
-    )
-    figure.update_yaxes(tickvals=[0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10])
+    grid: Any = {"showgrid": True, "gridcolor": "#eee"}
+    figure.update_xaxes(title="softest mode (THz); imaginary below 0", **grid)
+    numbered = [0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10]
+    figure.update_yaxes(title=f"σ, {WAY_NAMES[measured[0]]}", type="log", tickvals=numbered, **grid)
     return finish(figure, 520)
-
-
-def screening_section(
-    data: ScreeningData, pictures: Mapping[str, tuple[str, bytes]], html: Any
-) -> dict[str, Any]:
-    """What the template of the section shows.
-
-    Parameters
-    ----------
-    data : ScreeningData
-        From :func:`collect_screening`.
-    pictures : mapping of str to (str, bytes)
-        Title and PNG of all figures of the report by name.
-    html : callable
-        Makes HTML of a plotly figure and an identifier.
-    """
-    settings = data.study.settings
-    measured = ways(data.cells)
-    plot = _stability_plot(data)
-    names = ("ranked_", "alone_bands_", "labels_", "published_structure")
-    labels = None
-    if data.labels is not None:
-        labels = {"source": data.labels.source, "rows": _label_rows(data)}
-    return {
-        "temperature": f"{settings.one_shot.temperature:g}",
-        "tolerance": f"{settings.protocol.imaginary_tolerance:g}",
-        "by": f" from {WAY_NAMES[measured[0]]}" if measured else "",
-        "relaxed": ", relaxed by each potential with symmetry kept" if settings.protocol.relax else "",
-        "ways": [WAY_NAMES[way] for way in measured],
-        "learnt": any(f"sigma_{way}_learnt_p_weak" in data.ranked for way in measured),
-        "rows": _rows(data),
-        "plot": "" if plot is None else html(plot, "screening-plot"),
-        "labels": labels,
-        "pictures": embedded(pictures, names),
-    }

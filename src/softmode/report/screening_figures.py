@@ -1,10 +1,10 @@
-"""Figures of a screening: compounds ranked by σ, σ against labels, reliability of class probabilities."""
+"""Figures of a screening: ranked σ; labels, reliability of probabilities, lattices and soft modes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,20 +19,28 @@ from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.anharmonic.label_score import LabelScore
 from softmode.datasets.prototypes import HALIDES
 from softmode.statistics.calibration import ReliabilityBin
+from softmode.study.label_results import Labelled
 from softmode.style import (
     PALETTE,
+    REFERENCE_COLOUR,
+    SIGMA,
     colours,
+    distinct,
+    error_bars,
     figure_style,
     group_name,
+    legend_below,
+    marker_handles,
     markers,
+    name_point,
     order_groups,
+    panel_grid,
     plain,
     pretty_formula,
 )
 
 FloatArray = NDArray[np.float64]
 
-SIGMA = r"$\langle\sigma(t)\rangle_t$"
 #: Compounds up to which a ranking names each of them.
 MOST_NAMES = 60
 #: Numbers in each decade of an axis; the second where the first gives fewer than four.
@@ -43,51 +51,19 @@ _CLASS_SHADES = ("#FFFFFF", "#F1F1F1", "#E2E2E2")
 _SMALLEST = 1e-3
 
 
-class LabelledCompounds(Protocol):
-    """Compounds with labels and what a potential says (`softmode.study.label_results.Labelled` is one)."""
-
-    @property
-    def groups(self) -> Sequence[str]:
-        """Group of each compound."""
-
-    @property
-    def label(self) -> FloatArray:
-        """σ of the labels."""
-
-    @property
-    def model(self) -> FloatArray:
-        """σ of the potential; NaN where it failed."""
-
-    @property
-    def low(self) -> FloatArray:
-        """Lower bounds; NaN where there are none."""
-
-    @property
-    def high(self) -> FloatArray:
-        """Upper bounds; NaN where there are none."""
-
-
-def _group_styles(groups: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each group, in order; a halide has the same ones in every picture."""
+def _group_styles(groups: Iterable[str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Name, colour and marker of each group, in order; a halide has the same ones in every picture."""
     present = order_groups(groups)
     known = [*HALIDES, *(group for group in present if group not in HALIDES)]
-    colour, marker = colours(known), markers(known)
-    return {group: (colour[group], marker[group]) for group in present}
+    return {group: group_name(group) for group in present}, colours(known), markers(known)
 
 
-def label_scatter(item: LabelledCompounds, title: str = "") -> Figure:
+def label_scatter(item: Labelled) -> Figure:
     """σ of the potential against σ of the label, logarithmic, with class boundaries; failures at the top.
 
     Shaded is where both are of the same class. Bars are the 95 % intervals of the potential's.
-
-    Parameters
-    ----------
-    item : LabelledCompounds
-        The compounds.
-    title : str
-        Above the picture.
     """
-    styles = _group_styles(item.groups)
+    names, colour, marker = _group_styles(item.groups)
     x_limits = _limits(item.label)
     y_limits = _limits(np.concatenate([item.label, item.model]))
     with figure_style():
@@ -96,46 +72,28 @@ def label_scatter(item: LabelledCompounds, title: str = "") -> Figure:
         _class_squares(axes, x_limits, y_limits)
         diagonal = (max(x_limits[0], y_limits[0]), min(x_limits[1], y_limits[1]))
         axes.plot(diagonal, diagonal, color="0.4", linewidth=0.8, zorder=1.5)
-        for group, style in styles.items():
+        for group in names:
             rows = np.array([g == group for g in item.groups], dtype=bool)
-            _label_points(axes, item, rows, *style)
+            _label_points(axes, item, rows, colour[group], marker[group])
         _log_axis(axes, "x", x_limits)
         _log_axis(axes, "y", y_limits)
         axes.set(xlabel="σ of the label", ylabel=f"{SIGMA} of the potential")
-        if title:
-            axes.set_title(plain(title), pad=14)
-        handles = [
-            Line2D([], [], linestyle="", marker=marker, color=colour, label=group_name(group))
-            for group, (colour, marker) in styles.items()
-        ]
+        handles = marker_handles(names, colour, marker)
         n_failed = int((~np.isfinite(item.model)).sum())
         if n_failed:
             label = f"failed ({n_failed})"
             handles.append(Line2D([], [], linestyle="", marker="x", color="0.25", label=label))
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3))
+        legend_below(figure, handles, 3)
         return figure
 
 
-def _label_points(
-    axes: Axes,
-    item: LabelledCompounds,
-    rows: NDArray[np.bool_],
-    colour: str,
-    marker: str,
-) -> None:
+def _label_points(axes: Axes, item: Labelled, rows: NDArray[np.bool_], colour: str, marker: str) -> None:
     fine = rows & np.isfinite(item.model)
     label, model = np.maximum(item.label, _SMALLEST), np.maximum(item.model, _SMALLEST)
-    bars = _distances(model, np.maximum(item.low, _SMALLEST), item.high)[:, fine]
+    bars = error_bars(model, np.maximum(item.low, _SMALLEST), item.high)[:, fine]
     axes.errorbar(label[fine], model[fine], yerr=bars, fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.35)
-    axes.plot(
-        label[fine],
-        model[fine],
-        marker,
-        color=colour,
-        markersize=4,
-        markeredgecolor="white",
-        markeredgewidth=0.3,
-    )
+    edge: Any = {"markeredgecolor": "white", "markeredgewidth": 0.3}
+    axes.plot(label[fine], model[fine], marker, color=colour, markersize=4, **edge)
     failed = rows & ~np.isfinite(item.model)
     top = np.full(int(failed.sum()), 1.02)
     where = axes.get_xaxis_transform()
@@ -146,9 +104,8 @@ def _class_squares(axes: Axes, x_limits: tuple[float, float], y_limits: tuple[fl
     """Shade where both sides name the same class."""
     x_bounds, y_bounds = ((limits[0], *EDGES, limits[1]) for limits in (x_limits, y_limits))
     for (left, right), (low, high) in zip(pairwise(x_bounds), pairwise(y_bounds), strict=True):
-        axes.add_patch(
-            Rectangle((left, low), right - left, high - low, facecolor="0.93", edgecolor="none", zorder=0)
-        )
+        shade: Any = {"facecolor": "0.93", "edgecolor": "none", "zorder": 0}
+        axes.add_patch(Rectangle((left, low), right - left, high - low, **shade))
     for edge in EDGES:
         axes.axhline(edge, zorder=1, **_EDGE_STYLE)
         axes.axvline(edge, zorder=1, **_EDGE_STYLE)
@@ -180,107 +137,69 @@ def _log_axis(axes: Axes, axis: str, limits: tuple[float, float]) -> None:
     numbered.set_minor_formatter(NullFormatter())
 
 
-def reliability_diagram(score: LabelScore, title: str = "") -> Figure:
+def reliability_diagram(score: LabelScore) -> Figure:
     """Reliability diagrams: how often the likeliest class, and each class, came true.
 
     Points are means of bins with Wilson intervals; the number beside a point is that of compounds in its bin.
-
-    Parameters
-    ----------
-    score : LabelScore
-        The score.
-    title : str
-        Above the picture.
     """
     panels = {"likeliest class": score.confidence, **score.by_class}
     with figure_style():
-        figure = Figure(figsize=(9.2, 3.05 if title else 2.75))
+        figure = Figure(figsize=(9.2, 2.75))
         row = figure.subplots(1, len(panels), sharex=True, sharey=True)
         for axes, (name, bins) in zip(row, panels.items(), strict=True):
-            _reliability(axes, bins, PALETTE[0])
+            _reliability(axes, bins)
             axes.set(title=name, xlabel="probability given")
         row[0].set_ylabel("share that came true")
-        if title:
-            figure.suptitle(plain(title))
         return figure
 
 
-def _reliability(axes: Axes, bins: Sequence[ReliabilityBin], colour: str) -> None:
+def _reliability(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
     axes.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
     x, y = [b.forecast for b in bins], [b.frequency for b in bins]
-    bars = [[b.frequency - b.frequency_low for b in bins], [b.frequency_high - b.frequency for b in bins]]
-    axes.errorbar(
-        x, y, yerr=np.maximum(bars, 0.0), fmt="o-", color=colour, markersize=4, linewidth=1.0, elinewidth=0.9
-    )
+    bars = error_bars(y, [b.frequency_low for b in bins], [b.frequency_high for b in bins])
+    line: Any = {"color": PALETTE[0], "markersize": 4, "linewidth": 1.0, "elinewidth": 0.9}
+    axes.errorbar(x, y, yerr=bars, fmt="o-", **line)
+    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.4}
     for b in bins:
-        left = b.forecast > 0.5
-        axes.annotate(
-            f"{b.n}",
-            (b.forecast, b.frequency),
-            textcoords="offset points",
-            xytext=(-5 if left else 5, 4 if left else -9),
-            ha="right" if left else "left",
-            fontsize=6.5,
-            color="0.35",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.4},
-        )
+        shift, align = ((-5, 4), "right") if b.forecast > 0.5 else ((5, -9), "left")
+        place = (b.forecast, b.frequency)
+        name_point(axes, f"{b.n}", place, shift, align, fontsize=6.5, color="0.35", bbox=ground)
     ticks = np.linspace(0.0, 1.0, 5)
     axes.set(xlim=(-0.07, 1.07), ylim=(-0.07, 1.07), box_aspect=1, xticks=ticks, yticks=ticks)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def ranked_sigma(
-    formulas: Sequence[str],
-    sigma: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    groups: Sequence[str],
-    title: str = "",
-) -> Figure:
+def ranked_sigma(rows: pd.DataFrame) -> Figure:
     """Compounds from the most to the least stable with 95 % intervals, over the shades of the classes.
 
     Up to 60 compounds are named; more are drawn closer, by rank.
 
     Parameters
     ----------
-    formulas : sequence of str
-        The compounds, in any order.
-    sigma : (n,) array
-        Their scores; those that are not finite are left out.
-    low, high : (n,) array
-        Bounds; not finite where there are none.
-    groups : sequence of str
-        Group of each.
-    title : str
-        Above the picture.
+    rows : pandas.DataFrame
+        ``formula``, ``group``, ``sigma``, ``low``, ``high`` (not finite where there are none), in any order;
+        those whose ``sigma`` is not finite are left out.
     """
-    rows = pd.DataFrame({"formula": formulas, "sigma": sigma, "low": low, "high": high, "group": groups})
     rows = rows[np.isfinite(rows["sigma"])].sort_values(["sigma", "formula"], kind="stable")
-    rows["place"] = np.arange(1, len(rows) + 1)
-    limits = _limits(rows[["sigma", "low", "high"]].to_numpy(float).ravel())
+    rows = rows.assign(place=np.arange(1, len(rows) + 1))
+    bounds = rows[["sigma", "low", "high"]].to_numpy(float)
+    limits = _limits(bounds.ravel())
+    value = np.maximum(bounds[:, 0], _SMALLEST)
+    bars = error_bars(value, np.maximum(bounds[:, 1], _SMALLEST), bounds[:, 2])
     named = len(rows) <= MOST_NAMES
-    styles = _group_styles(rows["group"])
+    names, colour, marker = _group_styles(rows["group"])
     with figure_style():
         figure = Figure(figsize=(5.6, 1.6 + (max(0.17 * len(rows), 0.6) if named else 3.6)))
         axes = figure.subplots()
         for shade, left, right in zip(_CLASS_SHADES, (limits[0], *EDGES), (*EDGES, limits[1]), strict=True):
             axes.axvspan(left, right, color=shade, zorder=0, linewidth=0)
-        for group, (colour, marker) in styles.items():
-            part = rows[rows["group"] == group]
-            value = np.maximum(part["sigma"].to_numpy(float), _SMALLEST)
-            place, bars = part["place"].to_numpy(float), _bars(part)
-            axes.errorbar(
-                value,
-                place,
-                xerr=bars,
-                fmt="none",
-                ecolor=colour,
-                elinewidth=1.0,
-                alpha=1.0 if named else 0.35,
-            )
-            size = 4.0 if named else 2.5
-            axes.plot(value, place, marker, color=colour, markersize=size, label=group_name(group))
+        bar: Any = {"fmt": "none", "elinewidth": 1.0, "alpha": 1.0 if named else 0.35}
+        for group, name in names.items():
+            own = (rows["group"] == group).to_numpy(bool)
+            x, y, shade = value[own], rows["place"].to_numpy(float)[own], colour[group]
+            axes.errorbar(x, y, xerr=bars[:, own], ecolor=shade, **bar)
+            axes.plot(x, y, marker[group], color=shade, markersize=4.0 if named else 2.5, label=name)
         _log_axis(axes, "x", limits)
         axes.set_ylim(len(rows) + 0.8, 0.2)
         axes.set_xlabel(SIGMA)
@@ -291,35 +210,56 @@ def ranked_sigma(
             axes.set_ylabel("rank")
         axes.grid(visible=False, axis="y")
         _name_classes(axes, limits)
-        if title:
-            figure.suptitle(plain(title))
-        if styles:
-            figure.legend(loc="outside lower center", ncols=min(len(styles), 5))
+        if names:
+            figure.legend(loc="outside lower center", ncols=min(len(names), 5))
         return figure
 
 
 def _name_classes(axes: Axes, limits: tuple[float, float]) -> None:
+    above: Any = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 8}
     for name, low, high in zip(CLASSES, (limits[0], *EDGES), (*EDGES, limits[1]), strict=True):
-        axes.text(
-            float(np.sqrt(low * high)),
-            1.01,
-            name,
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-            fontsize=8,
-            color="0.3",
-        )
+        axes.text(float(np.sqrt(low * high)), 1.01, name, color="0.3", **above)
 
 
-def _bars(rows: pd.DataFrame) -> FloatArray:
-    """Distances to the bounds; zero where there is no interval."""
-    value = np.maximum(rows["sigma"].to_numpy(float), _SMALLEST)
-    low = np.maximum(rows["low"].to_numpy(float), _SMALLEST)
-    return _distances(value, low, rows["high"].to_numpy(float))
+def lattice_and_mode_figure(pairs: pd.DataFrame) -> Figure:
+    """Parity plots, a panel for the lattice constant and each point of the Brillouin zone.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From :func:`softmode.study.label_results.lattices_and_modes`.
+    """
+    quantities, potentials = distinct(pairs["quantity"]), distinct(pairs["potential"])
+    colour, marker = colours(potentials), markers(potentials)
+    with figure_style():
+        figure, panels = panel_grid(len(quantities), 3, (3.1, 3.1))
+        for axes, quantity in zip(panels, quantities, strict=True):
+            for potential in potentials:
+                part = pairs[(pairs["quantity"] == quantity) & (pairs["potential"] == potential)]
+                looks: Any = {"color": colour[potential], "marker": marker[potential], "markersize": 4}
+                looks |= {"linestyle": "none", "alpha": 0.75, "markeredgewidth": 0}
+                axes.plot(part["label"], part["model"], label=plain(potential), **looks)
+            _diagonal(axes, pairs[pairs["quantity"] == quantity])
+            lattice = quantity == "a_A"
+            name, unit = ("lattice constant", "Å") if lattice else (f"softest mode at {quantity}", "THz")
+            axes.set_title(name)
+            axes.set_xlabel(f"published ({unit})")
+            axes.set_ylabel(f"potential ({unit})")
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=max(1, len(names)))
+        return figure
 
 
-def _distances(value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    distances = np.array([value - low, high - value])
-    bars: FloatArray = np.where(np.isfinite(distances), np.maximum(distances, 0.0), 0.0)
-    return bars
+def _diagonal(axes: Axes, part: pd.DataFrame) -> None:
+    """Equal axes that hold 99 % of the points and say how many they leave out; the line of equality."""
+    values = part[["label", "model"]].to_numpy(float)
+    low, high = np.quantile(values, [0.005, 0.995])
+    margin = 0.06 * (high - low) or 0.1
+    low, high = low - margin, high + margin
+    axes.plot([low, high], [low, high], color=REFERENCE_COLOUR, linewidth=0.8)
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+    axes.set_aspect("equal")
+    outside = int(((values < low) | (values > high)).any(axis=1).sum())
+    if outside:
+        axes.text(0.03, 0.95, f"{outside} outside", transform=axes.transAxes, fontsize=7, color="0.4")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from softmode.anharmonic.classes import CLASSES
+from softmode.anharmonic.classes import CLASSES, EDGES
+from softmode.report.figures import VG, W2
 from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.records import Record
 from softmode.study.results import done
@@ -19,14 +20,23 @@ from softmode.study.sigma_results import error_correlations
 from softmode.style import (
     MEDIAN_COLOUR,
     REFERENCE_COLOUR,
+    SIGMA,
     VG_LABEL,
     W2_LABEL,
     colours,
+    distinct,
+    dots,
+    error_bars,
     figure_style,
+    guides,
+    legend_below,
+    marker_handles,
     markers,
     plain,
     plain_log,
+    potential_legend,
     pretty_formula,
+    square_from_zero,
 )
 
 _DISTRIBUTION_FROM = 8  # materials; fewer are shown one by one
@@ -34,7 +44,6 @@ _SMALLEST_ERROR = 1e-4  # of σ, so that none falls off a logarithmic axis
 APPROACH_NAMES = {"phi_ref": "Φ of the reference", "phi_model": "Φ of the potential"}
 #: The same, and how the potential alone is called.
 ALL_APPROACH_NAMES = {**APPROACH_NAMES, "model_only": "the potential alone"}
-SIGMA = r"$\langle\sigma(t)\rangle_t$"
 
 
 def confusion_figure(matrices: Mapping[tuple[str, str], ConfusionMatrix], title: str = "") -> Figure:
@@ -47,11 +56,9 @@ def confusion_figure(matrices: Mapping[tuple[str, str], ConfusionMatrix], title:
     title : str
         Above all.
     """
-    approaches = list(dict.fromkeys(approach for approach, _ in matrices))
-    potentials = list(dict.fromkeys(potential for _, potential in matrices))
+    approaches, potentials = (distinct(names) for names in zip(*matrices, strict=True))
     with figure_style():
-        size = (2.5 * len(potentials) + 0.9, 2.5 * len(approaches) + 0.6)
-        figure = Figure(figsize=size)
+        figure = Figure(figsize=(2.5 * len(potentials) + 0.9, 2.5 * len(approaches) + 0.6))
         grid = figure.subplots(len(approaches), len(potentials), squeeze=False)
         for row, approach in enumerate(approaches):
             for column, potential in enumerate(potentials):
@@ -72,82 +79,60 @@ def confusion_figure(matrices: Mapping[tuple[str, str], ConfusionMatrix], title:
 
 
 def _draw_confusion(axes: Axes, matrix: ConfusionMatrix) -> None:
-    counts = np.asarray(matrix.counts)
-    shares = np.divide(
-        counts,
-        counts.sum(axis=1, keepdims=True),
-        out=np.zeros((3, 3)),
-        where=counts.sum(axis=1, keepdims=True) > 0,
-    )
+    shares = np.nan_to_num(matrix.rates())
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    for i in range(3):
-        for j in range(3):
-            axes.text(
-                j,
-                i,
-                f"{counts[i, j]:d}",
-                ha="center",
-                va="center",
-                color="white" if shares[i, j] > 0.55 else "black",
-            )
+    for (i, j), count in np.ndenumerate(matrix.counts):
+        shade = "white" if shares[i, j] > 0.55 else "black"
+        axes.text(j, i, f"{count:d}", ha="center", va="center", color=shade)
     axes.set_xticks(range(3), CLASSES, fontsize=7.5)
     axes.set_yticks(range(3), CLASSES, fontsize=7.5, rotation=90, va="center")
     axes.grid(visible=False)
     axes.tick_params(length=0)
 
 
+def points_with_intervals(
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, colour: str, marker: str, face: str | None = None
+) -> None:
+    """Points with their 95 % intervals, from the columns `x` and `y` and their ``_low`` and ``_high``."""
+    bars = [error_bars(*(rows[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in (x, y)]
+    axes.errorbar(
+        rows[x],
+        rows[y],
+        xerr=bars[0],
+        yerr=bars[1],
+        fmt=marker,
+        color=colour,
+        markerfacecolor=face or colour,
+        markersize=5,
+        elinewidth=0.8,
+        alpha=0.85,
+    )
+
+
 def sigma_against_reference(table: pd.DataFrame) -> Figure:
     """⟨σ(t)⟩ of each potential against the reference's, both approaches, with 95 % intervals."""
     good = done(table, "sigma")
-    potentials = list(dict.fromkeys(good["potential"]))
+    potentials = distinct(good["potential"])
     colour, marker = colours(potentials), markers(potentials)
+    x = "sigma_reference_mean_t"
     with figure_style():
         figure = Figure(figsize=(8.2, 4.2))
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
-        values = [good["sigma_reference_mean_t"].max()]
+        values = [good[x].max()]
         for axes, (approach, name) in zip(panels, APPROACH_NAMES.items(), strict=True):
+            y = f"sigma_{approach}_mean_t"
             for potential in potentials:
                 rows = good[good["potential"] == potential]
-                axes.errorbar(
-                    rows["sigma_reference_mean_t"],
-                    rows[f"sigma_{approach}_mean_t"],
-                    xerr=_bars(rows, "reference"),
-                    yerr=_bars(rows, approach),
-                    fmt=marker[potential],
-                    color=colour[potential],
-                    markersize=5,
-                    elinewidth=0.8,
-                    alpha=0.85,
-                )
-            values.append(good[f"sigma_{approach}_mean_t"].max())
+                points_with_intervals(axes, rows, x, y, colour[potential], marker[potential])
+            values.append(good[y].max())
             axes.set_title(name)
             axes.set_xlabel(f"{SIGMA}, reference")
         limit = 1.12 * float(max(*values, 1.0))
         for axes in panels:
-            axes.plot([0, limit], [0, limit], color="0.5", linewidth=0.8)
-            for edge in (0.5, 1.0):
-                axes.axhline(edge, color="0.7", linewidth=0.7, linestyle=":")
-                axes.axvline(edge, color="0.7", linewidth=0.7, linestyle=":")
-            axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
+            square_from_zero(axes, limit, EDGES)
         panels[0].set_ylabel(f"{SIGMA}, potential")
-        _potential_legend(figure, potentials)
+        potential_legend(figure, potentials)
         return figure
-
-
-def _bars(rows: pd.DataFrame, approach: str) -> np.ndarray:
-    mean = rows[f"sigma_{approach}_mean_t"].to_numpy(float)
-    low = rows[f"sigma_{approach}_mean_t_low"].to_numpy(float)
-    high = rows[f"sigma_{approach}_mean_t_high"].to_numpy(float)
-    bars: np.ndarray = np.nan_to_num(np.maximum(np.array([mean - low, high - mean]), 0.0))
-    return bars  # zero where there is no interval
-
-
-def _potential_legend(figure: Figure, potentials: Sequence[str]) -> None:
-    colour, marker = colours(potentials), markers(potentials)
-    handles = [
-        Line2D([], [], linestyle="", marker=marker[p], color=colour[p], label=plain(p)) for p in potentials
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
 
 
 def sigma_differences(table: pd.DataFrame) -> Figure:
@@ -156,7 +141,7 @@ def sigma_differences(table: pd.DataFrame) -> Figure:
     Distributions where a potential has eight materials or more; else every material, and the median.
     """
     good = done(table, "sigma")
-    potentials = list(dict.fromkeys(good["potential"]))
+    potentials = distinct(good["potential"])
     many = bool(len(good)) and good["potential"].value_counts().max() >= _DISTRIBUTION_FROM
     with figure_style():
         figure = Figure(figsize=(8.2, 3.4 if many else 2.2 + 0.4 * len(potentials)))
@@ -170,7 +155,7 @@ def sigma_differences(table: pd.DataFrame) -> Figure:
             axes.set_xlabel(f"{SIGMA}, potential minus reference")
         if many:
             panels[0].set_ylabel("materials")
-            _potential_legend(figure, potentials)
+            potential_legend(figure, potentials)
         return figure
 
 
@@ -204,9 +189,10 @@ def _draw_points(axes: Axes, values: Sequence[np.ndarray], potentials: Sequence[
 def sigma_against_phonon_error(table: pd.DataFrame) -> Figure:
     """Phonon errors coloured by the reference's σ (paper Fig. 1a), and the error of σ against them."""
     good = done(done(table, "sigma"), "harmonic")
-    potentials = list(dict.fromkeys(good["potential"]))
+    potentials = distinct(good["potential"])
     colour, marker = colours(potentials), markers(potentials)
     error = (good["sigma_phi_model_mean_t"] - good["sigma_reference_mean_t"]).abs()
+    size = np.maximum(error, _SMALLEST_ERROR)
     with figure_style():
         figure = Figure(figsize=(9.2, 4.1))
         left, right = figure.subplots(1, 2)
@@ -215,8 +201,8 @@ def sigma_against_phonon_error(table: pd.DataFrame) -> Figure:
             own = good["potential"] == potential
             rows = good[own]
             points = left.scatter(
-                rows["path_rmse_w2_THz2"],
-                rows["path_rmse_vg_THzA"],
+                rows[W2],
+                rows[VG],
                 c=rows["sigma_reference_mean_t"],
                 marker=marker[potential],
                 cmap="viridis",
@@ -224,27 +210,16 @@ def sigma_against_phonon_error(table: pd.DataFrame) -> Figure:
                 vmax=max(1.0, float(good["sigma_reference_mean_t"].max())),
                 s=36,
             )
-            right.scatter(
-                rows["path_rmse_w2_THz2"],
-                np.maximum(error[own], _SMALLEST_ERROR),
-                color=colour[potential],
-                marker=marker[potential],
-                s=30,
-                alpha=0.8,
-                linewidths=0,
-            )
+            dots(right, rows[W2], size[own], colour[potential], marker[potential], size=30, alpha=0.8)
         left.set(xlabel=W2_LABEL, ylabel=VG_LABEL)
         right.set(xlabel=W2_LABEL, ylabel=f"|error of {SIGMA}|, Φ of the potential")
         for axes in (left, right):
             plain_log(axes, "xy")
         if points is not None:
             figure.colorbar(points, ax=left, label=f"{SIGMA}, reference")
-        labels = _correlation_labels(table)
-        handles = [
-            Line2D([], [], linestyle="", marker=marker[p], color=colour[p], label=labels.get(p, plain(p)))
-            for p in potentials
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=1 if len(handles) < 4 else 2)
+        labels = {potential: plain(potential) for potential in potentials} | _correlation_labels(table)
+        labels = {potential: labels[potential] for potential in potentials}
+        legend_below(figure, marker_handles(labels, colour, marker), 1 if len(labels) < 4 else 2)
         return figure
 
 
@@ -252,13 +227,12 @@ def _correlation_labels(table: pd.DataFrame) -> dict[str, str]:
     """Potential with the rank correlation of its errors of σ and of ω²."""
     labels = {}
     for row in error_correlations(table, seed=0).itertuples():
-        text = f"{plain(str(row.potential))}: too few materials for a correlation"
+        text = "too few materials for a correlation"
         if np.isfinite(row.spearman):
-            within = (
-                f" [{row.spearman_low:.2f}, {row.spearman_high:.2f}]" if np.isfinite(row.spearman_low) else ""
-            )
-            text = f"{plain(str(row.potential))}: Spearman ρ = {row.spearman:.2f}{within}, n = {row.n}"
-        labels[str(row.potential)] = text
+            known = np.isfinite(row.spearman_low)
+            within = f" [{row.spearman_low:.2f}, {row.spearman_high:.2f}]" if known else ""
+            text = f"Spearman ρ = {row.spearman:.2f}{within}, n = {row.n}"
+        labels[str(row.potential)] = f"{plain(str(row.potential))}: {text}"
     return labels
 
 
@@ -274,21 +248,19 @@ def trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
     """
     colour = colours(list(records))
     first = next(iter(records.values()))
-    boundaries = np.cumsum(first.arrays["run_lengths"])[:-1]
+    few = len(first.arrays["sigma_t_reference"]) <= 60
+    style: Any = {"linewidth": 1.0, "marker": "." if few else None, "markersize": 4}
     with figure_style():
         figure = Figure(figsize=(8.2, 3.4))
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (approach, name) in zip(panels, APPROACH_NAMES.items(), strict=True):
-            few = len(first.arrays["sigma_t_reference"]) <= 60
-            style = {"linewidth": 1.0, "marker": "." if few else None, "markersize": 4}
             axes.plot(first.arrays["sigma_t_reference"], color=REFERENCE_COLOUR, label="reference", **style)
             for potential, record in records.items():
                 label = plain(potential)
                 axes.plot(record.arrays[f"sigma_t_{approach}"], color=colour[potential], label=label, **style)
-            for boundary in boundaries:
+            for boundary in np.cumsum(first.arrays["run_lengths"])[:-1]:
                 axes.axvline(boundary - 0.5, color="0.6", linewidth=0.8, linestyle="--")
-            for edge in (0.5, 1.0):
-                axes.axhline(edge, color="0.7", linewidth=0.7, linestyle=":")
+            guides(axes, EDGES, "y")
             axes.set_title(f"{pretty_formula(formula)}, {name}")
             axes.set_xlabel("frame")
         panels[0].set_ylabel("σ(t)")
@@ -304,21 +276,8 @@ def parity_figure(records: Mapping[str, Record], formula: str) -> Figure:
         figure = Figure(figsize=(8.6, 2.9 * len(records) + 0.3))
         grid = figure.subplots(len(records), 3, squeeze=False)
         for row, (potential, record) in zip(grid, records.items(), strict=True):
-            edges = record.arrays["parity_edges"]
             for axes, (part, name) in zip(row, parts.items(), strict=True):
-                counts = record.arrays[f"parity_{part}"]
-                used = np.flatnonzero((counts.sum(axis=0) + counts.sum(axis=1)) > 0)
-                limit = float(np.abs(edges[[used[0], used[-1] + 1]]).max())
-                axes.pcolormesh(
-                    edges,
-                    edges,
-                    np.where(counts > 0, counts, np.nan).T,
-                    norm=LogNorm(),
-                    cmap="viridis",
-                    rasterized=True,  # thousands of squares as vectors: slow to write and to open
-                )
-                axes.plot([-limit, limit], [-limit, limit], color="0.5", linewidth=0.7)
-                axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+                _draw_parity(axes, record.arrays["parity_edges"], record.arrays[f"parity_{part}"])
                 mae, rmse = (record.values[f"{part}_{kind}_eV_per_A"] for kind in ("mae", "rmse"))
                 axes.set_title(f"{name}\nMAE {1000 * mae:.0f}, RMSE {1000 * rmse:.0f} meV/Å", fontsize=8.5)
                 axes.set_xlabel("reference (eV/Å)")
@@ -327,40 +286,47 @@ def parity_figure(records: Mapping[str, Record], formula: str) -> Figure:
         return figure
 
 
+def _draw_parity(axes: Axes, edges: np.ndarray, counts: np.ndarray) -> None:
+    """Histogram of pairs of force components between the outermost bins that hold any."""
+    used = np.flatnonzero((counts.sum(axis=0) + counts.sum(axis=1)) > 0)
+    limit = float(np.abs(edges[[used[0], used[-1] + 1]]).max())
+    shown = np.where(counts > 0, counts, np.nan).T
+    # thousands of squares as vectors: slow to write and to open
+    axes.pcolormesh(edges, edges, shown, norm=LogNorm(), cmap="viridis", rasterized=True)
+    axes.plot([-limit, limit], [-limit, limit], color="0.5", linewidth=0.7)
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+
+
 def mode_figure(records: Mapping[str, Record], formula: str) -> Figure:
     """σ by phonon mode against frequency, reference and potentials; imaginary modes below zero, open."""
-    colour, marker = colours(list(records)), markers(["reference", *records])
-    first = next(iter(records.values()))
-    sides = {"reference": (first, "reference", REFERENCE_COLOUR)}
-    sides |= {potential: (record, "model", colour[potential]) for potential, record in records.items()}
+    names = ["reference", *records]
+    shades = {"reference": REFERENCE_COLOUR, **colours(list(records))}
+    marker = markers(names)
     with figure_style():
         figure = Figure(figsize=(6.4, 3.8))
         axes = figure.subplots()
-        for name, (record, side, shade) in sides.items():
-            frequency = record.arrays[f"mode_frequencies_{side}"]
-            value = record.arrays[f"mode_sigma_{side}"]
-            size = 8.0 + 2.5 * record.arrays[f"mode_multiplicities_{side}"]
+        for name in names:
+            arrays = records.get(name, next(iter(records.values()))).arrays
+            side = "reference" if name == "reference" else "model"
+            frequency, value = arrays[f"mode_frequencies_{side}"], arrays[f"mode_sigma_{side}"]
+            size = 8.0 + 2.5 * arrays[f"mode_multiplicities_{side}"]
             imaginary = frequency < -1e-4
-            for chosen, face in ((~imaginary, shade), (imaginary, "none")):
+            for chosen, face in ((~imaginary, shades[name]), (imaginary, "none")):
                 axes.scatter(
                     frequency[chosen],
                     value[chosen],
                     s=size[chosen],
                     marker=marker[name],
                     facecolors=face,
-                    edgecolors=shade,
+                    edgecolors=shades[name],
                     linewidths=0.8,
                     alpha=0.75,
                 )
         axes.set(xlabel="frequency (THz); imaginary below 0", ylabel="σ of the mode")
         plain_log(axes, "y")
-        axes.axhline(1.0, color="0.7", linewidth=0.7, linestyle=":")
+        guides(axes, (1.0,), "y")
         axes.set_title(f"{pretty_formula(formula)} (size: number of modes; open: imaginary)")
-        handles = [
-            Line2D([], [], linestyle="", marker=marker[name], color=shade, label=plain(name))
-            for name, (_, _, shade) in sides.items()
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=6)
+        legend_below(figure, marker_handles({name: plain(name) for name in names}, shades, marker))
         return figure
 
 

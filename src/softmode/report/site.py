@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
 
-from softmode import __version__
+from softmode.panel import estimate, number, percent
 from softmode.report import interactive
 from softmode.report.data import ReportData
-from softmode.report.maps import MapData, map_section
-from softmode.report.md import MDData, md_section
-from softmode.report.method import md_summary, method_lines, thermostat_warning
-from softmode.report.screening import ScreeningData, screening_section
+from softmode.report.figures import W2
+from softmode.report.method import method_lines
+from softmode.report.rendering import embedded, plot_html, render
+from softmode.report.section import Pictures, Section
 from softmode.report.sigma_figures import ALL_APPROACH_NAMES
-from softmode.report.text import embedded, percent
 from softmode.study.results import FAILED, OK, PENDING, done
 from softmode.style import colours, group_name
 
+_ERRORS = ("w2_THz2", "vg_THzA")
 #: Rows of a table on the page; all are in ``tables/cells.csv``.
 MOST_ROWS = 400
-
-_CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
-
-
-def _html(figure: go.Figure, identifier: str) -> str:
-    html: str = figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=identifier)
-    return html
-
-
-def _number(value: Any, digits: int = 3) -> str:
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return "–"
-    if isinstance(value, float) and np.isinf(value):
-        return "∞"
-    return f"{float(value):.{digits}g}"
-
-
-def _interval(row: pd.Series, name: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    if pd.isna(low):
-        return _number(row[name])
-    return f"{_number(row[name])} [{_number(low)}, {_number(high)}]"
 
 
 def _ranking_rows(data: ReportData) -> list[dict[str, str]]:
@@ -59,11 +33,11 @@ def _ranking_rows(data: ReportData) -> list[dict[str, str]]:
             "overall": "yes" if row["group"] == "all" else "",
             "n": str(row["n"]),
             "failed": str(row["failed"]),
-            "w2": _interval(row, "median_rmse_w2_THz2"),
-            "w2_wrong": _number(row["median_rmse_w2_THz2_failures_as_wrong"]),
-            "vg": _interval(row, "median_rmse_vg_THzA"),
-            "vg_wrong": _number(row["median_rmse_vg_THzA_failures_as_wrong"]),
-            "softening": _interval(row, "median_softening"),
+            "w2": estimate(row, "median_rmse_w2_THz2"),
+            "w2_wrong": number(row["median_rmse_w2_THz2_failures_as_wrong"]),
+            "vg": estimate(row, "median_rmse_vg_THzA"),
+            "vg_wrong": number(row["median_rmse_vg_THzA_failures_as_wrong"]),
+            "softening": estimate(row, "median_softening"),
             "agreement": percent(row["stability_agreement"]),
             "agreement_wrong": percent(row["stability_agreement_failures_as_wrong"]),
         }
@@ -93,7 +67,7 @@ def _material_rows(data: ReportData) -> list[dict[str, Any]]:
     keys = data.records[data.records["measurement"] == "harmonic"]
     files = {(row.material, row.potential): row.file for row in keys.itertuples()}
     rows = []
-    for _, cell in _shown(done(data.cells, "harmonic"), "path_rmse_w2_THz2").iterrows():
+    for _, cell in _shown(done(data.cells, "harmonic"), W2).iterrows():
         rows.append(
             {
                 "formula": cell["formula"],
@@ -101,15 +75,12 @@ def _material_rows(data: ReportData) -> list[dict[str, Any]]:
                 "group": group_name(cell["group"]),
                 "potential": cell["potential"],
                 "numbers": [
-                    _number(cell["path_rmse_w2_THz2"]),
-                    _number(cell["path_rmse_vg_THzA"]),
-                    _number(cell["mesh_rmse_w2_THz2"]),
-                    _number(cell["mesh_rmse_vg_THzA"]),
+                    *(number(cell[f"{of}_rmse_{what}"]) for of in ("path", "mesh") for what in _ERRORS),
                     f"{cell['mesh_lowest_reference_THz']:.2f}",
                     f"{cell['mesh_lowest_model_THz']:.2f}",
-                    _number(cell["path_softening"]),
-                    _number(cell["asr_reference_eV_per_A2"], 2),
-                    _number(cell["asr_model_eV_per_A2"], 2),
+                    number(cell["path_softening"]),
+                    number(cell["asr_reference_eV_per_A2"], 2),
+                    number(cell["asr_model_eV_per_A2"], 2),
                 ],
                 "agrees": bool(cell["mesh_stability_agrees"]),
                 "record": "../" + str(files.get((cell["material"], cell["potential"]), "")),
@@ -123,9 +94,9 @@ def _figures(data: ReportData) -> dict[str, Any]:
         return {}
     colour = colours(list(data.overlays))
     return {
-        "scatter": _html(interactive.scatter(data.cells), "scatter"),
-        "boxes": _html(interactive.boxes(data.cells), "boxes"),
-        "lowest": _html(interactive.lowest_modes(data.cells), "lowest"),
+        "scatter": plot_html(interactive.scatter(data.cells), "scatter"),
+        "boxes": plot_html(interactive.boxes(data.cells), "boxes"),
+        "lowest": plot_html(interactive.lowest_modes(data.cells), "lowest"),
         "bands": [
             {
                 "potential": potential,
@@ -134,8 +105,8 @@ def _figures(data: ReportData) -> dict[str, Any]:
                         "role": overlay.role,
                         "formula": overlay.formula,
                         "material": overlay.material,
-                        "rmse": _number(overlay.rmse_w2),
-                        "html": _html(
+                        "rmse": number(overlay.rmse_w2),
+                        "html": plot_html(
                             interactive.bands(overlay, colour[potential]), f"bands-{place}-{index}"
                         ),
                     }
@@ -162,7 +133,10 @@ def _sigma_rows(data: ReportData) -> list[dict[str, Any]]:
                 "material": cell["material"],
                 "potential": cell["potential"],
                 "frames": int(cell["sigma_n_frames"]),
-                "scores": [_score(cell, approach) for approach in ("reference", "phi_ref", "phi_model")],
+                "scores": [
+                    estimate(cell, f"sigma_{approach}_mean_t", form=".3f")
+                    for approach in ("reference", "phi_ref", "phi_model")
+                ],
                 "classes": [_class(cell, approach) for approach in ("reference", "phi_model")],
                 "agrees": cell["sigma_reference_class"] == cell["sigma_phi_model_class"],
                 "numbers": [
@@ -176,11 +150,6 @@ def _sigma_rows(data: ReportData) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _score(cell: pd.Series, approach: str) -> str:
-    mean, low, high = (cell[f"sigma_{approach}_mean_t{end}"] for end in ("", "_low", "_high"))
-    return f"{mean:.3f}" if pd.isna(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _class(cell: pd.Series, approach: str) -> str:
@@ -199,7 +168,7 @@ def _confusion_rows(data: ReportData) -> list[dict[str, str]]:
             "n": str(row["n"]),
             "failed": str(row["failed"]),
             **{
-                name: _interval(row, name)
+                name: estimate(row, name)
                 for name in ("accuracy", "kappa", "called_more_stable", "called_less_stable")
             },
             "collapsed": str(row["n_collapsed"]) if row["approach"] == "model_only" else "",
@@ -209,24 +178,11 @@ def _confusion_rows(data: ReportData) -> list[dict[str, str]]:
     ]
 
 
-def _dynamics(
-    data: ReportData, dynamics: MDData, pictures: Mapping[str, tuple[str, bytes]]
-) -> dict[str, Any]:
-    settings = data.study.settings.md
-    return {
-        **md_section(dynamics, pictures),
-        "settings": md_summary(settings)[0].upper() + md_summary(settings)[1:],
-        "discard": settings.discard,
-        "warning": thermostat_warning(settings),
-    }
-
-
 def render_page(
     data: ReportData,
-    pictures: Mapping[str, tuple[str, bytes]],
-    screening: ScreeningData | None = None,
-    dynamics: MDData | None = None,
-    maps: MapData | None = None,
+    pictures: Pictures,
+    sections: Mapping[str, Section] | None = None,
+    panels: Sequence[dict[str, Any]] = (),
 ) -> str:
     """HTML of the report; needs no other file and no network.
 
@@ -236,19 +192,16 @@ def render_page(
         What is shown.
     pictures : mapping of str to (str, bytes)
         Title and PNG of the figures by name; those that are not drawn interactively are embedded.
-    screening : ScreeningData, optional
-        What the potentials say alone.
-    dynamics : MDData, optional
-        Their molecular dynamics.
-    maps : MapData, optional
-        Maps of configuration space.
+    sections : mapping of str to Section, optional
+        What some studies have: ``screening``, ``md``, ``maps``.
+    panels : sequence of dict
+        Panels of measurements, from :func:`softmode.report.panels.panel_section`.
     """
-    environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
+    sections = {} if sections is None else sections
     counts = data.cells["state"].value_counts()
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         title=data.study.settings.name,
-        version=__version__,
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         n_materials=data.cells["material"].nunique(),
         potentials=list(data.overlays),
         counts={state: int(counts.get(state, 0)) for state in (OK, FAILED, PENDING)},
@@ -264,8 +217,7 @@ def render_page(
         sigma=_sigma_rows(data),
         confusion=_confusion_rows(data),
         pictures=embedded(pictures, ("confusion", "sigma_", "traces_", "parity_", "modes_")),
-        screening=None if screening is None else screening_section(screening, pictures, _html),
-        md=None if dynamics is None else _dynamics(data, dynamics, pictures),
-        maps=None if maps is None else map_section(maps, pictures),
-        plotlyjs=get_plotlyjs() if data.has_phonons or screening is not None or maps is not None else "",
+        plotlyjs=get_plotlyjs() if data.has_phonons or {"screening", "maps"} & set(sections) else "",
+        panels=panels,
+        **{name: section.context(pictures) for name, section in sections.items()},
     )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from softmode.files import write_atomically
-from softmode.panel import Panel, Table
-from softmode.report.paper.page import render_paper, source_words
+from softmode.panel import Panel
+from softmode.report.panels import csv_files, draw_pictures, panel_tables
+from softmode.report.paper.page import render_paper
 from softmode.report.paper.panels import PANELS
 from softmode.report.paper.pdf import render_pdf
 from softmode.report.paper.source import PaperData, collect_paper
-from softmode.report.rendering import png_and_pdf
 from softmode.study.folder import Study
 from softmode.study.results import failures
 
@@ -60,34 +59,15 @@ def build_paper(study: Study, folder: Path | None = None, cells: pd.DataFrame | 
     folder = study.folder / "paper" if folder is None else folder
     data = collect_paper(study, cells)
     panels = tuple(make(data) for make in PANELS)
-    files = _table_files(data, panels)
+    tables = {"records": _all_records(data), "failures": failures(data.cells)}
+    files = csv_files(panel_tables(panels, tables))
     pictures: dict[str, bytes] = {}
     for panel in panels:
-        for picture in panel.pictures:
-            png, pdf = png_and_pdf(picture.figure)
-            pictures[picture.name] = png
-            files |= {f"figures/{picture.name}.png": png, f"figures/{picture.name}.pdf": pdf}
+        pictures |= draw_pictures(files, panel)
     files["paper.pdf"] = render_pdf(data, panels, pictures)
     files["index.html"] = render_paper(data, panels, pictures, folder).encode()
     _write(folder, files)
     return BuiltPaper(folder / "index.html", folder / "paper.pdf", panels)
-
-
-def _table_files(data: PaperData, panels: Sequence[Panel]) -> dict[str, bytes]:
-    """All CSV files, by path."""
-    frames = {
-        "records": _all_records(data),
-        "failures": failures(data.cells),
-    }
-    for panel in panels:
-        for name, frame in [
-            *((table.name, shown_table(table)) for table in panel.tables),
-            *((item.name, item.frame) for item in panel.lists),
-        ]:
-            if name in frames:
-                raise ValueError(f"two tables of the page are called {name!r}")
-            frames[name] = frame
-    return {f"tables/{name}.csv": frame.to_csv(index=False).encode() for name, frame in frames.items()}
 
 
 def _all_records(data: PaperData) -> pd.DataFrame:
@@ -97,20 +77,6 @@ def _all_records(data: PaperData) -> pd.DataFrame:
         for link in data.links.values()
     ]
     return pd.DataFrame(rows, columns=columns)
-
-
-def shown_table(table: Table) -> pd.DataFrame:
-    """Table as shown, with a column for the sources of each column that has any."""
-    cells = table.entries()
-    columns: dict[str, list[str]] = {}
-    for place, head in enumerate(table.columns):
-        name = head if head not in columns else f"{head} ({place + 1})"
-        columns[name] = [row[place].text for row in cells]
-        if any(row[place].link is not None for row in cells):
-            columns[f"{name}, source"] = [
-                "" if (link := row[place].link) is None else source_words(link) for row in cells
-            ]
-    return pd.DataFrame(columns)
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from softmode import __version__
-from softmode.panel import Entry, Panel, PublishedLink, Table
+from softmode.panel import Entry, Panel, PublishedLink, RecordLink, Table
 from softmode.published import CITATION, DOI_URL
 from softmode.report.method import method_lines
-from softmode.report.paper.page import linked_records, notices, record_anchor, target, text_columns
+from softmode.report.panels import linked_records, target, text_columns
+from softmode.report.paper.page import notices, record_anchor
 from softmode.report.paper.pdf_layout import Sheets, Words
 from softmode.report.paper.source import PaperData
 
@@ -92,10 +93,12 @@ def _table(sheets: Sheets, table: Table) -> None:
 def _entry(entry: Entry) -> Words:
     if entry.link is None:
         return Words(entry.text)
-    url = target(entry.link)
-    if isinstance(entry.link, PublishedLink):
-        return Words(entry.text, url, _PRINTED)
-    return Words(entry.text, f"index.html{url}" if url.startswith("#") else url, _ACCENT)
+    colour = _PRINTED if isinstance(entry.link, PublishedLink) else _ACCENT
+    return Words(entry.text, target(entry.link, _record), colour)
+
+
+def _record(link: RecordLink) -> str:
+    return f"index.html{record_anchor(link)}"
 
 
 def _records(sheets: Sheets, panels: Sequence[Panel]) -> None:
@@ -115,7 +118,7 @@ def _records(sheets: Sheets, panels: Sequence[Panel]) -> None:
             Words(link.material),
             Words(link.potential),
             Words(link.measurement),
-            Words(link.digest, f"index.html#{record_anchor(link)}", _ACCENT),
+            Words(link.digest, _record(link), _ACCENT),
         ]
         for link in records
     ]

@@ -1,0 +1,157 @@
+"""Panels on a page: what its template needs of them, and their files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from softmode.panel import NOTHING, Entry, Link, Panel, PublishedLink, RecordLink, Table
+from softmode.published import CITATION, DOI_URL
+from softmode.report.rendering import add_figure, inline
+
+#: Where the record of a number is, from the page.
+RecordTarget = Callable[[RecordLink], str]
+
+_PIXELS_PER_INCH = 110
+_NUMBER = re.compile(r"^[-+−<>≤≥≈\[]*\s?[\d∞]")
+
+
+def target(link: Link, of_record: RecordTarget) -> str:
+    """Where a link leads, from the page."""
+    if isinstance(link, RecordLink):
+        return of_record(link)
+    if isinstance(link, PublishedLink):
+        return DOI_URL
+    rows = f"#row={link.first}-{link.last}" if link.last >= link.first else ""
+    return f"tables/{link.name}.csv{rows}"
+
+
+def source_words(link: Link) -> str:
+    """What a number came from, in words."""
+    if isinstance(link, RecordLink):
+        return f"record {link.digest}"
+    if isinstance(link, PublishedLink):
+        return CITATION
+    if link.last < link.first:
+        return f"no row of tables/{link.name}.csv"
+    lines = f"line {link.first}" if link.last == link.first else f"lines {link.first} to {link.last}"
+    return f"{lines} of tables/{link.name}.csv"
+
+
+def linked_records(panels: Sequence[Panel]) -> list[RecordLink]:
+    """Records that numbers of the page came from, each once."""
+    found = {
+        entry.link.digest: entry.link
+        for panel in panels
+        for table in panel.tables
+        for row in table.entries()
+        for entry in row
+        if isinstance(entry.link, RecordLink)
+    }
+    return sorted(found.values(), key=lambda link: (link.material, link.potential, link.measurement))
+
+
+def text_columns(table: Table) -> list[bool]:
+    """Which columns of a table are aligned as text: something in them does not begin as a number."""
+    columns = zip(*table.entries(), strict=True) if table.rows else [()] * len(table.columns)
+    said = [[entry.text for entry in column if entry.text not in ("", NOTHING)] for column in columns]
+    return [not texts or not all(map(_NUMBER.match, texts)) for texts in said]
+
+
+def _entry(entry: Entry, of_record: RecordTarget) -> dict[str, str]:
+    link = entry.link
+    if link is None:
+        return {"text": entry.text}
+    kind = "printed" if isinstance(link, PublishedLink) else "number"
+    return {
+        "text": entry.text,
+        "kind": kind,
+        "href": target(link, of_record),
+        "source": source_words(link),
+    }
+
+
+def panel_section(panel: Panel, pictures: Mapping[str, bytes], of_record: RecordTarget) -> dict[str, Any]:
+    """What the template of a section needs of a panel.
+
+    Parameters
+    ----------
+    panel : Panel
+        To be shown.
+    pictures : mapping of str to bytes
+        PNG of each picture, by name.
+    of_record : callable
+        Where a record is, from the page.
+    """
+    return {
+        "key": panel.key,
+        "title": panel.title,
+        "caption": panel.caption,
+        "missing": panel.missing,
+        "pictures": [
+            {
+                "name": picture.name,
+                "title": picture.title,
+                "width": round(_PIXELS_PER_INCH * float(picture.figure.get_figwidth())),
+                "data": inline(pictures[picture.name]),
+            }
+            for picture in panel.pictures
+        ],
+        "tables": [
+            {
+                "name": table.name,
+                "title": table.title,
+                "columns": table.columns,
+                "is_text": text_columns(table),
+                "rows": [[_entry(entry, of_record) for entry in row] for row in table.entries()],
+                "note": table.note,
+            }
+            for table in panel.tables
+        ],
+        "lists": [{"name": item.name, "n": len(item.frame)} for item in panel.lists],
+    }
+
+
+def panel_tables(panels: Sequence[Panel], others: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables and row lists of panels by name, after the other tables of the page.
+
+    Raises
+    ------
+    ValueError
+        If two have the same name.
+    """
+    frames = dict(others)
+    for panel in panels:
+        tables = [(table.name, shown_table(table)) for table in panel.tables]
+        for name, frame in [*tables, *((item.name, item.frame) for item in panel.lists)]:
+            if name in frames:
+                raise ValueError(f"two tables of the page are called {name!r}")
+            frames[name] = frame
+    return frames
+
+
+def shown_table(table: Table) -> pd.DataFrame:
+    """Table as shown, with a column for the sources of each column that has any."""
+    entries = table.entries()
+    columns: dict[str, list[str]] = {}
+    for place, head in enumerate(table.columns):
+        name = head if head not in columns else f"{head} ({place + 1})"
+        columns[name] = [row[place].text for row in entries]
+        if any(row[place].link is not None for row in entries):
+            columns[f"{name}, source"] = [
+                "" if (link := row[place].link) is None else source_words(link) for row in entries
+            ]
+    return pd.DataFrame(columns)
+
+
+def csv_files(frames: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
+    """Tables as CSV files, by path beside the page."""
+    return {f"tables/{name}.csv": frame.to_csv(index=False).encode() for name, frame in frames.items()}
+
+
+def draw_pictures(files: dict[str, bytes], panel: Panel) -> dict[str, bytes]:
+    """Draw the pictures of a panel among the files of a page; their PNG by name."""
+    return {picture.name: add_figure(files, picture.name, picture.figure) for picture in panel.pictures}
