@@ -18,7 +18,13 @@ from trajectory_cases import UNITCELL, make_case, springs, write_case, write_vib
 
 from softmode import harmonic as hm
 from softmode.crystal import Cell, DisplacementForces, ForceConstants
-from softmode.datasets import open_reference, reference_from_supercell, reference_notes, supercell_of
+from softmode.datasets import (
+    open_reference,
+    read_trajectory,
+    reference_from_supercell,
+    reference_notes,
+    supercell_of,
+)
 from softmode.datasets.file_kinds import FileKind, kind_of
 from softmode.errors import InputDataError
 
@@ -108,9 +114,21 @@ def test_kinds_of_real_files(shared_data: Path) -> None:
         ("POSCAR", "this is a structure (POSCAR)", "a reference needs forces or force constants"),
         ("BORN", "this is BORN: Born effective charges", "give the folder it belongs to"),
         ("phonopy.conf", "this is settings of phonopy", "give the folder it belongs to"),
-        ("FORCE_SETS", "this is FORCE_SETS: forces on displaced supercells", "--supercell SPOSCAR"),
-        ("FORCE_CONSTANTS", "this is FORCE_CONSTANTS of phonopy", "--supercell SPOSCAR"),
-        ("force_constants.hdf5", "this is force_constants.hdf5 of phonopy", "--supercell SPOSCAR"),
+        (
+            "FORCE_SETS",
+            "this is FORCE_SETS: forces on displaced supercells, without their crystal",
+            "--supercell SPOSCAR",
+        ),
+        (
+            "FORCE_CONSTANTS",
+            "this is FORCE_CONSTANTS: force constants of phonopy, without their crystal",
+            "--supercell SPOSCAR",
+        ),
+        (
+            "force_constants.hdf5",
+            "this is HDF5 with force constants of phonopy, without their crystal",
+            "--supercell SPOSCAR",
+        ),
         ("vasprun.xml", "this is vasprun.xml of VASP", "give a phonopy_params.yaml, or a folder"),
     ],
 )
@@ -143,6 +161,15 @@ def test_force_sets_are_taken_as_force_constants(folder: Path, phonon: phonopy.P
     )
     np.testing.assert_allclose(constants.values[order][:, order], phonon.force_constants, atol=1e-6)
     assert open_reference(folder / name, folder / "SPOSCAR").reference_digest == material.reference_digest
+
+
+@pytest.mark.parametrize("name", ["POSCAR", "BORN", "CsCl.cif", "FORCE_CONSTANTS", "phonopy.conf"])
+def test_what_are_no_trajectories(folder: Path, name: str) -> None:
+    with pytest.raises(InputDataError) as caught:
+        read_trajectory([folder / name])
+    assert caught.value.subject == str(folder / name)
+    assert caught.value.problem == f"this is {KINDS[name].value}, and no trajectory"
+    assert "vasprun.xml" in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", ["BORN", "CsCl.cif", "vasprun.xml", "phonopy.conf"])

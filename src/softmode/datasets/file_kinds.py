@@ -25,8 +25,8 @@ class FileKind(Enum):
 
     PHONOPY_YAML = "a YAML file of phonopy"
     FORCE_SETS = "FORCE_SETS: forces on displaced supercells"
-    FORCE_CONSTANTS = "FORCE_CONSTANTS of phonopy"
-    FORCE_CONSTANTS_HDF5 = "force_constants.hdf5 of phonopy"
+    FORCE_CONSTANTS = "FORCE_CONSTANTS: force constants of phonopy"
+    FORCE_CONSTANTS_HDF5 = "HDF5 with force constants of phonopy"
     BORN = "BORN: Born effective charges"
     PHONOPY_CONF = "settings of phonopy"
     POSCAR = "a structure (POSCAR)"
@@ -35,7 +35,7 @@ class FileKind(Enum):
     VASPRUN = "vasprun.xml of VASP"
     ASE_TRAJECTORY = "a trajectory of ASE"
     VIBES = "trajectory.nc of FHI-vibes"
-    HDF5 = "HDF5 of another kind"
+    HDF5 = "HDF5, cut short or of another kind"
     CLASSIC_NETCDF = "netCDF of the classic format"
     UNKNOWN = "of no format known here"
 

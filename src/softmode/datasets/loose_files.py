@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import ase.io
 import numpy as np
 
-from softmode.crystal import Cell, Material
+from softmode.crystal import Material
 from softmode.datasets.assemble import CrystalFiles, assemble
 from softmode.datasets.file_kinds import FileKind, kind_of
-from softmode.datasets.formats import parse_poscar
 from softmode.datasets.phonopy_files import holds_one_material, material_name
 from softmode.datasets.phonopy_loading import load, read_reference
 from softmode.datasets.phonopy_options import PhonopyOptions
-from softmode.datasets.reading import as_text, decompressed, reading
+from softmode.datasets.reading import decompressed, read_bytes
+from softmode.datasets.structure_files import read_structure
 from softmode.errors import InputDataError, SettingsError
 
 
@@ -46,7 +45,7 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
     if force_constants.is_dir():
         _refuse_own_supercell(force_constants)
     subject = str(force_constants)
-    data = decompressed(subject, force_constants.read_bytes())
+    data = decompressed(subject, read_bytes(force_constants))
     kind = kind_of(data)
     if kind in (FileKind.PHONOPY_YAML, FileKind.VIBES):
         _refuse_own_supercell(force_constants)
@@ -54,7 +53,7 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
         raise InputDataError(
             subject, f"this is {kind.value}", "give force_constants.hdf5, FORCE_CONSTANTS or FORCE_SETS"
         )
-    cell = _structure(supercell)
+    cell = read_structure(supercell)
     crystal = CrystalFiles(
         unitcell=cell,
         supercell_matrix=np.eye(3, dtype=np.int64),
@@ -113,14 +112,3 @@ def _refuse_own_supercell(path: Path) -> NoReturn:
         "it brings its own supercell",
         "leave the supercell away, or give force_constants.hdf5, FORCE_CONSTANTS or FORCE_SETS",
     )
-
-
-def _structure(path: Path) -> Cell:
-    data = decompressed(str(path), path.read_bytes())
-    if "POSCAR" in path.name or "CONTCAR" in path.name or kind_of(data) is FileKind.POSCAR:
-        return parse_poscar(as_text(str(path), data), str(path))
-    with reading(str(path), "ASE cannot read the structure", "give a POSCAR, CIF or extended XYZ file"):
-        atoms = ase.io.read(path)
-    if not isinstance(atoms, ase.Atoms) or not atoms.pbc.all():
-        raise InputDataError(str(path), "this is not one periodic structure", "give the supercell alone")
-    return Cell.from_atoms(atoms)

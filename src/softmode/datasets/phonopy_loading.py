@@ -30,7 +30,7 @@ from softmode.datasets.formats import (
 )
 from softmode.datasets.phonopy_options import NO_OPTIONS, PhonopyOptions
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
-from softmode.datasets.reading import Files, FileSet, as_text, decompressed, reading
+from softmode.datasets.reading import Files, FileSet, as_text, decompressed, read_bytes
 from softmode.datasets.supercell_inference import infer_supercell_matrix
 from softmode.errors import InputDataError
 
@@ -70,12 +70,11 @@ def load(path: Path, options: PhonopyOptions = NO_OPTIONS, name: str | None = No
     if path.is_dir():
         return load_folder(name, FileSet(path).open(), options)
     subject = str(path)
-    with reading(subject, "the file cannot be read", "check the path and its permissions"):
-        data = path.read_bytes()
-    data = decompressed(subject, data)
+    data = decompressed(subject, read_bytes(path))
     kind = kind_of(data)
     if kind not in (FileKind.PHONOPY_YAML, FileKind.UNKNOWN):
-        raise InputDataError(subject, f"this is {kind.value}", _instead(kind, path))
+        alone = ", without their crystal" if kind.is_reference else ""
+        raise InputDataError(subject, f"this is {kind.value}{alone}", _instead(kind, path))
     crystal = parse_phonopy_yaml(as_text(subject, data), subject)
     beside = Files(subject, path.name, (), None, {})
     if crystal.reference is None:

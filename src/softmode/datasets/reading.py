@@ -52,6 +52,12 @@ def reading(subject: str, problem: str, remedy: str) -> Iterator[None]:
         raise InputDataError(subject, f"{problem}{detail}", remedy) from error
 
 
+def read_bytes(path: Path) -> bytes:
+    """Contents of a file as they are."""
+    with reading(str(path), "the file cannot be read", "check the path and its permissions"):
+        return path.read_bytes()
+
+
 def decompressed(name: str, data: bytes) -> bytes:
     """Contents of a plain, ``.xz``/``.lzma`` or ``.gz`` file."""
     suffix = Path(name).suffix
@@ -192,9 +198,7 @@ class Files:
         self.require(name)
         if self.folder is None:
             return decompressed(self.subject(name), self.contents[name])
-        with reading(self.subject(name), "the file cannot be read", "check the file and its permissions"):
-            data = (self.folder / name).read_bytes()
-        return decompressed(self.subject(name), data)
+        return decompressed(self.subject(name), read_bytes(self.folder / name))
 
     def text(self, name: str) -> str:
         """Text of a file."""

@@ -14,8 +14,9 @@ import spglib
 from ase.neighborlist import neighbor_list
 
 from softmode.crystal import Cell
+from softmode.datasets.file_kinds import FileKind, kind_of
 from softmode.datasets.formats import parse_poscar
-from softmode.datasets.reading import as_text, decompressed, naming, reading
+from softmode.datasets.reading import as_text, decompressed, naming, read_bytes, reading
 from softmode.errors import InputDataError
 
 #: Å: atoms closer than this are an error in the file, not a crystal.
@@ -73,7 +74,8 @@ def read_structure(path: Path) -> Cell:
     Parameters
     ----------
     path : Path
-        POSCAR, CIF, extended XYZ or any other format ASE reads; also as ``.gz`` or ``.xz``.
+        POSCAR, CIF, extended XYZ or any other format ASE reads; also as ``.gz`` or ``.xz``. A POSCAR may have
+        any name.
 
     Raises
     ------
@@ -82,10 +84,9 @@ def read_structure(path: Path) -> Cell:
         partially occupied sites, an unknown element, or atoms closer than 0.5 Å.
     """
     subject = str(path)
-    if _is_vasp(_plain(path.name)):
-        with reading(subject, "the file cannot be read", "check the path and its permissions"):
-            data = path.read_bytes()
-        cell = parse_poscar(as_text(subject, decompressed(subject, data)), subject)
+    data = decompressed(subject, read_bytes(path))
+    if _is_vasp(_plain(path.name)) or kind_of(data) is FileKind.POSCAR:
+        cell = parse_poscar(as_text(subject, data), subject)
     else:
         cell = _through_ase(path, subject)
     with naming(subject):
@@ -110,11 +111,7 @@ def _through_ase(path: Path, subject: str) -> Cell:
             subject, "it is not periodic in three directions", "give a crystal with its three lattice vectors"
         )
     with naming(subject):
-        return Cell(
-            lattice=atoms.cell.array,
-            scaled_positions=atoms.get_scaled_positions(wrap=False),
-            numbers=atoms.numbers,
-        )
+        return Cell.from_atoms(atoms)
 
 
 def _check_whole_atoms(atoms: ase.Atoms, subject: str) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from softmode.crystal import Cell, DisplacementForces, Trajectory
-from softmode.datasets.ase_trajectory import MAGIC as ASE_MAGIC
 from softmode.datasets.ase_trajectory import read_ase_trajectory
 from softmode.datasets.assemble import phonopy_supercell
 from softmode.datasets.extended_xyz import read_extended_xyz
+from softmode.datasets.file_kinds import FileKind, kind_of
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.reading import as_text
 from softmode.datasets.streams import ByteStream
@@ -26,7 +25,6 @@ FORMATS = (
     "vasprun.xml, ASE .traj, extended XYZ (.xyz, .extxyz), FHI-vibes trajectory.nc and phonopy YAML with "
     "displacements and forces, each also .gz or .xz"
 )
-_COMPRESSED = (".gz", ".xz", ".lzma")
 _Reader = Callable[[ByteStream, FrameCollector], None]
 
 
@@ -101,39 +99,24 @@ def _named(files: Sequence[Path]) -> str:
 
 def _reader_of(path: Path, head: bytes) -> _Reader:
     """By content; by name where a file was cut before its content shows."""
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head.startswith(b"CDF"):
+    kind = kind_of(head)
+    if kind in _READERS:
+        return _READERS[kind]
+    if kind is FileKind.CLASSIC_NETCDF:
         raise InputDataError(
             str(path),
-            "it is netCDF of the classic format, not HDF5",
+            f"it is {kind.value}, not HDF5",
             "convert it with  nccopy -k nc4, or write it again with the package netCDF4 installed",
         )
-    by_content: tuple[tuple[bool, _Reader], ...] = (
-        (head.startswith(ASE_MAGIC), read_ase_trajectory),
-        (head.startswith(b"\x89HDF\r\n\x1a\n"), read_vibes_frames),
-        (text.startswith((b"<?xml", b"<modeling")), read_vasprun),
-        (bool(re.match(rb"\d+[ \t]*\r?\n[^\n]*(Lattice|Properties)=", text, re.I)), read_extended_xyz),
-        (bool(re.search(rb"^(phonopy|phono3py|unit_cell):", text, re.M)), _read_phonopy_dataset),
-    )
-    for matches, reader in by_content:
-        if matches:
-            return reader
     if not path.stat().st_size:
         raise InputDataError(str(path), "the file is empty", "fetch or copy it again, or leave it out")
-    by_name: tuple[tuple[tuple[str, ...], _Reader], ...] = (
-        ((".xml",), read_vasprun),
-        ((".traj",), read_ase_trajectory),
-        ((".xyz", ".extxyz"), read_extended_xyz),
-        ((".nc",), read_vibes_frames),
-        ((".yaml", ".yml"), _read_phonopy_dataset),
-    )
-    name = path.name.lower()
-    for suffix in _COMPRESSED:
-        name = name.removesuffix(suffix)
-    for suffixes, reader in by_name:
-        if name.endswith(suffixes):
-            return reader
-    raise InputDataError(str(path), "its format is not known", f"give {FORMATS}")
+    suffixes = [suffix for suffix in path.suffixes if suffix not in (".gz", ".xz", ".lzma")]
+    named = _NAMES.get(suffixes[-1].lower()) if suffixes else None
+    if named is not None and kind is FileKind.UNKNOWN:
+        return _READERS[named]
+    unknown = kind is FileKind.UNKNOWN
+    problem = "its format is not known" if unknown else f"this is {kind.value}, and no trajectory"
+    raise InputDataError(str(path), problem, f"give {FORMATS}")
 
 
 def _read_phonopy_dataset(stream: ByteStream, collector: FrameCollector) -> None:
@@ -185,3 +168,22 @@ def collect_displaced(
     if supercell.n_atoms > 1 and (n_displaced == 1).any():
         collector.notes.append(f"{subject}: in some frames a single atom is displaced: no thermal motion")
     collector.end_run()
+
+
+_READERS: dict[FileKind, _Reader] = {
+    FileKind.ASE_TRAJECTORY: read_ase_trajectory,
+    FileKind.HDF5: read_vibes_frames,
+    FileKind.VIBES: read_vibes_frames,
+    FileKind.VASPRUN: read_vasprun,
+    FileKind.EXTENDED_XYZ: read_extended_xyz,
+    FileKind.PHONOPY_YAML: _read_phonopy_dataset,
+}
+_NAMES = {
+    ".xml": FileKind.VASPRUN,
+    ".traj": FileKind.ASE_TRAJECTORY,
+    ".xyz": FileKind.EXTENDED_XYZ,
+    ".extxyz": FileKind.EXTENDED_XYZ,
+    ".nc": FileKind.VIBES,
+    ".yaml": FileKind.PHONOPY_YAML,
+    ".yml": FileKind.PHONOPY_YAML,
+}

@@ -5,16 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from softmode.crystal import Material
-from softmode.datasets.assemble import (
-    CrystalFiles,
-    FileForceConstants,
-    assemble,
-    supercell_matrix_between,
-    supercell_of,
-)
+from softmode.datasets.assemble import assemble, supercell_of
 from softmode.datasets.base import DatasetKind, MaterialEntry, listed
 from softmode.datasets.phonopy_files import holds_one_material
 from softmode.datasets.reading import fingerprint, naming
@@ -92,8 +84,6 @@ def entry(path: Path, frames: FrameChoice = ALL_FRAMES) -> MaterialEntry:
 def load(path: Path) -> Material:
     """The crystal and the force constants in a trajectory.nc, in phonopy's order.
 
-    The unit cell is the primitive cell of the file, or the supercell where it names none.
-
     Parameters
     ----------
     path : Path
@@ -104,25 +94,14 @@ def load(path: Path) -> Material:
     InputDataError
         If it is damaged, or holds no force constants; the file is named.
     """
-    subject = str(path)
-    contents = parse_vibes(ByteStream(path))
-    if contents.force_constants is None:
+    crystal, level_of_theory = parse_vibes(ByteStream(path))
+    if crystal.reference is None:
         raise InputDataError(
-            subject,
+            str(path),
             "it holds no force constants, which make it a reference",
             "add them with  vibes output trajectory --force_constants, or use it as a trajectory only",
         )
-    unitcell, supercell = contents.primitive or contents.reference, contents.reference
-    crystal = CrystalFiles(
-        unitcell=unitcell,
-        supercell_matrix=supercell_matrix_between(unitcell, supercell, subject),
-        primitive_matrix=None if contents.primitive is None else np.eye(3),
-        supercell=supercell,
-        reference=FileForceConstants(contents.force_constants),
-        supercell_source=subject,
-        reference_source=subject,
-    )
-    return assemble(material_name(path), subject, crystal, {"level_of_theory": contents.level_of_theory})
+    return assemble(material_name(path), str(path), crystal, {"level_of_theory": level_of_theory})
 
 
 def collect(path: Path, collector: FrameCollector) -> RunContext:

@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import h5py
 import numpy as np
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 
 from softmode.crystal import Cell
+from softmode.datasets.assemble import CrystalFiles, FileForceConstants, supercell_matrix_between
 from softmode.datasets.reading import naming, reading
 from softmode.datasets.streams import ByteStream
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
 
-FloatArray = NDArray[np.float64]
-
 _REMEDY = "write it again with  vibes output trajectory, or fetch it again"
 _FUNCTIONALS = {"pbe": "PBE", "pbesol": "PBEsol", "pw-lda": "LDA", "hse06": "HSE06", "scan": "SCAN"}
 
 
-@dataclass(frozen=True)
-class VibesContents:
-    """What a trajectory.nc says about the crystal.
+@contextmanager
+def _opened(stream: ByteStream) -> Iterator[h5py.File]:
+    problem = "this is not a readable trajectory.nc (truncated?)"
+    with reading(str(stream.path), problem, _REMEDY), h5py.File(stream.seekable(), "r") as file:
+        yield file
 
-    Parameters
-    ----------
-    name : str
-        Name of the system; empty when not given.
-    reference : Cell
-        Supercell the displacements are from, in the order of everything in the file.
-    primitive : Cell or None
-        Primitive cell, when given.
-    force_constants : (n_atoms, n_atoms, 3, 3) array or None
-        Force constants of the supercell, eV/Å², when given.
+
+def parse_vibes(stream: ByteStream) -> tuple[CrystalFiles, str]:
+    """The crystal in a trajectory.nc, with its force constants where it has some.
+
+    The unit cell is the primitive cell of the file, or the supercell where it names none.
+
+    Returns
+    -------
+    crystal : CrystalFiles
+        In the atom order of the file.
     level_of_theory : str
         How forces were calculated; ``unknown`` when not given.
-    """
-
-    name: str
-    reference: Cell
-    primitive: Cell | None
-    force_constants: FloatArray | None
-    level_of_theory: str
-
-
-def parse_vibes(stream: ByteStream) -> VibesContents:
-    """The crystal in a trajectory.nc.
 
     Raises
     ------
@@ -57,22 +47,21 @@ def parse_vibes(stream: ByteStream) -> VibesContents:
         If it is damaged or not as FHI-vibes writes it.
     """
     subject = str(stream.path)
-    with (
-        reading(subject, "this is not a readable trajectory.nc (truncated?)", _REMEDY),
-        h5py.File(stream.seekable(), "r") as file,
-        naming(subject),
-    ):
+    with _opened(stream) as file, naming(subject):
         primitive = _cell(file, "atoms_primitive")
-        reference = _cell(file, "atoms_reference") or _cell(file, "atoms_supercell")
-        if reference is None:
+        supercell = _cell(file, "atoms_reference") or _cell(file, "atoms_supercell")
+        if supercell is None:
             raise InputDataError(subject, "it names no reference supercell (atoms_reference)", _REMEDY)
-        return VibesContents(
-            name=_text(file, "system_name"),
-            reference=reference,
-            primitive=primitive,
-            force_constants=_force_constants(file, reference.n_atoms, subject),
-            level_of_theory=_level_of_theory(file),
+        crystal = CrystalFiles(
+            unitcell=primitive or supercell,
+            supercell_matrix=supercell_matrix_between(primitive or supercell, supercell, subject),
+            primitive_matrix=None if primitive is None else np.eye(3),
+            supercell=supercell,
+            reference=_force_constants(file, supercell.n_atoms, subject),
+            supercell_source=subject,
+            reference_source=subject,
         )
+        return crystal, _level_of_theory(file)
 
 
 def read_vibes_frames(stream: ByteStream, collector: FrameCollector) -> None:
@@ -84,10 +73,7 @@ def read_vibes_frames(stream: ByteStream, collector: FrameCollector) -> None:
         If it is damaged or not as FHI-vibes writes it.
     """
     subject = str(stream.path)
-    with (
-        reading(subject, "this is not a readable trajectory.nc (truncated?)", _REMEDY),
-        h5py.File(stream.seekable(), "r") as file,
-    ):
+    with _opened(stream) as file:
         for needed in ("positions", "cell"):
             if needed not in file:
                 raise InputDataError(subject, f"it holds no {needed}", _REMEDY)
@@ -127,7 +113,7 @@ def _cell(file: h5py.File, name: str) -> Cell | None:
     )
 
 
-def _force_constants(file: h5py.File, n_atoms: int, subject: str) -> FloatArray | None:
+def _force_constants(file: h5py.File, n_atoms: int, subject: str) -> FileForceConstants | None:
     """(3N, 3N), atom by atom, to (N, N, 3, 3)."""
     if "force_constants_remapped" not in file:
         return None
@@ -138,7 +124,8 @@ def _force_constants(file: h5py.File, n_atoms: int, subject: str) -> FloatArray 
             f"force constants of shape {values.shape}, but the supercell has {n_atoms} atoms",
             _REMEDY,
         )
-    return np.ascontiguousarray(values.reshape(n_atoms, 3, n_atoms, 3).transpose(0, 2, 1, 3))
+    blocks = values.reshape(n_atoms, 3, n_atoms, 3).transpose(0, 2, 1, 3)
+    return FileForceConstants(np.ascontiguousarray(blocks))
 
 
 def _level_of_theory(file: h5py.File) -> str:
