@@ -248,7 +248,7 @@ def prepare(folder: Path, compounds: int, frames: int) -> Path:
 
         shutil.rmtree(tree, ignore_errors=True)
         write_tree(tree, compounds, (frames, frames))
-    if not (store / "hdp_store.json").is_file():
+    if not (store / "store.json").is_file():
         seconds, _ = timed_call(_script(), "ingest", str(tree), str(store), "--workers", "2")
         say("ingesting the tree", f"{seconds:.0f} s")
     say("files and size of tree, of store", f"{size_of(tree)[0]}, {size_of(tree)[1] >> 20} MiB; "

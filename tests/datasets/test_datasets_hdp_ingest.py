@@ -30,8 +30,9 @@ from vasprun_writer import vasprun_text
 from softmode.datasets import ingest as ingest_module
 from softmode.datasets import open_dataset
 from softmode.datasets.base import MaterialEntry
+from softmode.datasets.hdf5 import read_decimals, write_decimals
 from softmode.datasets.ingest import ingest, problem_counts
-from softmode.datasets.runs import RunRecorder, read_decimals, write_decimals
+from softmode.datasets.runs import RunRecorder
 from softmode.datasets.store import MANIFEST, MaterialReport, material_path, read_manifest
 from softmode.datasets.streams import ByteStream
 from softmode.datasets.trajectory_frames import FrameCollector
@@ -211,7 +212,7 @@ def test_a_damaged_file_of_the_store(tree: Path, store: Path) -> None:
     whole = path.read_bytes()
     with h5py.File(path) as file:
         at = file["runs/0/forces"].id.get_chunk_info(0).byte_offset
-        middle = file["material/force_constants"].id.get_chunk_info(0).byte_offset
+        middle = file["material/reference/values"].id.get_chunk_info(0).byte_offset
     for spoiled, part in ((at + 30, "trajectory"), (middle + 30, "material")):
         path.write_bytes(whole[:spoiled] + bytes([whole[spoiled] ^ 1]) + whole[spoiled + 1 :])
         entry = next(e for e in open_dataset("hdp", store, skip=0).entries() if e.name == UID)
@@ -257,7 +258,9 @@ def test_a_store_is_smaller_than_its_tree(tree: Path, store: Path) -> None:
     ingest("hdp", tree, store)
     with h5py.File(material_path(store, UID)) as file:
         kept = sum(
-            file[f"runs/{run}/{name}"].id.get_storage_size() for run in "01" for name in ("scaled", "forces")
+            file[f"runs/{run}/{name}"].id.get_storage_size()
+            for run in "01"
+            for name in ("positions", "forces")
         )
     assert kept < 0.25 * sum(path.stat().st_size for path in (tree / "bromides" / UID / "MD").iterdir())
 

@@ -115,14 +115,13 @@ def entries(path: Path, options: HDPOptions) -> list[MaterialEntry]:
 
 
 def _entry(uid: str, paths: tuple[Path, ...], labels: LabelTable, frames: FrameChoice) -> MaterialEntry:
-    problem = labels.problem(uid)
     runs = RunsLoader(partial(collect, uid, paths), frames, check_units)
     return MaterialEntry(
         name=uid,
         source=source_fingerprint(paths),
         loader=partial(load, uid, paths),
         trajectory_loader=runs if any(has_runs(path) for path in paths) else None,
-        tags=labels.tags(uid) | ({"problems": problem} if problem else {}),
+        tags=labels.tags(uid),
         choice=frames.mark,
     )
 

@@ -43,15 +43,13 @@ class LabelTable:
     problems: Mapping[str, str] = field(default_factory=dict)
     general: str = ""
 
-    def problem(self, uid: str) -> str:
-        """What is to be said about the labels of a compound; empty when all is well."""
-        if self.general:
-            return self.general
-        return self.problems.get(uid, "" if uid in self.values else "it has no row in the database")
-
     def tags(self, uid: str) -> dict[str, str]:
-        """Labels of a compound as tags of a material, exact."""
-        return {name: repr(value) for name, value in self.values.get(uid, {}).items()}
+        """Labels of a compound as tags of a material, exact; what is wrong with them as ``problems``."""
+        labels = self.values.get(uid)
+        missing = "it has no row in the database" if labels is None else ""
+        problem = self.general or self.problems.get(uid, missing)
+        tags = {name: repr(value) for name, value in (labels or {}).items()}
+        return tags | ({"problems": problem} if problem else {})
 
 
 def read_labels(path: Path | None) -> LabelTable:

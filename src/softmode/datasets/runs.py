@@ -1,18 +1,9 @@
-"""MD runs as their files state them, exactly: kept, and given again frame by frame.
-
-Many formats state coordinates and forces with at most eight decimals. They are kept as integers, each the
-difference from the frame before, which compress well; a quotient of two integers rounds to the very number
-a parser makes of the decimals. Numbers with more decimals are kept as they are.
-"""
+"""MD runs as their files state them, exactly: kept, and given again frame by frame."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -23,15 +14,10 @@ from softmode.errors import InputDataError
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_UNIT = 1e8  # as integers: units of the eighth decimal
-#: Compression that is quick, and a checksum.
-FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-_CHUNK = 128  # frames
-
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One run.
+    """One run, as its file states it.
 
     Parameters
     ----------
@@ -166,65 +152,3 @@ def runs_of(trajectory: Trajectory) -> list[Run]:
         )
         for index, (positions, forces) in enumerate(parts)
     ]
-
-
-def write_runs(group: h5py.Group, runs: Sequence[Run]) -> None:
-    """Write runs into a group, one subgroup each."""
-    for index, run in enumerate(runs):
-        inside = group.create_group(str(index))
-        inside.attrs["subject"], inside.attrs["cut"] = run.subject, run.cut
-        inside.attrs["notes"] = json.dumps(run.notes)
-        inside["numbers"], inside["lattices"] = run.numbers, run.lattices
-        inside["without_forces"] = np.array(run.without_forces, dtype=np.int64)
-        write_decimals(inside, "positions" if run.cartesian else "scaled", run.positions)
-        write_decimals(inside, "forces", run.forces)
-
-
-def read_runs(group: h5py.Group) -> list[Run]:
-    """Runs that :func:`write_runs` wrote."""
-    return [
-        Run(
-            subject=str(inside.attrs["subject"]),
-            cut=str(inside.attrs["cut"]),
-            numbers=inside["numbers"][...],
-            lattices=inside["lattices"][...],
-            positions=read_decimals(inside["positions" if "positions" in inside else "scaled"]),
-            forces=read_decimals(inside["forces"]),
-            cartesian="positions" in inside,
-            without_forces=tuple(inside["without_forces"][...].tolist()),
-            notes=tuple(json.loads(inside.attrs["notes"])),
-        )
-        for inside in (group[str(index)] for index in range(len(group)))
-    ]
-
-
-def write_decimals(group: h5py.Group, name: str, values: FloatArray) -> None:
-    """Write frames (n_frames, n_atoms, 3), exactly: as integers where they have at most eight decimals."""
-    options = FILTERS | {"chunks": (min(_CHUNK, len(values)), *values.shape[1:])} if values.size else {}
-    integers = _as_integers(values)
-    if integers is None:
-        group.create_dataset(name, data=values, **options)
-        return
-    dataset = group.create_dataset(name, data=np.diff(integers, axis=0, prepend=integers[:1] * 0), **options)
-    dataset.attrs["negative_zeros"] = np.flatnonzero((values == 0.0) & np.signbit(values)).astype(np.int64)
-
-
-def read_decimals(dataset: h5py.Dataset) -> FloatArray:
-    """Frames that :func:`write_decimals` wrote, bit by bit."""
-    stored = dataset[...]
-    if stored.dtype.kind == "f":
-        return np.asarray(stored, dtype=np.float64)
-    values: FloatArray = np.cumsum(stored, axis=0, dtype=stored.dtype) / _UNIT
-    values.ravel()[dataset.attrs["negative_zeros"]] = -0.0
-    return values
-
-
-def _as_integers(values: FloatArray) -> NDArray[Any] | None:
-    """Values in units of the eighth decimal; None if they are not whole, or large."""
-    if not values.size or not np.isfinite(values).all() or np.abs(values).max() > 2**50 / _UNIT:
-        return None
-    integers = np.rint(values * _UNIT).astype(np.int64)
-    if not np.array_equal(integers / _UNIT, values):
-        return None
-    small = np.abs(integers).max() < 2**31 - 1
-    return integers.astype(np.int32) if small else integers

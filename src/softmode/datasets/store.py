@@ -27,8 +27,9 @@ from softmode.crystal import (
 )
 from softmode.crystal.arrays import array_digest
 from softmode.datasets.base import Dataset, DatasetKind, DatasetOptions, MaterialEntry
+from softmode.datasets.hdf5 import read_object, write_object
 from softmode.datasets.reading import reading
-from softmode.datasets.runs import FILTERS, Run, read_runs, write_runs
+from softmode.datasets.runs import Run
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.trajectory_source import ALL_FRAMES, FrameOptions, RunContext, RunsLoader
 from softmode.errors import InputDataError, SettingsError
@@ -38,6 +39,7 @@ from softmode.files import Stamp, file_stamp, write_atomically
 FORMAT = 2
 MANIFEST = "store.json"
 _MATERIALS = "materials"
+_TYPES = (Material, Cell, ForceConstants, DisplacementForces, NonAnalyticalCorrection, RunContext, Run)
 #: Options that act on reading; all others are those the store was made with.
 _ON_READING = tuple(FrameOptions.model_fields)
 _DAMAGED = "the file of the store is damaged"
@@ -310,11 +312,11 @@ def write_material(store: Path, report: MaterialReport, contents: Contents) -> N
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file.attrs["report"] = report.model_dump_json()
-        if contents.material is not None:
-            _write_material(file.create_group("material"), contents.material)
-        if contents.context is not None:
-            _write_context(file, contents.context)
-        write_runs(file.create_group("runs"), contents.runs)
+        for name, part in (("material", contents.material), ("context", contents.context)):
+            if part is not None:
+                write_object(file.create_group(name), part)
+        for index, run in enumerate(contents.runs):
+            write_object(file.create_group(f"runs/{index}"), run)
     write_atomically(material_path(store, report.name), buffer.getvalue())
 
 
@@ -339,7 +341,8 @@ def load(path: Path) -> Material:
         If its file is missing or damaged.
     """
     with reading(str(path), _DAMAGED, _AGAIN), h5py.File(path, "r") as file:
-        return _read_material(file["material"])
+        material: Material = read_object(file["material"], _TYPES)
+    return material
 
 
 def collect(path: Path, collector: FrameCollector) -> RunContext:
@@ -351,82 +354,8 @@ def collect(path: Path, collector: FrameCollector) -> RunContext:
         If its file is missing or damaged, or frames do not belong together.
     """
     with reading(str(path), _DAMAGED, _AGAIN), h5py.File(path, "r") as file:
-        runs, context = read_runs(file["runs"]), _read_context(file["context"])
+        runs: list[Run] = [read_object(file[f"runs/{index}"], _TYPES) for index in range(len(file["runs"]))]
+        context: RunContext = read_object(file["context"], _TYPES)
     for run in runs:
         run.replay(collector)
     return context
-
-
-def _write_cell(group: h5py.Group, cell: Cell) -> None:
-    for name in ("lattice", "scaled_positions", "numbers", "masses"):
-        group[name] = getattr(cell, name)
-
-
-def _read_cell(group: h5py.Group) -> Cell:
-    return Cell(*(group[name][...] for name in ("lattice", "scaled_positions", "numbers", "masses")))
-
-
-def _write_material(group: h5py.Group, material: Material) -> None:
-    group.attrs["name"], group.attrs["formula"] = material.name, material.formula
-    group.attrs["tags"] = json.dumps(dict(material.tags))
-    _write_cell(group.create_group("unitcell"), material.unitcell)
-    arrays = {"supercell_matrix": material.supercell_matrix, "primitive_matrix": material.primitive_matrix}
-    match material.reference:
-        case ForceConstants(values):
-            group.create_dataset("force_constants", data=values, chunks=values.shape, **FILTERS)
-        case DisplacementForces(displacements, forces):
-            for name, values in (("displacements", displacements), ("forces", forces)):
-                group.create_dataset(name, data=values, chunks=values.shape, **FILTERS)
-    if material.nac is not None:
-        arrays |= {"born_charges": material.nac.born_charges, "dielectric": material.nac.dielectric}
-        group.attrs["unit_factor"] = material.nac.unit_factor
-    for name, array in arrays.items():
-        group[name] = array
-
-
-def _read_material(group: h5py.Group) -> Material:
-    reference: ForceConstants | DisplacementForces | None = None
-    if "force_constants" in group:
-        reference = ForceConstants(group["force_constants"][...])
-    elif "displacements" in group:
-        reference = DisplacementForces(group["displacements"][...], group["forces"][...])
-    nac = None
-    if "born_charges" in group:
-        factor = float(group.attrs["unit_factor"])
-        nac = NonAnalyticalCorrection(group["born_charges"][...], group["dielectric"][...], factor)
-    return Material(
-        name=str(group.attrs["name"]),
-        formula=str(group.attrs["formula"]),
-        unitcell=_read_cell(group["unitcell"]),
-        supercell_matrix=group["supercell_matrix"][...],
-        primitive_matrix=group["primitive_matrix"][...],
-        reference=reference,
-        nac=nac,
-        tags=json.loads(group.attrs["tags"]),
-    )
-
-
-def _write_context(file: h5py.File, context: RunContext) -> None:
-    group = file.create_group("context")
-    group.attrs["runs"], group.attrs["subject"] = context.runs, context.subject
-    group.attrs["notes"] = json.dumps(context.notes)
-    if context.supercell is not None:
-        _write_cell(group.create_group("supercell"), context.supercell)
-    if context.force_constants is not None:
-        values = context.force_constants.values
-        same = "material/force_constants"
-        if same in file and array_digest(file[same][...]) == array_digest(values):
-            group["force_constants"] = file[same]  # the same data under another name
-        else:
-            group.create_dataset("force_constants", data=values, chunks=values.shape, **FILTERS)
-
-
-def _read_context(group: h5py.Group) -> RunContext:
-    constants = group["force_constants"][...] if "force_constants" in group else None
-    return RunContext(
-        runs=str(group.attrs["runs"]),
-        subject=str(group.attrs["subject"]),
-        supercell=_read_cell(group["supercell"]) if "supercell" in group else None,
-        notes=tuple(json.loads(group.attrs["notes"])),
-        force_constants=None if constants is None else ForceConstants(constants),
-    )
