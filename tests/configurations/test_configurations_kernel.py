@@ -280,7 +280,7 @@ def test_the_full_case_of_the_paper_fits_into_four_gibibytes() -> None:
 def test_refuses_different_compositions() -> None:
     one = wandering_crystal(2, 0)
     other = replace(one, numbers=np.where(one.numbers == 11, 19, 17), source="KCl")
-    with pytest.raises(InputDataError, match="KCl: is of Cl4K4, but NaCl, seed 0 of Na4Cl4"):
+    with pytest.raises(InputDataError, match="KCl: is of Cl4 K4, but NaCl, seed 0 of Na4 Cl4"):
         SoapFeatures((one, other))
 
 

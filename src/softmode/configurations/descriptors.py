@@ -13,11 +13,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from ase import Atoms
-from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from softmode.crystal import Trajectory
+from softmode.crystal.atom_order import composition
 from softmode.errors import InputDataError, MissingExtraError
 
 FloatArray = NDArray[np.float64]
@@ -218,16 +218,11 @@ def check_frames(trajectories: Sequence[Trajectory]) -> None:
         if not np.array_equal(np.sort(other.numbers), np.sort(first.numbers)):
             raise InputDataError(
                 other.source,
-                f"is of {_composition(other)}, but {first.source} of {_composition(first)}",
+                f"is of {composition(other.numbers)}, but {first.source} of {composition(first.numbers)}",
                 "Compare supercells of the same composition and size",
             )
     if sum(trajectory.n_frames for trajectory in trajectories) < 2:
         raise InputDataError(first.source, "has a single frame", "A map needs two frames or more")
-
-
-def _composition(trajectory: Trajectory) -> str:
-    numbers, counts = np.unique(trajectory.numbers, return_counts=True)
-    return "".join(f"{chemical_symbols[z]}{n}" for z, n in zip(numbers, counts, strict=True))
 
 
 def _soap(settings: SoapSettings, species: tuple[int, ...]) -> Any:

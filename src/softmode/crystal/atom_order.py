@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.cell import Cell
@@ -15,6 +16,12 @@ from softmode.errors import InputDataError
 
 #: Largest distance (Å) between two descriptions of the same ideal supercell: rounding of coordinates.
 SAME_STRUCTURE = 0.01
+
+
+def composition(numbers: IntArray) -> str:
+    """Atoms of each element, as ``Cs2 Ag1 …`` by atomic number."""
+    counts = np.unique(numbers, return_counts=True)
+    return " ".join(f"{chemical_symbols[number]}{count}" for number, count in zip(*counts, strict=True))
 
 
 def nearest_sites(
@@ -98,13 +105,11 @@ def _check_lattices(reference: Cell, other: Cell, tolerance: float, subject: str
 
 
 def _check_elements(reference: Cell, other: Cell, subject: str) -> None:
-    def count(cell: Cell) -> str:
-        return " ".join(f"{s}{cell.symbols.count(s)}" for s in cell.elements)
-
-    if count(reference) != count(other):
+    held, wanted = composition(other.numbers), composition(reference.numbers)
+    if held != wanted:
         raise InputDataError(
             subject,
-            f"it holds {count(other)}, but the reference supercell {count(reference)}",
+            f"it holds {held}, but the reference supercell {wanted}",
             "check that structure and supercell matrix (DIM) belong to this file",
         )
 

@@ -9,11 +9,10 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from softmode.crystal import Cell, Trajectory
-from softmode.crystal.atom_order import nearest_sites
+from softmode.crystal.atom_order import composition, nearest_sites
 from softmode.crystal.periodic_images import minimum_image, minimum_image_distances, shortest_vector
 from softmode.datasets.trajectory_frames import (
     SAME_LATTICE,
-    composition,
     relative_lattice_difference,
     vectors,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +9,7 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
 from softmode.crystal import Trajectory
+from softmode.crystal.atom_order import composition
 from softmode.datasets.reading import reading
 from softmode.errors import InputDataError
 
@@ -30,12 +30,6 @@ def relative_lattice_difference(lattice: FloatArray, reference: FloatArray) -> f
     """
     lengths = np.linalg.norm(reference, axis=1)
     return float((np.linalg.norm(lattice - reference, axis=1) / lengths).max())
-
-
-def composition(numbers: IntArray) -> str:
-    """Atoms of each element, as ``Cs2 Ag1 …`` by atomic number."""
-    counts = Counter(numbers.tolist())
-    return " ".join(f"{chemical_symbols[number]}{counts[number]}" for number in sorted(counts))
 
 
 def vectors(lattice: FloatArray) -> str:
