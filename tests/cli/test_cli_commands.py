@@ -198,6 +198,19 @@ def test_options_of_run_override_the_file(tiny_dataset: Path, tmp_path: Path) ->
     assert json.loads((tmp_path / "elsewhere" / "study.json").read_text())["run"]["workers"] == 1
 
 
+def test_a_dry_run_says_what_is_to_be_done_and_does_nothing(tiny_dataset: Path, tmp_path: Path) -> None:
+    study_file = a_study(tiny_dataset, tmp_path, emt())
+    [row] = [line for line in succeed("run", study_file, "--dry-run").splitlines() if "emt" in line]
+    assert row.split()[:5] == ["emt", "2", "0", "4", "4"]
+    assert not (tmp_path / "o" / "records").exists()
+    assert not (tmp_path / "o" / "report").exists()
+    said = strict(succeed("run", study_file, "--dry-run", "--json"))
+    assert said["materials"] == 2
+    [potential] = said["potentials"]
+    assert potential["records"] == {"displaced_forces": 2, "harmonic": 2}
+    assert potential["seconds"] == said["seconds"] * said["workers"] > 0.0
+
+
 def test_init_writes_a_study_and_replaces_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from softmode.study.settings import load_study
 

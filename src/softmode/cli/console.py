@@ -168,6 +168,15 @@ def say(name: str, what: object) -> None:
     out.print(f"{name:<8} {what}", highlight=False, markup=False, soft_wrap=True)
 
 
+def duration(seconds: float) -> str:
+    """A time as a person says it."""
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def failure_line(material: str, potential: str, reason: str) -> Text:
     """One failure, as every command shows it."""
     return Text.assemble(("failed ", "red"), f"{material} × {potential}: {reason}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from softmode.cli.console import print_json
-from softmode.cli.running import leave, run_to_end, summarise
+from softmode.cli.running import foretell, leave, run_to_end, summarise
 from softmode.study.settings import load_study
 
 
@@ -20,6 +20,12 @@ def run(
     output: Annotated[
         Path | None, typer.Option(help="Folder of the study; overrides the study file.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say how many cells, force calls and about how long; compute nothing."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Run a study; interrupt it at any time and run it again to go on.
@@ -31,6 +37,9 @@ def run(
         settings = settings.model_copy(update={"output": output})
     if workers is not None:
         settings = settings.model_copy(update={"run": settings.run.model_copy(update={"workers": workers})})
+    if dry_run:
+        foretell(settings, as_json=as_json)
+        return
     finished = run_to_end(settings)
     if as_json:
         print_json(finished.as_json())

@@ -13,15 +13,27 @@ from typing import Any
 import pandas as pd
 import typer
 from rich.progress import Progress
+from rich.table import Table
 from rich.text import Text
 
-from softmode.cli.console import FAILED_CELLS, busy, err, failure_line, out, progress, say
+from softmode.cli.console import (
+    FAILED_CELLS,
+    busy,
+    duration,
+    err,
+    failure_line,
+    out,
+    print_json,
+    progress,
+    say,
+)
 from softmode.report.build import build_report
 from softmode.study.folder import Cell, Study, open_study
+from softmode.study.forecast import forecast
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import OK, cell_table, failures
-from softmode.study.run import RunReport, run_study
+from softmode.study.run import RunReport, available_cores, run_study
 from softmode.study.settings import StudySettings
 from softmode.study.worker import CellOutcome
 
@@ -117,6 +129,37 @@ def _repeat_failures(run: FinishedRun) -> None:
     if len(earlier) > _REASONS:
         more = f"… and {len(earlier) - _REASONS} more: softmode status {run.study.folder}"
         out.print(more, highlight=False, markup=False, soft_wrap=True)
+
+
+def foretell(settings: StudySettings, *, as_json: bool) -> None:
+    """Print what a run would compute, and about how long; nothing but the list of materials is stored."""
+    study = _open(settings)
+    with busy("timing potentials"):
+        found = forecast(study)
+    workers = min(settings.run.workers or available_cores(), len(study.cells))
+    seconds = sum(one.seconds or 0.0 for one in found) / workers
+    if as_json:
+        materials = len({cell.material.name for cell in study.cells})
+        print_json({"materials": materials, "potentials": found, "workers": workers, "seconds": seconds})
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("potential", "cells", "there", "records to make", "force calls", "about"):
+        table.add_column(column, justify="left" if column == "potential" else "right")
+    for one in found:
+        cost = duration(one.seconds) if one.seconds is not None else "–"
+        numbers = (one.cells, one.settled, sum(one.records.values()), one.calls)
+        table.add_row(Text(one.label), *(f"{number:,}" for number in numbers), cost if one.calls else "")
+    out.print(table)
+    for one in found:
+        if one.problem:
+            out.print(Text(f"{one.label}: {one.problem}"), soft_wrap=True)
+    spread = f"{workers} workers" if workers > 1 else "1 worker"
+    out.print(
+        f"about {duration(seconds)} on {spread}, estimated from a few force calls made now; "
+        "relaxations, and what is no force call, come on top",
+        highlight=False,
+    )
+    say("folder", study.folder)
 
 
 def leave(run: FinishedRun) -> None:

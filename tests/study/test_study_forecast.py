@@ -1,0 +1,95 @@
+"""What a study is said to lack is what its run then does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tiny_study import emt, factory, run_tiny, tiny_study
+
+from softmode.study.folder import Study, open_study
+from softmode.study.forecast import forecast
+from softmode.study.settings import StudySettings
+
+
+def evaluations(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def counted(dataset: Path, folder: Path, **more: object) -> StudySettings:
+    return tiny_study(dataset, folder / "o", factory("counting_emt", "emt", log=str(folder / "log")), **more)
+
+
+@pytest.mark.parametrize(
+    "measurements",
+    [["harmonic"], ["harmonic", "one_shot"], ["self_consistent"], ["model_phonons", "model_only"]],
+)
+def test_calls_are_those_the_run_makes(tiny_dataset: Path, tmp_path: Path, measurements: list[str]) -> None:
+    md = {"steps": 20, "replicas": 2, "sample_every": 5}
+    settings = counted(tiny_dataset, tmp_path, measurements=measurements, md=md)
+    study = open_study(settings)
+    [said] = forecast(study)
+    assert (said.label, said.cells, said.settled, said.problem) == ("emt", 3, 0, "")
+    before = evaluations(tmp_path / "log")
+    run_tiny(settings)
+    made = evaluations(tmp_path / "log") - before
+    # dynamics: each run is also evaluated where it starts
+    assert said.calls == pytest.approx(made, abs=0 if "model_only" not in measurements else 12)
+    assert sum(said.records.values()) == len(list(study.store.root.glob("*/*.h5")))
+    [after] = forecast(open_study(settings))
+    assert (after.settled, after.calls, after.seconds, dict(after.records)) == (3, 0, 0.0, {})
+
+
+def test_records_that_are_there_are_left_out(tiny_dataset: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_study(tiny_dataset, tmp_path / "o", emt(), ids=["Al"]))
+    more = tiny_study(tiny_dataset, tmp_path / "o", emt(), measurements=["harmonic", "model_phonons"])
+    [said] = forecast(open_study(more))
+    assert (said.cells, said.settled) == (3, 0)
+    assert Counter(said.records) == {"displaced_forces": 2, "harmonic": 2, "model_phonons": 3}
+
+
+def test_time_grows_with_the_calls_and_their_cost(tiny_dataset: Path, tmp_path: Path) -> None:
+    slow = factory("slow_emt", "slow", seconds=0.02)
+    [quick, late] = forecast(open_study(tiny_study(tiny_dataset, tmp_path / "o", emt(), slow)))
+    assert quick.calls == late.calls == 6  # the perfect supercell and one displaced, in three metals
+    assert quick.seconds is not None
+    assert late.seconds is not None
+    assert 6 * 0.02 <= late.seconds < 6 * 0.2
+    assert quick.seconds < late.seconds
+
+
+def test_many_materials_are_sampled(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("softmode.study.forecast._SAMPLED", 2)
+    loads: list[str] = []
+    study = open_study(tiny_study(tiny_dataset, tmp_path / "o"))
+    watch(study, loads, monkeypatch)
+    [said] = forecast(study)
+    assert loads == ["Al", "Cu"]
+    assert said.calls == 6
+
+
+def watch(study: Study, loads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = type(study.cells[0].entry)
+    load = kind.load
+
+    def counting(self: object) -> object:
+        loads.append(self.name)  # type: ignore[attr-defined]
+        return load(self)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(kind, "load", counting)
+
+
+def test_what_cannot_be_loaded_or_evaluated_is_said(tiny_dataset: Path, tmp_path: Path) -> None:
+    absent = {"name": "no_such_module:factory", "label": "absent"}
+    found = forecast(
+        open_study(tiny_study(tiny_dataset, tmp_path / "o", emt(), absent, factory("raising_emt", "broken")))
+    )
+    by_label = {one.label: one for one in found}
+    assert by_label["emt"].problem == ""
+    assert "no_such_module" in by_label["absent"].problem
+    assert by_label["absent"].seconds is None
+    assert "all [red] fears" in by_label["broken"].problem
+    assert by_label["broken"].seconds is None
