@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from softmode.cli.console import err, out, progress
+from softmode.cli.datasets import Options, options_from
 from softmode.datasets.catalog import dataset_kind, recognised
 from softmode.datasets.ingest import ingest as ingest_dataset
 from softmode.datasets.ingest import problem_counts
@@ -32,10 +32,7 @@ def ingest(
     kind: Annotated[
         str | None, typer.Option(help="Kind of dataset, as of `softmode datasets`; else it is recognised.")
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(help="Option of the dataset, name=value (a string, or JSON); repeatable."),
-    ] = None,
+    option: Options = None,
     database: Annotated[
         Path | None,
         typer.Option(help="Of hdp: the ASE database of labels; else double_halide_pv.db in or above it."),
@@ -50,7 +47,7 @@ def ingest(
     and kept in store.json beside the data.
     """
     name, path, options = _dataset(source, kind)
-    options |= dict(_option(text) for text in option or ())
+    options |= options_from(option)
     if database is not None:
         options["database"] = database
     with progress() as bar:
@@ -82,16 +79,6 @@ def _dataset(source: Path, kind: str | None) -> tuple[str, Path | None, dict[str
     if not source.exists():
         raise SettingsError(str(source), "there is no such file or folder", "give an existing path")
     return recognised(source).name, source, {}
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise SettingsError(f"--option {text}", "it has no value", "write name=value")
-    try:
-        return name.strip(), json.loads(value)
-    except ValueError:
-        return name.strip(), value.strip()
 
 
 def _say(report: MaterialReport) -> None:

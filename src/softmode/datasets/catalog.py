@@ -10,7 +10,7 @@ from pathlib import Path
 from softmode.crystal import Material
 from softmode.datasets.base import Dataset, DatasetKind
 from softmode.datasets.loose_files import reference_with_supercell
-from softmode.datasets.store import is_store, open_store
+from softmode.datasets.store import is_store, open_store, read_manifest
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 from softmode.plugins import plugins
 
@@ -92,7 +92,9 @@ def open_dataset(kind: str, path: Path | str | None = None, **options: object) -
 
 
 def recognised(path: Path) -> DatasetKind:
-    """The kind of dataset that a file, folder or archive is of; phonopy files where none recognises it."""
+    """The kind of dataset that a file, folder, archive or store is of; phonopy's where none recognises it."""
+    if is_store(path):
+        return dataset_kind(read_manifest(path).kind)
     kinds = known_datasets()
     for kind in reversed(kinds):  # other packages first: they know of something special
         if kind.recognises is not None and kind.recognises(path):

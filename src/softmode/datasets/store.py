@@ -264,7 +264,7 @@ def open_store(kind: DatasetKind, store: Path, options: Mapping[str, Any]) -> Da
         raise SettingsError(
             f"option {fixed[0]}",
             "a store keeps the labels it was made with, and all options but those of frames",
-            f"run softmode ingest again with --{fixed[0]}" if fixed == ["database"] else _AGAIN,
+            "leave it away, or run softmode ingest again with it",
         )
     if isinstance(chosen, FrameOptions):
         chosen = kind.options.create(kind.name, {**manifest.options, **options})
