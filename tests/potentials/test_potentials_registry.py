@@ -13,11 +13,12 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.morse import MorsePotential
+from plugin_packages import install_plugin
 from tiny_study import run_tiny, study_toml, tiny_study
 from typer.testing import CliRunner
 
 from softmode.cli.app import app
-from softmode.errors import MissingDependencyError, SettingsError
+from softmode.errors import MissingDependencyError, PotentialError, SettingsError
 from softmode.potentials import (
     Entry,
     Family,
@@ -149,6 +150,32 @@ def test_a_plugin_cannot_take_a_name_that_is_known(
         assert family not in families()
         [record] = caplog.records
         assert f"family {family.name} of a plugin is left out" in record.message
+
+
+def test_a_plugin_that_fails_is_an_error_of_that_potential_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(resolved: object) -> None:
+        raise KeyError("weights")
+
+    plugin_of(Family(name="Other", load=broken, entries=[Entry("other-1")]), monkeypatch)  # type: ignore[arg-type]
+    with pytest.raises(PotentialError, match="other-1: loading it fails with KeyError: 'weights'"):
+        resolve("other-1").load()
+    assert resolve("ase.calculators.emt:EMT").load().dtype == "float64"
+
+
+def test_a_plugin_that_cannot_be_imported_is_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "pyproject.toml").write_text(
+        '[project]\nname = "broken"\nversion = "1"\n'
+        '[project.entry-points."softmode.potentials"]\nx = "softmode_test_absent_family:FAMILY"\n'
+    )
+    install_plugin("broken", tmp_path / "site", monkeypatch, tmp_path)
+    command = [sys.executable, "-m", "softmode", "potentials", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "chgnet" in {item["name"] for item in json.loads(done.stdout)}
+    assert done.stderr.count("softmode_test_absent_family") == 1
+    assert len(done.stderr.splitlines()) == 1
 
 
 # --- calculators in the current folder -------------------------------------------------------------

@@ -165,7 +165,7 @@ class Origin:
     folder: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family:
     """A family of potentials. Importing the module that holds it must load no model library.
 

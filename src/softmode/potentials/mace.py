@@ -241,7 +241,7 @@ def _is_mace_file(name: str) -> bool:
         with zipfile.ZipFile(Path(name).expanduser()) as archive:
             pickles = [member for member in archive.namelist() if member.endswith("data.pkl")]
             return any(b"mace." in archive.read(member) for member in pickles)
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, zipfile.BadZipFile, RuntimeError):  # RuntimeError: encrypted, or packed in a new way
         return False
 
 

@@ -114,7 +114,7 @@ def recognise(name: str) -> Family:
         If it is of none, with the nearest names that are known.
     """
     for family in families():
-        if name.lower().endswith(family.suffixes):
+        if name.lower().endswith(tuple(family.suffixes)):
             return family
     for family in families():
         if family.recognises is not None and family.recognises(name):

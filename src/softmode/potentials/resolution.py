@@ -11,7 +11,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from softmode.errors import CorruptWeightsError, MissingWeightsError, SettingsError
+from softmode.errors import (
+    CorruptWeightsError,
+    MissingWeightsError,
+    PotentialError,
+    SettingsError,
+    SoftmodeError,
+)
 from softmode.potentials import weights
 from softmode.potentials.base import Potential, PotentialInfo
 from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, Origin
@@ -126,7 +132,16 @@ class ResolvedPotential:
         family = self.family
         if family.package is not None:
             family.package.require(self.info.name)
-        return family.load(self)
+        try:
+            return family.load(self)
+        except SoftmodeError:
+            raise
+        except Exception as error:
+            raise PotentialError(
+                self.info.name,
+                f"loading it fails with {type(error).__name__}: {error}",
+                f"Check its settings, and the package that provides {family.name}",
+            ) from error
 
     def weights(self) -> Path:
         """The weight file, unchanged since it was resolved.
