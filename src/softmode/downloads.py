@@ -34,52 +34,29 @@ _NO_WAY_THERE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 _answered: set[str] = set()
 
 
-class RefusedError(Exception):
-    """A request without a usable answer.
+class _Failed(Exception):  # noqa: N818  (it never leaves this module)
+    """A request without a usable answer, or a connection that broke in the middle (`cut`).
 
-    Parameters
-    ----------
-    reason : str
-        What the server, or the network, says.
-    status : int or None
-        HTTP status, if there was an answer.
-    retry_after : float or None
-        Seconds the server asks to wait.
-    final : bool
-        Whether asking again cannot help.
+    `status` is that of HTTP, `retry_after` in seconds what the server asks to wait; asking again after a
+    `final` one cannot help.
     """
 
     def __init__(
         self,
         reason: str,
         status: int | None = None,
-        retry_after: float | None = None,
         *,
+        retry_after: float | None = None,
         final: bool = False,
+        cut: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.status = status
-        self.retry_after = retry_after
-        self.final = final
+        self.reason, self.status, self.retry_after = reason, status, retry_after
+        self.final, self.cut = final, cut
 
 
 class _CompletedError(Exception):
     """Another process has finished the same download."""
-
-
-class CutError(Exception):
-    """A connection that broke in the middle.
-
-    Parameters
-    ----------
-    reason : str
-        How it broke, and after how many bytes.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -107,14 +84,8 @@ class RemoteFile:
     restricted: bool = False
 
 
-def open_url(url: str, headers: Mapping[str, str] | None = None) -> Any:
-    """The response to a request.
-
-    Raises
-    ------
-    RefusedError
-        If there is none, or it is an error.
-    """
+def _open(url: str, headers: Mapping[str, str] | None = None) -> Any:
+    """The response to a request; raises what :class:`_Failed` describes."""
     host = ""
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "softmode", **(headers or {})})
@@ -123,14 +94,11 @@ def open_url(url: str, headers: Mapping[str, str] | None = None) -> Any:
     except urllib.error.HTTPError as error:
         _answered.add(host)
         with error:
-            wait = _seconds(error.headers.get("Retry-After"))
-            busy = error.code in _BUSY
-            raise RefusedError(
-                f"HTTP {error.code} {error.reason}", error.code, wait, final=not busy
-            ) from error
+            text, wait = f"HTTP {error.code} {error.reason}", _seconds(error.headers.get("Retry-After"))
+            raise _Failed(text, error.code, retry_after=wait, final=error.code not in _BUSY) from error
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise RefusedError(str(reason), final=_cannot_change(reason, host)) from error
+        raise _Failed(str(reason), final=_cannot_change(reason, host)) from error
     _answered.add(host)
     return response
 
@@ -143,26 +111,14 @@ def _cannot_change(reason: object, host: str) -> bool:
     return host not in _answered and (unreachable or getattr(reason, "errno", None) in _NO_WAY_THERE)
 
 
-def expected_size(response: Any) -> int | None:
-    """Bytes the response announces."""
-    value = response.headers.get("Content-Length", "")
-    return int(value) if value.isdigit() else None
-
-
-def pieces(response: Any) -> Iterator[bytes]:
-    """The body of a response, in pieces of at most :data:`BLOCK` bytes.
-
-    Raises
-    ------
-    CutError
-        If the connection breaks.
-    """
+def _pieces(response: Any) -> Iterator[bytes]:
+    """The body of a response, in pieces of at most :data:`BLOCK` bytes."""
     size = 0
     while True:
         try:
             data = response.read(BLOCK)
         except (OSError, HTTPException) as error:
-            raise CutError(f"cut after {size} bytes, {type(error).__name__}") from error
+            raise _Failed(f"cut after {size} bytes, {type(error).__name__}", cut=True) from error
         if not data:
             return
         size += len(data)
@@ -210,9 +166,9 @@ def get_bytes(url: str) -> bytes:
     """
     for attempt in range(ATTEMPTS):
         try:
-            with open_url(url) as response:
-                return b"".join(pieces(response))
-        except (RefusedError, CutError) as error:
+            with _open(url) as response:
+                return b"".join(_pieces(response))
+        except _Failed as error:
             _wait_or_give_up(url, error, attempt, time.sleep)
     raise AssertionError("the last attempt raises")
 
@@ -260,7 +216,7 @@ def fetch(
     """
     target = safe_target(folder, remote.path)
     while True:
-        if target.is_file() and remote.size in (None, target.stat().st_size):
+        if _is_there(remote, target):
             meter.advance(target.stat().st_size)
             return target
         with contextlib.suppress(_CompletedError):
@@ -278,10 +234,11 @@ def _fetch(
     part = target.with_name(f".{target.name}.part")
     with _storage_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        stream = part.open("r+b")
+        stream = part.open("a+b")
     with stream, _alone(stream, part, wait):
         try:
+            if _is_there(remote, target):  # since we looked
+                raise _CompletedError
             meter.advance(stream.seek(0, os.SEEK_END))
             for again in (True, False):
                 _complete(remote, stream, meter, pause)
@@ -300,6 +257,11 @@ def _fetch(
             if part.exists() and not part.stat().st_size:
                 part.unlink()
     return target
+
+
+def _is_there(remote: RemoteFile, target: Path) -> bool:
+    """Whether the file is there with the right size, where that is known."""
+    return target.is_file() and remote.size in (None, target.stat().st_size)
 
 
 def safe_target(folder: Path, path: str) -> Path:
@@ -334,7 +296,7 @@ def _complete(remote: RemoteFile, stream: IO[bytes], meter: Meter, pause: Callab
         before = stream.tell()
         try:
             _append(remote, stream, meter)
-        except (RefusedError, CutError) as error:
+        except _Failed as error:
             failed = 0 if stream.tell() > before else failed + 1
             _wait_or_give_up(remote.url, error, max(failed - 1, 0), pause)
         else:
@@ -354,27 +316,28 @@ def _append(remote: RemoteFile, stream: IO[bytes], meter: Meter) -> None:
     start = stream.tell()
     headers = {"Range": f"bytes={start}-"} if start else {}
     try:
-        response = open_url(remote.url, headers)
-    except RefusedError as error:
+        response = _open(remote.url, headers)
+    except _Failed as error:
         if error.status == 416 and start:  # what is there is not the beginning of this file
             _restart(stream, meter)
-            raise CutError("the server has no more of it") from error
+            raise _Failed("the server has no more of it", cut=True) from error
         raise
     with response:
         _refuse_page(remote, response)
         if start and not _continues(response, start):
             _restart(stream, meter)
-        announced, size = expected_size(response), 0
+        length, size = response.headers.get("Content-Length", ""), 0
+        announced = int(length) if length.isdigit() else None
         if announced is not None:
             meter.announce(stream.tell() + announced)
-        for data in pieces(response):
+        for data in _pieces(response):
             with _storage_errors(Path(stream.name).parent):
                 stream.write(data)
                 stream.flush()
             size += len(data)
             meter.advance(len(data))
     if announced is not None and size < announced:
-        raise CutError(f"ended after {size} of {announced} bytes")
+        raise _Failed(f"ended after {size} of {announced} bytes", cut=True)
 
 
 def _refuse_page(remote: RemoteFile, response: Any) -> None:
@@ -405,9 +368,7 @@ def _wrong(remote: RemoteFile, part: Path) -> str:
     return "" if found == wanted.lower() else f"has the {kind.upper()} checksum {found}, not {wanted.lower()}"
 
 
-def _wait_or_give_up(
-    url: str, error: RefusedError | CutError, attempt: int, pause: Callable[[float], object]
-) -> None:
+def _wait_or_give_up(url: str, error: _Failed, attempt: int, pause: Callable[[float], object]) -> None:
     """Wait before the next attempt.
 
     Raises
@@ -415,13 +376,13 @@ def _wait_or_give_up(
     DownloadError
         If waiting does not help, or has not helped.
     """
-    if (isinstance(error, RefusedError) and error.final) or attempt >= ATTEMPTS - 1:
-        text, remedy = f"it cannot be fetched ({error.reason})", "check the address and the network"
-        if isinstance(error, RefusedError):
-            raise DownloadError(url, text, remedy, error.status) from error
-        kept = "; what has come is kept, the same command goes on"
-        raise DamagedDownloadError(url, text, remedy + kept) from error
-    asked = error.retry_after if isinstance(error, RefusedError) else None
+    if error.final or attempt >= ATTEMPTS - 1:
+        problem, remedy = f"it cannot be fetched ({error.reason})", "check the address and the network"
+        if error.cut:
+            remedy += "; what has come is kept, the same command goes on"
+            raise DamagedDownloadError(url, problem, remedy) from error
+        raise DownloadError(url, problem, remedy, error.status) from error
+    asked = error.retry_after
     pause(min(2.0**attempt if asked is None else asked, LONGEST_WAIT_S))
 
 

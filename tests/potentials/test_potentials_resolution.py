@@ -34,7 +34,7 @@ from softmode.potentials import (
     weights_status,
 )
 from softmode.potentials.family import MATERIALS_PROJECT_ELEMENTS
-from softmode.potentials.mace import MACE_URLS
+from softmode.potentials.mace import FAMILY as MACE
 from softmode.potentials.registry import find, find_entry
 from softmode.potentials.weights import cached_path
 
@@ -52,18 +52,18 @@ def fake_spec(monkeypatch: pytest.MonkeyPatch, module: str, spec: Any) -> None:
 # --- the catalogue ---------------------------------------------------------------------------------
 
 
-def test_the_urls_are_those_of_the_installed_mace() -> None:
+def test_every_mace_key_is_a_known_name_with_the_url_of_the_installed_mace() -> None:
     foundations = pytest.importorskip("mace.calculators.foundations_models")
-    assert foundations.mace_mp_urls == MACE_URLS
-
-
-def test_every_mace_key_is_a_known_name_and_no_name_is_used_twice() -> None:
-    names = [info.name for info in known_potentials()]
-    assert len(set(names)) == len(names) == 18
-    for key, url in MACE_URLS.items():
+    for key, url in foundations.mace_mp_urls.items():
         entry = find_entry(key)
         assert entry is not None
         assert entry.url == url
+    assert {entry.url for entry in MACE.entries} == set(foundations.mace_mp_urls.values())
+
+
+def test_no_name_is_used_twice() -> None:
+    names = [info.name for info in known_potentials()]
+    assert len(set(names)) == len(names) == 18
 
 
 def test_the_paper_models_are_as_its_table_says() -> None:
@@ -207,7 +207,10 @@ def test_status_of_weights(tmp_path: Path, isolated_cache: Path, monkeypatch: py
     assert weights_status(EMT) is WeightsStatus.NOT_NEEDED
     assert weights_status("mpa-0-medium") is WeightsStatus.DOWNLOADABLE
     isolated_cache.mkdir(parents=True)
-    cached_path(MACE_URLS["medium-mpa-0"]).write_bytes(b"x")
+    entry = find_entry("mpa-0-medium")
+    assert entry is not None
+    assert entry.url is not None
+    cached_path(entry.url).write_bytes(b"x")
     assert weights_status("mpa-0-medium") is WeightsStatus.CACHED
     assert weights_status(str(tmp_path / "my.model")) is WeightsStatus.FILE_MISSING
     (tmp_path / "my.model").write_bytes(b"x")

@@ -245,54 +245,32 @@ def _is_mace_file(name: str) -> bool:
         return False
 
 
-_MP = "https://github.com/ACEsuit/mace-mp/releases/download"
-_FOUNDATIONS = "https://github.com/ACEsuit/mace-foundations/releases/download"
-
-#: Where mace-torch 0.3.16 finds the weights of each model that `mace_mp` knows, by its key there.
-MACE_URLS: dict[str, str] = {
-    "small": f"{_MP}/mace_mp_0/2023-12-10-mace-128-L0_energy_epoch-249.model",
-    "medium": f"{_MP}/mace_mp_0/2023-12-03-mace-128-L1_epoch-199.model",
-    "large": f"{_MP}/mace_mp_0/MACE_MPtrj_2022.9.model",
-    "small-0b": f"{_MP}/mace_mp_0b/mace_agnesi_small.model",
-    "medium-0b": f"{_MP}/mace_mp_0b/mace_agnesi_medium.model",
-    "small-0b2": f"{_MP}/mace_mp_0b2/mace-small-density-agnesi-stress.model",
-    "medium-0b2": f"{_MP}/mace_mp_0b2/mace-medium-density-agnesi-stress.model",
-    "large-0b2": f"{_MP}/mace_mp_0b2/mace-large-density-agnesi-stress.model",
-    "medium-0b3": f"{_MP}/mace_mp_0b3/mace-mp-0b3-medium.model",
-    "medium-mpa-0": f"{_MP}/mace_mpa_0/mace-mpa-0-medium.model",
-    "small-omat-0": f"{_MP}/mace_omat_0/mace-omat-0-small.model",
-    "medium-omat-0": f"{_MP}/mace_omat_0/mace-omat-0-medium.model",
-    "mace-matpes-pbe-0": f"{_FOUNDATIONS}/mace_matpes_0/MACE-matpes-pbe-omat-ft.model",
-    "mace-matpes-r2scan-0": f"{_FOUNDATIONS}/mace_matpes_0/MACE-matpes-r2scan-omat-ft.model",
-    "mh-0": f"{_FOUNDATIONS}/mace_mh_1/mace-mh-0.model",
-    "mh-1": f"{_FOUNDATIONS}/mace_mh_1/mace-mh-1.model",
-}
-
 _ASL = "Academic Software License (ASL): non-commercial academic use, https://github.com/gabor1/ASL"
 _CITE_MACE = "Batatia et al., A foundation model for atomistic materials chemistry, arXiv:2401.00096 (2023)"
 _CITE_MATPES = (
     f"{_CITE_MACE}; Kaplan et al., A foundational potential energy surface dataset, arXiv:2503.04070"
 )
 _CITE_OMAT = f"{_CITE_MACE}; Barroso-Luque et al., Open Materials 2024, arXiv:2410.12771"
+_RELEASES = "https://github.com/ACEsuit/{}/releases/download/{}.model"
 
 
 def _entry(
-    key: str,
+    names: str,
+    file: str,
     training_data: str,
     level_of_theory: str,
     notes: str = "",
     *,
-    name: str = "",
-    also: tuple[str, ...] = (),
     licence: str = "MIT",
     citation: str = _CITE_MACE,
     elements: tuple[str, ...] = MATERIALS_PROJECT_ELEMENTS,
 ) -> Entry:
-    """A model of `mace_mp`, under `name` or else its key there, both with and without ``mace-`` before it."""
-    called = [name or key, *([key] if name else [])]
-    aliases = [*called[1:], *also, *(f"mace-{text}" for text in called if not text.startswith("mace-"))]
+    """A model under its names, also with ``mace-`` before them; `file` is its release, without suffix."""
+    name, *others = names.split()
+    aliases = [*others, *(f"mace-{text}" for text in (name, *others) if not text.startswith("mace-"))]
+    repository = "mace-foundations" if file.startswith(("mace_matpes", "mace_mh")) else "mace-mp"
     return Entry(
-        name=called[0],
+        name=name,
         elements=elements,
         training_data=training_data,
         level_of_theory=level_of_theory,
@@ -300,7 +278,7 @@ def _entry(
         citation=citation,
         notes=notes,
         aliases=tuple(aliases),
-        url=MACE_URLS[key],
+        url=_RELEASES.format(repository, file),
         licence_binds=licence == _ASL,
     )
 
@@ -308,78 +286,82 @@ def _entry(
 #: The four models of Yang et al., Phys. Chem. Chem. Phys. 28, 4459 (2026), Table 1, under its names.
 _OF_THE_PAPER = (
     _entry(
-        "mace-matpes-pbe-0",
+        "matpes-pbe-omat-ft mace-matpes-pbe-0",
+        "mace_matpes_0/MACE-matpes-pbe-omat-ft",
         "MATPES-PBE",
         "PBE",
         "no +U correction; fine-tuned from an OMAT model",
-        name="matpes-pbe-omat-ft",
         licence=_ASL,
         citation=_CITE_MATPES,
     ),
     _entry(
-        "medium-mpa-0",
+        "mpa-0-medium medium-mpa-0 mace-mpa-0",
+        "mace_mpa_0/mace-mpa-0-medium",
         "MPtrj + sAlex",
         "PBE+U",
         "improved accuracy, particularly high-pressure stability",
-        name="mpa-0-medium",
-        also=("mace-mpa-0",),
     ),
     _entry(
-        "medium-0b3",
+        "mp-0b3-medium medium-0b3 mace-mp-0b3",
+        "mace_mp_0b3/mace-mp-0b3-medium",
         "MPtrj",
         "PBE+U",
         "improved phonon properties",
-        name="mp-0b3-medium",
-        also=("mace-mp-0b3",),
     ),
     _entry(
-        "medium-omat-0",
+        "omat-0-medium medium-omat-0",
+        "mace_omat_0/mace-omat-0-medium",
         "OMAT",
         "PBE+U",
         "excellent phonon properties",
-        name="omat-0-medium",
         licence=_ASL,
         citation=_CITE_OMAT,
     ),
 )
-_FIRST, _0B = "MACE-MP-0a, first release", "MACE-MP-0b, improved pair repulsion"
-_0B2 = "MACE-MP-0b2, improved stability at high pressure"
-_OTHERS = (
-    _entry("small", "MPtrj", "PBE+U", _FIRST, also=("mace-mp-0-small", "mp-0-small")),
-    # what is called MACE-MP-0 without a size, as the authors' own default of that time
-    _entry(
-        "medium",
-        "MPtrj",
-        "PBE+U",
-        _FIRST,
-        also=("mace-mp-0", "mace-mp-0a", "mace-mp-0-medium", "mp-0-medium"),
+#: Names, file and notes of what else was trained on MPtrj. MACE-MP-0 without a size means the medium
+#: one of the first release, the authors' own default of that time.
+_ON_MPTRJ = (
+    ("small mp-0-small", "mace_mp_0/2023-12-10-mace-128-L0_energy_epoch-249", "MACE-MP-0a, first release"),
+    (
+        "medium mp-0 mp-0a mp-0-medium",
+        "mace_mp_0/2023-12-03-mace-128-L1_epoch-199",
+        "MACE-MP-0a, first release",
     ),
-    _entry("large", "MPtrj", "PBE+U", _FIRST, also=("mace-mp-0-large", "mp-0-large")),
-    _entry("small-0b", "MPtrj", "PBE+U", _0B, also=("mace-mp-0b-small",)),
-    _entry("medium-0b", "MPtrj", "PBE+U", _0B, also=("mace-mp-0b-medium",)),
-    _entry("small-0b2", "MPtrj", "PBE+U", _0B2, also=("mace-mp-0b2-small",)),
-    _entry("medium-0b2", "MPtrj", "PBE+U", _0B2, also=("mace-mp-0b2-medium",)),
-    _entry("large-0b2", "MPtrj", "PBE+U", _0B2, also=("mace-mp-0b2-large",)),
+    ("large mp-0-large", "mace_mp_0/MACE_MPtrj_2022.9", "MACE-MP-0a, first release"),
+    ("small-0b mp-0b-small", "mace_mp_0b/mace_agnesi_small", "MACE-MP-0b, improved pair repulsion"),
+    ("medium-0b mp-0b-medium", "mace_mp_0b/mace_agnesi_medium", "MACE-MP-0b, improved pair repulsion"),
+    *(
+        (
+            f"{size}-0b2 mp-0b2-{size}",
+            f"mace_mp_0b2/mace-{size}-density-agnesi-stress",
+            "MACE-MP-0b2, improved stability at high pressure",
+        )
+        for size in ("small", "medium", "large")
+    ),
+)
+_OTHERS = (
+    *(_entry(names, file, "MPtrj", "PBE+U", notes) for names, file, notes in _ON_MPTRJ),
     _entry(
-        "small-omat-0",
+        "small-omat-0 omat-0-small",
+        "mace_omat_0/mace-omat-0-small",
         "OMAT",
         "PBE+U",
-        also=("omat-0-small", "mace-omat-0-small"),
         licence=_ASL,
         citation=_CITE_OMAT,
     ),
     _entry(
-        "mace-matpes-r2scan-0",
+        "mace-matpes-r2scan-0 matpes-r2scan-omat-ft",
+        "mace_matpes_0/MACE-matpes-r2scan-omat-ft",
         "MATPES-r2SCAN",
         "r2SCAN",
         "fine-tuned from an OMAT model",
-        also=("matpes-r2scan-omat-ft", "mace-matpes-r2scan-omat-ft"),
         licence=_ASL,
         citation=_CITE_MATPES,
     ),
     *(
         _entry(
             key,
+            f"mace_mh_1/mace-{key}",
             "several sets, one head for each",
             "one for each head",
             "multi-head: name one with kwargs = { head = ... }; elements are read when it is loaded",
