@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import ase.io
@@ -25,7 +28,7 @@ from softmode.datasets import (
     reference_notes,
     supercell_of,
 )
-from softmode.datasets.file_kinds import FileKind, kind_of
+from softmode.datasets.file_kinds import FileKind, kind_of, kind_of_file
 from softmode.errors import InputDataError
 
 MATRIX = np.diag([2, 2, 2])
@@ -87,6 +90,21 @@ KINDS = {
 def test_kinds_by_content(folder: Path) -> None:
     found = {name: kind_of((folder / name).read_bytes()) for name in KINDS}
     assert found == KINDS
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, bytes])
+def test_kinds_of_compressed_files(folder: Path, compress: Callable[[bytes], bytes]) -> None:
+    for name, kind in KINDS.items():
+        (folder / "any.dat").write_bytes(compress((folder / name).read_bytes()))
+        assert kind_of_file(folder / "any.dat") is kind
+
+
+def test_a_trajectory_of_vibes_may_have_any_name(folder: Path) -> None:
+    shutil.copy(folder / "run.nc", folder / "renamed.dat")
+    assert (
+        open_reference(folder / "renamed.dat").reference_digest
+        == open_reference(folder / "run.nc").reference_digest
+    )
 
 
 @pytest.mark.shared_data

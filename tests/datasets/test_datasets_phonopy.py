@@ -88,6 +88,8 @@ def write_folder(folder: Path, phonon: phonopy.Phonopy, what: str, order: np.nda
         write_force_constants_to_hdf5(
             full, filename=folder / "force_constants.hdf5", physical_unit="eV/angstrom^2"
         )
+    elif what == "hdf5 with p2s_map":
+        write_force_constants_to_hdf5(full, filename=folder / "force_constants.hdf5", p2s_map=p2s)
     elif what == "compact hdf5":
         write_force_constants_to_hdf5(full[p2s], filename=folder / "force_constants.hdf5", p2s_map=p2s)
     return folder
@@ -102,6 +104,7 @@ def write_sposcar(path: Path, supercell: phonopy.structure.atoms.PhonopyAtoms, o
 
 
 FORMS = ["FORCE_SETS", "type 2", "FORCE_CONSTANTS", "compact FORCE_CONSTANTS", "hdf5", "compact hdf5"]
+FORMS += ["hdf5 with p2s_map"]
 
 
 @pytest.mark.parametrize("permuted", [False, True])

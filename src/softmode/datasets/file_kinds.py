@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import re
 from enum import Enum
+from pathlib import Path
 
 import h5py
 
+from softmode.datasets.streams import ByteStream
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?"
 
 
@@ -80,15 +84,28 @@ def kind_of(head: bytes) -> FileKind:
         return FileKind.ASE_TRAJECTORY
     if head.startswith(b"CDF"):
         return FileKind.CLASSIC_NETCDF
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return _kind_of_hdf5(head)
+    if head.startswith(_HDF5):
+        return _kind_of_hdf5(io.BytesIO(head))
     text = head.removeprefix(b"\xef\xbb\xbf")
     return next((kind for kind, pattern in _TEXTS if pattern.search(text)), FileKind.UNKNOWN)
 
 
-def _kind_of_hdf5(data: bytes) -> FileKind:
+def kind_of_file(path: Path) -> FileKind:
+    """What a file is, plain or compressed, read only as far as needed.
+
+    Raises
+    ------
+    InputDataError
+        If it cannot be read.
+    """
+    stream = ByteStream(path)
+    head = stream.head()
+    return _kind_of_hdf5(stream.seekable()) if head.startswith(_HDF5) else kind_of(head)
+
+
+def _kind_of_hdf5(source: Path | io.BytesIO) -> FileKind:
     try:
-        with h5py.File(io.BytesIO(data), "r") as file:
+        with h5py.File(source, "r") as file:
             names = set(file)
     except (OSError, RuntimeError, KeyError):  # cut short, or the head alone: its reader says more
         return FileKind.HDF5

@@ -309,7 +309,8 @@ def read_force_constants_hdf5(data: bytes, subject: str) -> tuple[FloatArray, In
     values : (n_rows, n_supercell, 3, 3) array
         Force constants, eV/Å².
     rows : (n_rows,) int array or None
-        Supercell atom of each row, from 0; None when the file does not say.
+        Supercell atom of each row, from 0; None when the file does not say (or where rows are all atoms,
+        and it names those of the primitive cell all the same).
     """
     remedy = "write it again with  phonopy --writefc --hdf5"
     with (
@@ -324,7 +325,7 @@ def read_force_constants_hdf5(data: bytes, subject: str) -> tuple[FloatArray, In
         unit = file["physical_unit"][0].decode() if "physical_unit" in file else "eV/angstrom^2"
     if unit != "eV/angstrom^2":
         raise InputDataError(subject, f"the force constants are in {unit}", "give them in eV/angstrom^2")
-    return values, rows
+    return values, rows if rows is not None and len(rows) == len(values) else None
 
 
 def _hdf5(data: bytes) -> h5py.File:

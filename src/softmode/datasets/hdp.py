@@ -140,8 +140,6 @@ def _force_constants(files: Files, crystal: _Crystal) -> ForceConstants:
     subject = files.subject("force_constants.hdf5")
     values, rows = read_force_constants_hdf5(files.data("force_constants.hdf5"), subject)
     primitive = phonopy_primitive(crystal.unitcell, crystal.supercell_matrix, _PRIMITIVE, subject)
-    if len(values) == values.shape[1]:
-        rows = None  # rows of full force constants are the atoms; phonopy writes p2s_map all the same
     in_place = np.array_equal(crystal.order, np.arange(len(crystal.order)))
     ordered = order_force_constants(values, rows, None if in_place else crystal.order, primitive, subject)
     check_force_constants(ordered, subject)

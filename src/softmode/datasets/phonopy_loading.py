@@ -17,7 +17,7 @@ from softmode.datasets.assemble import (
     read_born,
     supercell_matrix_between,
 )
-from softmode.datasets.file_kinds import FileKind, kind_of
+from softmode.datasets.file_kinds import FileKind, kind_of, kind_of_file
 from softmode.datasets.formats import (
     parse_conf,
     parse_disp_yaml,
@@ -70,12 +70,11 @@ def load(path: Path, options: PhonopyOptions = NO_OPTIONS, name: str | None = No
     if path.is_dir():
         return load_folder(name, FileSet(path).open(), options)
     subject = str(path)
-    data = decompressed(subject, read_bytes(path))
-    kind = kind_of(data)
+    kind = kind_of_file(path)
     if kind not in (FileKind.PHONOPY_YAML, FileKind.UNKNOWN):
         alone = ", without their crystal" if kind.is_reference else ""
         raise InputDataError(subject, f"this is {kind.value}{alone}", _instead(kind, path))
-    crystal = parse_phonopy_yaml(as_text(subject, data), subject)
+    crystal = parse_phonopy_yaml(as_text(subject, decompressed(subject, read_bytes(path))), subject)
     beside = Files(subject, path.name, (), None, {})
     if crystal.reference is None:
         beside = FileSet(path.parent).open()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import h5py
+
 from softmode.crystal import Material
 from softmode.datasets.assemble import assemble, supercell_of
 from softmode.datasets.base import DatasetKind, MaterialEntry, listed
+from softmode.datasets.file_kinds import FileKind, kind_of_file
 from softmode.datasets.phonopy_files import holds_one_material
 from softmode.datasets.reading import fingerprint, naming
 from softmode.datasets.streams import ByteStream
@@ -28,7 +31,7 @@ _FILE = "trajectory"
 
 
 def recognises(path: Path) -> bool:
-    """A file named as FHI-vibes names its trajectories, or a folder of such that is no material itself."""
+    """A trajectory.nc of any name, or a folder of files so named that is no material itself."""
     return bool(_sources(path)) and (path.is_file() or not holds_one_material(path))
 
 
@@ -62,7 +65,8 @@ def material_name(path: Path) -> str:
 
 def _sources(path: Path) -> list[Path]:
     if path.is_file():
-        return [path] if path.name.lower().endswith(SUFFIXES) else []
+        named = path.name.lower().endswith(SUFFIXES)
+        return [path] if named or (h5py.is_hdf5(path) and kind_of_file(path) is FileKind.VIBES) else []
     inside = sorted(path.iterdir())
     found = [p for p in inside if p.is_file() and p.name.lower().endswith(SUFFIXES)]
     for folder in (p for p in inside if p.is_dir()):
