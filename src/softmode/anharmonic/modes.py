@@ -19,6 +19,7 @@ from softmode.harmonic.dispersion import (
     real_space_dynamical_matrix,
     solve_modes,
 )
+from softmode.harmonic.lattice import primitive_atoms
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -100,8 +101,7 @@ def _lattice_points(phonon: Phonopy) -> tuple[NDArray[np.int64], FloatArray]:
     """Primitive-cell atom and lattice vector (fractional, primitive basis) of each supercell atom."""
     primitive = phonon.primitive
     position = phonon.supercell.positions @ np.linalg.inv(primitive.cell)
-    index = np.array([primitive.p2p_map[atom] for atom in primitive.s2p_map])
-    return index, np.rint(position - position[primitive.s2p_map])
+    return primitive_atoms(phonon), np.rint(position - position[primitive.s2p_map])
 
 
 def _stars(phonon: Phonopy, qpoints: FloatArray) -> NDArray[np.int64]:

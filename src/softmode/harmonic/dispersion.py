@@ -20,7 +20,7 @@ from phonopy.physical_units import get_physical_units
 from threadpoolctl import ThreadpoolController
 
 from softmode.crystal import ForceConstants
-from softmode.harmonic.lattice import compact_force_constants
+from softmode.harmonic.lattice import compact_force_constants, primitive_atoms
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -118,8 +118,7 @@ def real_space_dynamical_matrix(phonon: Phonopy, force_constants: ForceConstants
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     vector = vectors[np.repeat(addresses, counts) + within]
     supercell_atom, row = np.divmod(pair, n_primitive)
-    primitive_index = {atom: index for index, atom in enumerate(primitive.p2s_map)}
-    column = np.array([primitive_index[atom] for atom in primitive.s2p_map])[supercell_atom]
+    column = primitive_atoms(phonon)[supercell_atom]
     positions = primitive.scaled_positions
     points = np.rint(vector - (positions[column] - positions[row])).astype(int)
     weight = np.sqrt(primitive.masses[row] * primitive.masses[column]) * counts[pair]

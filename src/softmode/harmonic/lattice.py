@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 
@@ -44,6 +45,12 @@ def independent(phonon: Phonopy) -> Phonopy:
 def with_cell(material: Material, cell: Cell) -> Material:
     """Return the same material in another (relaxed) unit cell; atom order and reference data are kept."""
     return replace(material, unitcell=cell)
+
+
+def primitive_atoms(phonon: Phonopy) -> NDArray[np.int64]:
+    """Which atom of the primitive cell each atom of the supercell is an image of, (n_supercell,)."""
+    primitive = phonon.primitive
+    return np.array([primitive.p2p_map[atom] for atom in primitive.s2p_map], dtype=np.int64)
 
 
 def compact_force_constants(phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:
