@@ -448,7 +448,7 @@ def test_a_database_elsewhere(tree: Path, tmp_path: Path) -> None:
     moved = (tree / "double_halide_pv.db").rename(tmp_path / "labels.db")
     [first, *_] = open_dataset("hdp", tree, database=str(moved)).entries()
     assert "problems" not in first.load().tags
-    with pytest.raises(SettingsError, match="no such file"):
+    with pytest.raises(SettingsError, match="does not point to a file"):
         open_dataset("hdp", tree, database="absent.db")
     ingest("hdp", tree, tmp_path / "store", options={"database": moved})
     with pytest.raises(SettingsError, match="keeps the labels it was made with"):

@@ -114,9 +114,9 @@ def test_supercells_that_are_asked_for() -> None:
     for bad, message in (
         ({"supercell_matrix": "2 2"}, "neither three nor nine"),
         ({"supercell_matrix": [0, 0, 0]}, "determinant"),
-        ({"minimum_length": -3}, "no length above zero"),
-        ({"minimum_length": "far"}, "no length above zero"),
-        ({"symprec": float("nan")}, "no length above zero"),
+        ({"minimum_length": -3}, "minimum_length = -3 makes no sense .*greater than 0"),
+        ({"minimum_length": "far"}, "minimum_length = 'far' makes no sense"),
+        ({"symprec": float("nan")}, "symprec = nan makes no sense"),
         ({"supercell_matrix": [2, 2, 2], "minimum_length": 8}, "both set"),
     ):
         with pytest.raises(SettingsError, match=message):
@@ -258,7 +258,7 @@ def test_bad_datasets_are_refused(tmp_path: Path) -> None:
         ({}, "neither structures nor formulas"),
         ({"formulas": "KCl"}, "no prototype is given"),
         ({"formulas": "KCl", "prototype": "diamond"}, "no structure can be built by that name"),
-        ({"formulas": 7, "prototype": "rock_salt"}, "no list of names"),
+        ({"formulas": 7, "prototype": "rock_salt"}, "formulas = 7 makes no sense"),
         ({"files": [str(tmp_path / "absent.cif")]}, "no such file"),
         ({"path": tmp_path / "absent.cif"}, "no such file"),
         ({"formula": "KCl"}, "no option 'formula'"),

@@ -237,8 +237,9 @@ def listed(
     return [entry(path) for path in sources.values()]
 
 
-def _as_tuple(value: Any) -> Any:
-    if isinstance(value, str):
+def as_tuple(value: Any) -> Any:
+    """One name or path, or a list of such, for a field that is a tuple."""
+    if isinstance(value, (str, Path)):
         return (value,)
     return tuple(value) if isinstance(value, (list, set)) else value
 
@@ -257,7 +258,7 @@ def _prototype(name: Any) -> Any:
 
 
 PrototypeChoice = Annotated[PrototypeName | Literal["all"], BeforeValidator(_prototype)]
-Elements = Annotated[tuple[Annotated[str, AfterValidator(_known_element)], ...], BeforeValidator(_as_tuple)]
+Elements = Annotated[tuple[Annotated[str, AfterValidator(_known_element)], ...], BeforeValidator(as_tuple)]
 
 
 class Selection(BaseModel):
@@ -284,13 +285,13 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prototype: Annotated[tuple[PrototypeChoice, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = (
+    prototype: Annotated[tuple[PrototypeChoice, ...], BeforeValidator(as_tuple), Field(min_length=1)] = (
         "all",
     )
     elements: Elements = ()
     only_elements: Elements = ()
     without_elements: Elements = ()
-    ids: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    ids: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     limit: Annotated[int, Field(ge=1)] | None = None
 
     def matches(self, material: Material) -> bool:

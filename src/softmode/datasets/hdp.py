@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, StrictInt
+from pydantic import Field, FilePath, StrictInt
 
 from softmode.crystal import Cell, ForceConstants, Material, Trajectory
 from softmode.crystal.atom_order import map_atoms
@@ -28,7 +27,6 @@ from softmode.datasets.hdp_tree import (
     find_compounds,
     find_database,
     has_runs,
-    only_source,
     open_compound,
     source_fingerprint,
 )
@@ -53,12 +51,6 @@ EQUILIBRATION = 100
 _PRIMITIVE = np.eye(3)
 
 
-def _existing_file(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError("there is no such file")
-    return path
-
-
 class HDPOptions(FrameOptions):
     """Options of the raw tree."""
 
@@ -67,7 +59,7 @@ class HDPOptions(FrameOptions):
         ge=0,
         description=f"frames dropped at the start of each run (default {EQUILIBRATION}: equilibration)",
     )
-    database: Annotated[Path, AfterValidator(_existing_file)] | None = Field(
+    database: FilePath | None = Field(
         default=None,
         description="the ASE database of labels (default: double_halide_pv.db in or above the tree)",
     )
@@ -161,7 +153,7 @@ def load(uid: str, paths: tuple[Path, ...]) -> Material:
     InputDataError
         If something is missing, damaged, inconsistent or in another unit; the file is named.
     """
-    content = open_compound(only_source(uid, paths), with_runs=False)
+    content = open_compound(uid, paths, with_runs=False)
     crystal = _crystal(content.files)
     material = make_material(
         uid,
@@ -188,7 +180,7 @@ def collect(uid: str, paths: tuple[Path, ...], collector: FrameCollector) -> Run
     InputDataError
         If a run is damaged other than by being cut short, or the crystal is.
     """
-    content = open_compound(only_source(uid, paths), with_runs=True)
+    content = open_compound(uid, paths, with_runs=True)
     files = content.files
     if not content.runs:
         raise NoTrajectoryError(files.source, "it has no MD run", "add MD/vasprun_prod_1.xml and _2.xml")

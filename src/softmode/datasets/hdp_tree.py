@@ -30,34 +30,29 @@ _REMEDY = "fetch or copy it again"
 
 @dataclass(frozen=True)
 class CompoundFiles:
-    """What a compound consists of.
-
-    Parameters
-    ----------
-    files : Files
-        Its files, by their paths in the folder of the compound.
-    runs : tuple of str
-        Those of `files` that are MD runs, by number.
-    missing_runs : tuple of str
-        Runs that should be there and are not.
-    """
+    """What a compound consists of: its files, by their paths in the folder of the compound."""
 
     files: Files
-    runs: tuple[str, ...]
-    missing_runs: tuple[str, ...]
+
+    @property
+    def runs(self) -> list[str]:
+        """Its MD runs, by number."""
+        return list(_runs(self.files.names).values())
+
+    @property
+    def problems(self) -> list[str]:
+        """What is missing of its runs."""
+        numbers = _runs(self.files.names)
+        if not numbers:
+            return ["it has no MD run"]
+        wanted = range(1, max(EXPECTED_RUNS, *numbers) + 1)
+        return [f"MD/vasprun_prod_{number}.xml is missing" for number in wanted if number not in numbers]
 
     def stream(self, run: str) -> ByteStream:
         """The bytes of a run."""
         if self.files.folder is not None:
             return ByteStream(self.files.folder / run)
         return ByteStream(Path(self.files.subject(run)), self.files.contents[run])
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What is missing of its runs."""
-        if not self.runs:
-            return ("it has no MD run",)
-        return tuple(f"{name} is missing" for name in self.missing_runs)
 
 
 def uid_of(path: Path) -> str | None:
@@ -101,13 +96,33 @@ def find_database(root: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def only_source(uid: str, paths: Sequence[Path]) -> Path:
-    """The one source of a compound.
+def source_fingerprint(paths: Sequence[Path]) -> str:
+    """Identity of a compound's files on disk (names, sizes, modification times); none is read."""
+    sources = {path: [path] if path.is_file() else [path / name for name in _inside(path)] for path in paths}
+    return ":".join(fingerprint(files, path.parent) for path, files in sources.items())
+
+
+def has_runs(path: Path) -> bool:
+    """Whether a compound has MD runs; taken for granted of archives, which would have to be read."""
+    return path.is_file() or bool(_runs(_inside(path)))
+
+
+def open_compound(uid: str, paths: Sequence[Path], *, with_runs: bool) -> CompoundFiles:
+    """The files of a compound.
+
+    Parameters
+    ----------
+    uid : str
+        Its name, ``dpv_<formula>``.
+    paths : sequence of Path
+        Its folder or archive; several are one too many.
+    with_runs : bool
+        Whether the contents of the MD runs are wanted too (of an archive they are read at once).
 
     Raises
     ------
     InputDataError
-        If there are several.
+        If there are several, or an archive is damaged, cut short, or of another compound.
     """
     if len(paths) > 1:
         raise InputDataError(
@@ -115,74 +130,33 @@ def only_source(uid: str, paths: Sequence[Path]) -> Path:
             f"it is there more than once: {', '.join(str(path) for path in paths)}",
             "keep one of them",
         )
-    return paths[0]
-
-
-def source_files(path: Path) -> list[Path]:
-    """Files on disk that a compound is read from: an archive is one."""
-    if path.is_file():
-        return [path]
-    names = [name for name in MATERIAL_FILES if (path / name).is_file()]
-    return [path / name for name in (*names, *_runs(_run_names(path))[0])]
-
-
-def source_fingerprint(paths: Sequence[Path]) -> str:
-    """Identity of a compound's files (names, sizes, modification times); none is read."""
-    return ":".join(fingerprint(source_files(path), path.parent) for path in paths)
-
-
-def has_runs(path: Path) -> bool:
-    """Whether a compound has MD runs; taken for granted of archives, which would have to be read."""
-    return path.is_file() or bool(_runs(_run_names(path))[0])
-
-
-def open_compound(path: Path, *, with_runs: bool) -> CompoundFiles:
-    """The files of a compound.
-
-    Parameters
-    ----------
-    path : Path
-        Folder or archive.
-    with_runs : bool
-        Whether the contents of the MD runs are wanted too (of an archive they are read at once).
-
-    Raises
-    ------
-    InputDataError
-        If an archive is damaged, cut short, or of another compound.
-    """
+    [path] = paths
     if path.is_dir():
-        runs, missing = _runs(_run_names(path))
-        names = tuple(name for name in MATERIAL_FILES if (path / name).is_file())
-        return CompoundFiles(Files(str(path), path.name, (*names, *runs), path, {}), runs, missing)
-    contents, present = _archived(path, lambda name: name in MATERIAL_FILES or with_runs)
-    runs, missing = _runs(present)
-    names = tuple(sorted(set(contents) | set(runs)))
-    return CompoundFiles(Files(str(path), str(uid_of(path)), names, None, contents), runs, missing)
+        return CompoundFiles(Files(str(path), uid, tuple(_inside(path)), path, {}))
+    contents, present = _archived(path, uid, lambda name: name in MATERIAL_FILES or with_runs)
+    return CompoundFiles(Files(str(path), uid, tuple(sorted(present)), None, contents))
 
 
-def _run_names(folder: Path) -> list[str]:
-    inside = folder / "MD"
-    return [f"MD/{p.name}" for p in inside.iterdir() if p.is_file()] if inside.is_dir() else []
+def _inside(folder: Path) -> list[str]:
+    """Names of the files that a compound is read from."""
+    runs = [f"MD/{path.name}" for path in (folder / "MD").glob("*") if path.is_file()]
+    return [name for name in MATERIAL_FILES if (folder / name).is_file()] + list(_runs(runs).values())
 
 
-def _runs(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Runs by number, and the names of those that are missing."""
-    by_number: dict[int, str] = {}
+def _runs(names: Sequence[str]) -> dict[int, str]:
+    """Runs by number, in its order."""
+    runs: dict[int, str] = {}
     for name in sorted(names):  # a plain file comes before its compressed copy
         found = _RUN.fullmatch(name)
         if found:
-            by_number.setdefault(int(found.group(1)), name)
-    wanted = range(1, max([EXPECTED_RUNS, *by_number]) + 1)
-    missing = tuple(f"MD/vasprun_prod_{number}.xml" for number in wanted if number not in by_number)
-    return tuple(by_number[number] for number in sorted(by_number)), missing
+            runs.setdefault(int(found.group(1)), name)
+    return dict(sorted(runs.items()))
 
 
-def _archived(path: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, bytes], list[str]]:
+def _archived(path: Path, uid: str, wanted: Callable[[str], bool]) -> tuple[dict[str, bytes], list[str]]:
     """Contents of the wanted members, and the names of all, relative to the folder of the compound."""
     contents: dict[str, bytes] = {}
     present: list[str] = []
-    uid = uid_of(path)
     with reading(str(path), "the archive is truncated or damaged", _REMEDY), tarfile.open(path) as tar:
         for member in tar:
             name, inside = _within_compound(member.name)

@@ -22,7 +22,6 @@ from softmode.datasets.catalog import dataset_kind, open_dataset
 from softmode.datasets.runs import Run, RunRecorder, runs_of
 from softmode.datasets.store import (
     FORMAT,
-    Contents,
     Manifest,
     MaterialReport,
     Problem,
@@ -184,7 +183,7 @@ def read_material(entry: MaterialEntry, store: Path, frames: FrameChoice) -> Mat
             check = entry.trajectory_loader
             found |= _on_reading(runs, context, check if isinstance(check, RunsLoader) else None, frames)
     report = MaterialReport(name=entry.name, source=entry.source, **found)
-    write_material(store, report, Contents(material, context, tuple(runs)))
+    write_material(store, report, material, context, runs)
     return report
 
 

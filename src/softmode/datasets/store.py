@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -158,25 +158,6 @@ class Manifest(BaseModel):
     materials: tuple[MaterialReport, ...]
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What the file of a material holds, as far as it could be read.
-
-    Parameters
-    ----------
-    material : Material or None
-        Without the tags that are in its report.
-    context : RunContext or None
-        What its runs belong to.
-    runs : tuple of Run
-        As their files state them.
-    """
-
-    material: Material | None = None
-    context: RunContext | None = None
-    runs: tuple[Run, ...] = ()
-
-
 def material_path(store: Path, name: str) -> Path:
     """File of a material."""
     return store / _MATERIALS / f"{name}.h5"
@@ -301,8 +282,14 @@ def _entry(store: Path, report: MaterialReport, options: DatasetOptions, kind: D
     )
 
 
-def write_material(store: Path, report: MaterialReport, contents: Contents) -> None:
-    """Write the file of a material, whole or not at all.
+def write_material(
+    store: Path,
+    report: MaterialReport,
+    material: Material | None,
+    context: RunContext | None,
+    runs: Sequence[Run],
+) -> None:
+    """Write the file of a material, whole or not at all: what could be read, and what its runs belong to.
 
     Raises
     ------
@@ -312,10 +299,10 @@ def write_material(store: Path, report: MaterialReport, contents: Contents) -> N
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file.attrs["report"] = report.model_dump_json()
-        for name, part in (("material", contents.material), ("context", contents.context)):
+        for name, part in (("material", material), ("context", context)):
             if part is not None:
                 write_object(file.create_group(name), part)
-        for index, run in enumerate(contents.runs):
+        for index, run in enumerate(runs):
             write_object(file.create_group(f"runs/{index}"), run)
     write_atomically(material_path(store, report.name), buffer.getvalue())
 

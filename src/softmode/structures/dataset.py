@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from softmode.crystal import Cell, Material
-from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry
+from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry, as_tuple
 from softmode.datasets.formats import supercell_matrix_from
 from softmode.datasets.prototypes import classify
 from softmode.datasets.reading import fingerprint, naming
@@ -30,6 +30,8 @@ from softmode.structures.prototype_structures import build_structure
 from softmode.structures.supercell_choice import MINIMUM_LENGTH, choose_supercell
 
 SYMPREC = 0.01
+#: Å.
+Length = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
 def _matrix(value: Any) -> Any:
@@ -37,26 +39,6 @@ def _matrix(value: Any) -> Any:
         return None if value is None else tuple(supercell_matrix_from(value, "").ravel().tolist())
     except InputDataError as error:
         raise ValueError(error.problem) from error
-
-
-def _length(value: Any) -> float | None:
-    try:
-        number = None if value is None else float(value)
-    except (TypeError, ValueError):
-        number = 0.0
-    if number is not None and not 0.0 < number < float("inf"):
-        raise ValueError("this is no length above zero")
-    return number
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, (str, Path)):
-        return (str(value),)
-    if isinstance(value, Iterable) and not isinstance(value, Mapping):
-        listed = list(value)
-        if all(isinstance(item, (str, Path)) for item in listed):
-            return tuple(str(item) for item in listed)
-    raise ValueError("this is no list of names")
 
 
 def _existing(paths: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -77,12 +59,12 @@ class StructureOptions(DatasetOptions):
         default=None,
         description="three or nine integers with respect to the standard primitive cell, for all",
     )
-    minimum_length: Annotated[float | None, BeforeValidator(_length)] = Field(
+    minimum_length: Length | None = Field(
         default=None,
         description="Å: no atom is closer to an image of its own (default: 2 2 2 for perovskites and "
         f"K2PtCl6, else {MINIMUM_LENGTH:g})",
     )
-    symprec: Annotated[float, BeforeValidator(_length)] = Field(
+    symprec: Length = Field(
         default=SYMPREC, description=f"Å: how far atoms may be from symmetric positions (default {SYMPREC})"
     )
 
@@ -103,10 +85,10 @@ class StructureOptions(DatasetOptions):
 class StructuresOptions(StructureOptions):
     """What is screened besides the files at the path."""
 
-    files: Annotated[tuple[Path, ...], BeforeValidator(_listed), AfterValidator(_existing)] = Field(
+    files: Annotated[tuple[Path, ...], BeforeValidator(as_tuple), AfterValidator(_existing)] = Field(
         default=(), description="further structure files, folders or lists of formulas, besides path"
     )
-    formulas: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    formulas: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="formulas (Cs2AgBiBr6) from which structures are built; needs prototype"
     )
     prototype: Annotated[str | None, AfterValidator(_buildable)] = Field(
