@@ -123,15 +123,21 @@ def recognise(name: str) -> Family:
 
 
 def _unknown(name: str) -> SettingsError:
-    spellings = {_key(text): entry.name for _, entry in known() for text in (entry.name, *entry.aliases)}
-    keys = nearest_names(_key(name), list(spellings), limit=len(spellings))
-    near = list(dict.fromkeys(spellings[key] for key in keys))[:3]
+    spellings = {
+        _key(text): (entry.name, text if text == entry.name else f"{text} ({entry.name})")
+        for _, entry in known()
+        for text in (entry.name, *entry.aliases)
+    }
+    nearest: dict[str, str] = {}
+    for key in nearest_names(_key(name), list(spellings), limit=len(spellings)):
+        nearest.setdefault(*spellings[key])
+    near = list(nearest.values())[:3]
     hint = f"Did you mean {' or '.join(near)}? Otherwise see" if near else "See"
     if Path(name).expanduser().exists():
         problem = "it is not recognised as a model of any family"
     elif "/" in name:
         problem = "there is no such file"
     else:
-        others = [family.others for family in families() if family.others]
-        problem = f"is not a known name, {' or '.join(others)}"
+        others = "; ".join(family.others for family in families() if family.others)
+        problem = f"is not a known name (also possible: {others})"
     return SettingsError(f"potential {name!r}", problem, f"{hint} `softmode potentials` for the names")
