@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from phonopy.structure.cells import Primitive, Supercell, get_primitive, get_supercell, guess_primitive_matrix
 
 from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.atom_order import map_atoms
 from softmode.datasets.formats import parse_born
 from softmode.datasets.prototypes import classify
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _BELONG = "check that structure, supercell matrix (DIM) and forces belong together"
 

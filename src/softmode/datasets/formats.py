@@ -12,18 +12,16 @@ import h5py
 import numpy as np
 import yaml
 from ase.data import atomic_numbers
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from phonopy.file_IO import get_cell_from_disp_yaml, parse_BORN_from_strings
 from phonopy.physical_units import get_calculator_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import get_primitive_matrix_by_centring
 
 from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: libyaml's where there is one: ten times faster.
 YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -108,14 +106,19 @@ def supercell_matrix_from(value: ArrayLike | str, subject: str) -> IntArray:
     return matrix
 
 
-def primitive_matrix_from(value: ArrayLike | str, subject: str) -> FloatArray:
-    """Primitive matrix (3, 3) of phonopy from a centring letter, fractions (``0 1/2 1/2 …``) or a matrix."""
+def primitive_matrix_from(value: ArrayLike | str, subject: str) -> FloatArray | None:
+    """Primitive matrix (3, 3) of phonopy from a centring letter, fractions (``0 1/2 1/2 …``) or a matrix.
+
+    None stands for ``auto``: that of the crystal's symmetry.
+    """
     remedy = (
         "give P, F, I, A, C, R, auto, or nine numbers, as in 'PRIMITIVE_AXES = 0 1/2 1/2 1/2 0 1/2 1/2 1/2 0'"
     )
     with reading(subject, f"the primitive matrix {value!r} is not understood", remedy):
         if isinstance(value, str):
             letter = value.strip().upper()
+            if letter == "AUTO":
+                return None
             if letter in ("P", "F", "I", "A", "C", "R"):
                 return np.array(get_primitive_matrix_by_centring(letter))
             value = [float(Fraction(word)) for word in value.split()]

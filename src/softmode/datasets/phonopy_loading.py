@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmode.crystal import Cell, DisplacementForces, Material
+from softmode.crystal.arrays import IntArray
 from softmode.datasets.assemble import (
     CrystalFiles,
     FileForceConstants,
@@ -33,9 +33,6 @@ from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.reading import Files, FileSet, as_text, decompressed, read_bytes
 from softmode.datasets.supercell_inference import infer_supercell_matrix
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 YAML_NAMES = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml")
 STRUCTURES = ("POSCAR-unitcell", "POSCAR", "CONTCAR")
@@ -138,7 +135,7 @@ def load_folder(name: str, files: Files, options: PhonopyOptions, *, axes: str =
     crystal = CrystalFiles(
         unitcell=unitcell,
         supercell_matrix=matrix,
-        primitive_matrix=_primitive_matrix(options.primitive_matrix or axes, unitcell, files.source),
+        primitive_matrix=primitive_matrix_from(axes, files.source),
         supercell=None if given is None else given[1],
         supercell_source="" if given is None else given[0],
     )
@@ -201,11 +198,12 @@ def _complete(
         How the supercell was inferred.
     """
     unitcell, matrix = crystal.unitcell, crystal.supercell_matrix
-    if options.supercell_matrix is not None:
-        _check_same_matrix(options, matrix, subject)
+    _check_same_matrix(options, matrix, subject)
     primitive_matrix = crystal.primitive_matrix
-    if options.primitive_matrix is not None or primitive_matrix is None:
-        primitive_matrix = _primitive_matrix(options.primitive_matrix or "auto", unitcell, subject)
+    if options.primitive_matrix is not None:
+        primitive_matrix = primitive_matrix_from(options.primitive_matrix, subject)
+    if primitive_matrix is None:
+        primitive_matrix = automatic_primitive_matrix(unitcell, subject)
     crystal = replace(crystal, primitive_matrix=primitive_matrix)
     if crystal.reference is None:
         n_atoms = unitcell.n_atoms * round(float(np.linalg.det(matrix)))
@@ -224,12 +222,6 @@ def _complete(
     if supercell_note:
         tags["supercell_source"] = supercell_note
     return assemble(name, subject, crystal, tags)
-
-
-def _primitive_matrix(value: str | tuple[float, ...], unitcell: Cell, subject: str) -> FloatArray:
-    if isinstance(value, str) and value.strip().lower() == "auto":
-        return automatic_primitive_matrix(unitcell, subject)
-    return primitive_matrix_from(value, subject)
 
 
 def _reference_in(files: Files, n_atoms: int | None) -> tuple[DisplacementForces | FileForceConstants, str]:
@@ -298,7 +290,8 @@ def _check_displacements(
 
 
 def _check_same_matrix(options: PhonopyOptions, matrix: IntArray, subject: str) -> None:
-    assert options.supercell_matrix is not None
+    if options.supercell_matrix is None:
+        return
     wanted = supercell_matrix_from(options.supercell_matrix, subject)
     if not np.array_equal(wanted, matrix):
         raise InputDataError(

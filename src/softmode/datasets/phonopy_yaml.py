@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from phonopy.interface.phonopy_yaml import PhonopyYamlLoader
 from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
 
 from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
+from softmode.crystal.arrays import FloatArray
 from softmode.datasets.assemble import CrystalFiles, FileForceConstants
 from softmode.datasets.formats import NAC_FACTOR, YamlLoader, expand_displacements
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 def parse_phonopy_yaml(text: str, subject: str) -> CrystalFiles:

@@ -7,15 +7,12 @@ from itertools import product
 
 import numpy as np
 import spglib
-from numpy.typing import NDArray
 
 from softmode.crystal import Cell, DisplacementForces
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.datasets.assemble import FileForceConstants, phonopy_supercell
 from softmode.datasets.formats import SAY_SUPERCELL
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Share of the forces that may break the symmetry of a site (root mean square). In the true supercell those
 #: of 143 materials of the phonon database break it by less than 1e-12; in a wrong one springs do by half.

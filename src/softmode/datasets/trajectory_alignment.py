@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.data import chemical_symbols
-from numpy.typing import NDArray
 
 from softmode.crystal import Cell, Trajectory
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.atom_order import composition, nearest_sites
 from softmode.crystal.periodic_images import minimum_image, minimum_image_distances, shortest_vector
 from softmode.datasets.trajectory_frames import (
@@ -17,9 +17,6 @@ from softmode.datasets.trajectory_frames import (
     vectors,
 )
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Root mean square distance from the sites, in units of the shortest bond, above which this is another
 #: crystal (crystals melt near 0.1).

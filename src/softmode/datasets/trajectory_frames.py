@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from ase.data import chemical_symbols
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from softmode.crystal import Trajectory
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.atom_order import composition
 from softmode.datasets.reading import reading
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Largest relative difference of lattice vectors that are taken as the same.
 SAME_LATTICE = 1e-3

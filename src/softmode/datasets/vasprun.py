@@ -12,14 +12,11 @@ from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 import numpy as np
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.datasets.streams import ByteStream
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _DECLARATION = b"<?xml"
 _OLD_NAMES = {"X": "Xe", "r": "Zr"}  # as VASP misspells them
