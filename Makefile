@@ -1,5 +1,5 @@
 # make demo   score CHGNet and SevenNet-0 on the embedded DFT phonons and write a report
-# make test   run the tests
+# make test   run the tests; make test-kernels: those whose arithmetic OpenBLAS can change, under other kernels
 # make lint   ruff and mypy
 # Everything is installed into .venv, once; after that nothing needs the network.
 
@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench clean
+.PHONY: help demo test test-kernels test-slow lint bench clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -4
@@ -38,6 +38,15 @@ demo: $(VENV)/installed-demo
 
 test: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Of the rooms that compute and of studies; what they promise must hold whatever the processor (docs/reliability.md).
+ARITHMETIC := $(addprefix tests/,harmonic anharmonic statistics configurations dynamics study)
+test-kernels: $(VENV)/installed-test
+	@cd $(ROOT) && unset OPENBLAS_L2_SIZE && \
+	  kernels=$$($(BIN)/python tests/helpers/kernel_figures.py --others) && for kernel in $$kernels; do \
+	    echo "tests of arithmetic under OPENBLAS_CORETYPE=$$kernel"; \
+	    OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -n 2 --dist loadfile $(ARITHMETIC) || exit 1; \
+	  done
 
 test-slow: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -m slow

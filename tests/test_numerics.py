@@ -65,7 +65,22 @@ def test_arithmetic_sees_another_kernel():
     assert found["OPENBLAS_L2_SIZE"] == "512"
 
 
+def test_libraries_that_come_later_are_held_too():
+    command = (
+        "from softmode.numerics import single_threaded\n"
+        "with single_threaded():\n"
+        "    import numpy, scipy.linalg\n"
+        "    from threadpoolctl import threadpool_info\n"
+        "    print({pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas'})"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "3"}
+    run = subprocess.run(
+        [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "{1}"
+
+
 def test_nothing_heavy_is_imported_for_it():
-    command = "import sys, softmode.numerics; print({'numpy', 'torch', 'threadpoolctl'} & set(sys.modules))"
+    command = "import sys, softmode.numerics; print({'numpy', 'scipy', 'torch'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

@@ -29,9 +29,10 @@ def set_thread_variables(threads: int = 1) -> None:
 def single_threaded() -> Iterator[None]:
     """One thread for linear algebra, OpenMP and torch inside the block; as before it afterwards.
 
-    Sums come in another order on another number of threads, and with them other last bits. Only libraries
-    that are loaded when the block is entered are held: load the potential first.
+    Sums come in another order on another number of threads, and with them other last bits. Libraries that are
+    loaded when the block is entered are held, those of numpy and scipy always: load the potential first.
     """
+    import scipy.linalg  # noqa: F401 (brings a BLAS of its own, which could not be held if it came later)
     from threadpoolctl import threadpool_limits
 
     torch = sys.modules.get("torch")
