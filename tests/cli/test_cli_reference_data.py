@@ -105,6 +105,13 @@ def test_fetch_phonondb(tmp_path: Path) -> None:
     assert "GIT checksum" in bad.stderr
 
 
+def test_what_cannot_be_fetched_is_told_what_can() -> None:
+    assert "it cannot be fetched. these can: phonondb, hdp" in softmode("fetch", "example").stderr
+    assert "did you mean phonondb" in softmode("fetch", "phonodb", "mp-1").stderr
+    assert "give the DOI of the database" in softmode("fetch", "hdp", "--all").stderr
+    assert "both items and --all are given" in softmode("fetch", "phonondb", "mp-1", "--all").stderr
+
+
 def run_study_of(path: Path, output: Path, **potential: Any) -> dict[str, Record]:
     """Records of a study of Cs2AgBiBr6, by measurement."""
     content = {

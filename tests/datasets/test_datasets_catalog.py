@@ -45,13 +45,18 @@ def test_catalog(tmp_path: Path) -> None:
     assert [info.name for info in infos] == ["phonondb", "hdp", "phonopy", "vibes", "example", "structures"]
     assert all(info.title and info.holds and info.citation and info.licence for info in infos)
     assert isinstance(open_dataset("example"), Dataset)
+    assert open_dataset("PhononDB", tmp_path).kind.name == "phonondb"
+    assert open_dataset("cs2agbibr6").kind.name == "example"
+    assert open_reference("Example").name == "Cs2AgBiBr6"
+    with pytest.raises(SettingsError, match="or 'example' for the embedded Cs2AgBiBr6"):
+        open_reference("exampel")
     with pytest.raises(SettingsError, match="did you mean phonondb"):
         open_dataset("phonodb", tmp_path)
     with pytest.raises(SettingsError, match="no path is given"):
         open_dataset("phonopy")
     with pytest.raises(SettingsError, match="takes no path"):
         open_dataset("example", tmp_path)
-    with pytest.raises(SettingsError, match="there is no option 'supercel'"):
+    with pytest.raises(SettingsError, match=r"there is no option 'supercel'\. did you mean supercell_matrix"):
         open_dataset("phonopy", tmp_path, supercel="2 2 2")
     with pytest.raises(SettingsError, match="no such file or folder"):
         open_dataset("phonondb", tmp_path / "absent")

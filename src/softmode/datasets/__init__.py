@@ -7,9 +7,9 @@ from softmode.datasets.base import (
     Dataset,
     DatasetKind,
     DatasetOptions,
+    FromPaths,
     MaterialEntry,
     Selection,
-    listed,
     select,
 )
 from softmode.datasets.catalog import known_datasets, open_dataset, open_reference
@@ -27,6 +27,7 @@ __all__ = [
     "Dataset",
     "DatasetKind",
     "DatasetOptions",
+    "FromPaths",
     "MaterialEntry",
     "Remote",
     "Selection",
@@ -34,7 +35,6 @@ __all__ = [
     "classify",
     "fingerprint",
     "known_datasets",
-    "listed",
     "open_dataset",
     "open_reference",
     "read_trajectory",

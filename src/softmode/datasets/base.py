@@ -140,7 +140,7 @@ class DatasetKind:
         For the table of ``softmode datasets``.
     entries : callable
         Its materials at a path (None where none is given) with options, listed without reading them, in any
-        order; see :func:`listed`.
+        order; `FromPaths` where each is a file or folder.
     options : type of DatasetOptions
         Its options.
     path : {"needed", "optional", "none"}
@@ -194,47 +194,45 @@ class Dataset:
         return sorted(self.kind.entries(self.path, self.options), key=lambda entry: natural_key(entry.name))
 
 
-def listed(
-    where: Path,
-    paths: Iterable[Path],
-    name_of: Callable[[Path], str],
-    entry: Callable[[Path], MaterialEntry],
-    *,
-    nothing: tuple[str, str],
-) -> list[MaterialEntry]:
-    """Entries of the paths that are materials, one each.
+@dataclass(frozen=True)
+class FromPaths:
+    """Lists a dataset whose materials are files or folders, one each: the `entries` of its kind.
 
     Parameters
     ----------
-    where : Path
-        What was pointed to.
-    paths : iterable of Path
-        Its materials.
-    name_of : callable
-        Name of the material at a path.
+    sources : callable
+        The files or folders of materials at a path.
     entry : callable
-        Its entry.
+        The entry of one of them, with the options of the dataset.
     nothing : (str, str)
-        Problem and remedy where there is none.
-
-    Raises
-    ------
-    InputDataError
-        If nothing is found, or two paths bear the same name.
+        What is wrong, and the remedy, where there is none.
     """
-    sources: dict[str, Path] = {}
-    for path in paths:
-        name = name_of(path)
-        if name in sources:
-            raise InputDataError(
-                str(where),
-                f"{sources[name].name} and {path.name} are both named {name}",
-                "rename or remove one of them",
-            )
-        sources[name] = path
-    if not sources:
-        raise InputDataError(str(where), *nothing)
-    return [entry(path) for path in sources.values()]
+
+    sources: Callable[[Path], Iterable[Path]]
+    entry: Callable[[Path, Any], MaterialEntry]
+    nothing: tuple[str, str]
+
+    def __call__(self, path: Path, options: Any) -> list[MaterialEntry]:
+        """Entries of the materials at a path.
+
+        Raises
+        ------
+        InputDataError
+            If nothing is found, or two sources bear the same name.
+        """
+        found: dict[str, tuple[Path, MaterialEntry]] = {}
+        for source in self.sources(path):
+            entry = self.entry(source, options)
+            if entry.name in found:
+                raise InputDataError(
+                    str(path),
+                    f"{found[entry.name][0].name} and {source.name} are both named {entry.name}",
+                    "rename or remove one of them",
+                )
+            found[entry.name] = (source, entry)
+        if not found:
+            raise InputDataError(str(path), *self.nothing)
+        return [entry for _, entry in found.values()]
 
 
 def as_tuple(value: Any) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from softmode.crystal import Material
-from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry, listed
+from softmode.datasets.base import DatasetKind, DatasetOptions, FromPaths, MaterialEntry
 from softmode.datasets.formats import parse_conf
 from softmode.datasets.names import natural_key
 from softmode.datasets.phonopy_loading import load_folder
@@ -54,28 +54,13 @@ def _is_numbered(folder: Path) -> bool:
     return material_name(folder.name).startswith("mp-")
 
 
-def entries(path: Path, _options: DatasetOptions) -> list[MaterialEntry]:
-    """All materials of a folder of archives or unpacked folders; or of one of them.
-
-    Raises
-    ------
-    InputDataError
-        If nothing is found, or two sources bear the same name.
-    """
+def _sources(path: Path) -> Iterator[Path]:
+    """A folder's archives or unpacked folders; or one of them."""
     inside = sorted(path.iterdir()) if path.is_dir() and not is_phonondb(path) else [path]
-    return listed(
-        path,
-        filter(is_phonondb, inside),
-        lambda path: material_name(path.name),
-        entry,
-        nothing=(
-            "no material of the phonon database is in it",
-            "point to a folder of *.tar.lzma or *.tar.xz archives, or of these unpacked",
-        ),
-    )
+    return filter(is_phonondb, inside)
 
 
-def entry(path: Path) -> MaterialEntry:
+def entry(path: Path, _options: DatasetOptions) -> MaterialEntry:
     """One material of the database."""
     return MaterialEntry(material_name(path.name), FileSet(path).fingerprint, partial(load, path))
 
@@ -158,7 +143,14 @@ PHONONDB = DatasetKind(
     holds="finite-displacement forces (PBEsol, VASP, PAW), Born charges of some; halides, oxides and others",
     citation="A. Togo and I. Tanaka, Scr. Mater. 108, 1 (2015); A. Togo, phonondb.mtl.kyoto-u.ac.jp (2018)",
     licence="CC BY 4.0",
-    entries=entries,
+    entries=FromPaths(
+        _sources,
+        entry,
+        nothing=(
+            "no material of the phonon database is in it",
+            "point to a folder of *.tar.lzma or *.tar.xz archives, or of these unpacked",
+        ),
+    ),
     recognises=recognises,
     remote=Remote(remote_files, "materials (mp-1138 …), or files that list them"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from softmode.datasets.base import DatasetKind, MaterialEntry, listed
+from softmode.datasets.base import DatasetKind, FromPaths, MaterialEntry
 from softmode.datasets.phonopy_loading import STRUCTURES, YAML_NAMES, load
 from softmode.datasets.phonopy_options import PhonopyOptions
 from softmode.datasets.reading import FileSet, fingerprint
@@ -19,27 +19,6 @@ from softmode.datasets.trajectory_source import (
 from softmode.errors import InputDataError
 
 YAML_SUFFIXES = (".yaml", ".yaml.xz", ".yaml.lzma", ".yaml.gz", ".yml")
-
-
-def entries(path: Path, options: PhonopyOptions) -> list[MaterialEntry]:
-    """All materials of one file or folder of a material, or of a folder of such.
-
-    Raises
-    ------
-    InputDataError
-        If nothing is found, or two sources bear the same name.
-    """
-    return listed(
-        path,
-        _sources(path),
-        material_name,
-        partial(entry, options=options),
-        nothing=(
-            "no phonopy files are in it",
-            f"point to a phonopy YAML file, to a folder with {', '.join(YAML_NAMES)} or POSCAR and "
-            "forces, or to a folder of such folders",
-        ),
-    )
 
 
 def material_name(path: Path) -> str:
@@ -99,6 +78,14 @@ PHONOPY = DatasetKind(
     "FORCE_CONSTANTS or force_constants.hdf5; BORN when there",
     citation="yours; phonopy: A. Togo et al., J. Phys. Condens. Matter 35, 353001 (2023)",
     licence="yours",
-    entries=entries,
+    entries=FromPaths(
+        _sources,
+        entry,
+        nothing=(
+            "no phonopy files are in it",
+            f"point to a phonopy YAML file, to a folder with {', '.join(YAML_NAMES)} or POSCAR and "
+            "forces, or to a folder of such folders",
+        ),
+    ),
     options=PhonopyOptions,
 )

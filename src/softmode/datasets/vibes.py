@@ -9,7 +9,7 @@ import h5py
 
 from softmode.crystal import Material
 from softmode.datasets.assemble import assemble, supercell_of
-from softmode.datasets.base import DatasetKind, MaterialEntry, listed
+from softmode.datasets.base import DatasetKind, FromPaths, MaterialEntry
 from softmode.datasets.file_kinds import FileKind, kind_of_file
 from softmode.datasets.phonopy_files import holds_one_material
 from softmode.datasets.reading import fingerprint, naming
@@ -17,8 +17,6 @@ from softmode.datasets.streams import ByteStream
 from softmode.datasets.trajectory_files import collect_runs
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.trajectory_source import (
-    ALL_FRAMES,
-    FrameChoice,
     FrameOptions,
     RunContext,
     RunsLoader,
@@ -33,26 +31,6 @@ _FILE = "trajectory"
 def recognises(path: Path) -> bool:
     """A trajectory.nc of any name, or a folder of files so named that is no material itself."""
     return bool(_sources(path)) and (path.is_file() or not holds_one_material(path))
-
-
-def entries(path: Path, options: FrameOptions) -> list[MaterialEntry]:
-    """All materials of a trajectory.nc, or of a folder with such files or with folders that hold them.
-
-    Raises
-    ------
-    InputDataError
-        If nothing is found, or two sources bear the same name.
-    """
-    return listed(
-        path,
-        _sources(path),
-        material_name,
-        partial(entry, frames=options.frames),
-        nothing=(
-            "no trajectory of FHI-vibes is in it",
-            "point to a trajectory.nc, or to a folder of such files or of folders that hold them",
-        ),
-    )
 
 
 def material_name(path: Path) -> str:
@@ -74,14 +52,14 @@ def _sources(path: Path) -> list[Path]:
     return found
 
 
-def entry(path: Path, frames: FrameChoice = ALL_FRAMES) -> MaterialEntry:
+def entry(path: Path, options: FrameOptions) -> MaterialEntry:
     """One material with its trajectory."""
     return MaterialEntry(
         name=material_name(path),
         source=fingerprint([path], path.parent),
         loader=partial(load, path),
-        trajectory_loader=RunsLoader(partial(collect, path), frames),
-        choice=frames.mark,
+        trajectory_loader=RunsLoader(partial(collect, path), options.frames),
+        choice=options.frames.mark,
     )
 
 
@@ -127,7 +105,14 @@ VIBES = DatasetKind(
     holds="trajectory.nc files, or folders of them, each with its supercell, force constants and forces",
     citation="yours; FHI-vibes: F. Knoop et al., J. Open Source Softw. 5, 2671 (2020)",
     licence="yours",
-    entries=entries,
+    entries=FromPaths(
+        _sources,
+        entry,
+        nothing=(
+            "no trajectory of FHI-vibes is in it",
+            "point to a trajectory.nc, or to a folder of such files or of folders that hold them",
+        ),
+    ),
     options=FrameOptions,
     recognises=recognises,
 )

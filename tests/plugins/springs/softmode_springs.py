@@ -15,11 +15,11 @@ from softmode.crystal import Cell, ForceConstants, Material, Trajectory
 from softmode.datasets import (
     DatasetKind,
     DatasetOptions,
+    FromPaths,
     MaterialEntry,
     Remote,
     classify,
     fingerprint,
-    listed,
     reading,
     supercell_of,
 )
@@ -41,21 +41,19 @@ def recognises(path: Path) -> bool:
     return path.name.endswith(SUFFIX) if path.is_file() else any(path.glob(f"*{SUFFIX}"))
 
 
+def sources(path: Path) -> list[Path]:
+    """The crystals at a path."""
+    return [path] if path.is_file() else sorted(path.glob(f"*{SUFFIX}"))
+
+
 def name_of(path: Path) -> str:
     """``Cu`` of ``Cu.springs.json``."""
     return path.name.removesuffix(SUFFIX)
 
 
-def entries(path: Path, options: SpringOptions) -> list[MaterialEntry]:
-    """The crystals at a path."""
-    files = [path] if path.is_file() else sorted(path.glob(f"*{SUFFIX}"))
-    nothing = ("no springs are in it", f"point to files *{SUFFIX}")
-    return listed(path, files, name_of, partial(entry, repeat=options.repeat), nothing=nothing)
-
-
-def entry(path: Path, repeat: int) -> MaterialEntry:
+def entry(path: Path, options: SpringOptions) -> MaterialEntry:
     """One crystal, with a trajectory."""
-    source = f"{fingerprint([path], path.parent)}:{repeat}"
+    source, repeat = f"{fingerprint([path], path.parent)}:{options.repeat}", options.repeat
     load_material, frames = partial(load, path, repeat), partial(load_trajectory, path, repeat)
     return MaterialEntry(name_of(path), source, load_material, frames, tags={"joined_by": "springs"})
 
@@ -123,7 +121,7 @@ SPRINGS = DatasetKind(
     holds=f"files *{SUFFIX}, with force constants and frames",
     citation="R. Hooke, De potentia restitutiva (1678)",
     licence="MIT",
-    entries=entries,
+    entries=FromPaths(sources, entry, nothing=("no springs are in it", f"point to files *{SUFFIX}")),
     options=SpringOptions,
     recognises=recognises,
     aliases=("hooke",),
