@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import numpy as np
 import pytest
 from moving_metals import write_moving_metal
 from tiny_study import EMT_NAME
@@ -89,6 +90,11 @@ def test_force_sets_with_the_file_of_their_supercell(stated: Path, tmp_path: Pat
     loose, _ = shown(*start, stated / "FORCE_SETS", "--supercell", tmp_path / "SPOSCAR")
     assert loose["mean_t"] == pytest.approx(folder["mean_t"], rel=1e-6)
     assert loose["overall"] == pytest.approx(folder["overall"], rel=1e-6)
+    order = np.random.default_rng(1).permutation(8)
+    ase.io.write(tmp_path / "SPOSCAR", supercell.to_atoms()[order], format="vasp", direct=True)
+    wrong, doubt = shown(*start, stated / "FORCE_SETS", "--supercell", tmp_path / "SPOSCAR")
+    assert wrong["mean_t"] != pytest.approx(folder["mean_t"], rel=0.1)
+    assert "Are the atoms in the same order in both?" in doubt
     error = refused(*start, stated / "FORCE_SETS")
     assert "this is FORCE_SETS: forces on displaced supercells, without their crystal" in error
     assert "--supercell SPOSCAR" in error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from softmode.datasets.phonopy_loading import load, read_reference
 from softmode.datasets.phonopy_options import PhonopyOptions
 from softmode.datasets.reading import decompressed, read_bytes
 from softmode.datasets.structure_files import read_structure
+from softmode.datasets.supercell_inference import has_symmetry_of
 from softmode.errors import InputDataError, SettingsError
 
 
@@ -35,7 +37,8 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
     SettingsError
         If a file is not there.
     InputDataError
-        If a file cannot be read or the force constants are not of this supercell.
+        If a file cannot be read or the force constants are not of this supercell. Where only their symmetry
+        is another, the tag ``reference_doubt`` of the material says so.
     """
     for path in (supercell, force_constants):
         if not path.exists():
@@ -60,7 +63,12 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
         reference=read_reference(data, cell.n_atoms, subject),
         reference_source=subject,
     )
-    return assemble(supercell.stem, str(supercell), crystal)
+    material = assemble(supercell.stem, str(supercell), crystal)
+    assert crystal.reference is not None
+    if has_symmetry_of(cell, crystal.reference):
+        return material
+    doubt = f"{subject}: without the symmetry of {supercell}. Are the atoms in the same order in both?"
+    return replace(material, tags={**material.tags, "reference_doubt": doubt})
 
 
 def supercell_integers(text: str) -> list[int] | None:

@@ -270,7 +270,11 @@ def reference_notes(material: Material, path: Path | str) -> list[str]:
     if _RATHER_THAN in used or (Path(path).is_file() and used not in ("", Path(path).name)):
         made = "forces" if isinstance(material.reference, DisplacementForces) else "force constants"
         notes.append(f"{path}: {made} of {used}")
-    return notes + ([f"{path}: supercell {supercell}"] if supercell else [])
+    if supercell:
+        notes.append(f"{path}: supercell {supercell}")
+    if "reference_doubt" in material.tags:
+        notes.append(material.tags["reference_doubt"])
+    return notes
 
 
 def _check_displacements(

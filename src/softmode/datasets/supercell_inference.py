@@ -67,6 +67,30 @@ def infer_supercell_matrix(
     raise InputDataError(subject, f"no supercell matrix is given, and {problem}", SAY_SUPERCELL)
 
 
+def has_symmetry_of(supercell: Cell, reference: DisplacementForces | FileForceConstants) -> bool:
+    """Whether forces or force constants have the symmetry of their supercell.
+
+    They have not where its atoms are in another order, as a rule. Of force constants one row of each element
+    is looked at.
+
+    Parameters
+    ----------
+    supercell : Cell
+        The supercell.
+    reference : DisplacementForces or FileForceConstants
+        What is known of it, in its order of atoms.
+    """
+    if isinstance(reference, FileForceConstants) and len(reference.values) < supercell.n_atoms:
+        if reference.rows is None:
+            return True  # not known of which atoms they are
+        _, chosen = np.unique(supercell.numbers[reference.rows], return_index=True)
+        reference = FileForceConstants(reference.values[chosen], reference.rows[chosen])
+    elif isinstance(reference, FileForceConstants):
+        _, chosen = np.unique(supercell.numbers, return_index=True)
+        reference = FileForceConstants(reference.values[chosen], np.asarray(chosen, dtype=np.int64))
+    return _violation(supercell, (1, 1, 1), _responses(reference, 1)) < _LARGEST_VIOLATION
+
+
 def _symmetry(unitcell: Cell) -> tuple[IntArray, FloatArray]:
     """Rotations and translations, in fractional coordinates; the identity where spglib finds none."""
     found = spglib.get_symmetry_dataset((unitcell.lattice, unitcell.scaled_positions, unitcell.numbers))
@@ -118,10 +142,10 @@ def _violation(unitcell: Cell, multiples: tuple[int, int, int], responses: Seque
         centre = positions[atom]
         others = np.arange(len(positions)) != atom
         size = float((response[others] ** 2).sum())
-        for rotation, translation, turn in zip(rotations, translations, cartesian, strict=True):
-            offset = rotation @ centre + translation - centre
-            stays = np.abs(offset - np.rint(offset)).max() < _SAME_SITE
-            if not stays or (displacement is not None and not _same(turn @ displacement, displacement)):
+        offsets = rotations @ centre + translations - centre
+        stays = np.abs(offsets - np.rint(offsets)).max(axis=1) < _SAME_SITE
+        for rotation, turn in zip(rotations[stays], cartesian[stays], strict=True):
+            if displacement is not None and not _same(turn @ displacement, displacement):
                 continue
             image = _images(centre + (positions - centre) @ rotation.T, positions, multiples)
             turned = response @ turn.T if response.ndim == 2 else turn @ response @ turn.T
