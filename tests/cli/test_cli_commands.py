@@ -160,6 +160,14 @@ def test_a_run_without_failures_is_status_0(tiny_dataset: Path, tmp_path: Path) 
     assert (said["cells"]["computed"], said["failures"]) == (2, [])
 
 
+def test_a_demo_of_a_potential_that_cannot_do_it_is_status_3(tmp_path: Path) -> None:
+    result = call("demo", "--output", tmp_path / "demo", "--potential", EMT_NAME, "--json")
+    assert result.exit_code == 3, (result.output, result.exception)
+    said = strict(result.stdout)
+    assert said["cells"]["without_result"] == said["cells"]["total"] == 1
+    assert said["failures"][0]["potential"] == EMT_NAME
+
+
 def test_of_many_earlier_failures_a_few_are_repeated(own_dataset: Path, tmp_path: Path) -> None:
     potentials = [factory("raising_emt", f"broken{i}") for i in range(3)]
     settings = tiny_study(own_dataset, tmp_path / "o", *potentials)

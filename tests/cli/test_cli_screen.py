@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,15 @@ def test_json_holds_structure_instead_of_text(metals: Path, tmp_path: Path) -> N
         assert not [
             value for value in row.values() if isinstance(value, str) and value.startswith(("[", "{"))
         ]
+
+
+def test_the_table_fits_80_columns(metals: Path, tmp_path: Path) -> None:
+    shown = succeed(metals, "--potential", EMT_NAME, "--output", tmp_path / "out", *QUICK)
+    rows = {line.split()[1]: line for line in shown.splitlines() if line[:1].isdigit() and "[" in line}
+    assert set(rows) == {"Al", "Cu"}
+    for row in rows.values():
+        assert len(row) <= 80
+        assert re.search(r"weak \d+ %", row)
 
 
 def test_every_question_has_its_own_folder(

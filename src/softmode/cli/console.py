@@ -171,7 +171,7 @@ def say(name: str, what: object) -> None:
 def duration(seconds: float) -> str:
     """A time as a person says it."""
     if seconds < 1:
-        return "less than a second"
+        return "less than 1 s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

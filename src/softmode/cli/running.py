@@ -143,8 +143,9 @@ def foretell(settings: StudySettings, *, as_json: bool) -> None:
         print_json({"materials": materials, "potentials": found, "workers": workers, "seconds": seconds})
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("potential", "cells", "there", "records to make", "force calls", "about"):
-        table.add_column(column, justify="left" if column == "potential" else "right")
+    table.add_column("potential", overflow="fold")
+    for column in ("cells", "there", "records lacking", "force calls", "about"):
+        table.add_column(column, justify="right", no_wrap=True)
     for one in found:
         cost = duration(one.seconds) if one.seconds is not None else "–"
         numbers = (one.cells, one.settled, sum(one.records.values()), one.calls)

@@ -101,7 +101,7 @@ def _class(row: pd.Series, way: str) -> str:
     if name is None or pd.isna(name):
         return "–"
     chance = row[f"sigma_{way}_p_{name}"]
-    return str(name) if pd.isna(chance) else f"{name} ({100 * chance:.0f} %)"
+    return str(name) if pd.isna(chance) else f"{name} {100 * chance:.0f} %"
 
 
 def _softest(row: pd.Series) -> str:
@@ -118,15 +118,16 @@ def _ways(ranked: pd.DataFrame) -> list[str]:
 def _table(rows: pd.DataFrame, potential: str) -> Table:
     """Ranked compounds of one potential."""
     measured = _ways(rows)
-    table = Table(title=f"{escape(potential)}: most stable first", title_justify="left")
+    title = f"{escape(potential)}: most stable first"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     table.add_column("", justify="right")
     table.add_column("compound", no_wrap=True)
     for way in measured:
         table.add_column(f"σ {way.replace('_', '-')}", no_wrap=len(measured) == 1)
     table.add_column("class")
-    table.add_column("softest mode, THz")
-    table.add_column("a, Å", justify="right")
-    table.add_column("s", justify="right")
+    table.add_column("softest, THz")
+    table.add_column("a, Å", justify="right", no_wrap=True)
+    table.add_column("s", justify="right", no_wrap=True)
     for _, row in rows.head(_SHOWN).iterrows():
         table.add_row(
             "–" if pd.isna(row["rank"]) else str(row["rank"]),
