@@ -174,6 +174,9 @@ def test_one_material_of_a_store_is_a_reference(tmp_path: Path, cscl_like: Path)
 def test_what_comes_with_softmode_needs_no_store(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="takes no path"):
         ingest("example", tmp_path, tmp_path / "store")
+    with pytest.raises(SettingsError, match="it comes with softmode"):
+        ingest("example", None, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.parametrize("kind", known_datasets(), ids=lambda kind: kind.name)

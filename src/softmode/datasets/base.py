@@ -220,19 +220,30 @@ class FromPaths:
         InputDataError
             If nothing is found, or two sources bear the same name.
         """
-        found: dict[str, tuple[Path, MaterialEntry]] = {}
-        for source in self.sources(path):
-            entry = self.entry(source, options)
-            if entry.name in found:
-                raise InputDataError(
-                    str(path),
-                    f"{found[entry.name][0].name} and {source.name} are both named {entry.name}",
-                    "rename or remove one of them",
-                )
-            found[entry.name] = (source, entry)
-        if not found:
+        named = [(source.name, self.entry(source, options)) for source in self.sources(path)]
+        if not named:
             raise InputDataError(str(path), *self.nothing)
-        return [entry for _, entry in found.values()]
+        return distinct(str(path), named)
+
+
+def distinct(subject: str, named: Iterable[tuple[str, MaterialEntry]]) -> list[MaterialEntry]:
+    """The entries of sources, given with what messages call these.
+
+    Raises
+    ------
+    InputDataError
+        If two bear the same name.
+    """
+    found: dict[str, tuple[str, MaterialEntry]] = {}
+    for source, entry in named:
+        if entry.name in found:
+            raise InputDataError(
+                subject,
+                f"{found[entry.name][0]} and {source} are both named {entry.name}",
+                "rename or remove one of them",
+            )
+        found[entry.name] = (source, entry)
+    return [entry for _, entry in found.values()]
 
 
 def as_tuple(value: Any) -> Any:

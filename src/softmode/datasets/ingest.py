@@ -95,6 +95,8 @@ def ingest(
     if path is not None and is_store(path):
         raise SettingsError(str(path), "it is a store already", "give the data it was made from")
     dataset = open_dataset(kind, path, **given)
+    if dataset.kind.path == "none":
+        raise SettingsError(f"dataset {dataset.kind.name}", "it comes with softmode", "use it as it is")
     _check_place(dataset, store)
     entries = dataset.entries()
     stamps = _stamps(store)

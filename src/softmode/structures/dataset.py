@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from softmode.crystal import Cell, Material
-from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry, as_tuple
+from softmode.datasets.base import DatasetKind, DatasetOptions, MaterialEntry, as_tuple, distinct
 from softmode.datasets.formats import supercell_matrix_from
 from softmode.datasets.prototypes import classify
 from softmode.datasets.reading import fingerprint, naming
@@ -121,22 +121,14 @@ def entries(path: Path | None, options: StructuresOptions) -> list[MaterialEntry
             "neither structures nor formulas are given",
             "set path to structure files, or the options formulas and prototype",
         )
-    found: dict[str, tuple[str, MaterialEntry]] = {}
-    for source, entry in (*_from_files(paths, options), *_from_formulas(paths, options)):
-        if entry.name in found:
-            raise InputDataError(
-                "dataset structures",
-                f"{found[entry.name][0]} and {source} are both named {entry.name}",
-                "rename or remove one of them",
-            )
-        found[entry.name] = (source, entry)
-    if not found:
+    named = [*_from_files(paths, options), *_from_formulas(paths, options)]
+    if not named:
         raise InputDataError(
             ", ".join(map(str, paths)),
             "no structures are in it",
             "point to CIF, POSCAR or extended XYZ files or their folder",
         )
-    return [entry for _, entry in found.values()]
+    return distinct("dataset structures", named)
 
 
 def _from_files(paths: Sequence[Path], options: StructureOptions) -> Iterator[tuple[str, MaterialEntry]]:

@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from softmode.datasets.reading import as_text, reading
+from softmode.datasets.reading import as_text, read_bytes
 from softmode.datasets.structure_files import is_structure_file
 from softmode.errors import InputDataError
 
@@ -41,11 +41,9 @@ def read_formulas(path: Path) -> list[ListedFormula]:
         If it is no text, has no such column, or a line holds more than two words.
     """
     subject = str(path)
-    with reading(subject, "the file cannot be read", "check the path and its permissions"):
-        text = as_text(subject, path.read_bytes())
     if path.suffix.lower() == ".csv":
-        return _csv_formulas(text, subject)
-    lines = [line.partition("#")[0].replace(",", " ").split() for line in text.splitlines()]
+        return _csv_formulas(path)
+    lines = [line.partition("#")[0].replace(",", " ").split() for line in read_lines(path)]
     for number, words in enumerate(lines, start=1):
         if len(words) > 2:
             raise InputDataError(
@@ -56,20 +54,39 @@ def read_formulas(path: Path) -> list[ListedFormula]:
     return [ListedFormula(words[0], words[1] if len(words) > 1 else "") for words in lines if words]
 
 
-def _csv_formulas(text: str, subject: str) -> list[ListedFormula]:
-    rows = csv.DictReader(text.removeprefix("\ufeff").splitlines())
-    columns = {name.strip().lower(): name for name in rows.fieldnames or () if name}
+def _csv_formulas(path: Path) -> list[ListedFormula]:
+    names, rows = read_table(path)
+    columns = {name.lower(): name for name in names}
     column = next((columns[name] for name in _FORMULA_COLUMNS if name in columns), None)
     if column is None:
         raise InputDataError(
-            subject,
+            str(path),
             f"no column is named {', '.join(_FORMULA_COLUMNS[:-1])} or {_FORMULA_COLUMNS[-1]}",
             "name the column of formulas in the first line",
         )
-    kind = columns.get("prototype")
-    found = []
-    for row in rows:
-        formula = (row[column] or "").strip()
-        if formula:
-            found.append(ListedFormula(formula, (row[kind] or "").strip() if kind is not None else ""))
-    return found
+    kind = columns.get("prototype", "")
+    return [ListedFormula(row[column], row.get(kind, "")) for _, row in rows if row[column]]
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file.
+
+    Raises
+    ------
+    InputDataError
+        If it cannot be read, or is no text.
+    """
+    return as_text(str(path), read_bytes(path)).removeprefix("\ufeff").splitlines()
+
+
+def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Names of columns, and rows by column with the number of their line, without blanks, of a CSV file.
+
+    Raises
+    ------
+    InputDataError
+        If it cannot be read, or is no text.
+    """
+    rows = csv.DictReader(read_lines(path), restval="")
+    rows.fieldnames = names = [name.strip() for name in rows.fieldnames or ()]
+    return names, [(rows.line_num, {name: row[name].strip() for name in names}) for row in rows]

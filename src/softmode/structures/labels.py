@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +14,8 @@ import numpy as np
 
 from softmode.datasets.names import natural_key
 from softmode.datasets.prototypes import HALIDES
-from softmode.datasets.reading import as_text, reading
 from softmode.errors import InputDataError, SettingsError
+from softmode.structures.formula_lists import read_table
 from softmode.structures.formulas import assign_sites, parse_formula
 
 #: Columns that are looked for, in this order, without regard to case.
@@ -161,30 +160,26 @@ def read_labels(path: Path, formula_column: str | None = None, sigma_column: str
     subject = str(path)
     if not path.is_file():
         raise SettingsError(subject, "there is no such file", "give a CSV file with formulas and scores")
-    with reading(subject, "the file cannot be read", "check the path and its permissions"):
-        lines = as_text(subject, path.read_bytes()).removeprefix("\ufeff").splitlines()
-    rows = csv.DictReader(lines)
-    header = [name.strip() for name in rows.fieldnames or () if name is not None]
-    rows.fieldnames = header
+    header, rows = read_table(path)
     formulas = _column(header, formula_column, FORMULA_COLUMNS, "formulas", "formula_column", subject)
     scores = _column(header, sigma_column, SIGMA_COLUMNS, "scores", "sigma_column", subject)
     labels: dict[CompoundKey, Label] = {}
     lines_of: dict[CompoundKey, int] = {}
     conflicting: set[CompoundKey] = set()
     problems = []
-    for row in rows:
-        label = _label(row.get(formulas), row.get(scores), scores)
+    for line, row in rows:
+        label = _label(row[formulas], row[scores], scores)
         if isinstance(label, str):
-            problems.append(f"line {rows.line_num}: {label}")
+            problems.append(f"line {line}: {label}")
             continue
         known = labels.get(label.key)
         if known is None:
             labels[label.key] = label
-            lines_of[label.key] = rows.line_num
+            lines_of[label.key] = line
             continue
         same = known.sigma == label.sigma
         problems.append(
-            f"line {rows.line_num}: {label.formula} is in line {lines_of[label.key]} already"
+            f"line {line}: {label.formula} is in line {lines_of[label.key]} already"
             + ("" if same else f" with {known.sigma:g} instead of {label.sigma:g}: neither is used")
         )
         if not same:
@@ -213,8 +208,7 @@ def _column(
     )
 
 
-def _label(formula: str | None, score: str | None, column: str) -> Label | str:
-    text, number = (formula or "").strip(), (score or "").strip()
+def _label(text: str, number: str, column: str) -> Label | str:
     if not text:
         return "no formula"
     try:
