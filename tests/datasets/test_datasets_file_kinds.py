@@ -110,7 +110,7 @@ def test_a_trajectory_of_vibes_may_have_any_name(folder: Path) -> None:
 @pytest.mark.shared_data
 def test_kinds_of_real_files(shared_data: Path) -> None:
     """FORCE_SETS, POSCAR, BORN, settings as others wrote them."""
-    from softmode.datasets.reading import FileSet
+    from softmode.datasets.reading import Files
 
     expected = {
         "POSCAR-unitcell": FileKind.POSCAR,
@@ -119,7 +119,7 @@ def test_kinds_of_real_files(shared_data: Path) -> None:
         "phonopy.conf": FileKind.PHONOPY_CONF,
     }
     for archive in sorted((shared_data / "phonondb").glob("*.tar.lzma"))[::5]:
-        files = FileSet(archive).open()
+        files = Files.open(archive)
         for name, kind in expected.items():
             if name in files.names:
                 assert kind_of(files.data(name)) is kind, (archive.name, name)

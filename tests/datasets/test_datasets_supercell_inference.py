@@ -14,7 +14,7 @@ from trajectory_cases import UNITCELL, springs
 from softmode.crystal import Cell, DisplacementForces, ForceConstants
 from softmode.datasets import open_reference
 from softmode.datasets.assemble import phonopy_supercell
-from softmode.datasets.reading import FileSet
+from softmode.datasets.reading import Files
 from softmode.errors import InputDataError, SettingsError
 
 TETRAGONAL = Cell(
@@ -150,7 +150,7 @@ def test_materials_of_the_phonon_database(shared_data: Path, tmp_path: Path) -> 
     archives = sorted((shared_data / "phonondb").glob("*.tar.lzma"))
     for archive in archives[::7]:
         material = open_reference(archive)
-        files = FileSet(archive).open()
+        files = Files.open(archive)
         folder = tmp_path / material.name
         folder.mkdir()
         (folder / "POSCAR").write_text(files.text("POSCAR-unitcell"))

@@ -190,26 +190,21 @@ def _type_1(numbers: FloatArray, n_atoms: int | None, subject: str) -> Displacem
             f"forces on {n_file} atoms, but the supercell has {n_atoms}",
             "check that structure, supercell matrix (DIM) and forces belong together",
         )
+    remedy = "fetch the file again or make it again with  phonopy -f"
     n_sets = int(numbers[1]) if len(numbers) > 1 and np.isfinite(numbers[1]) else 0
     block = 4 + 3 * n_atoms
     expected = 2 + n_sets * block
-    if n_sets < 1 or len(numbers) != expected:
+    if len(numbers) < expected or n_sets < 1:
         complete = max(0, (len(numbers) - 2) // block)
-        problem = (
-            f"it ends in displaced supercell {complete + 1} of {n_sets}"
-            if len(numbers) < expected
-            else f"it holds {len(numbers)} numbers where {n_sets} displaced supercells make {expected}"
-        )
-        raise InputDataError(subject, problem, "fetch the file again or make it again with  phonopy -f")
+        raise InputDataError(subject, f"it ends in displaced supercell {complete + 1} of {n_sets}", remedy)
+    if len(numbers) > expected:
+        problem = f"it holds {len(numbers)} numbers where {n_sets} displaced supercells make {expected}"
+        raise InputDataError(subject, problem, remedy)
     blocks = numbers[2:].reshape(n_sets, block)
     atoms = blocks[:, 0]
-    if not (np.isin(atoms, np.arange(1, n_atoms + 1))).all():
-        wrong = int(np.flatnonzero(~np.isin(atoms, np.arange(1, n_atoms + 1)))[0])
-        raise InputDataError(
-            subject,
-            f"displaced supercell {wrong + 1} moves atom {atoms[wrong]:g} of {n_atoms}",
-            "fetch the file again or make it again with  phonopy -f",
-        )
+    for wrong in np.flatnonzero(~np.isin(atoms, np.arange(1, n_atoms + 1))):
+        problem = f"displaced supercell {wrong + 1} moves atom {atoms[wrong]:g} of {n_atoms}"
+        raise InputDataError(subject, problem, remedy)
     forces = blocks[:, 4:].reshape(n_sets, n_atoms, 3)
     return DisplacementForces(expand_displacements(atoms.astype(int) - 1, blocks[:, 1:4], n_atoms), forces)
 

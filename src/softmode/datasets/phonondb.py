@@ -15,7 +15,7 @@ from softmode.datasets.formats import parse_conf
 from softmode.datasets.names import natural_key
 from softmode.datasets.phonopy_loading import load_folder
 from softmode.datasets.phonopy_options import PhonopyOptions
-from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, FileSet
+from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, source_fingerprint
 from softmode.datasets.remote import Remote, github_files
 from softmode.downloads import RemoteFile
 from softmode.errors import InputDataError, SettingsError, did_you_mean
@@ -62,7 +62,7 @@ def _sources(path: Path) -> Iterator[Path]:
 
 def entry(path: Path, _options: DatasetOptions) -> MaterialEntry:
     """One material of the database."""
-    return MaterialEntry(material_name(path.name), FileSet(path).fingerprint, partial(load, path))
+    return MaterialEntry(material_name(path.name), source_fingerprint(path), partial(load, path))
 
 
 def remote_files(ids: Sequence[str] | None, server: str | None = None) -> list[RemoteFile]:
@@ -111,7 +111,7 @@ def load(path: Path) -> Material:
     InputDataError
         If it is truncated, incomplete or inconsistent; the file is named.
     """
-    files = FileSet(path).open()
+    files = Files.open(path)
     name = material_name(path.name)
     inside = material_name(files.folder_name)
     if (

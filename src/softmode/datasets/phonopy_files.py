@@ -8,7 +8,7 @@ from pathlib import Path
 from softmode.datasets.base import DatasetKind, FromPaths, MaterialEntry
 from softmode.datasets.phonopy_loading import STRUCTURES, YAML_NAMES, load
 from softmode.datasets.phonopy_options import PhonopyOptions
-from softmode.datasets.reading import FileSet, fingerprint
+from softmode.datasets.reading import fingerprint, source_fingerprint
 from softmode.datasets.trajectory_source import (
     DATASET,
     RunsLoader,
@@ -56,7 +56,7 @@ def _sources(path: Path) -> list[Path]:
 
 def entry(path: Path, options: PhonopyOptions) -> MaterialEntry:
     """One material."""
-    identity = fingerprint([path], path.parent) if path.is_file() else FileSet(path).fingerprint
+    identity = source_fingerprint(path)
     identity += options.mark
     loader = partial(load, path, options, material_name(path))
     if not options.trajectory:

@@ -30,7 +30,7 @@ from softmode.datasets.formats import (
 )
 from softmode.datasets.phonopy_options import NO_OPTIONS, PhonopyOptions
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
-from softmode.datasets.reading import Files, FileSet, as_text, decompressed, read_bytes
+from softmode.datasets.reading import Files, as_text, decompressed, read_bytes
 from softmode.datasets.supercell_inference import infer_supercell_matrix
 from softmode.errors import InputDataError
 
@@ -65,7 +65,7 @@ def load(path: Path, options: PhonopyOptions = NO_OPTIONS, name: str | None = No
     """
     name = path.resolve().name if name is None else name
     if path.is_dir():
-        return load_folder(name, FileSet(path).open(), options)
+        return load_folder(name, Files.open(path), options)
     subject = str(path)
     kind = kind_of_file(path)
     if kind not in (FileKind.PHONOPY_YAML, FileKind.UNKNOWN):
@@ -74,7 +74,7 @@ def load(path: Path, options: PhonopyOptions = NO_OPTIONS, name: str | None = No
     crystal = parse_phonopy_yaml(as_text(subject, decompressed(subject, read_bytes(path))), subject)
     beside = Files(subject, path.name, (), None, {})
     if crystal.reference is None:
-        beside = FileSet(path.parent).open()
+        beside = Files.open(path.parent)
     return _complete(name, subject, path.name, crystal, beside, options)
 
 

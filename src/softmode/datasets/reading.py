@@ -10,7 +10,6 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from softmode.errors import InputDataError, SoftmodeError
@@ -73,60 +72,6 @@ def as_text(subject: str, data: bytes) -> str:
         return data.decode("utf-8")
 
 
-@dataclass(frozen=True)
-class FileSet:
-    """The files of one material: a folder, or an archive of one. Picklable; nothing is read before use.
-
-    Parameters
-    ----------
-    path : Path
-        Folder or archive.
-    """
-
-    path: Path
-
-    @property
-    def is_archive(self) -> bool:
-        """Whether `path` is an archive."""
-        return self.path.name.lower().endswith(ARCHIVE_SUFFIXES)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Identity of the source (names, sizes, modification times), without reading it."""
-        files = [self.path] if self.is_archive else sorted(p for p in self.path.iterdir() if p.is_file())
-        return fingerprint(files, self.path.parent)
-
-    def open(self) -> Files:
-        """Read an archive, or list a folder.
-
-        Raises
-        ------
-        InputDataError
-            If the archive is truncated, damaged, or holds no single folder.
-        """
-        if not self.is_archive:
-            names = tuple(sorted(p.name for p in self.path.iterdir() if p.is_file()))
-            return Files(str(self.path), self.path.name, names, self.path, {})
-        contents: dict[str, bytes] = {}
-        folders: set[str] = set()
-        with reading(str(self.path), "the archive is truncated or damaged", "fetch or copy it again"):
-            archived = self.path.read_bytes()
-            with tarfile.open(fileobj=io.BytesIO(lzma.decompress(archived)), mode="r:") as tar:
-                for member in tar:
-                    stream = tar.extractfile(member) if member.isfile() else None
-                    if stream is not None:
-                        folder, _, name = member.name.removeprefix("./").rpartition("/")
-                        folders.add(folder)
-                        contents[name] = _whole(stream.read(), member)
-        if len(folders) != 1:
-            raise InputDataError(
-                str(self.path),
-                f"the archive holds {len(folders)} folders with files where one is expected",
-                "give one archive per material",
-            )
-        return Files(str(self.path), folders.pop().split("/")[-1], tuple(sorted(contents)), None, contents)
-
-
 def _whole(data: bytes, member: tarfile.TarInfo) -> bytes:
     if len(data) != member.size:
         raise EOFError(f"{member.name} ends after {len(data)} of {member.size} bytes")
@@ -156,6 +101,36 @@ class Files:
     names: tuple[str, ...]
     folder: Path | None
     contents: dict[str, bytes]
+
+    @classmethod
+    def open(cls, path: Path) -> Files:
+        """Read an archive of a folder, or list a folder.
+
+        Raises
+        ------
+        InputDataError
+            If the archive is truncated, damaged, or holds no single folder.
+        """
+        if path.is_dir():
+            return cls(str(path), path.name, tuple(p.name for p in _inside(path)), path, {})
+        contents: dict[str, bytes] = {}
+        folders: set[str] = set()
+        with reading(str(path), "the archive is truncated or damaged", "fetch or copy it again"):
+            archived = io.BytesIO(lzma.decompress(path.read_bytes()))
+            with tarfile.open(fileobj=archived, mode="r:") as tar:
+                for member in tar:
+                    stream = tar.extractfile(member) if member.isfile() else None
+                    if stream is not None:
+                        folder, _, name = member.name.removeprefix("./").rpartition("/")
+                        folders.add(folder)
+                        contents[name] = _whole(stream.read(), member)
+        if len(folders) != 1:
+            raise InputDataError(
+                str(path),
+                f"the archive holds {len(folders)} folders with files where one is expected",
+                "give one archive per material",
+            )
+        return cls(str(path), folders.pop().split("/")[-1], tuple(sorted(contents)), None, contents)
 
     def all_of(self, *candidates: str) -> list[str]:
         """Those of `candidates` that exist, in their order, also with ``.xz``, ``.lzma`` or ``.gz``."""
@@ -203,6 +178,15 @@ class Files:
     def text(self, name: str) -> str:
         """Text of a file."""
         return as_text(self.subject(name), self.data(name))
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def source_fingerprint(path: Path) -> str:
+    """Identity of a file, or of the files in a folder, without reading them; see :func:`fingerprint`."""
+    return fingerprint([path] if path.is_file() else _inside(path), path.parent)
 
 
 def fingerprint(files: list[Path], relative_to: Path) -> str:
