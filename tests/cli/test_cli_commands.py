@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -356,6 +357,34 @@ def test_a_true_process_leaves_json_alone_on_standard_output(
     assert done.returncode == 0
     assert json.loads(done.stdout)["material"] == "Cu"
     assert done.stderr == ""
+
+
+def test_errors_leave_json_to_others() -> None:
+    done = process("run", "none.toml", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: none.toml: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores of a process cannot be chosen here")
+def test_figures_do_not_depend_on_cores_and_variables(
+    tiny_dataset: Path, importable_helpers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("phonons", "--reference", tiny_dataset / "Cu", "--potential", EMT_NAME, "--json")
+    shown = []
+    mine = os.sched_getaffinity(0)
+    try:
+        for cores, threads in (({min(mine)}, "1"), (mine, "2")):
+            os.sched_setaffinity(0, cores)
+            monkeypatch.setenv("OMP_NUM_THREADS", threads)
+            monkeypatch.setenv("OPENBLAS_NUM_THREADS", threads)
+            done = process(*arguments)
+            assert done.returncode == 0, done.stderr
+            shown.append(json.loads(done.stdout))
+    finally:
+        os.sched_setaffinity(0, mine)
+    first, second = ({name: value for name, value in one.items() if name != "seconds"} for one in shown)
+    assert first == second
 
 
 def test_misuse_of_options_is_status_2() -> None:

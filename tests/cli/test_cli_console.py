@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from softmode.cli import console
 from softmode.cli.console import jsonable, print_json
 
 
@@ -99,3 +103,20 @@ def test_standard_output_holds_the_document_alone(tmp_path: Path) -> None:
     plain = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=True)
     assert "C prints" in plain.stdout
     assert plain.stderr == ""
+
+
+def test_a_long_step_is_shown_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for terminal in (True, False):
+        written = io.StringIO()
+        monkeypatch.setattr(console, "err", Console(file=written, force_terminal=terminal, width=80))
+        with console.busy("loading 7net-0"):
+            time.sleep(0.2)
+        assert ("loading 7net-0 …" in written.getvalue()) == terminal
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.2, "less than 1 s"), (42.4, "42 s"), (600.0, "10 min"), (7200.0, "2.0 h")],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert console.duration(seconds) == said
