@@ -122,6 +122,14 @@ def test_a_structure_file_with_a_supercell(tmp_path: Path) -> None:
     assert abs(np.linalg.det(run.description.lattice)) / 8 == pytest.approx(3.995**3 / 4, rel=0.01)
 
 
+@pytest.mark.parametrize("kind", ["cif", "vasp"])
+def test_a_structure_file_of_any_name(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "crystal.dat"
+    ase.io.write(path, bulk("Al", "fcc", a=4.0, cubic=True), format=kind)
+    content = shown(path, tmp_path / "o", *QUICK, "--supercell", "2 2 2")
+    assert read_md(content["trajectories"][0]).description.n_atoms == 8
+
+
 def test_random_frames_of_a_trajectory_are_starts(tmp_path: Path) -> None:
     write_moving_metal(tmp_path / "Al", "Al")
     content = shown(

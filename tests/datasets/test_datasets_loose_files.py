@@ -58,11 +58,13 @@ def is_the_crystal(material: Material) -> None:
     np.testing.assert_allclose(full(material), CONSTANTS, atol=1e-12)
 
 
-@pytest.mark.parametrize("structure", ["SPOSCAR", "supercell.cif", "supercell.extxyz", "CONTCAR"])
+@pytest.mark.parametrize(
+    "structure", ["SPOSCAR", "supercell.cif", "supercell.extxyz", "CONTCAR", "vasp.dat", "cif.dat"]
+)
 def test_structures(tmp_path: Path, structure: str) -> None:
     path = tmp_path / structure
-    if structure == "CONTCAR":
-        ase.io.write(path, SUPERCELL.to_atoms(), format="vasp")
+    if structure in ("CONTCAR", "vasp.dat", "cif.dat"):
+        ase.io.write(path, SUPERCELL.to_atoms(), format="cif" if "cif" in structure else "vasp")
     else:
         write_supercell(path)
     material = reference_from_supercell(path, write_constants(tmp_path / "FORCE_CONSTANTS"))

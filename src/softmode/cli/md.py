@@ -15,7 +15,7 @@ from softmode.cli.reference import said_reference
 from softmode.crystal import Material
 from softmode.datasets import align_trajectory, read_trajectory, supercell_of
 from softmode.datasets.loose_files import supercell_integers
-from softmode.datasets.structure_files import is_structure_file
+from softmode.datasets.structure_files import is_structure
 from softmode.dynamics import export_ase
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import named_protocol
@@ -29,7 +29,7 @@ from softmode.study.settings import explain
 def _material(what: str, supercell: str | None) -> Material:
     """The crystal: a reference as it is, or a structure file with a supercell."""
     path = Path(what)
-    if not is_structure_file(path):
+    if not is_structure(path):
         return said_reference(what, supercell)
     integers = None if supercell is None else supercell_integers(supercell)
     if supercell is not None and integers is None:

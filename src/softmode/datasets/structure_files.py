@@ -14,7 +14,7 @@ import spglib
 from ase.neighborlist import neighbor_list
 
 from softmode.crystal import Cell
-from softmode.datasets.file_kinds import FileKind, kind_of
+from softmode.datasets.file_kinds import FileKind, kind_of, kind_of_file
 from softmode.datasets.formats import parse_poscar
 from softmode.datasets.reading import as_text, decompressed, naming, read_bytes, reading
 from softmode.errors import InputDataError
@@ -33,6 +33,11 @@ def is_structure_file(path: Path) -> bool:
     """Whether a file is named like a structure: by its suffix, or POSCAR or CONTCAR in its name."""
     name = _plain(path.name)
     return path.is_file() and (_is_vasp(name) or name.lower().endswith(STRUCTURE_SUFFIXES))
+
+
+def is_structure(path: Path) -> bool:
+    """Whether a file holds a structure: it is named like one, or is a POSCAR or CIF of any name."""
+    return is_structure_file(path) or (path.is_file() and kind_of_file(path).is_structure)
 
 
 def find_structures(folder: Path) -> list[Path]:
@@ -74,8 +79,8 @@ def read_structure(path: Path) -> Cell:
     Parameters
     ----------
     path : Path
-        POSCAR, CIF, extended XYZ or any other format ASE reads; also as ``.gz`` or ``.xz``. A POSCAR may have
-        any name.
+        POSCAR, CIF, extended XYZ or any other format ASE reads; also as ``.gz`` or ``.xz``. POSCAR and CIF
+        may have any name.
 
     Raises
     ------
@@ -85,23 +90,24 @@ def read_structure(path: Path) -> Cell:
     """
     subject = str(path)
     data = decompressed(subject, read_bytes(path))
-    if _is_vasp(_plain(path.name)) or kind_of(data) is FileKind.POSCAR:
+    kind = kind_of(data)
+    if _is_vasp(_plain(path.name)) or kind is FileKind.POSCAR:
         cell = parse_poscar(as_text(subject, data), subject)
     else:
-        cell = _through_ase(path, subject)
+        cell = _through_ase(path, subject, "cif" if kind is FileKind.CIF else None)
     with naming(subject):
         check_distances(cell)
     return cell
 
 
-def _through_ase(path: Path, subject: str) -> Cell:
+def _through_ase(path: Path, subject: str, file_format: str | None) -> Cell:
     remedy = "give a complete POSCAR, CIF or extended XYZ file"
     with (
         reading(subject, "ASE cannot read a structure from it", remedy),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # ASE's doubts about space group settings; the result is checked
-        images = ase.io.read(path, index=":")
+        images = ase.io.read(path, index=":", format=file_format)
     if len(images) != 1:
         raise InputDataError(subject, f"it holds {len(images)} structures", "give one structure a file")
     [atoms] = images
