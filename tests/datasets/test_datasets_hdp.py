@@ -453,3 +453,6 @@ def test_a_database_elsewhere(tree: Path, tmp_path: Path) -> None:
     ingest("hdp", tree, tmp_path / "store", options={"database": moved})
     with pytest.raises(SettingsError, match="keeps the labels it was made with"):
         open_dataset("hdp", tmp_path / "store", database=str(moved))
+    moved.unlink()
+    [stored, *_] = open_dataset("hdp", tmp_path / "store").entries()
+    assert dict(stored.load().tags) == dict(first.load().tags)

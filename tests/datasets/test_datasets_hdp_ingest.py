@@ -228,6 +228,8 @@ def test_a_damaged_file_of_the_store(tree: Path, store: Path) -> None:
     (store / MANIFEST).write_text('{"format": 99, "kind": "hdp", "made_from": "x", "materials": []}')
     with pytest.raises(InputDataError, match="format 99"):
         open_dataset("hdp", store).entries()
+    ingest("hdp", tree, store)
+    assert contents(store).keys() == set(UIDS)
 
 
 def test_labels_are_taken_anew(tree: Path, store: Path) -> None:

@@ -164,6 +164,13 @@ def test_the_command_recognises_what_it_is_given(tmp_path: Path, cscl_like: Path
     assert "it has no value" in str(unknown.exception)
 
 
+def test_a_store_is_of_one_kind(tmp_path: Path, cscl_like: Path) -> None:
+    (tmp_path / "source").mkdir()
+    ingest(*vibes(tmp_path / "source", cscl_like)[:2], tmp_path / "store")
+    with pytest.raises(SettingsError, match="it is a store of vibes"):
+        ingest("phonondb", cscl_like, tmp_path / "store")
+
+
 def test_one_material_of_a_store_is_a_reference(tmp_path: Path, cscl_like: Path) -> None:
     (tmp_path / "source").mkdir()
     source = phonondb(tmp_path / "source", cscl_like)

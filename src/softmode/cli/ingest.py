@@ -86,7 +86,7 @@ def _say(report: MaterialReport) -> None:
     texts = [*report.findings]
     for failure in dict.fromkeys((report.failure, report.trajectory_failure)):
         if failure is not None:
-            texts.append(f"{failure.subject}: {failure.problem}. {failure.remedy}.")
+            texts.append(str(failure.error))
     for text in texts:
         err.print(f"[red]{escape(report.name)}[/red] {escape(text)}", highlight=False, soft_wrap=True)
 

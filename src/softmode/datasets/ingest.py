@@ -41,6 +41,7 @@ from softmode.datasets.trajectory_source import (
     NoTrajectoryError,
     RunContext,
     RunsLoader,
+    TrajectoryCheck,
 )
 from softmode.errors import InputDataError, SettingsError, WorkerDiedError
 from softmode.files import Stamp, file_stamp
@@ -97,9 +98,10 @@ def ingest(
     dataset = open_dataset(kind, path, **given)
     if dataset.kind.path == "none":
         raise SettingsError(f"dataset {dataset.kind.name}", "it comes with softmode", "use it as it is")
-    _check_place(dataset, store)
+    earlier = _earlier(store)
+    _check_place(dataset, store, earlier)
     entries = dataset.entries()
-    stamps = _stamps(store)
+    stamps = {} if earlier is None else {report.name: report.stamp for report in earlier.materials}
     reports: dict[str, MaterialReport | None] = {
         entry.name: _known(store, entry, stamps) for entry in entries
     }
@@ -130,7 +132,7 @@ def ingest(
 def problem_counts(manifest: Manifest) -> dict[str, int]:
     """How many materials have what kind of problem, for a summary; none are left out."""
     counts: Counter[str] = Counter()
-    options = dataset_kind(manifest.kind).options.create(manifest.kind, manifest.options)
+    options = dataset_kind(manifest.kind).options.create(manifest.kind, manifest.frames)
     skip = options.skip if isinstance(options, FrameOptions) else 0
     with_runs = any(report.has_trajectory for report in manifest.materials)
     for report in manifest.materials:
@@ -169,21 +171,20 @@ def read_material(entry: MaterialEntry, store: Path, frames: FrameChoice) -> Mat
     try:
         material = entry.loader()
     except InputDataError as error:
-        found["failure"] = Problem.of(error)
+        found["failure"] = Problem.model_validate(error)
     if entry.trajectory_loader is not None:
         try:
             context, runs = _recorded(entry.trajectory_loader)
         except NoTrajectoryError:
             found["has_trajectory"] = False
         except InputDataError as error:
-            found["trajectory_failure"] = Problem.of(error)
+            found["trajectory_failure"] = Problem.model_validate(error)
         else:
             found["missing"] = context.notes
             found["runs"] = tuple(
                 RunReport(file=Path(run.subject).name, frames=run.n_frames, cut=run.cut) for run in runs
             )
-            check = entry.trajectory_loader
-            found |= _on_reading(runs, context, check if isinstance(check, RunsLoader) else None, frames)
+            found |= _on_reading(runs, context, getattr(entry.trajectory_loader, "check", None), frames)
     report = MaterialReport(name=entry.name, source=entry.source, **found)
     write_material(store, report, material, context, runs)
     return report
@@ -199,11 +200,10 @@ def _recorded(load: Callable[[], Trajectory]) -> tuple[RunContext, Sequence[Run]
 
 
 def _on_reading(
-    runs: Sequence[Run], context: RunContext, loader: RunsLoader | None, chosen: FrameChoice
+    runs: Sequence[Run], context: RunContext, check: TrajectoryCheck | None, chosen: FrameChoice
 ) -> dict[str, object]:
     """What reading the trajectory gives, found now rather than in the study: complaints, or digests."""
     digests: dict[str, str] = {}
-    check = None if loader is None else loader.check
     for frames in dict.fromkeys((ALL_FRAMES, chosen)):
         again = RunsLoader(partial(_replay, runs, context), frames, check)
         try:
@@ -221,9 +221,11 @@ def _replay(runs: Sequence[Run], context: RunContext, collector: FrameCollector)
     return context
 
 
-def _check_place(dataset: Dataset, store: Path) -> None:
+def _check_place(dataset: Dataset, store: Path, earlier: Manifest | None) -> None:
     if store.exists() and not store.is_dir():
         raise SettingsError(str(store), "it is a file", "give a folder for the store")
+    if earlier is not None and earlier.kind != dataset.kind.name:
+        raise SettingsError(str(store), f"it is a store of {earlier.kind}", "give a folder of its own")
     if dataset.path is None or not store.is_dir() or is_store(store):
         return
     inside = dataset.path.resolve() == store.resolve()
@@ -234,16 +236,15 @@ def _check_place(dataset: Dataset, store: Path) -> None:
         )
 
 
-def _stamps(store: Path) -> dict[str, Stamp]:
-    """Stamps of the files of a store when its manifest was written; empty where there is none."""
+def _earlier(store: Path) -> Manifest | None:
+    """What a store held before; None where that cannot be said, and everything is read again."""
     try:
-        materials = read_manifest(store).materials
+        return read_manifest(store)
     except InputDataError:
-        return {}
-    return {report.name: report.stamp for report in materials if report.stamp is not None}
+        return None
 
 
-def _known(store: Path, entry: MaterialEntry, stamps: Mapping[str, Stamp]) -> MaterialReport | None:
+def _known(store: Path, entry: MaterialEntry, stamps: Mapping[str, Stamp | None]) -> MaterialReport | None:
     """What was found before, unless the files have changed or something could not be read."""
     name = entry.name
     if name in stamps and stamps[name] != file_stamp(material_path(store, name)):

@@ -49,26 +49,20 @@ _AGAIN = "delete it and run softmode ingest again"
 class Problem(BaseModel):
     """An error as it was raised when the material was read."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
     subject: str
     problem: str
     remedy: str
 
-    @classmethod
-    def of(cls, error: InputDataError) -> Problem:
-        """What an error says."""
-        return cls(subject=error.subject, problem=error.problem, remedy=error.remedy)
-
     def raise_again(self, *_: object) -> NoReturn:
-        """Raise it.
+        """Raise it."""
+        raise self.error
 
-        Raises
-        ------
-        InputDataError
-            Always.
-        """
-        raise InputDataError(self.subject, self.problem, self.remedy)
+    @property
+    def error(self) -> InputDataError:
+        """The error."""
+        return InputDataError(self.subject, self.problem, self.remedy)
 
 
 class RunReport(BaseModel):
@@ -157,6 +151,11 @@ class Manifest(BaseModel):
     options: dict[str, JsonValue] = {}
     materials: tuple[MaterialReport, ...]
 
+    @property
+    def frames(self) -> dict[str, JsonValue]:
+        """Those of the options that act on reading."""
+        return {name: value for name, value in self.options.items() if name in _ON_READING}
+
 
 def material_path(store: Path, name: str) -> Path:
     """File of a material."""
@@ -239,7 +238,7 @@ def open_store(kind: DatasetKind, store: Path, options: Mapping[str, Any]) -> Da
         raise SettingsError(
             str(store), f"it was made from a dataset {manifest.kind}", f'set kind = "{manifest.kind}"'
         )
-    chosen = kind.options.create(kind.name, options)
+    kind.options.create(kind.name, options)
     fixed = [name for name in options if name not in _ON_READING]
     if fixed:
         raise SettingsError(
@@ -247,8 +246,7 @@ def open_store(kind: DatasetKind, store: Path, options: Mapping[str, Any]) -> Da
             "a store keeps the labels it was made with, and all options but those of frames",
             "leave it away, or run softmode ingest again with it",
         )
-    if isinstance(chosen, FrameOptions):
-        chosen = kind.options.create(kind.name, {**manifest.options, **options})
+    chosen = kind.options.create(kind.name, {**manifest.frames, **options})
     return Dataset(replace(kind, entries=partial(_entries, manifest, kind)), store, chosen)
 
 
@@ -276,7 +274,7 @@ def _entry(store: Path, report: MaterialReport, options: DatasetOptions, kind: D
         source=array_digest(report.model_dump_json(exclude={"stamp"}), str(stamp)),
         loader=loader,
         trajectory_loader=trajectory_loader,
-        trajectory_digest=report.digests.get(frames.mark, "") if stamp in (report.stamp,) and stamp else "",
+        trajectory_digest=report.digests.get(frames.mark, "") if stamp and stamp == report.stamp else "",
         tags=report.tags,
         choice=frames.mark,
     )
