@@ -36,10 +36,11 @@ from softmode.configurations import SoapFeatures, SoapSettings, frame_kernel
 from softmode.crystal import Material
 from softmode.datasets import open_reference
 from softmode.harmonic import named_protocol
+from softmode.measurements.plan import with_requirements
+from softmode.measurements.registry import MEASUREMENTS
+from softmode.measurements.view import CellContext
 from softmode.potentials import Potential, PotentialInfo
-from softmode.study.context import CellContext
-from softmode.study.plan import MEASUREMENTS, with_requirements
-from softmode.study.records import Record, RecordStore
+from softmode.records import Record, RecordStore
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

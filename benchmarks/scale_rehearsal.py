@@ -178,7 +178,7 @@ def run(path: Path, output: Path, kill_at: list[int]) -> Usage:
 
 def compare(first: Path, second: Path) -> tuple[int, int]:
     """Records of two studies that are equal, and those that are not or are in one only."""
-    from softmode.study.records import Record, RecordStore
+    from softmode.records import Record, RecordStore
 
     stores = [RecordStore(folder / "records") for folder in (first, second)]
     keys = [{path.stem for path in store.root.glob("*/*.h5")} for store in stores]

@@ -21,17 +21,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from softmode.study.one_off import score_trajectory
 
 from softmode import harmonic as hm
 from softmode.anharmonic.sigma import harmonic_forces
 from softmode.crystal import Material, Trajectory
 from softmode.datasets import open_reference
 from softmode.harmonic import named_protocol
+from softmode.measurements.sigma import trajectory_forces
+from softmode.measurements.view import CellContext
 from softmode.potentials import resolve
-from softmode.study.context import CellContext
-from softmode.study.one_off import score_trajectory
-from softmode.study.records import RecordStore
-from softmode.study.sigma_measurements import trajectory_forces
+from softmode.records import RecordStore
 
 
 def synthetic(material: Material, n_frames: int) -> Trajectory:

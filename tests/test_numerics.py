@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from softmode.numerics import arithmetic, single_threaded
+from softmode.numerics import arithmetic, limited_threads
 
 
 def _blas_threads() -> list[int]:
@@ -21,10 +21,10 @@ def _blas_threads() -> list[int]:
 def test_one_thread_inside_and_as_before_afterwards():
     with threadpool_limits(2):
         before = _blas_threads()
-        with single_threaded():
+        with limited_threads():
             assert set(_blas_threads()) == {1}
         assert _blas_threads() == before
-        with pytest.raises(ValueError, match="on the way"), single_threaded():
+        with pytest.raises(ValueError, match="on the way"), limited_threads():
             raise ValueError("on the way")
         assert _blas_threads() == before
 
@@ -34,7 +34,7 @@ def test_torch_is_held_to_one_thread_too():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with single_threaded():
+        with limited_threads():
             assert torch.get_num_threads() == 1
             assert arithmetic()["torch"]["threads"] == 1
         assert torch.get_num_threads() == 2
@@ -67,8 +67,8 @@ def test_arithmetic_sees_another_kernel():
 
 def test_libraries_that_come_later_are_held_too():
     command = (
-        "from softmode.numerics import single_threaded\n"
-        "with single_threaded():\n"
+        "from softmode.numerics import limited_threads\n"
+        "with limited_threads():\n"
         "    import numpy, scipy.linalg\n"
         "    from threadpoolctl import threadpool_info\n"
         "    print({pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas'})"

@@ -116,6 +116,16 @@ class DamagedDownloadError(DownloadError):
     """What came from the network is not what was asked for: cut off, damaged, a web page."""
 
 
+class UndeclaredInputError(SoftmodeError):
+    """A measurement read something that it does not declare, so that its records' keys would not hold it."""
+
+    transient = True
+
+
+class MeasurementFailedError(SoftmodeError):
+    """A measurement failed before, and its record says why."""
+
+
 class RelaxationError(SoftmodeError):
     """A relaxation that did not converge or left the crystal behind."""
 

@@ -26,8 +26,8 @@ def set_thread_variables(threads: int = 1) -> None:
 
 
 @contextmanager
-def single_threaded() -> Iterator[None]:
-    """One thread for linear algebra, OpenMP and torch inside the block; as before it afterwards.
+def limited_threads(threads: int = 1) -> Iterator[None]:
+    """So many threads for linear algebra, OpenMP and torch inside the block; as before it afterwards.
 
     Sums come in another order on another number of threads, and with them other last bits. Libraries that are
     loaded when the block is entered are held, those of numpy and scipy always: load the potential first.
@@ -37,9 +37,9 @@ def single_threaded() -> Iterator[None]:
 
     torch = sys.modules.get("torch")
     before = None if torch is None else torch.get_num_threads()
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=threads):
         if torch is not None:
-            torch.set_num_threads(1)
+            torch.set_num_threads(threads)
         try:
             yield
         finally:

@@ -65,7 +65,7 @@ def test_one_off_figures_are_those_of_a_study(tiny_dataset: Path, tmp_path: Path
         ids=["Cu"],
         protocol={"name": protocol, "points_per_segment": 50, "mesh_length": 60.0},
     )
-    assert settings.protocol.name == protocol
+    assert settings.conditions.protocol.name == protocol
     row = cell_table(run_tiny(settings)[0]).iloc[0]
     for name in ("n_q", "rmse_w2_THz2", "rmse_vg_THzA", "lowest_reference_THz", "softening"):
         assert shown[name] == row[f"path_{name}"]
@@ -188,7 +188,7 @@ def test_status_shows_dynamics_under_way(tiny_dataset: Path, tmp_path: Path) -> 
     study = open_study(
         tiny_study(tiny_dataset, tmp_path / "o", ids=["Cu"], measurements=["model_only"], md=md)
     )
-    [cell] = study.cells
+    [cell] = study.cases
     folder = study.store.partial(cell.keys["md"]).folder / "replica_1"
     folder.mkdir(parents=True)
     (folder / "piece_00000.h5").write_bytes(b"as far as it is")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
-import h5py
 import numpy as np
 import pytest
 from moving_metals import moving, phonopy_hessian, supercell, write_moving_metal
@@ -21,7 +20,7 @@ from tiny_study import EMT_NAME, write_metal
 from typer.testing import CliRunner
 
 from softmode.cli.app import app, main
-from softmode.study.map_one_off import read_kernel
+from softmode.records import RecordStore
 
 MD = ("--steps", "40", "--sample-every", "2")
 SMALL = ("--r-cut", "4", "--n-max", "4", "--l-max", "3", "--sigma", "0.4")
@@ -62,8 +61,14 @@ def failing(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytes
     return " ".join(told.split())
 
 
+def kernel_file(folder: Path) -> Path:
+    [path] = (folder / "records").glob("*/*.h5")
+    return path
+
+
 def matrix(folder: Path) -> NDArray[np.float64]:
-    return read_kernel(folder / "kernel.h5")[0]
+    record = RecordStore(folder / "records").read(kernel_file(folder).stem)
+    return np.asarray(record.arrays["dissimilarities"])
 
 
 def test_everything_is_written(clouds: tuple[Path, Path], tmp_path: Path) -> None:
@@ -71,7 +76,7 @@ def test_everything_is_written(clouds: tuple[Path, Path], tmp_path: Path) -> Non
     content = shown(*clouds, "--output", folder)
     assert {path.name for path in folder.iterdir()} == {
         "run.json",
-        "kernel.h5",
+        "records",
         "coordinates.csv",
         "overlap.json",
         "map_trajectories.png",
@@ -80,14 +85,11 @@ def test_everything_is_written(clouds: tuple[Path, Path], tmp_path: Path) -> Non
         "chemiscope.json.gz",
         "chemiscope.html",
     }
-    d, labels, n_frames = read_kernel(folder / "kernel.h5")
-    assert (labels, n_frames) == (("cold", "hot"), (30, 30))
+    d = matrix(folder)
     assert d.shape == (60, 60)
     np.testing.assert_array_equal(d, d.T)
     assert not np.diag(d).any()
-    with h5py.File(folder / "kernel.h5") as file:
-        assert json.loads(file.attrs["settings"])["soap"]["r_cut"] == 4.0
-        assert json.loads(file.attrs["diagnostics"]) == content["kernel"]
+    assert content["settings"]["soap"]["r_cut"] == 4.0
     with (folder / "coordinates.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
     assert [row["label"] for row in rows] == ["cold"] * 30 + ["hot"] * 30
@@ -188,9 +190,9 @@ def test_dynamics_of_softmode_is_read(tmp_path: Path) -> None:
 def test_a_second_run_computes_nothing(clouds: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "o"
     shown(*clouds, "--output", folder)
-    before = (folder / "kernel.h5").stat().st_mtime_ns
+    before = kernel_file(folder).stat().st_mtime_ns
     again = shown(*clouds, "--output", folder)
-    assert (folder / "kernel.h5").stat().st_mtime_ns == before
+    assert kernel_file(folder).stat().st_mtime_ns == before
     assert again["predicted_seconds"] is None
 
 
@@ -198,7 +200,7 @@ _KILLS_ITSELF = """
 import os, signal, sys
 from functools import partial
 import softmode.configurations.kernel as kernel
-from softmode.study import map_kernel
+from softmode.measurements.map import kernel as map_kernel
 kernel.plan_tiles = partial(kernel.plan_tiles, largest=16)
 save, left = map_kernel._save, [int(sys.argv.pop(1))]
 def saving(*arguments):
@@ -223,12 +225,12 @@ def test_a_killed_run_goes_on_bit_for_bit(clouds: tuple[Path, Path], tmp_path: P
 
     killed = run(tmp_path / "killed", 4)
     assert killed.returncode == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "kernel.h5").exists()
-    assert len(list((tmp_path / "killed" / "pieces").glob("*.npz"))) == 5
+    assert not list((tmp_path / "killed" / "records").glob("*/*.h5"))
+    assert len(list((tmp_path / "killed" / "records").glob("*/*.partial/*.npz"))) == 5
     for folder in ("killed", "whole"):
         done = run(tmp_path / folder, 1000)
         assert done.returncode == 0, done.stderr
-        assert not (tmp_path / folder / "pieces").exists()
+        assert not list((tmp_path / folder / "records").glob("*/*.partial"))
         assert "describing" not in done.stderr  # no terminal: silent
     assert matrix(tmp_path / "killed").tobytes() == matrix(tmp_path / "whole").tobytes()
     coordinates = [(tmp_path / name / "coordinates.csv").read_bytes() for name in ("killed", "whole")]
@@ -243,10 +245,10 @@ def test_a_folder_of_another_map_is_left_alone(
 ) -> None:
     folder = tmp_path / "o"
     shown(*clouds, "--output", folder)
-    before = (folder / "kernel.h5").read_bytes()
+    before = kernel_file(folder).read_bytes()
     told = failing([*map(str, clouds), "--output", str(folder), "--alpha", "0.1"], monkeypatch, capsys)
-    assert "holds a map of other frames, or with other settings" in told
-    assert (folder / "kernel.h5").read_bytes() == before
+    assert "holds a map of cold, hot, or with other settings" in told
+    assert kernel_file(folder).read_bytes() == before
 
 
 def bad(kind: str, folder: Path) -> tuple[list[str], str]:
@@ -297,7 +299,7 @@ def test_bad_input_is_one_clear_line(
     monkeypatch.chdir(tmp_path)
     arguments, said = bad(kind, tmp_path)
     assert said in failing(arguments, monkeypatch, capsys)
-    assert not (tmp_path / "map" / "good" / "kernel.h5").exists()
+    assert not list((tmp_path / "map" / "good").rglob("*.h5"))
 
 
 @pytest.mark.parametrize("package", ["dscribe", "sklearn", "chemiscope"])

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from softmode.cli.app import app
 from softmode.errors import SoftmodeError
-from softmode.study.records import Record
+from softmode.records import Record
 from softmode.study.settings import parse_study
 
 

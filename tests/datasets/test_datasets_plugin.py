@@ -94,7 +94,7 @@ def test_a_study_names_it(crystals: Path, tmp_path: Path, importable_helpers: No
         '[[potential]]\nname = "ase.calculators.emt:EMT"\n[run]\nworkers = 1\n'
     )
     study, report = run_tiny(load_study(tmp_path / "study.toml"))
-    [cell] = study.cells
+    [cell] = study.cases
     assert report.failed == 0, study.records(cell)
     values: dict[str, Any] = study.records(cell)["sigma"].values
     assert values["sigma_reference_mean_t"] == pytest.approx(

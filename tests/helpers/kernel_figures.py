@@ -183,9 +183,9 @@ def _maps() -> dict[str, FloatArray]:
 def _write(folder: str) -> None:
     from threadpoolctl import threadpool_info
 
-    from softmode.numerics import single_threaded
+    from softmode.numerics import limited_threads
 
-    with single_threaded():
+    with limited_threads():
         found = figures(folder)
     kernel = {str(pool.get("architecture")) for pool in threadpool_info() if pool["user_api"] == "blas"}
     content = io.BytesIO()

@@ -74,7 +74,7 @@ def logging_emt(log: str) -> EMT:
     """
     slow = Path(f"{log}.slow").exists()
     if slow:
-        from softmode.study import evaluation
+        from softmode.measurements import evaluation
 
         evaluation._SAVE_EVERY = 0.0
 

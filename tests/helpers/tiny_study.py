@@ -125,9 +125,13 @@ def study_toml(path: Path, settings: StudySettings) -> Path:
             return "[" + ", ".join(value(part) for part in item) + "]"
         return repr(item) if isinstance(item, (int, float)) else '"' + str(item).replace("\\", "\\\\") + '"'
 
-    content = settings.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    if "md" in content:  # what a protocol sets is not the default of the field
-        content["md"] = settings.md.model_dump(mode="json", exclude_none=True)
+    def given(item: Any) -> Any:
+        """Without what is not given, for which TOML has no word."""
+        if isinstance(item, dict):
+            return {key: given(part) for key, part in item.items() if part is not None}
+        return [given(part) for part in item] if isinstance(item, list) else item
+
+    content = given(settings.content())
     plain = {key: item for key, item in content.items() if key != "potential" and not isinstance(item, dict)}
     lines = [f"{key} = {value(item)}" for key, item in plain.items()]
     for key, item in content.items():

@@ -27,13 +27,12 @@ from softmode.anharmonic.displacements import displacements
 from softmode.datasets import open_reference
 from softmode.datasets.example import load_trajectory
 from softmode.errors import CorruptWeightsError
-from softmode.harmonic import named_protocol
+from softmode.measurements.measure import measure
 from softmode.potentials import PAPER_MODELS, Potential, PotentialSettings, resolve
 from softmode.potentials.registry import find_entry
 from softmode.potentials.weights import cached_path, url_basename
+from softmode.records import Record
 from softmode.study.folder import Study, reopen_study
-from softmode.study.one_off import score_phonons
-from softmode.study.records import Record
 
 pytest.importorskip("mace")
 
@@ -114,8 +113,7 @@ def test_forces_are_the_derivative_of_the_energy(potential: Potential, unseen: F
 
 def test_its_phonons_are_near_those_of_dft(trained: Path) -> None:
     """Of the variance of ω² 4 % are left unexplained at most, and it is neither soft nor stiff."""
-    values = score_phonons(open_reference("example"), resolve(str(trained)), named_protocol("default"))
-    record = values.record
+    record = measure("harmonic", open_reference("example"), resolve(str(trained)))["harmonic"]
     reference = record.arrays["frequencies_reference"]
     squared = np.sign(reference) * reference**2
     assert record.values["path_rmse_w2_THz2"] < 0.2 * squared.std()
@@ -300,7 +298,7 @@ def sha256(path: Path) -> str:
 
 
 def records_of(study: Study, label: str) -> dict[str, Record]:
-    [cell] = [cell for cell in study.cells if cell.label == label]
+    [cell] = [cell for cell in study.cases if cell.label == label]
     return study.records(cell, with_arrays=True)
 
 

@@ -20,13 +20,13 @@ from matplotlib.image import imread
 from moving_metals import MOVING, write_moving_metal
 from tiny_study import emt, factory, run_tiny, tiny_study
 
+from softmode.measurements.map.measurement import map_points, map_structures
 from softmode.report import maps
 from softmode.report.build import build_report
 from softmode.report.map_page import map_page, script_json
 from softmode.report.maps import collect_maps
 from softmode.report.method import method_lines
 from softmode.study.folder import Study, reopen_study
-from softmode.study.map_measurements import map_points, map_structures
 from softmode.study.results import cell_table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -128,7 +128,7 @@ def payloads(section: str) -> list[dict[str, Any]]:
 
 
 def test_structures_in_the_page_are_those_of_the_frames(reported: Reported) -> None:
-    cells = {(cell.material.name, cell.label): cell for cell in reported.study.cells}
+    cells = {(cell.material.name, cell.label): cell for cell in reported.study.cases}
     shown = collect_maps(reported.study, cell_table(reported.study))
     assert shown is not None
     for payload, key in zip(payloads(reported.section), shown.records, strict=True):
@@ -231,7 +231,7 @@ setTimeout(() => {
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_pointing_at_a_frame_shows_its_structure(reported: Reported, tmp_path: Path) -> None:
-    [cell] = [c for c in reported.study.cells if (c.material.name, c.label) == ("Cu", "emt")]
+    [cell] = [c for c in reported.study.cases if (c.material.name, c.label) == ("Cu", "emt")]
     record = reported.study.records(cell, with_arrays=True)["map"]
     text = map_page("Cu", map_points(record, "emt"), map_structures(record))
     page = tmp_path / "map.html"

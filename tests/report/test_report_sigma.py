@@ -208,7 +208,7 @@ def test_figures_show_what_the_records_hold(reported: tuple[Study, Path]) -> Non
     study = reported[0]
     records = {
         cell.label: study.records(cell, with_arrays=True)["sigma"]
-        for cell in study.cells
+        for cell in study.cases
         if cell.material.name == "Au" and cell.label != "broken"
     }
     traces = trace_figure(records, "Au")

@@ -180,7 +180,7 @@ def test_an_unforeseen_error_keeps_its_traceback(
     settings = tiny_study(tiny_dataset, tmp_path / "o", ids=["Cu"])
     study, report = run_tiny(settings)
     assert report.failed == 1
-    failure = study.records(study.cells[0])["displaced_forces"].failure
+    failure = study.records(study.cases[0])["displaced_forces"].failure
     assert failure is not None
     assert failure.kind == "ZeroDivisionError"
     assert "nobody thought of this" in failure.message
@@ -241,5 +241,5 @@ def test_a_worker_that_dies_takes_no_other_cell_with_it(
     assert "Au with dying" in table.loc["Au", "failure"]
     assert "fewer workers" in table.loc["Au", "failure"]
     assert (report.computed, report.failed) == (3, 1)
-    assert not study.settled(study.cells[1])  # tried again: there may be more memory then
-    assert study.settled(study.cells[0])
+    assert not study.settled(study.cases[1])  # tried again: there may be more memory then
+    assert study.settled(study.cases[0])

@@ -72,7 +72,7 @@ def test_many_materials_are_sampled(
 
 
 def watch(study: Study, loads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = type(study.cells[0].entry)
+    kind = type(study.cases[0].entry)
     load = kind.load
 
     def counting(self: object) -> object:

@@ -12,28 +12,30 @@ import pytest
 from tiny_study import emt, factory, record_contents, run_tiny, tiny_study
 
 from softmode.datasets.base import MaterialEntry
+from softmode.measurements import Facts
+from softmode.measurements.view import Sources
 from softmode.study import worker
-from softmode.study.folder import Cell
+from softmode.study.folder import Case
 from softmode.study.lanes import BLOCK, Lanes, blocks
 from softmode.study.materials import MaterialSummary
 
 POTENTIALS = ("one", "two", "three")
 
 
-def grid(n_materials: int, labels: tuple[str, ...] = POTENTIALS) -> list[Cell]:
+def grid(n_materials: int, labels: tuple[str, ...] = POTENTIALS) -> list[Case]:
     """Cells in the order of a study: potential by potential."""
     return [
-        Cell(MaterialSummary(name=f"m{index}", fingerprint=""), label, {}, None, None)
+        Case(MaterialSummary(name=f"m{index}", fingerprint=""), label, Facts(""), {}, None, None)
         for label in labels
         for index in range(n_materials)
     ]
 
 
-def names(cells: list[Cell]) -> list[tuple[str, str]]:
+def names(cells: list[Case]) -> list[tuple[str, str]]:
     return [(cell.material.name, cell.label) for cell in cells]
 
 
-def taken(lanes: Lanes, order: list[int]) -> list[tuple[int, Cell]]:
+def taken(lanes: Lanes, order: list[int]) -> list[tuple[int, Case]]:
     found = [(lane, lanes.next(lane)) for lane in order]
     return [(lane, cell) for lane, cell in found if cell is not None]
 
@@ -109,7 +111,13 @@ def test_what_is_shared_changes_no_record(
 ) -> None:
     potentials = (emt(), soft("a", 0.9), factory("nan_emt", "nan"))
     shared, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "shared", *potentials))
-    monkeypatch.setattr(worker, "_material", worker._fresh)
+    made = worker._sources
+
+    def fresh(task: worker.CaseTask) -> Sources:
+        worker._loaded.materials.clear()
+        return made(task)
+
+    monkeypatch.setattr(worker, "_sources", fresh)
     alone, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "alone", *potentials))
     assert record_contents(shared) == record_contents(alone)
 

@@ -11,6 +11,7 @@ from hdp_standin import FOLDERS, make_truth, write_compound
 from tiny_study import emt, factory, run_tiny, tiny_study
 
 from softmode.errors import SettingsError
+from softmode.measurements.md import DynamicsSettings
 from softmode.potentials.registry import find_entry
 from softmode.published import published_models
 from softmode.study.folder import Study, open_study, reopen_study
@@ -32,7 +33,7 @@ def test_a_potential_may_be_measured_by_part_of_the_measurements(tiny_dataset: P
     )
     run_tiny(settings)
     study = reopen_study(tmp_path / "o")
-    assert {cell.label: tuple(cell.inputs) for cell in study.cells} == {
+    assert {cell.label: tuple(cell.inputs) for cell in study.cases} == {
         "both": ("displaced_forces", "harmonic", "model_phonons"),
         "one": ("displaced_forces", "harmonic"),
     }
@@ -46,7 +47,7 @@ def test_it_changes_no_key(tiny_dataset: Path, tmp_path: Path) -> None:
     def inputs(name: str, **more: Any) -> dict[str, Any]:
         settings = tiny_study(tiny_dataset, tmp_path / name, emt("emt", **more), measurements=["harmonic"])
         study = open_study(settings)
-        return dict(study.cells[0].inputs)
+        return dict(study.cases[0].inputs)
 
     assert inputs("a") == inputs("b", measurements=["harmonic"])
 
@@ -78,7 +79,7 @@ def opened(example: StudySettings, tmp_path_factory: pytest.TempPathFactory) -> 
     for compound in (Compound("Cs", "K", "Dy", "Cl"), Compound("K", "Na", "Al", "F")):
         truth = make_truth(compound, (3, 3))
         write_compound(root / "tree" / FOLDERS[compound.x] / truth.uid, truth)
-    content = example.model_dump(mode="json", by_alias=True)
+    content = example.content()
     content["output"] = str(root / "run")
     content["dataset"] |= {"path": str(root / "tree"), "options": {"skip": 0}}
     for entry, kwargs in zip(content["potential"], VARIANTS.values(), strict=True):
@@ -95,11 +96,12 @@ def test_the_example_is_the_papers_study(example: StudySettings) -> None:
         assert entry is not None
         assert entry == find_entry(model.key)
         assert entry.url is not None
-    assert example.protocol.name == "yang2026"
-    assert (example.protocol.dispersion_displacement, example.protocol.sigma_displacement) == (0.01, 0.02)
-    assert not example.protocol.symmetrise
-    assert example.md.thermostat == "andersen"
-    assert (example.md.steps, example.md.replicas, example.md.collision_probability) == (2000, 2, 0.5)
+    protocol, md = example.conditions.protocol, example.conditions.of(DynamicsSettings)
+    assert protocol.name == "yang2026"
+    assert (protocol.dispersion_displacement, protocol.sigma_displacement) == (0.01, 0.02)
+    assert not protocol.symmetrise
+    assert md.thermostat == "andersen"
+    assert (md.steps, md.replicas, md.collision_probability) == (2000, 2, 0.5)
     assert example.dataset.kind == "hdp"
     assert example.measurements == ALL
 

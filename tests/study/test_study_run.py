@@ -22,9 +22,9 @@ from tiny_study import (
 )
 
 from softmode.errors import SettingsError
+from softmode.records import Failure, digest_of
 from softmode.study import worker
 from softmode.study.folder import Study, open_study, reopen_study
-from softmode.study.records import Failure, digest_of
 from softmode.study.results import OK, PENDING, cell_table, failures
 from softmode.study.run import RunReport, _store_failure, load_executor, run_study
 
@@ -34,7 +34,7 @@ SCALE = 0.9
 def records_of(study: Study, measurement: str) -> dict[str, int]:
     """Times of the records of one measurement."""
     times = record_times(study)
-    wanted = {digest_of(cell.inputs[measurement]) for cell in study.cells}
+    wanted = {digest_of(cell.inputs[measurement]) for cell in study.cases}
     return {key: time for key, time in times.items() if key in wanted}
 
 
@@ -71,7 +71,7 @@ def test_scaled_forces_scale_squared_frequencies(finished: tuple[Study, RunRepor
     rows = cell_table(study).query("potential == 'soft'")
     np.testing.assert_allclose(rows["path_softening"].astype(float), SCALE, atol=1e-6)
     np.testing.assert_allclose(rows["mesh_softening"].astype(float), SCALE, atol=1e-6)
-    for cell in study.cells:
+    for cell in study.cases:
         if cell.label != "soft":
             continue
         record = study.records(cell, with_arrays=True)["harmonic"]
@@ -248,7 +248,7 @@ def test_a_task_that_breaks_outside_its_measurements_is_told(
     def broken(task: Any) -> None:
         raise OSError(errno.EIO, "the network is gone")
 
-    monkeypatch.setattr("softmode.study.run.run_cell", broken)
+    monkeypatch.setattr("softmode.study.run.run_case", broken)
     study, report = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", ids=["Cu"]))
     assert report.failed == 1
     assert report.unstored == [("Cu", "emt", "OSError: [Errno 5] the network is gone")]
@@ -259,7 +259,7 @@ def test_the_failure_of_a_later_measurement_keeps_the_earlier_record(
     tiny_dataset: Path, copied: Path
 ) -> None:
     study = again(tiny_dataset, copied)[0]
-    cell = study.cells[0]
+    cell = study.cases[0]
     study.store.path(digest_of(cell.inputs["harmonic"])).unlink()
     _store_failure(study, cell, Failure("WorkerDied", "out of memory", transient=True))
     records = study.records(cell)
@@ -292,7 +292,7 @@ def test_a_full_disk_stops_only_the_cell(
     monkeypatch: pytest.MonkeyPatch,
     measurement: str,
 ) -> None:
-    victim = finished[0].cells[1]
+    victim = finished[0].cases[1]
     full_for(digest_of(victim.inputs[measurement]), monkeypatch)
     study, report = again(tiny_dataset, tmp_path / "o")
     assert (report.computed, report.failed) == (4, 1)

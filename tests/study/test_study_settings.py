@@ -9,7 +9,7 @@ from tiny_study import EMT_NAME, emt, tiny_study
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import PROTOCOLS
 from softmode.study.folder import open_study, reopen_study
-from softmode.study.settings import StudySettings, load_study, parse_study
+from softmode.study.settings import load_study, parse_study
 
 VALID = """
 name = "metals"
@@ -149,13 +149,13 @@ def test_the_folder_is_found_relative_to_the_study_file(
 
 
 def test_a_named_protocol_can_be_changed() -> None:
-    plain = parse_study(content(protocol="yang2026"), "s").protocol
+    plain = parse_study(content(protocol="yang2026"), "s").conditions.protocol
     assert plain == PROTOCOLS["yang2026"]
-    changed = parse_study(content(protocol={"name": "yang2026", "mesh_length": 20}), "s").protocol
+    changed = parse_study(content(protocol={"name": "yang2026", "mesh_length": 20}), "s").conditions.protocol
     assert changed.name == "yang2026+"
     assert changed.mesh_length == 20.0
     assert changed.model_copy(update={"name": "yang2026", "mesh_length": 60.0}) == PROTOCOLS["yang2026"]
-    same = parse_study(content(protocol={"name": "yang2026", "symmetrise": False}), "s").protocol
+    same = parse_study(content(protocol={"name": "yang2026", "symmetrise": False}), "s").conditions.protocol
     assert same.name == "yang2026"
 
 
@@ -175,7 +175,7 @@ def test_settings_survive_in_the_folder_of_the_study(
     )
     open_study(settings)
     assert reopen_study(tmp_path / "o").settings == settings
-    assert StudySettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
+    assert parse_study(settings.content(), "s.toml") == settings
 
 
 def test_a_moved_study_can_be_reopened(tiny_dataset: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_moved_study_can_be_reopened(tiny_dataset: Path, tmp_path: Path) -> No
     (tmp_path / "before").rename(tmp_path / "after")
     study = reopen_study(tmp_path / "after")
     assert study.settings.output == tmp_path / "after"
-    assert [cell.material.name for cell in study.cells] == ["Al", "Au", "Cu"]
+    assert [cell.material.name for cell in study.cases] == ["Al", "Au", "Cu"]
 
 
 @pytest.mark.parametrize("damage", [None, "study.json", "potentials.json", "materials.json"])

@@ -14,13 +14,18 @@ from softmode.cli.reference import said_reference
 from softmode.configurations import KernelSettings, SoapSettings
 from softmode.crystal import Material
 from softmode.errors import SettingsError
+from softmode.measurements.conditions import explain
+from softmode.measurements.map import MapSettings
+from softmode.measurements.map.clouds import read_clouds, with_sigma
+from softmode.measurements.map.trajectories import (
+    TrajectoryMap,
+    map_trajectories,
+    map_values,
+    require_maps_extra,
+)
 from softmode.report.map_files import stranger_line, write_map_files
 from softmode.report.map_page import overlap_row
-from softmode.study.map_clouds import read_clouds, with_sigma
-from softmode.study.map_one_off import MapOneOff, map_trajectories, map_values, require_maps_extra
-from softmode.study.map_settings import MapSettings
 from softmode.study.run import available_cores
-from softmode.study.settings import explain
 
 _WORDS = {"frames": "describing frames", "pairs": "comparing pairs"}
 
@@ -153,7 +158,7 @@ def map_command(
     _say(result, written, as_json=as_json)
 
 
-def _say(result: MapOneOff, written: dict[str, Path], *, as_json: bool) -> None:
+def _say(result: TrajectoryMap, written: dict[str, Path], *, as_json: bool) -> None:
     content = map_values(result)
     for note in content["notes"]:
         err.print(note, highlight=False, markup=False, soft_wrap=True)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import err, out, print_json, progress
+from softmode.cli.options import conditions_of, resolved_potential
 from softmode.cli.reference import said_reference
 from softmode.crystal import Material
 from softmode.datasets import align_trajectory, read_trajectory, supercell_of
 from softmode.datasets.loose_files import supercell_integers
 from softmode.datasets.structure_files import is_structure
-from softmode.dynamics import export_ase
+from softmode.dynamics import MDRun, export_ase, read_md
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import named_protocol
-from softmode.potentials import PotentialSettings, resolve
+from softmode.measurements.md import DynamicsSettings
+from softmode.measurements.measure import facts_of, measure
+from softmode.measurements.plan import record_inputs
+from softmode.records import Record, RecordStore, claim_folder
 from softmode.structures.dataset import StructureOptions, load_file
-from softmode.study.md_one_off import MDOneOff, run_dynamics
-from softmode.study.sampling_settings import DynamicsSettings, with_named_dynamics
-from softmode.study.settings import explain
 
 
 def _material(what: str, supercell: str | None) -> Material:
@@ -39,22 +40,21 @@ def _material(what: str, supercell: str | None) -> Material:
     return load_file(path, StructureOptions.create("structures", {"supercell_matrix": integers}))
 
 
-def _settings(protocol: str, given: dict[str, Any]) -> DynamicsSettings:
-    changes = {name: value for name, value in given.items() if value is not None}
-    try:
-        return DynamicsSettings.model_validate(with_named_dynamics(protocol, changes))
-    except ValidationError as error:
-        raise SettingsError("softmode md", explain(error), "Correct the option") from error
-
-
-def _json(result: MDOneOff) -> dict[str, Any]:
-    md, own = result.md.values, result.model_only.values
+def _json(
+    material: Material,
+    potential: str,
+    settings: DynamicsSettings,
+    records: Mapping[str, Record],
+    runs: Sequence[MDRun],
+) -> dict[str, Any]:
+    """Everything that is told of the runs, JSON-able."""
+    md, own = records["md"].values, records["model_only"].values
     low, high = own.get("sigma_model_only_mean_t_low"), own.get("sigma_model_only_mean_t_high")
     return {
-        "material": result.material.name,
-        "formula": result.material.formula,
-        "potential": result.potential,
-        "settings": result.settings.model_dump(mode="json"),
+        "material": material.name,
+        "formula": material.formula,
+        "potential": potential,
+        "settings": settings.model_dump(mode="json"),
         "status": md["md_status"],
         "reason": md["md_reason"],
         "temperature_K": md["md_temperature_K"],
@@ -74,7 +74,7 @@ def _json(result: MDOneOff) -> dict[str, Any]:
             *own["model_only_notes"],
             *([own["model_only_interval_note"]] if own["model_only_interval_note"] else []),
         ],
-        "trajectories": [run.source for run in result.runs],
+        "trajectories": [run.source for run in runs],
     }
 
 
@@ -184,27 +184,36 @@ def md(
 
     Interrupt it at any time and run the same command to go on; with more steps a finished run is continued.
     """
-    settings = _settings(
-        protocol,
+    given = {
+        "thermostat": thermostat,
+        "temperature": temperature,
+        "steps": steps,
+        "timestep": timestep,
+        "sample_every": sample_every,
+        "discard": discard,
+        "replicas": replicas,
+    }
+    conditions = conditions_of(
+        "softmode md",
         {
-            "thermostat": thermostat,
-            "temperature": temperature,
-            "steps": steps,
-            "timestep": timestep,
-            "sample_every": sample_every,
-            "discard": discard,
-            "replicas": replicas,
+            "protocol": named_protocol(protocol, **({"relax": True} if relax else {})),
+            "seed": seed,
+            "md": {name: value for name, value in given.items() if value is not None},
         },
     )
-    changes: dict[str, object] = {"relax": True} if relax else {}
-    harmonic = named_protocol(protocol, **changes)
+    settings = conditions.of(DynamicsSettings)
     material = _material(crystal, supercell)
     frames = None
     if trajectory:
         read = read_trajectory(trajectory)
         frames = align_trajectory(read, supercell_of(material), read.source)
-    resolved = resolve(PotentialSettings(name=potential, dtype=dtype, device=device))
+    resolved = resolved_potential(potential, dtype, device)
     folder = output or Path("md") / _file_name(f"{material.name}_{potential}")
+    inputs = record_inputs(["model_only"], facts_of(material, resolved, frames), conditions)["md"]
+    # more steps and more replicas go on with what is there
+    settled = {name: value for name, value in inputs.items() if name not in ("md.steps", "md.replicas")}
+    what = f"molecular dynamics of {material.name} with {resolved.info.name}"
+    claim_folder(folder, settled, what, inputs)
     done = np.zeros(replicas, int)
     with progress() as bar:
         task = bar.add_task("steps", total=replicas * settings.steps)
@@ -213,20 +222,21 @@ def md(
             done[replica] = step
             bar.update(task, completed=int(done.sum()))
 
-        result = run_dynamics(
+        records = measure(
+            "model_only",
             material,
             resolved,
-            settings,
-            folder,
-            protocol=harmonic,
+            conditions,
+            RecordStore(folder / "records"),
             trajectory=frames,
-            seed=seed,
+            pieces={"md": folder},
             advance=advance,
         )
+    runs = [read_md(folder / f"replica_{index}") for index in range(replicas)]
     if file_format == "traj":
-        for index, run in enumerate(result.runs):
+        for index, run in enumerate(runs):
             export_ase(run, folder / f"replica_{index}.traj")
-    _say(_json(result), folder, as_json=as_json)
+    _say(_json(material, resolved.info.name, settings, records, runs), folder, as_json=as_json)
 
 
 def _say(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -3,77 +3,73 @@
 from __future__ import annotations
 
 import io
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import out, print_json
+from softmode.cli.options import resolved_potential
 from softmode.cli.reference import said_reference
+from softmode.crystal import Material
 from softmode.errors import SettingsError
+from softmode.files import write_atomically
 from softmode.harmonic.protocol import named_protocol
-from softmode.potentials import PotentialSettings, resolve
+from softmode.measurements.conditions import Conditions
+from softmode.measurements.harmonic import FIGURES
+from softmode.measurements.measure import measure
+from softmode.potentials.base import Potential
+from softmode.records import Record
 from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
-from softmode.study.one_off import HarmonicOneOff, score_phonons
-from softmode.study.records import write_atomically
-from softmode.study.settings import explain
 from softmode.style import PALETTE
 
 
-def _json(result: HarmonicOneOff) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """A potential against a reference."""
+
+    material: Material
+    potential: Potential
+    protocol: str
+    forces: Record
+    record: Record
+
+
+def _json(result: _Compared) -> dict[str, Any]:
     """Flat figures; those of the path under their plain names, those of the mesh prefixed."""
     values = result.record.values
     plain = {name.removeprefix("path_"): value for name, value in values.items() if name.startswith("path_")}
     return {
         "material": result.material.name,
         "formula": result.material.formula,
-        "potential": result.potential,
-        "protocol": result.protocol.name,
-        "n_q": plain.pop("n_q"),
-        "rmse_w2_THz2": plain.pop("rmse_w2_THz2"),
-        "rmse_vg_THzA": plain.pop("rmse_vg_THzA"),
-        "lowest_reference_THz": plain.pop("lowest_reference_THz"),
-        "lowest_model_THz": plain.pop("lowest_model_THz"),
-        "asr_reference": values["asr_reference_eV_per_A2"],
-        "asr_model": values["asr_model_eV_per_A2"],
-        "softening": plain.pop("softening"),
+        "potential": result.potential.info.name,
+        "protocol": result.protocol,
         **plain,
         **{name: value for name, value in values.items() if name.startswith("mesh_")},
+        "asr_reference": values["asr_reference_eV_per_A2"],
+        "asr_model": values["asr_model_eV_per_A2"],
         "nac": values["nac"],
         "residual_force_eV_per_A": result.forces.values["residual_force_eV_per_A"],
         "lattice_ratio": result.forces.values["lattice_ratio"],
-        "dtype": result.dtype,
-        "device": result.device,
+        "dtype": result.potential.dtype,
+        "device": result.potential.device,
         "seconds": result.forces.seconds + result.record.seconds,
     }
 
 
-def _table(result: HarmonicOneOff) -> Table:
+def _table(result: _Compared) -> Table:
     values = result.record.values
     table = Table(
-        title=f"{result.material.formula} ({result.material.name}) × {result.potential}, "
-        f"protocol {result.protocol.name}",
+        title=f"{result.material.formula} ({result.material.name}) × {result.potential.info.name}, "
+        f"protocol {result.protocol}",
         title_justify="left",
     )
     for name in ("", "path", "mesh"):
         table.add_column(name, justify="left" if not name else "right")
-    for label, name in (
-        ("RMSE(ω²), THz²", "rmse_w2_THz2"),
-        ("RMSE(v_g), THz·Å", "rmse_vg_THzA"),
-        ("lowest mode, reference, THz", "lowest_reference_THz"),
-        ("lowest mode, potential, THz", "lowest_model_THz"),
-        ("mean frequency, reference, THz", "mean_frequency_reference_THz"),
-        ("mean frequency, potential, THz", "mean_frequency_model_THz"),
-        ("softening (slope of ω²)", "softening"),
-        ("q with imaginary modes, reference", "imaginary_share_reference"),
-        ("q with imaginary modes, potential", "imaginary_share_model"),
-        ("agree on harmonic stability", "stability_agrees"),
-    ):
-        cells = [values[f"{where}_{name}"] for where in ("path", "mesh")]
-        table.add_row(label, *[_cell(value) for value in cells])
+    for name, label in FIGURES.items():
+        table.add_row(label, *[_cell(values[f"{where}_{name}"]) for where in ("path", "mesh")])
     return table
 
 
@@ -118,23 +114,14 @@ def phonons(
 ) -> None:
     """Compare the phonons of one potential with the DFT phonons of one material."""
     _check_plot(plot)
-    try:
-        settings = PotentialSettings.model_validate(
-            {"name": potential, "dtype": dtype, "device": device, "kwargs": json.loads(kwargs)}
-        )
-    except ValueError as error:
-        reason = explain(error) if isinstance(error, ValidationError) else str(error)
-        raise SettingsError(
-            f"potential {potential!r}", f"its options are not valid ({reason})", "Correct them"
-        ) from error
-    changes: dict[str, object] = {"relax": True} if relax else {}
+    resolved = resolved_potential(potential, dtype, device, kwargs)
     material = said_reference(reference, supercell)
-    result = score_phonons(material, resolve(settings), named_protocol(protocol, **changes))
+    chosen = named_protocol(protocol, **({"relax": True} if relax else {}))
+    loaded = resolved.load()
+    records = measure("harmonic", material, loaded, Conditions.create({"protocol": chosen}))
+    result = _Compared(material, loaded, chosen.name, records["displaced_forces"], records["harmonic"])
     if plot is not None:
-        overlay = overlay_of_record(
-            result.record, result.material.name, result.material.formula, result.potential
-        )
-        _save_plot(overlay, plot)
+        _save_plot(overlay_of_record(result.record, material.name, material.formula, loaded.info.name), plot)
     if as_json:
         print_json(_json(result))
     else:

@@ -28,14 +28,14 @@ from softmode.cli.console import (
     say,
 )
 from softmode.report.build import build_report
-from softmode.study.folder import Cell, Study, open_study
+from softmode.study.folder import Case, Study, open_study
 from softmode.study.forecast import forecast
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import OK, cell_table, failures
 from softmode.study.run import RunReport, available_cores, run_study
 from softmode.study.settings import StudySettings
-from softmode.study.worker import CellOutcome
+from softmode.study.worker import CaseOutcome
 
 _LOOK_EVERY = 2.0  # seconds between looks at the dynamics under way
 _REASONS = 5  # of earlier failures that a summary repeats
@@ -136,10 +136,10 @@ def foretell(settings: StudySettings, *, as_json: bool) -> None:
     study = _open(settings)
     with busy("timing potentials"):
         found = forecast(study)
-    workers = min(settings.run.workers or available_cores(), len(study.cells))
+    workers = min(settings.run.workers or available_cores(), len(study.cases))
     seconds = sum(one.seconds or 0.0 for one in found) / workers
     if as_json:
-        materials = len({cell.material.name for cell in study.cells})
+        materials = len({case.material.name for case in study.cases})
         print_json({"materials": materials, "potentials": found, "workers": workers, "seconds": seconds})
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -182,18 +182,18 @@ def _run(study: Study) -> tuple[RunReport, set[tuple[str, str]]]:
     """Compute what is missing; failures are told as they happen, and by which cells is returned."""
     told = set()
     with progress() as bar:
-        left = sum(not study.settled(cell) for cell in study.cells)
+        left = sum(not study.settled(case) for case in study.cases)
         task = bar.add_task("computing cells", total=left)
         dynamics = DynamicsProgress(study)
 
-        def finished(cell: Cell, outcome: CellOutcome) -> None:
+        def finished(case: Case, outcome: CaseOutcome) -> None:
             bar.advance(task)
             if outcome.failure is not None:
-                name, formula = cell.material.name, cell.material.formula
+                name, formula = case.material.name, case.material.formula
                 title = f"{name} ({formula})" if formula else name
-                line = failure_line(title, cell.label, outcome.failure.message)
+                line = failure_line(title, case.label, outcome.failure.message)
                 err.print(line, highlight=False, soft_wrap=True)
-                told.add((name, cell.label))
+                told.add((name, case.label))
 
         with _dynamics_shown(bar, dynamics):
             return run_study(study, finished), told

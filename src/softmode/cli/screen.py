@@ -15,9 +15,9 @@ from softmode.anharmonic.classes import classify
 from softmode.cli.console import out, print_json, say
 from softmode.cli.running import leave, run_to_end, summarise
 from softmode.errors import SettingsError
+from softmode.records import digest_of
 from softmode.report.rendering import file_name
 from softmode.structures.labels import balanced_draw, read_labels
-from softmode.study.records import digest_of
 from softmode.study.screening import ALONE, screening_table
 from softmode.study.settings import StudySettings, parse_study
 
@@ -72,7 +72,7 @@ def _formula(item: str) -> str:
 
 def _own_folder(settings: StudySettings) -> Path:
     """The same for the same question, another for another: no screening replaces what another gave."""
-    asked = settings.model_dump(mode="json", by_alias=True, exclude={"name", "output", "run"})
+    asked = {key: value for key, value in settings.content().items() if key not in ("name", "output", "run")}
     names = [file_name(Path(potential.name).name) for potential in settings.potentials]
     label = "_".join(names[:2]) + (f"_and_{len(names) - 2}_more" if len(names) > 2 else "")
     return Path("runs") / f"screening-{label}-{digest_of(asked)[:8]}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.table import Table
 
 from softmode.cli.console import err, out, print_json
+from softmode.cli.options import conditions_of
 from softmode.cli.reference import said_reference
-from softmode.crystal import Material
+from softmode.crystal import Material, Trajectory
 from softmode.datasets import (
     align_trajectory,
     open_reference,
@@ -19,7 +20,8 @@ from softmode.datasets import (
     supercell_of,
 )
 from softmode.errors import SettingsError
-from softmode.study.one_off import SigmaOneOff, score_trajectory
+from softmode.measurements.measure import measure
+from softmode.records import Record
 
 
 def _reference(trajectories: list[Path], supercell: str | None, force_constants: Path | None) -> Material:
@@ -35,49 +37,48 @@ def _reference(trajectories: list[Path], supercell: str | None, force_constants:
     )
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _json(result: SigmaOneOff) -> dict[str, Any]:
-    given, modes = result.score, result.modes
+def _json(material: Material, trajectory: Trajectory, record: Record) -> dict[str, Any]:
+    """Everything that was measured, JSON-able."""
+    own = {name.removeprefix("sigma_reference_"): value for name, value in record.values.items()}
+    modes = zip(
+        *(
+            record.arrays[f"mode_{name}_reference"].tolist()
+            for name in ("frequencies", "qpoints", "multiplicities", "imaginary", "sigma")
+        ),
+        strict=True,
+    )
+    low, high = own["mean_t_low"], own["mean_t_high"]
+    chances = {name: own[f"p_{name}"] for name in ("weak", "strong", "unstable")}
     return {
-        "material": result.material.name,
-        "formula": result.material.formula,
-        "overall": result.result.overall,
-        "overall_std": result.result.overall_std,
-        "mean_t": given.mean_t,
-        "mean_t_ci95": list(given.interval) if given.interval else None,
-        "class": given.class_name,
-        "class_probability": given.probabilities,
-        "per_element": {name: _finite(value) for name, value in result.per_element.items()},
-        "per_element_std": {name: _finite(value) for name, value in result.per_element_std.items()},
-        "per_site": {name: _finite(value) for name, value in result.per_site.items()},
-        "mass_weighted": modes.mass_weighted,
+        "material": material.name,
+        "formula": material.formula,
+        "overall": own["overall"],
+        "overall_std": own["overall_std"],
+        "mean_t": own["mean_t"],
+        "mean_t_ci95": None if low is None else [low, high],
+        "class": own["class"],
+        "class_probability": None if chances["weak"] is None else chances,
+        "per_element": own["per_element"],
+        "per_element_std": own["per_element_std"],
+        "per_site": own["per_site"],
+        "mass_weighted": own["mass_weighted"],
         "per_mode": [
             {
-                "frequency_THz": float(frequency),
-                "q": [round(float(x), 6) for x in q],
-                "multiplicity": int(multiplicity),
-                "imaginary": bool(imaginary),
-                "sigma": _finite(value),
+                "frequency_THz": frequency,
+                "q": [round(x, 6) for x in q],
+                "multiplicity": multiplicity,
+                "imaginary": imaginary,
+                "sigma": None if math.isnan(value) else value,
             }
-            for frequency, q, multiplicity, imaginary, value in zip(
-                modes.frequencies,
-                modes.qpoints,
-                modes.multiplicities,
-                modes.imaginary,
-                modes.sigma,
-                strict=True,
-            )
+            for frequency, q, multiplicity, imaginary, value in modes
         ],
-        "n_frames": result.trajectory.n_frames,
-        "n_effective": given.n_effective,
-        "interval_reliable": given.reliable,
-        "autocorrelation_time_frames": given.autocorrelation_time,
-        "natoms": result.trajectory.n_atoms,
-        "run_lengths": list(result.trajectory.run_lengths),
-        "notes": [*result.trajectory.notes, *([given.note] if given.note else [])],
+        "n_frames": trajectory.n_frames,
+        "n_effective": own["n_effective"],
+        "interval_reliable": own["interval_reliable"],
+        "autocorrelation_time_frames": own["autocorrelation_time_frames"],
+        "natoms": trajectory.n_atoms,
+        "run_lengths": list(trajectory.run_lengths),
+        "notes": record.values["sigma_notes"],
     }
 
 
@@ -148,7 +149,11 @@ def sigma(
     material = _reference(trajectories, supercell, force_constants)
     frames = read_trajectory(trajectories, skip=skip, every=every)
     aligned = align_trajectory(frames, supercell_of(material), frames.source)
-    content = _json(score_trajectory(material, aligned, symmetrise=symmetrise))
+    conditions = conditions_of("softmode sigma", {"protocol": {"symmetrise": symmetrise}})
+    record = measure("reference_sigma", material, conditions=conditions, trajectory=aligned)[
+        "reference_sigma"
+    ]
+    content = _json(material, aligned, record)
     for note in content["notes"]:
         err.print(note, highlight=False, markup=False, soft_wrap=True)
     if as_json:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from softmode.crystal import Trajectory
 from softmode.crystal.atom_order import composition
 from softmode.errors import InputDataError, MissingExtraError
-from softmode.numerics import single_threaded
+from softmode.numerics import limited_threads
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -233,7 +233,7 @@ def _soap(settings: SoapSettings, species: tuple[int, ...]) -> Any:
         raise MissingExtraError(
             "configuration maps", "dscribe is not installed", "Install it with: pip install 'softmode[maps]'"
         ) from problem
-    with single_threaded():  # orthogonalises its radial functions: the same bits on any number of threads
+    with limited_threads():  # orthogonalises its radial functions: the same bits on any number of threads
         return SOAP(
             species=species,
             r_cut=settings.r_cut,

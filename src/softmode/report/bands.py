@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from softmode.harmonic.qpoints import BandPath
+from softmode.records import Record
 from softmode.study.folder import Study
-from softmode.study.records import Record
 from softmode.style import (
     REFERENCE_COLOUR,
     figure_style,
@@ -96,7 +96,7 @@ def overlay_of_record(
 
 def band_overlay(study: Study, potential: str, material: str, role: str) -> BandOverlay | None:
     """Bands of a cell, or None if it has none."""
-    for cell in study.cells:
+    for cell in study.cases:
         if cell.label == potential and cell.material.name == material:
             record = study.record(cell, "harmonic")
             if record is not None and record.ok:
@@ -194,7 +194,7 @@ def model_bands(study: Study, rows: pd.DataFrame, potential: str, sigma: str) ->
     sigma : str
         Column that the captions give; empty for none.
     """
-    cells = {cell.material.name: cell for cell in study.cells if cell.label == potential}
+    cells = {cell.material.name: cell for cell in study.cases if cell.label == potential}
     found = []
     for _, row in rows.iterrows():
         record = study.record(cells[row["material"]], "model_phonons")

@@ -28,6 +28,7 @@ from softmode.report.sigma_figures import (
 )
 from softmode.report.site import render_page
 from softmode.study.folder import Study
+from softmode.study.panels import panels_of
 from softmode.study.sigma_results import COMPARED, confusion, error_correlations
 from softmode.style import colours
 
@@ -69,7 +70,9 @@ def _figures(data: ReportData) -> Iterator[Drawn]:
                 yield f"{name}_{file_name(material)}", f"{title}: {formula}", figure
 
 
-def build_report(study: Study, cells: pd.DataFrame | None = None, panels: Sequence[Panel] = ()) -> Path:
+def build_report(
+    study: Study, cells: pd.DataFrame | None = None, panels: Sequence[Panel] | None = None
+) -> Path:
     """Write ``report/`` in the study's folder.
 
     Parameters
@@ -79,7 +82,7 @@ def build_report(study: Study, cells: pd.DataFrame | None = None, panels: Sequen
     cells : pandas.DataFrame, optional
         Its table, from :func:`softmode.study.results.cell_table`, where it is known already.
     panels : sequence of Panel
-        What measurements add to the page, each a section of it.
+        Further sections of the page; those that the measurements make when not given.
 
     Returns
     -------
@@ -94,6 +97,7 @@ def build_report(study: Study, cells: pd.DataFrame | None = None, panels: Sequen
         If two figures or two tables have the same name.
     """
     data = collect(study, cells)
+    panels = panels_of(study, data.cells) if panels is None else panels
     found = {name: of_section(study, data.cells) for name, of_section in _SECTIONS.items()}
     sections = {name: section for name, section in found.items() if section is not None}
     tables = {
@@ -104,7 +108,7 @@ def build_report(study: Study, cells: pd.DataFrame | None = None, panels: Sequen
         "records": data.records,
     }
     if data.has_sigma:
-        tables["sigma_correlations"] = error_correlations(data.cells, study.settings.seed)
+        tables["sigma_correlations"] = error_correlations(data.cells, study.settings.conditions.seed)
     for section in sections.values():
         tables |= section.tables
     files = csv_files(panel_tables(panels, tables))

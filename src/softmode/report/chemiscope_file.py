@@ -14,7 +14,7 @@ from ase import Atoms
 
 from softmode.crystal import Trajectory
 from softmode.errors import MissingExtraError
-from softmode.study.map_analysis import MapPoints
+from softmode.measurements.map.analysis import MapPoints
 
 
 def has_chemiscope() -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from softmode.records import Record
 from softmode.report.bands import BandOverlay, band_overlay
 from softmode.study.folder import Study
-from softmode.study.records import Record
 from softmode.study.results import cell_table, done, extremes, failures, ranking, record_index
 from softmode.study.sigma_results import confusion_table, sigma_extremes
 from softmode.style import distinct
@@ -75,7 +75,7 @@ def records_of(study: Study, measurement: str, materials: Iterable[str]) -> dict
         In the order of the result.
     """
     found: dict[str, dict[str, Record]] = {material: {} for material in materials}
-    for cell in study.cells:
+    for cell in study.cases:
         if cell.material.name in found:
             record = study.record(cell, measurement)
             if record is not None and record.ok:
@@ -101,10 +101,10 @@ def collect(study: Study, cells: pd.DataFrame | None = None) -> ReportData:
     return ReportData(
         study=study,
         cells=cells,
-        ranking=ranking(cells, study.settings.seed),
+        ranking=ranking(cells, study.settings.conditions.seed),
         failures=failures(cells),
         records=record_index(study),
         overlays=overlays,
-        confusion=confusion_table(cells, study.settings.seed),
+        confusion=confusion_table(cells, study.settings.conditions.seed),
         sigma_records=records_of(study, "sigma", detailed),
     )

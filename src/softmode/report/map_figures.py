@@ -11,7 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from softmode.study.map_analysis import MapPoints
+from softmode.measurements.map.analysis import MapPoints
 from softmode.style import MARKERS, REFERENCE_COLOUR, colours, figure_style, marker_handles, markers, plain
 
 SIGMA_T = r"$\sigma(t)$"

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from softmode.files import write_atomically
+from softmode.measurements.map.analysis import Strangers, overlap_values
+from softmode.measurements.map.trajectories import TrajectoryMap
 from softmode.panel import number
 from softmode.report.chemiscope_file import chemiscope_input, chemiscope_json, viewer_script
 from softmode.report.map_figures import foreign_figure, sigma_figure, trajectory_figure
 from softmode.report.map_page import map_page, overlap_row, viewer_page
 from softmode.report.rendering import png_and_pdf
-from softmode.study.map_analysis import Strangers, overlap_values
-from softmode.study.map_one_off import MapOneOff
-from softmode.study.records import write_atomically
 
 
-def write_map_files(result: MapOneOff, title: str) -> dict[str, Path]:
+def write_map_files(result: TrajectoryMap, title: str) -> dict[str, Path]:
     """Write figures (PNG and PDF), ``map.html``, ``chemiscope.json.gz`` and ``chemiscope.html``.
 
     Parameters
     ----------
-    result : MapOneOff
-        From :func:`softmode.study.map_one_off.map_trajectories`.
+    result : TrajectoryMap
+        From :func:`softmode.measurements.map.trajectories.map_trajectories`.
     title : str
         Of the page.
 

@@ -15,10 +15,10 @@ from ase.data.colors import jmol_colors
 from plotly.offline import get_plotlyjs
 
 from softmode.crystal import Trajectory
+from softmode.measurements.map.analysis import MapPoints
 from softmode.panel import number
 from softmode.report.map_figures import cloud_colours
 from softmode.report.rendering import plot_html, render
-from softmode.study.map_analysis import MapPoints
 from softmode.style import PLOTLY_MARKERS
 
 #: Atoms that sit on the faces of the cell, give or take this share of it, are drawn on one side.
@@ -184,7 +184,7 @@ def viewer_page(title: str, content: dict[str, Any], *, script: str = "", source
 
 
 def overlap_row(values: dict[str, Any]) -> dict[str, str]:
-    """A row of the table of overlaps from values of :func:`softmode.study.map_analysis.overlap_values`."""
+    """A row of the table of overlaps, from ``overlap_values`` of :mod:`softmode.measurements.map`."""
     return {
         "first": str(values["first"]),
         "second": str(values["second"]),

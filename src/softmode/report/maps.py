@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from softmode.measurements.map.measurement import map_points, map_structures
 from softmode.panel import number, percent
+from softmode.records import Record
 from softmode.report.chemiscope_file import (
     chemiscope_input,
     chemiscope_json,
@@ -23,8 +25,6 @@ from softmode.report.map_page import interactive_map, structures, viewer_page
 from softmode.report.rendering import file_name, inline, plot_html
 from softmode.report.section import Drawn, Pictures, Section
 from softmode.study.folder import Study
-from softmode.study.map_measurements import map_points, map_structures
-from softmode.study.records import Record
 from softmode.study.results import best_median_worst, done
 from softmode.style import plain, pretty_formula
 
@@ -175,7 +175,7 @@ def _records(study: Study, drawn: pd.DataFrame) -> dict[tuple[str, str], Record]
         names = rows["material"] if len(rows) <= most else best_median_worst(ranked, "_by").values()
         chosen |= {(str(name), str(potential)) for name in names}
     records = {}
-    for cell in study.cells:
+    for cell in study.cases:
         key = (cell.material.name, cell.label)
         record = study.record(cell, "map") if key in chosen else None
         if record is not None and record.ok:

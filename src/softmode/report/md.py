@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from softmode.measurements.md import DynamicsSettings
 from softmode.panel import NOTHING, estimate, number, percent
+from softmode.records import Record
 from softmode.report.data import formula_of, records_of
 from softmode.report.md_figures import PART_NAMES, attribution_figure, md_trace_figure, sampling_figure
 from softmode.report.method import md_summary, thermostat_warning
@@ -25,7 +27,6 @@ from softmode.study.md_results import (
     published_shares,
     sampling_comparison,
 )
-from softmode.study.records import Record
 from softmode.study.results import best_median_worst, done
 from softmode.study.sigma_results import ALL, confusion, reference_sigma
 from softmode.style import distinct, group_name, order_groups
@@ -100,7 +101,7 @@ class MDData(Section):
 
     def context(self, pictures: Pictures) -> dict[str, Any]:
         """What the template of the section needs."""
-        settings = self.study.settings.md
+        settings = self.study.settings.conditions.of(DynamicsSettings)
         said = md_summary(settings)
         return {
             "settings": said[0].upper() + said[1:],
@@ -163,7 +164,7 @@ def collect_md(study: Study, cells: pd.DataFrame) -> MDData | None:
         study=study,
         cells=cells,
         parts=parts,
-        summary=attribution_summary(parts, study.settings.seed),
+        summary=attribution_summary(parts, study.settings.conditions.seed),
         sampling=sampling_comparison(cells),
         collapsed=lost,
         records=records_of(study, "md", names),

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import EDGES
+from softmode.records import Record
 from softmode.report.sigma_figures import points_with_intervals
 from softmode.study.md_results import PARTS
-from softmode.study.records import Record
 from softmode.style import (
     PALETTE,
     REFERENCE_COLOUR,
@@ -74,8 +74,7 @@ def md_trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
 
 
 def _draw_traces(left: Axes, right: Axes, record: Record) -> None:
-    settings = record.inputs["md"]
-    step = 1e-3 * float(settings["timestep"])
+    step = 1e-3 * float(record.inputs["md.timestep"])
     replicas: list[dict[str, Any]] = record.values["md_replicas"]
     ends = np.cumsum(record.arrays["run_lengths"])[:-1]
     pieces = [np.split(record.arrays[name], ends) for name in ("steps", "temperature", "potential_energy")]
@@ -83,7 +82,8 @@ def _draw_traces(left: Axes, right: Axes, record: Record) -> None:
     energies = record.arrays["potential_energy"]
     zero = float(energies.mean()) if len(energies) else 0.0
     if len(energies):
-        left.axhline(float(settings["temperature"]), color="0.5", linewidth=1.0, linestyle="--", zorder=3)
+        wanted = float(record.inputs["md.temperature"])
+        left.axhline(wanted, color="0.5", linewidth=1.0, linestyle="--", zorder=3)
     for axes in () if len(energies) else (left, right):
         axes.text(0.5, 0.5, "no frames", ha="center", va="center", color="0.4", transform=axes.transAxes)
         axes.set_yticks([])

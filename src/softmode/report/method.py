@@ -5,8 +5,9 @@ from __future__ import annotations
 from softmode.anharmonic.classes import EDGES
 from softmode.dynamics import MDSettings, relaxation_time, sampled_temperature
 from softmode.harmonic.protocol import HarmonicProtocol
-from softmode.study.map_settings import MapSettings
-from softmode.study.sampling_settings import DynamicsSettings, OneShotSettings
+from softmode.measurements.map import MapSettings
+from softmode.measurements.md import DynamicsSettings
+from softmode.measurements.one_shot import OneShotSettings
 from softmode.study.settings import StudySettings
 
 _STATISTICS = {
@@ -24,15 +25,15 @@ _RELAXATION_PROBE = 1.0  # THz, a soft mode of a halide perovskite
 def method_lines(settings: StudySettings) -> list[str]:
     """What a reader must know to repeat a study, one sentence each."""
     asked = set(settings.measurements)
-    lines = harmonic_lines(settings.protocol)
+    lines = harmonic_lines(settings.conditions.protocol)
     if asked & {"sigma", "one_shot", "model_only", "map"}:
-        lines += sigma_lines(settings.protocol)
+        lines += sigma_lines(settings.conditions.protocol)
     if "one_shot" in asked:
-        lines += one_shot_lines(settings.one_shot)
+        lines += one_shot_lines(settings.conditions.of(OneShotSettings))
     if asked & {"model_only", "map"}:
-        lines += md_lines(settings.md)
+        lines += md_lines(settings.conditions.of(DynamicsSettings))
     if "map" in asked:
-        lines += map_lines(settings.map)
+        lines += map_lines(settings.conditions.of(MapSettings))
     return lines
 
 

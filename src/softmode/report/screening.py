@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from softmode.anharmonic.classes import CLASSES, EDGES
+from softmode.measurements.one_shot import OneShotSettings
 from softmode.panel import NOTHING, estimate, number, percent
 from softmode.report.bands import chosen_compounds, model_band_figure, model_bands
 from softmode.report.interactive import finish, points
@@ -146,17 +147,18 @@ class ScreeningData(Section):
 
     def context(self, pictures: Pictures) -> dict[str, Any]:
         """What the template of the section shows."""
-        settings = self.study.settings
+        conditions = self.study.settings.conditions
+        protocol = conditions.protocol
         measured = ways(self.cells)
         plot = _stability_plot(self)
         labels = None
         if self.labels is not None:
             labels = {"source": self.labels.source, "rows": _label_rows(self)}
         return {
-            "temperature": f"{settings.one_shot.temperature:g}",
-            "tolerance": f"{settings.protocol.imaginary_tolerance:g}",
+            "temperature": f"{conditions.of(OneShotSettings).temperature:g}",
+            "tolerance": f"{protocol.imaginary_tolerance:g}",
             "by": f" from {WAY_NAMES[measured[0]]}" if measured else "",
-            "relaxed": ", relaxed by each potential with symmetry kept" if settings.protocol.relax else "",
+            "relaxed": ", relaxed by each potential with symmetry kept" if protocol.relax else "",
             "ways": [WAY_NAMES[way] for way in measured],
             "learnt": any(f"sigma_{way}_learnt_p_weak" in self.ranked for way in measured),
             "rows": _rows(self),
@@ -185,7 +187,7 @@ def collect_screening(study: Study, cells: pd.DataFrame) -> ScreeningData | None
         return None
     settings = study.settings.labels
     labels = None if settings is None else open_labels(settings)
-    scores = [] if labels is None else labelled(cells, labels, study.settings.seed)
+    scores = [] if labels is None else labelled(cells, labels, study.settings.conditions.seed)
     structure = pd.DataFrame() if settings is None else lattices_and_modes(cells, settings.path)
     return ScreeningData(study, cells, with_learnt_probabilities(ranked, scores), labels, scores, structure)
 
@@ -272,7 +274,7 @@ def _stability_plot(data: ScreeningData) -> go.Figure | None:
         points(figure, rows["softest_mode_THz"].tolist(), rows[column].tolist(), name, looks, texts)
     for edge in EDGES:
         figure.add_hline(y=edge, line={"color": "#999", "width": 1, "dash": "dash"})
-    tolerance = data.study.settings.protocol.imaginary_tolerance
+    tolerance = data.study.settings.conditions.protocol.imaginary_tolerance
     figure.add_vline(x=-tolerance, line={"color": REFERENCE_COLOUR, "width": 1})
     grid: Any = {"showgrid": True, "gridcolor": "#eee"}
     figure.update_xaxes(title="softest mode (THz); imaginary below 0", **grid)

@@ -12,9 +12,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from softmode.anharmonic.classes import CLASSES, EDGES
+from softmode.records import Record
 from softmode.report.figures import VG, W2
 from softmode.statistics.confusion import ConfusionMatrix
-from softmode.study.records import Record
 from softmode.study.results import done
 from softmode.study.sigma_results import error_correlations
 from softmode.style import (

@@ -1,4 +1,4 @@
-"""A study on disk: its settings, its materials and potentials, its cells and their records."""
+"""A study on disk: its settings, its materials and potentials, its cases and their records."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Any
 from softmode.datasets.base import MaterialEntry
 from softmode.datasets.catalog import open_dataset
 from softmode.errors import SettingsError, SoftmodeError
+from softmode.files import write_atomically
+from softmode.measurements.declaration import Facts
+from softmode.measurements.plan import blocked, needs_potential, record_inputs
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
-from softmode.study.header_cache import HeaderCache
+from softmode.records import Failure, HeaderCache, Record, RecordStore, digest_of
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
-from softmode.study.plan import MEASUREMENTS, CellIdentity, blocked, record_inputs
-from softmode.study.records import Failure, Record, RecordStore, digest_of, write_atomically
 from softmode.study.settings import StudySettings, parse_study
 
 _SETTINGS_FILE = "study.json"
@@ -49,7 +50,7 @@ class PotentialInStudy:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Case:
     """One material and one potential.
 
     Parameters
@@ -58,6 +59,8 @@ class Cell:
         The material.
     label : str
         The potential's name in tables.
+    facts : Facts
+        What it is, by digest.
     inputs : mapping of str to dict
         Inputs of each measurement, in running order; their digests are the keys of the records.
     entry : MaterialEntry or None
@@ -70,6 +73,7 @@ class Cell:
 
     material: MaterialSummary
     label: str
+    facts: Facts
     inputs: Mapping[str, dict[str, Any]]
     entry: MaterialEntry | None
     potential: ResolvedPotential | None
@@ -91,7 +95,7 @@ class Study:
         Where it lives.
     settings : StudySettings
         What it measures.
-    cells : tuple of Cell
+    cases : tuple of Case
         Potential by potential, materials in order.
     store : RecordStore
         Its records.
@@ -99,35 +103,35 @@ class Study:
 
     folder: Path
     settings: StudySettings
-    cells: tuple[Cell, ...]
+    cases: tuple[Case, ...]
     store: RecordStore
 
-    def settled(self, cell: Cell) -> bool:
-        """Whether there is nothing to compute in the cell: all there, or a failure that would repeat."""
+    def settled(self, case: Case) -> bool:
+        """Whether there is nothing to compute in the case: all there, or a failure that would repeat."""
         failed: set[str] = set()
-        for name in cell.inputs:
+        for name in case.inputs:
             if blocked(name, failed):
                 failed.add(name)
                 continue
-            record = self.store.header(cell.keys[name])
-            if record is None and cell.failure is not None and not MEASUREMENTS[name].needs_potential:
-                continue  # cannot be made in this cell, nor is it about this cell's potential
+            record = self.store.header(case.keys[name])
+            if record is None and case.failure is not None and not needs_potential(name):
+                continue  # cannot be made in this case, nor is it about this case's potential
             if record is None or (record.failure is not None and record.failure.transient):
                 return False
             if record.failure is not None:
                 failed.add(name)
         return True
 
-    def record(self, cell: Cell, measurement: str) -> Record | None:
-        """One record of a cell with its arrays; None where there is none, or it is damaged."""
-        key = cell.keys.get(measurement)
+    def record(self, case: Case, measurement: str) -> Record | None:
+        """One record of a case with its arrays; None where there is none, or it is damaged."""
+        key = case.keys.get(measurement)
         return None if key is None else self.store.find(key)
 
-    def records(self, cell: Cell, *, with_arrays: bool = False) -> dict[str, Record]:
-        """Records of a cell by measurement, as far as they exist."""
+    def records(self, case: Case, *, with_arrays: bool = False) -> dict[str, Record]:
+        """Records of a case by measurement, as far as they exist."""
         found = {}
-        for name, inputs in cell.inputs.items():
-            key = cell.keys[name]
+        for name, inputs in case.inputs.items():
+            key = case.keys[name]
             record = self.store.find(key) if with_arrays else self.store.header(key)
             if record is not None:
                 found[name] = record if with_arrays else replace(record, inputs=inputs)
@@ -146,31 +150,21 @@ def _in_study(settings: PotentialSettings) -> PotentialInStudy:
     return PotentialInStudy(label, resolved, resolved.digest)
 
 
-def _cells(
+def _cases(
     settings: StudySettings,
     materials: Sequence[MaterialSummary],
     entries: Mapping[str, MaterialEntry],
     potentials: Sequence[PotentialInStudy],
-) -> Iterator[Cell]:
+) -> Iterator[Case]:
     for potential in potentials:
         for material in materials:
-            identity = CellIdentity(
-                structure=material.structure,
-                reference=material.reference,
-                trajectory=material.trajectory,
-                potential=potential.digest,
-                protocol=settings.protocol,
-                seed=settings.seed,
-                one_shot=settings.one_shot,
-                md=settings.md,
-                self_consistent=settings.self_consistent,
-                map=settings.map,
-            )
+            facts = material.facts(potential.digest)
             failure = material.as_failure() if material.failure else potential.failure
-            yield Cell(
+            yield Case(
                 material=material,
                 label=potential.label,
-                inputs=record_inputs(settings.measurements_with(potential.label), identity),
+                facts=facts,
+                inputs=record_inputs(settings.measurements_with(potential.label), facts, settings.conditions),
                 entry=entries.get(material.name),
                 potential=potential.resolved,
                 failure=failure,
@@ -222,12 +216,12 @@ def open_study(
     potentials = [_in_study(potential) for potential in settings.potentials]
     digests = {potential.label: potential.digest for potential in potentials}
     _write_if_changed(folder / _POTENTIALS_FILE, json.dumps(digests, indent=1))
-    _write_if_changed(folder / _SETTINGS_FILE, settings.model_dump_json(indent=1, by_alias=True))
+    _write_if_changed(folder / _SETTINGS_FILE, json.dumps(settings.content(), indent=1))
     by_name = {entry.name: entry for entry in entries}
     return Study(
         folder=folder,
         settings=settings,
-        cells=tuple(_cells(settings, materials, by_name, potentials)),
+        cases=tuple(_cases(settings, materials, by_name, potentials)),
         store=_store(folder),
     )
 
@@ -271,6 +265,6 @@ def reopen_study(folder: Path) -> Study:
     return Study(
         folder=folder,
         settings=settings,
-        cells=tuple(_cells(settings, materials, {}, potentials)),
+        cases=tuple(_cases(settings, materials, {}, potentials)),
         store=_store(folder),
     )

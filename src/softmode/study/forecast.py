@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from softmode.errors import SoftmodeError
+from softmode.measurements.conditions import Conditions
+from softmode.measurements.derived import plan
+from softmode.measurements.measure import view_of
+from softmode.measurements.plan import blocked
+from softmode.measurements.registry import measurement
+from softmode.measurements.view import Sources, View
 from softmode.potentials.base import Potential
-from softmode.study.folder import Cell, Study
-from softmode.study.material_work import MaterialWork
-from softmode.study.plan import blocked
+from softmode.study.folder import Case, Study
 
 _SAMPLED = 12  # materials that are read to count calls
 _TIMED = 3  # evaluations, after one that may compile or allocate
@@ -60,43 +64,47 @@ def forecast(study: Study) -> list[Forecast]:
         Opened.
     """
     seen: set[str] = set()
-    lacking = [(cell, _missing(study, cell, seen)) for cell in study.cells]
-    works = _sampled_materials(study, [cell for cell, names in lacking if names])
-    calls = _mean_calls(study, works, lacking)
-    labels = dict.fromkeys(cell.label for cell in study.cells)
-    return [_of_potential(study, label, lacking, calls, works) for label in labels]
+    lacking = [(case, _missing(study, case, seen)) for case in study.cases]
+    read = _sampled_materials([case for case, names in lacking if names])
+    calls = _mean_calls(study, read, lacking)
+    labels = dict.fromkeys(case.label for case in study.cases)
+    return [_of_potential(study, label, lacking, calls, read) for label in labels]
 
 
 def _of_potential(
     study: Study,
     label: str,
-    lacking: Sequence[tuple[Cell, list[str]]],
+    lacking: Sequence[tuple[Case, list[str]]],
     calls: Mapping[str, float],
-    works: Mapping[str, MaterialWork],
+    read: Mapping[str, Sources],
 ) -> Forecast:
-    own = [(cell, names) for cell, names in lacking if cell.label == label]
-    count = [(calls[name], cell.material.n_supercell_atoms) for cell, names in own for name in names]
-    per_atom, problem = (0.0, "") if not any(n for n, _ in count) else _seconds_per_atom(own[0][0], works)
+    own = [(case, names) for case, names in lacking if case.label == label]
+    count = [(calls[name], case.material.n_supercell_atoms) for case, names in own for name in names]
+    per_atom, problem = (
+        (0.0, "")
+        if not any(n for n, _ in count)
+        else _seconds_per_atom(own[0][0], read, study.settings.conditions)
+    )
     seconds = per_atom * sum(n * atoms for n, atoms in count)
     return Forecast(
         label=label,
         cells=len(own),
-        settled=sum(study.settled(cell) for cell, _ in own),
+        settled=sum(study.settled(case) for case, _ in own),
         records=Counter(name for _, names in own for name in names),
         calls=round(sum(n for n, _ in count)),
         seconds=None if math.isnan(seconds) else seconds,
-        problem=problem or next((cell.failure.message for cell, _ in own if cell.failure is not None), ""),
+        problem=problem or next((case.failure.message for case, _ in own if case.failure is not None), ""),
     )
 
 
-def _missing(study: Study, cell: Cell, seen: set[str]) -> list[str]:
-    """Measurements of a cell that would be made; `seen` are the keys that other cells make before."""
-    if cell.failure is not None:
+def _missing(study: Study, case: Case, seen: set[str]) -> list[str]:
+    """Measurements of a case that would be made; `seen` are the keys that other cells make before."""
+    if case.failure is not None:
         return []
     failed: set[str] = set()
     missing = []
-    for name in cell.inputs:
-        key = cell.keys[name]
+    for name in case.inputs:
+        key = case.keys[name]
         record = study.store.header(key)
         if blocked(name, failed) or (record is not None and record.failure and not record.failure.transient):
             failed.add(name)
@@ -106,87 +114,77 @@ def _missing(study: Study, cell: Cell, seen: set[str]) -> list[str]:
     return missing
 
 
-def _sampled_materials(study: Study, cells: Sequence[Cell]) -> dict[str, MaterialWork]:
+def _sampled_materials(cases: Sequence[Case]) -> dict[str, Sources]:
     """Some of the materials in which something is to be made, read; what cannot be read is left out."""
-    entries = {cell.material.name: cell.entry for cell in cells if cell.entry is not None}
-    names = list(entries)
+    found = {case.material.name: case for case in cases if case.entry is not None}
+    names = list(found)
     step = max(1, -(-len(names) // _SAMPLED))
-    works = {}
+    read = {}
     for name in names[::step]:
-        entry = entries[name]
+        case, entry = found[name], found[name].entry
+        if entry is None:
+            continue
+        sources = Sources(case.facts, entry.load, entry.load_trajectory if entry.has_trajectory else None)
         try:
-            load_trajectory = entry.load_trajectory if entry.has_trajectory else None
-            works[name] = MaterialWork(entry.load(), study.settings.protocol, load_trajectory)
+            _ = sources.material
         except SoftmodeError:
             continue  # the run will record why
-    return works
+        read[name] = sources
+    return read
 
 
 def _mean_calls(
-    study: Study, works: Mapping[str, MaterialWork], lacking: Sequence[tuple[Cell, list[str]]]
+    study: Study, read: Mapping[str, Sources], lacking: Sequence[tuple[Case, list[str]]]
 ) -> dict[str, float]:
     """Calls of each measurement that is lacking, on average over the materials read that lack it."""
+    conditions = study.settings.conditions
     materials: dict[str, set[str]] = defaultdict(set)
-    for cell, names in lacking:
+    for case, names in lacking:
         for name in names:
-            materials[name].add(cell.material.name)
+            materials[name].add(case.material.name)
     counts = {
-        name: [calls_of(study, name, works[material]) for material in sorted(where & works.keys())]
+        name: [calls_of(name, read[material], conditions) for material in sorted(where & read.keys())]
         for name, where in materials.items()
     }
     return {name: fmean(found) if found else 0.0 for name, found in counts.items()}
 
 
-def calls_of(study: Study, measurement: str, work: MaterialWork) -> int:
+def calls_of(name: str, sources: Sources, conditions: Conditions) -> int:
     """About how many configurations a measurement of a material evaluates the potential on.
 
     Parameters
     ----------
-    study : Study
-        Its settings count.
-    measurement : str
-        Name.
-    work : MaterialWork
+    name : str
+        The measurement.
+    sources : Sources
         The material.
+    conditions : Conditions
+        Of the study.
     """
-    settings = study.settings
-    sampling = settings.self_consistent
-    match measurement:
-        case "displaced_forces":
-            return 1 + len(work.plan(settings.protocol.dispersion_displacement).displacements)
-        case "displaced_forces_for_sigma" | "displaced_forces_for_dynamics":
-            return 1 + len(work.plan(settings.protocol.sigma_displacement).displacements)
-        case "trajectory_forces":
-            return work.trajectory.n_frames
-        case "thermal_forces":
-            return settings.one_shot.n_samples if settings.one_shot.method == "random" else 2
-        case "self_consistent_forces":
-            return sampling.iterations * sampling.samples_per_iteration + sampling.n_samples
-        case "md":
-            return settings.md.replicas * (settings.md.steps + 1)
-    return 0
+    one = measurement(name)
+    return 0 if one.calls is None else one.calls(view_of(one, sources, conditions))
 
 
-def _seconds_per_atom(cell: Cell, works: Mapping[str, MaterialWork]) -> tuple[float, str]:
+def _seconds_per_atom(case: Case, read: Mapping[str, Sources], conditions: Conditions) -> tuple[float, str]:
     """Time of an evaluation for each atom, and why it is not known (then NaN)."""
-    if cell.potential is None:
-        return math.nan, "" if cell.failure is None else cell.failure.message
+    if case.potential is None:
+        return math.nan, "" if case.failure is None else case.failure.message
     try:
-        potential = cell.potential.load()
+        potential = case.potential.load()
     except SoftmodeError as error:
         return math.nan, str(error)
     problem = "none of its materials can be read"
-    for work in works.values():
+    for sources in read.values():
         try:
-            return _timed(potential, work), ""
+            return _timed(potential, sources, conditions), ""
         except SoftmodeError as error:
             problem = str(error)
     return math.nan, problem
 
 
-def _timed(potential: Potential, work: MaterialWork) -> float:
+def _timed(potential: Potential, sources: Sources, conditions: Conditions) -> float:
     """Seconds for each atom of a supercell, the fastest of a few evaluations."""
-    perfect = work.plan(work.protocol.dispersion_displacement).perfect
+    perfect = plan(View(sources, conditions, ("structure",), who="forecast"), 0.01).perfect
     potential.check_elements([perfect])
     times = []
     for index in range(1 + _TIMED):

@@ -1,55 +1,55 @@
-"""Which worker process gets which cell: those of one material the same, one potential after the other."""
+"""Which worker process gets which case: those of one material the same, one potential after the other."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 
-from softmode.study.folder import Cell
+from softmode.study.folder import Case
 
-#: Materials whose cells are computed together; a worker keeps what their potentials share.
+#: Materials whose cases are computed together; a worker keeps what their potentials share.
 BLOCK = 8
 
 
-def blocks(cells: Sequence[Cell]) -> list[list[Cell]]:
+def blocks(cases: Sequence[Case]) -> list[list[Case]]:
     """Cells in blocks of a few materials each, potential by potential, there and back.
 
     Within a block the materials of one potential are followed by the same of the next in reverse order, and
     the last potential of a block is the first of the next: what was used last is used again first.
     """
-    materials = list(dict.fromkeys(cell.material.name for cell in cells))
-    labels = list(dict.fromkeys(cell.label for cell in cells))
+    materials = list(dict.fromkeys(case.material.name for case in cases))
+    labels = list(dict.fromkeys(case.label for case in cases))
     place = {name: index for index, name in enumerate(materials)}
     rank = {label: index for index, label in enumerate(labels)}
-    members: list[list[Cell]] = [[] for _ in range(-(-len(materials) // BLOCK))]
-    for cell in cells:
-        members[place[cell.material.name] // BLOCK].append(cell)
+    members: list[list[Case]] = [[] for _ in range(-(-len(materials) // BLOCK))]
+    for case in cases:
+        members[place[case.material.name] // BLOCK].append(case)
 
-    def order(block: int, cell: Cell) -> tuple[int, int]:
-        potential = rank[cell.label] if block % 2 == 0 else len(labels) - 1 - rank[cell.label]
-        material = place[cell.material.name]
+    def order(block: int, case: Case) -> tuple[int, int]:
+        potential = rank[case.label] if block % 2 == 0 else len(labels) - 1 - rank[case.label]
+        material = place[case.material.name]
         return potential, material if potential % 2 == 0 else -material
 
-    return [sorted(block, key=lambda cell: order(number, cell)) for number, block in enumerate(members)]
+    return [sorted(block, key=lambda case: order(number, case)) for number, block in enumerate(members)]
 
 
 class Lanes:
-    """The cells still to be computed, shared out among worker processes.
+    """The cases still to be computed, shared out among worker processes.
 
     Parameters
     ----------
-    cells : sequence of Cell
+    cases : sequence of Case
         In the order of the study.
     n_lanes : int
         Worker processes.
     """
 
-    def __init__(self, cells: Sequence[Cell], n_lanes: int) -> None:
-        self._blocks = deque(blocks(cells))
-        self._queues: list[deque[Cell]] = [deque() for _ in range(n_lanes)]
+    def __init__(self, cases: Sequence[Case], n_lanes: int) -> None:
+        self._blocks = deque(blocks(cases))
+        self._queues: list[deque[Case]] = [deque() for _ in range(n_lanes)]
 
-    def next(self, lane: int) -> Cell | None:
-        """Take the next cell for a worker; None when there is none left.
+    def next(self, lane: int) -> Case | None:
+        """Take the next case for a worker; None when there is none left.
 
         From its own block, then from the next block, then from the end of the longest queue of the others.
         """

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from softmode.crystal import Material
 from softmode.datasets.base import MaterialEntry, Selection
 from softmode.errors import SoftmodeError
-from softmode.study.records import Failure, digest_of, write_atomically
+from softmode.files import write_atomically
+from softmode.measurements.declaration import Facts
+from softmode.records import Failure, digest_of
 
 
 class MaterialSummary(BaseModel):
@@ -61,6 +63,10 @@ class MaterialSummary(BaseModel):
     selected: bool = True
     failure: str = ""
     failure_kind: str = ""
+
+    def facts(self, potential: str) -> Facts:
+        """What a case of this material and a potential of that digest is."""
+        return Facts(self.structure, self.reference, self.trajectory, potential, self.tags)
 
     def as_failure(self) -> Failure:
         """The failure recorded in every cell of a material that could not be read."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from softmode.measurements.md import DynamicsSettings
+from softmode.records import digest_of
 from softmode.study.folder import Study
-from softmode.study.records import digest_of
 
 
 class DynamicsProgress:
@@ -17,13 +18,13 @@ class DynamicsProgress:
 
     def __init__(self, study: Study) -> None:
         self._store = study.store
-        settings = study.settings.md
+        settings = study.settings.conditions.of(DynamicsSettings)
         self._steps_of_cell = settings.replicas * settings.steps
         self._steps_of_piece = settings.checkpoint_every
         keys = {
-            digest_of(cell.inputs["md"])
-            for cell in study.cells
-            if "md" in cell.inputs and cell.failure is None and not study.settled(cell)
+            digest_of(case.inputs["md"])
+            for case in study.cases
+            if "md" in case.inputs and case.failure is None and not study.settled(case)
         }
         self._keys = [key for key in sorted(keys) if not study.store.settled(key)]
 

@@ -10,20 +10,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from softmode.measurements.plan import blocked
+from softmode.records import Record
 from softmode.statistics.bootstrap import bootstrap_median
-from softmode.study.folder import Cell, Study
-from softmode.study.plan import blocked
-from softmode.study.records import Record
+from softmode.study.folder import Case, Study
 
 FloatArray = NDArray[np.float64]
 
-#: Cell states in tables.
+#: Case states in tables.
 OK, FAILED, PENDING = "ok", "failed", "pending"
 
 _IDENTITY = ["material", "formula", "group", "prototype", "potential", "state"]
 
 
-def _states(cell: Cell, records: Mapping[str, Record]) -> dict[str, str]:
+def _states(cell: Case, records: Mapping[str, Record]) -> dict[str, str]:
     """State of each measurement of a cell; one that requires a failed one has failed with it."""
     states: dict[str, str] = {}
     failed: set[str] = set()
@@ -37,7 +37,7 @@ def _states(cell: Cell, records: Mapping[str, Record]) -> dict[str, str]:
     return states
 
 
-def _row(study: Study, cell: Cell) -> dict[str, Any]:
+def _row(study: Study, cell: Case) -> dict[str, Any]:
     records = study.records(cell)
     states = _states(cell, records)
     material = cell.material
@@ -93,7 +93,7 @@ def cell_table(study: Study) -> pd.DataFrame:
         Columns ``material, formula, group, prototype, potential, state`` and those of the measurements;
         cells that failed or are not computed yet are rows too.
     """
-    table = pd.DataFrame([_row(study, cell) for cell in study.cells])
+    table = pd.DataFrame([_row(study, cell) for cell in study.cases])
     study.store.flush()
     for column in ("failure_kind", "failure"):
         if column not in table:
@@ -114,7 +114,7 @@ def record_index(study: Study) -> pd.DataFrame:
             "software": record.software,
             "seconds": record.seconds,
         }
-        for cell in study.cells
+        for cell in study.cases
         for name, record in study.records(cell).items()
     ]
     columns = ["material", "potential", "measurement", "key", "file", "created", "software", "seconds"]

@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from softmode.errors import SettingsError, SoftmodeError, StorageError, WorkerDiedError
-from softmode.study.folder import Cell, Study
+from softmode.measurements.plan import blocked, needs_potential
+from softmode.records import Failure, Record, digest_of
+from softmode.study.folder import Case, Study
 from softmode.study.lanes import Lanes
-from softmode.study.plan import MEASUREMENTS, blocked
-from softmode.study.records import Failure, Record, digest_of
-from softmode.study.worker import CellOutcome, CellTask, prepare_worker, run_cell
+from softmode.study.worker import CaseOutcome, CaseTask, prepare_worker, run_case
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class RunReport:
     unstored: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-Listener = Callable[[Cell, CellOutcome], None]
+Listener = Callable[[Case, CaseOutcome], None]
 
 
 @contextmanager
@@ -116,55 +116,43 @@ def load_executor(specification: str) -> Executor:
     return executor
 
 
-def _store_failure(study: Study, cell: Cell, failure: Failure) -> CellOutcome:
+def _store_failure(study: Study, case: Case, failure: Failure) -> CaseOutcome:
     """Record a failure found outside the measurements, for each that has no result and could have one."""
-    records = study.records(cell)
+    records = study.records(case)
     failed: set[str] = set()
     try:
-        for name, inputs in cell.inputs.items():
+        for name, inputs in case.inputs.items():
             if blocked(name, failed):
                 failed.add(name)
-            elif not MEASUREMENTS[name].needs_potential and not cell.material.failure:
-                continue  # about the reference alone: another potential's cell may have it
+            elif not needs_potential(name) and not case.material.failure:
+                continue  # about the reference alone: another potential's case may have it
             elif name not in records or not records[name].ok:
                 failed.add(name)
                 study.store.write(Record(digest_of(inputs), inputs["measurement"], inputs, failure=failure))
     except StorageError as error:
-        return CellOutcome(Failure.from_error(error), stored=False, seconds=0.0)
+        return CaseOutcome(Failure.from_error(error), stored=False, seconds=0.0)
     if not failed:
-        return CellOutcome(None, stored=True, seconds=0.0)
-    return CellOutcome(failure, stored=True, seconds=0.0)
+        return CaseOutcome(None, stored=True, seconds=0.0)
+    return CaseOutcome(failure, stored=True, seconds=0.0)
 
 
-def _task(study: Study, cell: Cell) -> CellTask:
-    if cell.entry is None or cell.potential is None:
-        raise AssertionError("a cell that failed before it began has no task")
-    settings, material = study.settings, cell.material
-    reference = (material.reference, material.trajectory)
-    return CellTask(
-        cell.entry,
-        cell.potential,
-        settings.protocol,
-        cell.inputs,
-        study.store.root,
-        settings.seed,
-        settings.one_shot,
-        settings.md,
-        settings.self_consistent,
-        settings.map,
-        digest_of([material.name, material.fingerprint, material.structure, *reference]),
+def _task(study: Study, case: Case) -> CaseTask:
+    if case.entry is None or case.potential is None:
+        raise AssertionError("a case that failed before it began has no task")
+    return CaseTask(
+        case.entry, case.potential, case.facts, study.settings.conditions, case.inputs, study.store.root
     )
 
 
-def run_study(study: Study, listener: Listener = lambda cell, outcome: None) -> RunReport:
-    """Compute every cell of the study that has no record yet.
+def run_study(study: Study, listener: Listener = lambda case, outcome: None) -> RunReport:
+    """Compute every case of the study that has no record yet.
 
     Parameters
     ----------
     study : Study
         From :func:`softmode.study.folder.open_study`.
     listener : callable
-        Told of every cell as it is finished.
+        Told of every case as it is finished.
 
     Returns
     -------
@@ -178,55 +166,55 @@ def run_study(study: Study, listener: Listener = lambda cell, outcome: None) -> 
 
 
 def _run_study(study: Study, listener: Listener) -> RunReport:
-    report = RunReport(total=len(study.cells))
+    report = RunReport(total=len(study.cases))
     pending = []
-    for cell in study.cells:
-        if study.settled(cell):
+    for case in study.cases:
+        if study.settled(case):
             report.found += 1
-        elif cell.failure is not None:
-            _note(study, report, cell, _store_failure(study, cell, cell.failure), listener)
+        elif case.failure is not None:
+            _note(study, report, case, _store_failure(study, case, case.failure), listener)
         else:
-            pending.append(cell)
+            pending.append(case)
     if not pending:
         return report
     run = study.settings.run
     if run.executor is not None:
         with load_executor(run.executor) as executor:
-            for cell, outcome in _spread(study, pending, executor):
-                _note(study, report, cell, outcome, listener)
+            for case, outcome in _spread(study, pending, executor):
+                _note(study, report, case, outcome, listener)
         return report
     workers = min(run.workers or available_cores(), len(pending))
-    threads = max(1, available_cores() // workers)
+    threads = study.settings.conditions.threads
     with _environment(threads):
-        for cell, outcome in _on_processes(study, pending, workers, threads):
-            _note(study, report, cell, outcome, listener)
+        for case, outcome in _on_processes(study, pending, workers, threads):
+            _note(study, report, case, outcome, listener)
     return report
 
 
-def _note(study: Study, report: RunReport, cell: Cell, outcome: CellOutcome, listener: Listener) -> None:
+def _note(study: Study, report: RunReport, case: Case, outcome: CaseOutcome, listener: Listener) -> None:
     report.computed += 1
     if study.store.headers is not None:
         for header in outcome.headers:
             study.store.headers.keep(header)
     report.failed += outcome.failure is not None
     if not outcome.stored and outcome.failure is not None:
-        report.unstored.append((cell.material.name, cell.label, outcome.failure.message))
-    listener(cell, outcome)
+        report.unstored.append((case.material.name, case.label, outcome.failure.message))
+    listener(case, outcome)
 
 
-def _spread(study: Study, cells: Sequence[Cell], executor: Executor) -> Iterator[tuple[Cell, CellOutcome]]:
-    """Submit all cells to an executor; yield them as they finish."""
-    running: dict[Future[CellOutcome], Cell] = {}
-    for cell in cells:
+def _spread(study: Study, cases: Sequence[Case], executor: Executor) -> Iterator[tuple[Case, CaseOutcome]]:
+    """Submit all cases to an executor; yield them as they finish."""
+    running: dict[Future[CaseOutcome], Case] = {}
+    for case in cases:
         with _uninterrupted():
-            running[executor.submit(run_cell, _task(study, cell))] = cell
+            running[executor.submit(run_case, _task(study, case))] = case
     for future in as_completed(running):
         yield running[future], _outcome(future)
 
 
-def _outcome(future: Future[CellOutcome]) -> CellOutcome:
+def _outcome(future: Future[CaseOutcome]) -> CaseOutcome:
     error = future.exception()
-    return future.result() if error is None else CellOutcome(_unexpected(error), stored=False, seconds=0.0)
+    return future.result() if error is None else CaseOutcome(_unexpected(error), stored=False, seconds=0.0)
 
 
 def _unexpected(error: BaseException) -> Failure:
@@ -236,25 +224,25 @@ def _unexpected(error: BaseException) -> Failure:
 
 
 def _on_processes(
-    study: Study, cells: Sequence[Cell], workers: int, threads: int
-) -> Iterator[tuple[Cell, CellOutcome]]:
-    """Run on local processes; where one dies, the cell it had is tried alone, and the others go on.
+    study: Study, cases: Sequence[Case], workers: int, threads: int
+) -> Iterator[tuple[Case, CaseOutcome]]:
+    """Run on local processes; where one dies, the case it had is tried alone, and the others go on.
 
-    Every process is a pool of its own: cells of one material go to the same, and it is known which cell a
+    Every process is a pool of its own: cases of one material go to the same, and it is known which case a
     dead one had.
     """
-    lanes = Lanes(cells, workers)
+    lanes = Lanes(cases, workers)
     pools = [_process_pool(1, threads) for _ in range(workers)]
-    running: dict[Future[CellOutcome], tuple[int, Cell]] = {}
+    running: dict[Future[CaseOutcome], tuple[int, Case]] = {}
 
     def begin(lane: int) -> None:
-        cell = lanes.next(lane)
-        if cell is None:
+        case = lanes.next(lane)
+        if case is None:
             return
         for attempt in (1, 2):
             try:
                 with _uninterrupted():
-                    running[pools[lane].submit(run_cell, _task(study, cell))] = lane, cell
+                    running[pools[lane].submit(run_case, _task(study, case))] = lane, case
                 return
             except BrokenProcessPool:  # it died before it had anything to do
                 if attempt == 2:
@@ -267,13 +255,13 @@ def _on_processes(
         while running:
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                lane, cell = running.pop(future)
+                lane, case = running.pop(future)
                 died = isinstance(future.exception(), BrokenProcessPool)
                 if died:
                     pools[lane] = _renewed(pools[lane], threads)
-                outcome = _alone(study, cell, threads) if died else _outcome(future)
+                outcome = _alone(study, case, threads) if died else _outcome(future)
                 begin(lane)
-                yield cell, outcome
+                yield case, outcome
     except BaseException:
         for child in multiprocessing.active_children():
             child.terminate()
@@ -289,17 +277,17 @@ def _renewed(pool: Executor, threads: int) -> Executor:
     return _process_pool(1, threads)
 
 
-def _alone(study: Study, cell: Cell, threads: int) -> CellOutcome:
-    """Run one cell in a process of its own; if that dies too, the cell is the cause."""
+def _alone(study: Study, case: Case, threads: int) -> CaseOutcome:
+    """Run one case in a process of its own; if that dies too, the case is the cause."""
     with _process_pool(1, threads) as pool:
         try:
             with _uninterrupted():
-                future = pool.submit(run_cell, _task(study, cell))
+                future = pool.submit(run_case, _task(study, case))
             return future.result()
         except BrokenProcessPool:
             error = WorkerDiedError(
-                f"{cell.material.name} with {cell.label}",
+                f"{case.material.name} with {case.label}",
                 "the worker process died (killed, crashed, or out of memory)",
                 "run again with fewer workers or on a machine with more memory",
             )
-    return _store_failure(study, cell, Failure.from_error(error))
+    return _store_failure(study, case, Failure.from_error(error))

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from softmode.configurations import KernelSettings, SoapSettings
-from softmode.datasets.base import Selection
-from softmode.errors import SettingsError
-from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
-from softmode.potentials.settings import PotentialSettings
-from softmode.study.map_settings import MapSettings
-from softmode.study.sampling_settings import (
-    DynamicsSettings,
-    OneShotSettings,
-    SelfConsistentSampling,
-    with_named_dynamics,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
 )
 
-MeasurementName = Literal[
-    "harmonic", "sigma", "model_phonons", "one_shot", "self_consistent", "model_only", "map"
-]
+from softmode.datasets.base import Selection
+from softmode.errors import SettingsError
+from softmode.harmonic.protocol import HarmonicProtocol
+from softmode.measurements.conditions import Conditions, explain
+from softmode.measurements.registry import measurement, named, settings_tables
+from softmode.potentials.settings import PotentialSettings
+
+
+def _known(name: str) -> str:
+    """A measurement that can be asked for."""
+    try:
+        if not measurement(name).title:
+            raise ValueError(f"{name!r} is a step on the way to others; give one of {', '.join(named())}")
+    except SettingsError as error:
+        raise ValueError(f"{name!r}: {error.problem}, {error.remedy}") from error
+    return name
+
+
+MeasurementName = Annotated[str, AfterValidator(_known)]
 
 
 class _Settings(BaseModel):
@@ -96,7 +106,7 @@ class StudyPotential(PotentialSettings):
 
 
 class StudySettings(_Settings):
-    """A study: materials × potentials, and what is measured in each cell.
+    """A study: materials × potentials, and what is measured in each case.
 
     Attributes
     ----------
@@ -110,22 +120,12 @@ class StudySettings(_Settings):
         The potentials, ``[[potential]]`` in the file.
     measurements : tuple of str
         What is measured.
-    protocol : HarmonicProtocol
-        Named protocol with changes: ``[protocol]`` with ``name`` and any of its fields.
-    one_shot : OneShotSettings
-        How thermal samples are drawn.
-    md : DynamicsSettings
-        How molecular dynamics is made; what is not set is that of the named protocol.
-    self_consistent : SelfConsistentSampling
-        How self-consistent samples are drawn.
-    map : MapSettings
-        How maps of configuration space are made.
+    conditions : Conditions
+        Protocol, seed and settings of measurements; in the file each at the top level.
     labels : LabelSettings, optional
         Published scores to compare with.
     run : RunSettings
         How the work is spread.
-    seed : int
-        Seed of everything random (bootstrap); recorded.
     """
 
     name: str
@@ -133,36 +133,9 @@ class StudySettings(_Settings):
     dataset: DatasetSettings
     potentials: tuple[StudyPotential, ...] = Field(alias="potential", min_length=1)
     measurements: tuple[MeasurementName, ...] = ("harmonic", "sigma")
-    protocol: HarmonicProtocol = Field(default_factory=HarmonicProtocol)
-    one_shot: OneShotSettings = Field(default_factory=OneShotSettings)
-    md: DynamicsSettings = Field(default_factory=DynamicsSettings)
-    self_consistent: SelfConsistentSampling = Field(default_factory=SelfConsistentSampling)
-    map: MapSettings = Field(default_factory=MapSettings)
+    conditions: Conditions = Field(default_factory=Conditions.create)
     labels: LabelSettings | None = None
     run: RunSettings = Field(default_factory=RunSettings)
-    seed: int = 2026
-
-    @model_validator(mode="before")
-    @classmethod
-    def _dynamics_of_protocol(cls, content: Any) -> Any:
-        """Complete ``[md]`` by what belongs to the named protocol."""
-        given = content.get("md", {}) if isinstance(content, dict) else None
-        if not isinstance(given, dict):
-            return content
-        protocol = content.get("protocol", "default")
-        name = protocol.get("name", "default") if isinstance(protocol, dict) else protocol
-        return {**content, "md": with_named_dynamics(str(getattr(name, "name", name)), given)}
-
-    @field_validator("protocol", mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return named_protocol(value)
-        if isinstance(value, dict) and isinstance(value.get("name", "default"), str):
-            changes = dict(value)
-            # "yang2026+" is how a changed protocol calls itself in the study's folder
-            return named_protocol(changes.pop("name", "default").removesuffix("+"), **changes)
-        return value
 
     @field_validator("potentials")
     @classmethod
@@ -191,41 +164,14 @@ class StudySettings(_Settings):
                 return potential.measurements
         return self.measurements
 
-
-def _field_names(location: tuple[str | int, ...]) -> list[str]:
-    """Keys allowed where an unknown key was found."""
-    model: Any = StudySettings
-    known: dict[str, Any] = {
-        "dataset": DatasetSettings,
-        "select": Selection,
-        "potential": StudyPotential,
-        "protocol": HarmonicProtocol,
-        "run": RunSettings,
-        "labels": LabelSettings,
-        "one_shot": OneShotSettings,
-        "md": DynamicsSettings,
-        "self_consistent": SelfConsistentSampling,
-        "map": MapSettings,
-        "soap": SoapSettings,
-        "kernel": KernelSettings,
-    }
-    for part in location[:-1]:
-        model = known.get(str(part), model)
-    return [info.alias or name for name, info in model.model_fields.items()]
+    def content(self) -> dict[str, Any]:
+        """What :func:`parse_study` makes the same settings from, JSON-able."""
+        own = self.model_dump(mode="json", by_alias=True, exclude={"conditions"})
+        return own | self.conditions.content()
 
 
-def explain(error: ValidationError) -> str:
-    """One line for the first problem pydantic found."""
-    first = error.errors()[0]
-    location = first["loc"]
-    where = ".".join(str(part) for part in location) or "the file"
-    if first["type"] == "extra_forbidden":
-        allowed = _field_names(location)
-        near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(allowed)}"
-        return f"unknown key {where!r} ({hint})"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}"
+#: Keys of a study file that belong to the conditions, besides the tables of measurements.
+_CONDITIONS = ("protocol", "seed", "threads")
 
 
 def parse_study(content: dict[str, Any], source: str) -> StudySettings:
@@ -236,10 +182,28 @@ def parse_study(content: dict[str, Any], source: str) -> StudySettings:
     SettingsError
         Naming the file and the key.
     """
+    tables = settings_tables()
+    given = {key: value for key, value in content.items() if key in _CONDITIONS or key in tables}
+    own = {key: value for key, value in content.items() if key not in given}
+    allowed: dict[str, Any] = {
+        **{
+            info.alias or key: None for key, info in StudySettings.model_fields.items() if key != "conditions"
+        },
+        **dict.fromkeys(_CONDITIONS),
+        "dataset": DatasetSettings,
+        "potential": StudyPotential,
+        "protocol": HarmonicProtocol,
+        "run": RunSettings,
+        "labels": LabelSettings,
+        **tables,
+    }
+    if "conditions" in content:
+        raise SettingsError(source, "unknown key 'conditions'", f"Known keys: {', '.join(allowed)}")
     try:
-        return StudySettings.model_validate(content)
+        return StudySettings.model_validate({**own, "conditions": Conditions.create(given)})
     except ValidationError as error:
-        raise SettingsError(source, explain(error), "Correct the study file (see docs/studies.md)") from error
+        reason = explain(error, allowed)
+        raise SettingsError(source, reason, "Correct the study file (see docs/studies.md)") from error
     except SettingsError as error:
         raise SettingsError(source, f"{error.subject} {error.problem}", error.remedy) from error
 

@@ -11,7 +11,16 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from softmode.study.settings import LabelSettings, StudySettings, parse_study
+from softmode.measurements.conditions import Conditions
+from softmode.measurements.registry import settings_tables
+from softmode.study.settings import (
+    DatasetSettings,
+    LabelSettings,
+    RunSettings,
+    StudyPotential,
+    StudySettings,
+    parse_study,
+)
 
 _WIDTH = 100
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*) : .*$")
@@ -53,27 +62,33 @@ def study_template(name: str, file: str) -> str:
     given = {*content, "dataset.kind", "potential.name", "measurements"}
     lines = [f"# {line}".rstrip() for line in _HEAD.replace("FILE", file).splitlines()]
     plain, tables = _split(settings)
-    lines += _entries(plain, type(settings), given, "")
+    for model, values in plain:
+        lines += _entries(values, model, given, "")
     for key, (model, values) in tables.items():
         lines += _table(key, model, values, given)
     return "\n".join(lines) + "\n"
 
 
-def _split(settings: StudySettings) -> tuple[dict[str, Any], dict[str, tuple[type[BaseModel], Any]]]:
-    """Single values of a study, and its tables with their models; None for a table that is not there."""
-    plain: dict[str, Any] = {}
-    tables: dict[str, tuple[type[BaseModel], Any]] = {"labels": (LabelSettings, None)}
-    values = settings.model_dump(mode="json", by_alias=True)
-    for field, info in type(settings).model_fields.items():
-        key, value = info.alias or field, getattr(settings, field)
-        if key == "potential":
-            tables[key] = (type(value[0]), values[key])
-        elif isinstance(value, BaseModel):
-            tables[key] = (type(value), values[key])
-        elif key not in tables:
-            plain[key] = values[key]
-    order = ("dataset", "potential", *(key for key in tables if key not in ("dataset", "potential")))
-    return plain, {key: tables[key] for key in order}
+def _split(
+    settings: StudySettings,
+) -> tuple[list[tuple[type[BaseModel], dict[str, Any]]], dict[str, tuple[type[BaseModel], Any]]]:
+    """Single values of a study with their models, and its tables; None for a table that is not there."""
+    content, conditions = settings.content(), settings.conditions
+    own = {info.alias or name: name for name, info in StudySettings.model_fields.items()}
+    models: dict[str, type[BaseModel]] = {
+        "dataset": DatasetSettings,
+        "potential": StudyPotential,
+        "protocol": type(conditions.protocol),
+        **settings_tables(),
+        "labels": LabelSettings,
+        "run": RunSettings,
+    }
+    single = {key: value for key, value in content.items() if key not in models}
+    plain: list[tuple[type[BaseModel], dict[str, Any]]] = [
+        (StudySettings, {key: value for key, value in single.items() if key in own}),
+        (Conditions, {key: value for key, value in single.items() if key not in own}),
+    ]
+    return plain, {key: (model, content[key]) for key, model in models.items()}
 
 
 def _table(key: str, model: type[BaseModel], values: Any, given: set[str]) -> Iterator[str]:

@@ -70,7 +70,7 @@ def _listed(data: PaperData, parts: pd.DataFrame) -> tuple[RowList, dict[str, Ro
 
 
 def _table(data: PaperData, parts: pd.DataFrame, links: dict[str, RowsLink]) -> Table:
-    summary = attribution_summary(parts, data.study.settings.seed)
+    summary = attribution_summary(parts, data.study.settings.conditions.seed)
     names = {"difference": "sum: σ alone − σ reference", **PART_NAMES}
     rows: list[tuple[Entry | str, ...]] = []
     for _, row in summary.iterrows():

@@ -276,7 +276,7 @@ def _common(data: PaperData, errors: Mapping[str, pd.DataFrame]) -> pd.DataFrame
 def _model_rows(data: PaperData, common: pd.DataFrame, labels: Sequence[str], link: RowsLink) -> list[Row]:
     """Which of the paper's models is best and which is worst, and by how much."""
     said = published_harmonic()
-    seed = data.study.settings.seed
+    seed = data.study.settings.conditions.seed
     values = pd.DataFrame({label: common[f"{label}: {W2}"] for label in labels}) if labels else pd.DataFrame()
     found = standing(values, seed)
     of = f"{len(labels)} models" if data.paper_labels else "none of the paper's models"
@@ -328,7 +328,7 @@ def _sigma_rows(
 ) -> list[Row]:
     """Whether errors grow with σ of the reference, in each halide."""
     rows: list[Row] = []
-    seed = data.study.settings.seed
+    seed = data.study.settings.conditions.seed
     for label, part in errors.items():
         found = {
             group: rank_correlations(part[part["group"] == group], seed)

@@ -114,7 +114,7 @@ def _compound(data: PaperData, errors: pd.DataFrame, place: int) -> Row:
 
 
 def _correlation(data: PaperData, errors: pd.DataFrame, link: RowsLink) -> Table:
-    found = rank_correlations(errors, data.study.settings.seed)
+    found = rank_correlations(errors, data.study.settings.conditions.seed)
     return Table(
         name="fig1a_correlation",
         title="Rank correlation with ⟨σ(t)⟩ of the reference",

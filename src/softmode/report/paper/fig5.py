@@ -160,7 +160,7 @@ def _number(axes: Axes, frame: pd.DataFrame, column: str, marks: Mapping[str, st
 
 def _table(data: PaperData, frame: pd.DataFrame) -> Table:
     link = RowsLink(_LIST, 2, len(frame) + 1)
-    seed = data.study.settings.seed
+    seed = data.study.settings.conditions.seed
     rows: list[tuple[Entry | str, ...]] = []
     for column, name in ((W2, "RMSE(ω²)"), (VG, "RMSE(v_g)")):
         pearson, spearman = correlations(

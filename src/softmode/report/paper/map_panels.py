@@ -10,14 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from softmode.measurements.map.analysis import MapPoints
+from softmode.measurements.map.measurement import map_points
 from softmode.panel import NOTHING, Entry, Panel, Picture, RowList, Table, interval, number, probability
 from softmode.published import published_trajectories
 from softmode.report.map_figures import draw_by_sigma, draw_by_trajectory
 from softmode.report.paper.missing import main_model_missing, measurement_missing
 from softmode.report.paper.source import PaperData
 from softmode.report.paper.table2 import choices, compounds_missing, fixed_materials, fluorides
-from softmode.study.map_analysis import MapPoints
-from softmode.study.map_measurements import map_points
 from softmode.study.results import numbers_in
 from softmode.style import figure_style, pretty_formula
 

@@ -89,7 +89,7 @@ def fig3(data: PaperData) -> Panel:
     """Confusion matrices on the reference's frames, beside the published ones, with tests."""
     found = classify_all(data, "fig3_materials", COMPARED)
     sides = _sides(data, found)
-    seed = data.study.settings.seed
+    seed = data.study.settings.conditions.seed
     comparisons = compared(sides, seed)
     tables = [
         effects_table("fig3_effects", found, sides, comparisons, seed),
@@ -280,7 +280,7 @@ def _share_rows(
     """A row over successes, and one with failures counted as wrong where there are any."""
     rows: list[tuple[Entry | str, ...]] = []
     for as_wrong in (False, True) if matrix.n_failed else (False,):
-        estimate = with_intervals(matrix, data.study.settings.seed, failures_as_wrong=as_wrong)
+        estimate = with_intervals(matrix, data.study.settings.conditions.seed, failures_as_wrong=as_wrong)
         n = matrix.n_materials - (0 if as_wrong else matrix.n_failed)
         wholes = (n, _sum(matrix, (1, 2), as_wrong), _sum(matrix, (0, 1), as_wrong))
         texts = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from softmode.measurements import registry
+from softmode.measurements.plan import lacking
 from softmode.report.paper.source import MAIN_MODEL, PaperData
-from softmode.study.plan import MEASUREMENTS
 from softmode.study.results import FAILED, OK, PENDING
 from softmode.style import group_name
 
@@ -90,11 +91,14 @@ def measurement_missing(
 
 
 def _why_not(data: PaperData, measurement: str) -> str:
-    needs = MEASUREMENTS[measurement]
-    if needs.needs_trajectory and not any(cell.material.trajectory for cell in data.study.cells):
-        return "no material has a reference trajectory."
-    if needs.needs_reference and not any(cell.material.reference for cell in data.study.cells):
-        return "no material has reference force constants."
+    conditions = data.study.settings.conditions
+    absent = [lacking(registry.measurement(measurement), case.facts, conditions) for case in data.study.cases]
+    for source, what in (
+        ("trajectory", "a reference trajectory"),
+        ("reference", "reference force constants"),
+    ):
+        if all(source in of_case for of_case in absent):
+            return f"no material has {what}."
     return f'add "{measurement}" to the measurements of that potential.'
 
 

@@ -55,7 +55,7 @@ def render_paper(
         doi=DOI_URL,
         n_materials=data.cells["material"].nunique(),
         potentials=[data.shown_as(label) for label in data.labels],
-        protocol=data.study.settings.protocol.name,
+        protocol=data.study.settings.conditions.protocol.name,
         protocol_lines=method_lines(data.study.settings),
         panels=[panel_section(panel, pictures, record_anchor) for panel in panels],
         records=records,
@@ -76,9 +76,9 @@ def notices(data: PaperData) -> list[str]:
             f"{'is a model' if len(named) == 1 else 'are models'} of the paper: what they really are stands "
             "in Table 1."
         )
-    if data.study.settings.protocol.name != _PROTOCOL:
+    protocol = data.study.settings.conditions.protocol.name
+    if protocol != _PROTOCOL:
         said.append(
-            f"Protocol {data.study.settings.protocol.name}, not {_PROTOCOL}: some settings are not the "
-            "paper's; they stand under How."
+            f"Protocol {protocol}, not {_PROTOCOL}: some settings are not the paper's; they stand under How."
         )
     return said

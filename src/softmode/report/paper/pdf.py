@@ -57,9 +57,10 @@ def _first(sheets: Sheets, data: PaperData, panels: Sequence[Panel]) -> None:
     sheets.paragraph(CITATION, 9, colour=_PRINTED, url=DOI_URL)
     sheets.space(6)
     potentials = ", ".join(data.shown_as(label) for label in data.labels)
+    protocol = data.study.settings.conditions.protocol.name
     sheets.paragraph(
         f"Its tables and figures, made from the records of this run: {data.cells['material'].nunique()} "
-        f"materials with {potentials}, protocol {data.study.settings.protocol.name}, softmode {__version__}. "
+        f"materials with {potentials}, protocol {protocol}, softmode {__version__}. "
         "Blue numbers lead to index.html beside this file, and from there to the records they came from; "
         "brown ones were printed in the paper.",
         9,

@@ -153,7 +153,7 @@ def s9(data: PaperData) -> Panel:
 
 def _differences(data: PaperData, approach: str, key: str, title: str, said: str) -> Panel:
     frames = _frames(data, approach)
-    seed = data.study.settings.seed
+    seed = data.study.settings.conditions.seed
     listed, table, words = difference_rows(data, frames, key, seed)
     shown = {data.shown_as(label): frame for label, frame in frames.items()}
     pictures: tuple[Picture, ...] = ()

@@ -14,9 +14,9 @@ from softmode.panel import RecordLink
 from softmode.potentials.registry import find_entry
 from softmode.potentials.settings import PotentialSettings
 from softmode.published import PublishedModel, published_models
+from softmode.records import Record, digest_of
 from softmode.structures.formulas import parse_formula
 from softmode.study.folder import Study
-from softmode.study.records import Record, digest_of
 from softmode.study.results import cell_table, done
 
 #: The model that the paper shows where it shows one.
@@ -228,7 +228,7 @@ def _digests(study: Study) -> dict[str, str]:
 
 def _links(study: Study) -> dict[tuple[str, str, str], RecordLink]:
     found = {}
-    for cell in study.cells:
+    for cell in study.cases:
         for measurement, inputs in cell.inputs.items():
             digest = digest_of(inputs)
             path = study.store.path(digest)

@@ -126,7 +126,9 @@ def _by_potential(data: PaperData, key: str, name: str, group: str) -> Panel:
     if not errors:
         return Panel(key, title, caption, missing=missing)
     listing, links = row_list(key, errors)
-    found = {label: rank_correlations(rows, data.study.settings.seed) for label, rows in errors.items()}
+    found = {
+        label: rank_correlations(rows, data.study.settings.conditions.seed) for label, rows in errors.items()
+    }
     notes = {
         label: f"ρ(ω²) = {number(item.w2.value, 2)}\nρ($v_g$) = {number(item.vg.value, 2)}\nn = {item.n}"
         for label, item in found.items()

@@ -1,0 +1,167 @@
+"""What a measurement is: a function, and everything that its result depends on, said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from softmode.measurements.conditions import Conditions
+    from softmode.measurements.results import Results
+    from softmode.measurements.view import View
+    from softmode.panel import Panel
+
+
+class SettingsTable(BaseModel):
+    """Settings of a measurement: a table in a study file, options of its command ``softmode measure``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def completed(cls, given: Mapping[str, Any], protocol: str) -> dict[str, Any]:  # noqa: ARG003
+        """What is given, completed by what belongs to a named protocol; not checked here.
+
+        Parameters
+        ----------
+        given : mapping
+            Fields that are given.
+        protocol : str
+            Name of the protocol; a changed one (``yang2026+``) counts as its base.
+        """
+        return dict(given)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Values (JSON-able) and arrays of a measurement."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a case is: content digests of its sources, and what is known of the material besides.
+
+    Parameters
+    ----------
+    structure : str
+        Digest of unit cell, supercell and primitive cell.
+    reference : str
+        Digest of structure and reference data together; empty when there are none.
+    trajectory : str
+        Digest of the reference trajectory; empty when there is none.
+    potential : str
+        Digest of the potential with its weights and precision; empty when there is none.
+    tags : mapping of str to str
+        Tags of the material; those that a measurement uses are declared like everything else.
+    """
+
+    structure: str
+    reference: str = ""
+    trajectory: str = ""
+    potential: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value that is worked out from the conditions before a measurement is made, and counts by its value.
+
+    Two measurements that are given equal values share a record, whichever setting the values come from.
+
+    Parameters
+    ----------
+    name : str
+        Under which :meth:`View.given` has it.
+    value : callable
+        From conditions and facts to something JSON-able.
+    """
+
+    name: str
+    value: Callable[[Conditions, Facts], Any]
+
+
+#: What a measurement uses: ``"structure"``, ``"reference"`` (with the structure), ``"trajectory"``,
+#: ``"potential"``, ``"tags.<name>"``, ``"seed"``, ``"protocol.<field>"``, ``"<table>"`` or
+#: ``"<table>.<field>"`` of the settings of any measurement, or a :class:`Given` value.
+Use = str | Given
+#: The same where it depends on the conditions, or on what the material has.
+Uses = tuple[Use, ...] | Callable[["Conditions", Facts], tuple[Use, ...]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure that a measurement puts into the table of a study.
+
+    Parameters
+    ----------
+    name : str
+        Key in the values of the result; its unit, if it has one, at the end (``heat_capacity_J_per_molK``).
+    title : str
+        What it is called on a page, with its unit.
+    """
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measurement: a function, and what its result depends on.
+
+    Parameters
+    ----------
+    name : str
+        Name in records and study files.
+    version : int
+        Raised when the code changes its results: older records are then computed anew.
+    function : callable
+        The measurement itself. It is given a :class:`View` of exactly what is declared here.
+    uses : tuple or callable
+        What it reads; the key of its record is the digest of exactly that.
+    requires : tuple of str
+        Measurements whose records it reads; their keys are part of its key.
+    title : str
+        One line for lists and helps. A measurement without one is only a step on the way to others and cannot
+        be asked for by name.
+    settings : type, optional
+        Its settings.
+    table : str
+        Name of their table in a study file; that of the measurement when empty.
+    columns : tuple of Column
+        Figures that are shown for it.
+    panels : callable, optional
+        Makes what pages show, from all results of a study.
+    calls : callable, optional
+        About how many configurations the potential is evaluated on.
+    record_as : str
+        Name under which its records are kept, when it shares them with another measurement: equal inputs
+        then have equal keys. Empty: its own name.
+    """
+
+    name: str
+    version: int
+    function: Callable[[View], Result]
+    uses: Uses
+    requires: tuple[str, ...] = ()
+    title: str = ""
+    settings: type[SettingsTable] | None = None
+    table: str = ""
+    columns: tuple[Column, ...] = ()
+    panels: Callable[[Results], Iterable[Panel]] | None = None
+    calls: Callable[[View], int] | None = None
+    record_as: str = ""
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table of its settings in a study file."""
+        return self.table or self.name
+
+    def used(self, conditions: Conditions, facts: Facts) -> tuple[Use, ...]:
+        """What it uses under these conditions."""
+        return self.uses(conditions, facts) if callable(self.uses) else self.uses

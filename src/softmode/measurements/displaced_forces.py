@@ -1,0 +1,123 @@
+"""Forces of the potential on symmetry-reduced displaced supercells: what its force constants are made from.
+
+Made under three names, which differ in the displacement and in whether the crystal is relaxed first; where
+these are equal they share one record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from softmode import harmonic as hm
+from softmode.crystal import Material
+from softmode.errors import RelaxationError, SoftmodeError
+from softmode.harmonic.relaxation import VOLUME_RATIO
+from softmode.measurements.conditions import Conditions
+from softmode.measurements.declaration import Facts, Given, Measurement, Result
+from softmode.measurements.derived import plan
+from softmode.measurements.view import View
+from softmode.potentials.base import evaluation_failure
+
+#: By how much the volume may change when a structure that was built from ionic radii is relaxed.
+_GUESS_VOLUME_RATIO = 2.0
+
+
+def displaced_forces(view: View) -> Result:
+    """Forces of the potential on symmetry-reduced displaced supercells (and on the perfect one)."""
+    material, potential = view.structure, view.potential
+    potential.check_elements([material.unitcell.to_atoms()])
+    if view.given("relax_fmax") is None:
+        displaced = plan(view, view.given("displacement"))
+    else:
+        material = _relaxed(view)
+        displaced = hm.plan_displacements(hm.build_phonopy(material), view.given("displacement"))
+    evaluation = potential.evaluate([displaced.perfect, *displaced.supercells()])
+    forces = evaluation.stacked_forces()
+    return Result(
+        values={
+            "n_supercells": len(displaced.displacements),
+            "n_supercell_atoms": len(displaced.perfect),
+            "residual_force_eV_per_A": float(np.linalg.norm(forces[0], axis=1).max()),
+            "energy_per_atom_eV": float(evaluation.energies[0] / len(displaced.perfect)),
+            "lattice_ratio": _lattice_ratio(view.structure, material),
+        },
+        arrays={
+            "displacements": displaced.displacements,
+            "forces": forces[1:],
+            "perfect_forces": forces[0],
+            "energies": evaluation.energies,
+            "unitcell_lattice": np.array(material.unitcell.lattice),
+            "unitcell_scaled_positions": np.array(material.unitcell.scaled_positions),
+        },
+    )
+
+
+def _relaxed(view: View) -> Material:
+    material, name = view.structure, view.potential_name
+    guessed = view.tag("structure_source") not in ("", "file")
+    try:
+        cell = hm.relax_cell(
+            material.unitcell,
+            view.potential.calculator(),
+            fmax=view.given("relax_fmax"),
+            largest_volume_ratio=_GUESS_VOLUME_RATIO if guessed else VOLUME_RATIO,
+        )
+    except RelaxationError as error:
+        subject = f"{material.name} with {name}"
+        raise RelaxationError(subject, f"the relaxation {error.problem}", error.remedy) from error
+    except SoftmodeError:
+        raise
+    except Exception as error:
+        raise evaluation_failure(name, error, f"the relaxation of {material.name}") from error
+    return hm.with_cell(material, cell)
+
+
+def _lattice_ratio(reference: Material, model: Material) -> float:
+    """Model over reference lattice constant, by volume."""
+    volumes = [abs(np.linalg.det(item.unitcell.lattice)) for item in (reference, model)]
+    return float((volumes[1] / volumes[0]) ** (1.0 / 3.0))
+
+
+def _calls(view: View) -> int:
+    """The perfect supercell and the displaced ones."""
+    return 1 + len(plan(view, view.given("displacement")).displacements)
+
+
+def _measurement(name: str, displacement: str, relaxed: Callable[[Conditions, Facts], bool]) -> Measurement:
+    """Displaced forces with a displacement of the protocol, relaxed first or not."""
+
+    def fmax(conditions: Conditions, facts: Facts) -> float | None:
+        return conditions.protocol.relax_fmax if relaxed(conditions, facts) else None
+
+    def uses(conditions: Conditions, facts: Facts) -> tuple[str | Given, ...]:
+        tags = ("tags.structure_source",) if relaxed(conditions, facts) else ()
+        return (
+            "structure",
+            "potential",
+            *tags,
+            Given("displacement", lambda conditions, facts: conditions.value(f"protocol.{displacement}")),
+            Given("relax_fmax", fmax),
+        )
+
+    return Measurement(
+        name, version=1, function=displaced_forces, uses=uses, calls=_calls, record_as="displaced_forces"
+    )
+
+
+MEASUREMENTS = (
+    _measurement(
+        "displaced_forces",
+        "dispersion_displacement",
+        lambda conditions, facts: conditions.protocol.relax,
+    ),
+    # never relaxed: its force constants multiply displacements from the reference's own supercell
+    _measurement("displaced_forces_for_sigma", "sigma_displacement", lambda conditions, facts: False),
+    # on the reference's own supercell where there is a reference trajectory to compare with
+    _measurement(
+        "displaced_forces_for_dynamics",
+        "sigma_displacement",
+        lambda conditions, facts: conditions.protocol.relax and not facts.trajectory,
+    ),
+)

@@ -1,0 +1,308 @@
+"""Make measurements: one way for workers, commands and notebooks."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from softmode.crystal import Material, Trajectory
+from softmode.errors import MeasurementFailedError, SettingsError, SoftmodeError, StorageError
+from softmode.measurements.conditions import Conditions
+from softmode.measurements.declaration import Facts, Measurement, Result
+from softmode.measurements.plan import blocked, lacking, record_inputs
+from softmode.measurements.registry import measurement
+from softmode.measurements.view import Sources, View
+from softmode.numerics import arithmetic, limited_threads
+from softmode.potentials.base import Potential
+from softmode.records import Failure, Partial, Record, digest_of
+
+
+class Store(Protocol):
+    """Where records are found again and kept; :class:`softmode.records.RecordStore` is one."""
+
+    def find(self, key: str) -> Record | None:
+        """Return the record of a key."""
+
+    def write(self, record: Record) -> None:
+        """Keep a record."""
+
+    def partial(self, key: str) -> Partial:
+        """Return the place for the pieces of a record that takes long."""
+
+
+class LoadablePotential(Protocol):
+    """What is known of a potential before it is loaded, as :class:`softmode.potentials.ResolvedPotential`."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of weights, precision and code."""
+
+    @property
+    def info(self) -> Any:
+        """Description with its name."""
+
+    def load(self) -> Potential:
+        """Load the model."""
+
+
+def measure(
+    names: str | Iterable[str],
+    material: Material,
+    potential: LoadablePotential | Potential | None = None,
+    conditions: Conditions | None = None,
+    store: Store | None = None,
+    *,
+    trajectory: Trajectory | None = None,
+    pieces: Mapping[str, Path] | None = None,
+    advance: Callable[[int, int], None] = lambda replica, step: None,
+) -> dict[str, Record]:
+    """Measurements of one material, with those they require.
+
+    Parameters
+    ----------
+    names : str or iterable of str
+        What to measure.
+    material : Material
+        With its reference data, where a measurement needs them.
+    potential : ResolvedPotential or Potential, optional
+        The potential, where a measurement needs one.
+    conditions : Conditions, optional
+        The default ones when not given.
+    store : Store, optional
+        Where records are looked for first, and kept.
+    trajectory : Trajectory, optional
+        The reference trajectory, aligned to the material's supercell.
+    pieces : mapping of str to Path, optional
+        Folders in which measurements keep what they have, by their name, to go on with; not in the store.
+    advance : callable
+        Told of each step of molecular dynamics: replica, and number of the step.
+
+    Returns
+    -------
+    dict of str to Record
+        By measurement; what was required comes with what was asked for.
+
+    Raises
+    ------
+    SettingsError
+        If a measurement is not known, or needs something that is not given.
+    SoftmodeError
+        If one fails: what a study would record as a failure is an exception here.
+    """
+    names = (names,) if isinstance(names, str) else tuple(names)
+    conditions = conditions or Conditions.create()
+    facts = facts_of(material, potential, trajectory, stored=store is not None)
+    for name in names:
+        if missing := lacking(measurement(name), facts, conditions):
+            what = {"reference": "reference force constants", "trajectory": "a reference trajectory"}
+            absent = " and ".join(what[one] for one in sorted(missing))
+            raise SettingsError(material.name, f"{name} needs {absent}", "Give a reference that has them")
+    sources = Sources(
+        facts,
+        lambda: material,
+        None if trajectory is None else lambda: trajectory,
+        None if potential is None else cache(lambda: _loaded(potential)),
+        "" if potential is None else potential.info.name,
+    )
+    records: dict[str, Record] = {}
+    for name, inputs in record_inputs(names, facts, conditions).items():
+        key, own = digest_of(inputs), (pieces or {}).get(name)
+        kept = store if own is None else None  # what has a folder of its own is gone on with there
+        record = None if kept is None else kept.find(key)
+        if record is not None and record.failure is not None:
+            if not record.failure.transient:
+                raise MeasurementFailedError(
+                    f"{name} of {material.name}", record.failure.message, "See its record"
+                )
+            record = None
+        if record is None:
+            partial = Partial(own) if own is not None else None if kept is None else kept.partial(key)
+            record = compute(
+                name,
+                inputs,
+                sources,
+                conditions,
+                records,
+                partial=partial,
+                advance=advance,
+                keep_failure=False,
+            )
+            if kept is not None:
+                kept.write(record)
+        records[name] = record
+    return records
+
+
+def _loaded(potential: LoadablePotential | Potential) -> Potential:
+    return potential if isinstance(potential, Potential) else potential.load()
+
+
+def facts_of(
+    material: Material,
+    potential: LoadablePotential | Potential | None = None,
+    trajectory: Trajectory | None = None,
+    *,
+    stored: bool = True,
+) -> Facts:
+    """What a case is, from loaded data.
+
+    Raises
+    ------
+    SettingsError
+        If records are to be stored of a potential that was given as an object: nothing says what it is.
+    """
+    if isinstance(potential, Potential) and stored:
+        raise SettingsError(
+            potential.info.name,
+            "was given as an object, whose results have no key to be stored under",
+            "Name the potential (module:factory for a calculator of your own), or store nothing",
+        )
+    digest = "" if potential is None else getattr(potential, "digest", "") or f"object {id(potential)}"
+    return Facts(
+        structure=material.structure_digest,
+        reference=material.reference_digest,
+        trajectory="" if trajectory is None else trajectory.digest,
+        potential=digest,
+        tags=dict(material.tags),
+    )
+
+
+def compute(
+    name: str,
+    inputs: Mapping[str, Any],
+    sources: Sources,
+    conditions: Conditions,
+    records: Mapping[str, Record],
+    *,
+    partial: Partial | None = None,
+    advance: Callable[[int, int], None] = lambda replica, step: None,
+    keep_failure: bool = True,
+) -> Record:
+    """Make one measurement of a case, on as many threads as the conditions say.
+
+    Parameters
+    ----------
+    name : str
+        The measurement.
+    inputs : mapping
+        From :func:`softmode.measurements.plan.record_inputs`.
+    sources : Sources
+        The case.
+    conditions : Conditions
+        Of the study or command.
+    records : mapping of str to Record
+        Those made before; it is shown those that it requires.
+    partial, advance
+        As of :class:`softmode.measurements.view.View`.
+    keep_failure : bool
+        Whatever goes wrong becomes the failure of the record; otherwise it is raised.
+
+    Raises
+    ------
+    StorageError
+        Always, when pieces cannot be stored.
+    """
+    one = measurement(name)
+    view = view_of(one, sources, conditions, records, partial=partial, advance=advance)
+    started = time.perf_counter()
+    result, failure, bits = Result(), None, {}
+    try:
+        if "potential" in view.uses and sources.load_potential is not None:
+            sources.load_potential()  # only libraries that are loaded already can be held to so many threads
+        with limited_threads(conditions.threads):
+            bits = arithmetic()
+            result = one.function(view)
+    except StorageError:
+        raise
+    except Exception as error:
+        if not keep_failure:
+            raise
+        failure = failure_of(error)
+    return Record(
+        key=digest_of(inputs),
+        measurement=inputs["measurement"],
+        inputs=inputs,
+        values=result.values,
+        arrays=result.arrays,
+        failure=failure,
+        seconds=time.perf_counter() - started,
+        arithmetic=bits,
+    )
+
+
+def view_of(
+    one: Measurement,
+    sources: Sources,
+    conditions: Conditions,
+    records: Mapping[str, Record] = MappingProxyType({}),
+    *,
+    partial: Partial | None = None,
+    advance: Callable[[int, int], None] = lambda replica, step: None,
+) -> View:
+    """What a measurement sees of a case; arguments as for :func:`compute`."""
+    return View(
+        sources,
+        conditions,
+        one.used(conditions, sources.facts),
+        who=f"measurement {one.name}",
+        records={name: records[name] for name in one.requires if name in records},
+        partial=partial,
+        advance=advance,
+    )
+
+
+def failure_of(error: Exception) -> Failure:
+    """Why a measurement has no result, from what it raised."""
+    if isinstance(error, SoftmodeError):
+        return Failure.from_error(error)
+    memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    return Failure(
+        kind="OutOfMemory" if memory else type(error).__name__,
+        message=f"{type(error).__name__}: {error}",
+        transient=True,  # not foreseen, so nothing says that it would repeat
+        details=traceback.format_exc(),
+    )
+
+
+def missing_records(
+    inputs: Mapping[str, Mapping[str, Any]], sources: Sources, conditions: Conditions, store: Store
+) -> Iterator[tuple[str, Record]]:
+    """Records of a case as a study has them: what is missing is made, failures are records.
+
+    Parameters
+    ----------
+    inputs : mapping of str to mapping
+        Of each measurement, in running order.
+    sources : Sources
+        The case; loaded where something is missing.
+    conditions : Conditions
+        Of the study.
+    store : Store
+        Where records are looked for first, and kept.
+
+    Yields
+    ------
+    str, Record
+        Measurement and record, whether found or made; none where one that it requires has failed.
+    """
+    done: dict[str, Record] = {}
+    failed: set[str] = set()
+    for name, own in inputs.items():
+        if blocked(name, failed):
+            failed.add(name)
+            continue
+        key = digest_of(own)
+        record = store.find(key)
+        if record is None or (record.failure is not None and record.failure.transient):
+            record = compute(name, own, sources, conditions, done, partial=store.partial(key))
+            store.write(record)
+        if record.failure is None:
+            done[name] = record
+        else:
+            failed.add(name)
+        yield name, record

@@ -1,0 +1,136 @@
+"""Phonons of the potential alone: harmonic stability, the softest mode and where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from spglib import get_symmetry_dataset
+
+from softmode import harmonic as hm
+from softmode.measurements.declaration import Column, Measurement, Result
+from softmode.measurements.derived import ModelCrystal
+from softmode.measurements.view import View
+
+FloatArray = NDArray[np.float64]
+
+
+def model_phonons(view: View) -> Result:
+    """Phonons of the potential alone: harmonic stability, the softest mode and where it is.
+
+    Returns
+    -------
+    Result
+        ``model_lowest_THz`` over path and mesh, its q-point and the name of it where it has one;
+        ``model_softest_THz``: lowest frequency at each high-symmetry point, the three translations at Γ left
+        out.
+    """
+    protocol = view.protocol
+    crystal = ModelCrystal(view, view.records["displaced_forces"])
+    matrix = hm.real_space_dynamical_matrix(crystal.phonon, crystal.full_force_constants)
+    path = hm.band_path(crystal.phonon, protocol.points_per_segment)
+    mesh = hm.q_mesh(crystal.phonon, protocol.mesh_length)
+    bands = hm.compute_dispersion(matrix, path.points).frequencies
+    on_mesh = hm.compute_dispersion(matrix, mesh.points).frequencies
+    special = _special_points(path)
+    lowest, qpoint, label = _softest(path, bands, mesh, on_mesh, special)
+    imaginary = (on_mesh < -protocol.imaginary_tolerance).any(axis=1)
+    return Result(
+        values={
+            **_structure_values(crystal),
+            "model_lowest_THz": lowest,
+            "model_lowest_qpoint": [round(float(q), 6) for q in qpoint],
+            "model_lowest_label": label,
+            "model_imaginary_share": float(imaginary @ mesh.weights / mesh.weights.sum()),
+            "model_harmonically_stable": bool(lowest >= -protocol.imaginary_tolerance),
+            "model_softest_THz": {
+                name: _lowest_optical(bands[index], name) for name, index in special.items()
+            },
+            "model_path_segments": [list(segment) for segment in path.segments],
+            "model_points_per_segment": path.points_per_segment,
+            "model_asr_eV_per_A2": hm.acoustic_sum_rule_violation(crystal.phonon, crystal.raw),
+        },
+        arrays={
+            "qpoints": path.points,
+            "distances": path.distances,
+            "frequencies_model": bands,
+        },
+    )
+
+
+def _special_points(path: hm.BandPath) -> dict[str, int]:
+    """Index on the path of each high-symmetry point, at its first appearance."""
+    n = path.points_per_segment
+    found: dict[str, int] = {}
+    for index, (start, end) in enumerate(path.segments):
+        found.setdefault(start, index * n)
+        found.setdefault(end, (index + 1) * n - 1)
+    return found
+
+
+def _lowest_optical(frequencies: FloatArray, label: str) -> float:
+    """Lowest frequency at a point; at Γ without the three modes nearest to zero, the translations."""
+    if label != "Γ":
+        return float(frequencies.min())
+    order = np.argsort(np.abs(frequencies))
+    return float(frequencies[order[3:]].min()) if len(order) > 3 else 0.0
+
+
+def _softest(
+    path: hm.BandPath, bands: FloatArray, mesh: hm.QMesh, on_mesh: FloatArray, special: dict[str, int]
+) -> tuple[float, FloatArray, str]:
+    """Lowest frequency of path and mesh, its q-point, and ``X``, ``Γ–X`` or ``inside the zone``."""
+    on_path, inside = bands.min(axis=1), on_mesh.min(axis=1)
+    lowest = float(min(on_path.min(), inside.min()))
+    close = lowest + 1e-4  # THz; a named point is preferred to one that is equal but for rounding
+    for label, index in special.items():
+        if on_path[index] <= close:
+            return lowest, path.points[index], label
+    if on_path.min() <= close:
+        index = int(on_path.argmin())
+        start, end = path.segments[index // path.points_per_segment]
+        return lowest, path.points[index], f"{start}–{end}"
+    return lowest, mesh.points[int(inside.argmin())], "inside the zone"
+
+
+def _structure_values(crystal: ModelCrystal) -> dict[str, Any]:
+    """Conventional lattice parameters, Å, volume per atom, Å³, and space group."""
+    cell, primitive = crystal.material.unitcell, crystal.phonon.primitive
+    dataset = get_symmetry_dataset(
+        (primitive.cell, primitive.scaled_positions, primitive.numbers), symprec=1e-3
+    )
+    lattice = np.array(primitive.cell if dataset is None else dataset.std_lattice)
+    lengths = np.linalg.norm(lattice, axis=1)
+    return {
+        **{f"model_{name}_A": float(length) for name, length in zip("abc", lengths, strict=True)},
+        "model_volume_per_atom_A3": float(abs(np.linalg.det(cell.lattice)) / cell.n_atoms),
+        "model_spacegroup": "" if dataset is None else f"{dataset.international} ({dataset.number})",
+    }
+
+
+MEASUREMENTS = (
+    Measurement(
+        "model_phonons",
+        version=1,
+        function=model_phonons,
+        uses=(
+            "structure",
+            "protocol.symmetrise",
+            "protocol.points_per_segment",
+            "protocol.mesh_length",
+            "protocol.imaginary_tolerance",
+        ),
+        requires=("displaced_forces",),
+        title="phonons of the potential alone: lattice, lowest mode and where it is",
+        columns=(
+            Column("model_lowest_THz", "lowest mode, THz"),
+            Column("model_lowest_label", "at"),
+            Column("model_imaginary_share", "q with imaginary modes"),
+            Column("model_harmonically_stable", "harmonically stable"),
+            Column("model_a_A", "a, Å"),
+            Column("model_volume_per_atom_A3", "volume per atom, Å³"),
+            Column("model_spacegroup", "space group"),
+        ),
+    ),
+)

@@ -1,0 +1,82 @@
+"""Which measurements are made of a case, in which order, and the inputs that make the records' keys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from softmode.measurements.conditions import Conditions
+from softmode.measurements.declaration import Facts, Measurement
+from softmode.measurements.registry import measurement, measurements
+from softmode.measurements.view import Sources, View
+from softmode.records import digest_of
+
+
+def lacking(one: Measurement, facts: Facts, conditions: Conditions) -> frozenset[str]:
+    """What a measurement, or one that it requires, uses and a material does not have.
+
+    Returns
+    -------
+    frozenset of str
+        Of ``reference`` and ``trajectory``; empty when it can be made.
+    """
+    used = one.used(conditions, facts)
+    own = {use for use in ("reference", "trajectory") if use in used and not getattr(facts, use)}
+    return frozenset(own).union(*(lacking(measurement(name), facts, conditions) for name in one.requires))
+
+
+def needs_potential(name: str) -> bool:
+    """Whether a measurement depends on the potential; records of others serve every potential."""
+    one = measurement(name)
+    uses = one.uses
+    return callable(uses) or "potential" in uses or any(needs_potential(other) for other in one.requires)
+
+
+def planned(names: Iterable[str], facts: Facts, conditions: Conditions) -> tuple[str, ...]:
+    """Those of the measurements named that apply to a case and all they require, in running order."""
+    needed: set[str] = set()
+
+    def visit(name: str) -> None:
+        needed.add(name)
+        for requirement in measurement(name).requires:
+            visit(requirement)
+
+    for name in names:
+        if not lacking(measurement(name), facts, conditions):
+            visit(name)
+    return tuple(name for name in measurements() if name in needed)
+
+
+def record_inputs(names: Iterable[str], facts: Facts, conditions: Conditions) -> dict[str, dict[str, Any]]:
+    """Inputs of each record of a case, by measurement, in running order; their digests are the keys.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Measurements asked for; those they require are added, those that do not apply left out.
+    facts : Facts
+        What the case is.
+    conditions : Conditions
+        Of the study or command.
+    """
+    sources = Sources(facts, _not_loaded)
+    inputs: dict[str, dict[str, Any]] = {}
+    for name in planned(names, facts, conditions):
+        one = measurement(name)
+        view = View(sources, conditions, one.used(conditions, facts), who=f"measurement {name}")
+        inputs[name] = {
+            "measurement": one.record_as or name,
+            "version": one.version,
+            **view.inputs(),
+            "requires": {other: digest_of(inputs[other]) for other in one.requires},
+        }
+    return inputs
+
+
+def _not_loaded() -> Any:
+    raise AssertionError("keys are made without loading anything")
+
+
+def blocked(name: str, failed: Collection[str]) -> bool:
+    """Whether a measurement cannot be made because one it requires has failed."""
+    return any(requirement in failed for requirement in measurement(name).requires)

@@ -1,0 +1,18 @@
+"""Records: what a measurement returned, stored once under the digest of everything that determined it."""
+
+from softmode.records.claims import claim_folder
+from softmode.records.headers import Header, HeaderCache
+from softmode.records.record import Arrays, Failure, Record, digest_of
+from softmode.records.store import Partial, RecordStore
+
+__all__ = [
+    "Arrays",
+    "Failure",
+    "Header",
+    "HeaderCache",
+    "Partial",
+    "Record",
+    "RecordStore",
+    "claim_folder",
+    "digest_of",
+]

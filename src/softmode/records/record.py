@@ -1,0 +1,92 @@
+"""What a measurement returned, and everything that determined it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from numpy.typing import NDArray
+
+from softmode import __version__
+from softmode.errors import SoftmodeError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def digest_of(content: object) -> str:
+    """SHA-256 of the canonical JSON form of `content` (dicts sorted, floats by their shortest repr)."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a measurement has no result.
+
+    Parameters
+    ----------
+    kind : str
+        Short name (``UncoveredElement``, ``NonFiniteForces``, ``WorkerDied`` …).
+    message : str
+        The explanation a person reads.
+    transient : bool
+        Whether the next run should try again.
+    details : str
+        Traceback of an unforeseen error, else empty.
+    """
+
+    kind: str
+    message: str
+    transient: bool = False
+    details: str = ""
+
+    @classmethod
+    def from_error(cls, error: SoftmodeError) -> Failure:
+        """Failure that records an explained error."""
+        return cls(kind=error.kind, message=str(error), transient=error.transient)
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Result, or failure, of one measurement in one cell.
+
+    Parameters
+    ----------
+    key : str
+        Digest of `inputs`; the address of the record.
+    measurement : str
+        Name of the measurement.
+    inputs : mapping
+        Everything that determined the result, JSON-able.
+    values : mapping
+        Scalars and short texts of the result, JSON-able.
+    arrays : mapping of str to array
+        Arrays of the result.
+    failure : Failure or None
+        Set when there is no result.
+    created, seconds, software : str, float, str
+        When it was made (UTC), how long it took, by which softmode.
+    arithmetic : mapping
+        What decides the last bits: linear algebra library and kernel, threads, versions
+        (:func:`softmode.numerics.arithmetic`). No part of the key.
+    """
+
+    key: str
+    measurement: str
+    inputs: Mapping[str, Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict)
+    failure: Failure | None = None
+    seconds: float = 0.0
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    software: str = field(default_factory=lambda: f"softmode {__version__}")
+    arithmetic: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a result."""
+        return self.failure is None

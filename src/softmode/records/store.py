@@ -1,0 +1,251 @@
+"""A folder of records: one HDF5 file each, written whole or not at all, addressed by key."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from softmode.errors import StorageError
+from softmode.files import Stamp, file_stamp, write_atomically
+from softmode.records.headers import Header, HeaderCache
+from softmode.records.record import Arrays, Failure, Record
+
+_FORMAT = 1
+_LEFTOVER_SECONDS = 600.0
+_SEAL = b"sha256:"  # followed by the digest of the file up to here; HDF5 ignores what follows its end
+
+
+def _values_text(record: Record) -> str:
+    return json.dumps(record.values, sort_keys=True)
+
+
+def _encode(record: Record) -> bytes:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["softmode_record"] = _FORMAT
+        for name in ("key", "measurement", "seconds", "created", "software"):
+            file.attrs[name] = getattr(record, name)
+        file.attrs["inputs"] = json.dumps(record.inputs, sort_keys=True)
+        file.attrs["values"] = _values_text(record)
+        file.attrs["arithmetic"] = json.dumps(record.arithmetic, sort_keys=True)
+        file.attrs["failure"] = json.dumps(record.failure.__dict__ if record.failure else None)
+        for name, array in record.arrays.items():
+            compressible = array.ndim > 0 and array.size > 64 and array.dtype.kind in "fiub"
+            options = {"compression": "gzip", "shuffle": True, "fletcher32": True} if compressible else {}
+            file.create_dataset(name, data=array, **options)
+    content = buffer.getvalue()
+    return content + _SEAL + hashlib.sha256(content).digest()
+
+
+def _intact(path: Path) -> bool:
+    """Whether a record is byte for byte what was written (a missing seal is left to HDF5 to judge)."""
+    content = path.read_bytes()
+    end = len(content) - len(_SEAL) - hashlib.sha256().digest_size
+    if end < 0 or not content.startswith(_SEAL, end):
+        return True
+    return content.endswith(hashlib.sha256(content[:end]).digest())
+
+
+def make_header(record: Record, stamp: Stamp) -> Header:
+    """What a record says but for inputs and arrays, and the file it is in."""
+    values = record.values
+    return Header(
+        key=record.key,
+        measurement=record.measurement,
+        stamp=stamp,
+        names=tuple(values),
+        row=tuple(values.values()),
+        failure=None if record.failure is None else record.failure.__dict__,
+        seconds=record.seconds,
+        created=record.created,
+        software=record.software,
+    )
+
+
+def _of_header(header: Header) -> Record:
+    return Record(
+        key=header.key,
+        measurement=header.measurement,
+        inputs={},
+        values=dict(zip(header.names, header.row, strict=True)),
+        failure=None if header.failure is None else Failure(**header.failure),
+        seconds=header.seconds,
+        created=header.created,
+        software=header.software,
+    )
+
+
+class Partial:
+    """What a long measurement has so far, in numbered pieces; gone once its record is stored.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the pieces are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, number: int, arrays: Arrays) -> None:
+        """Store a piece atomically."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
+        write_atomically(self.folder / f"{number:06d}.npz", buffer.getvalue())
+
+    def load(self, number: int) -> dict[str, NDArray[Any]] | None:
+        """Return a piece; None if it is not there or damaged."""
+        try:
+            with np.load(self.folder / f"{number:06d}.npz", allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def clear(self) -> None:
+        """Forget all pieces."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class RecordStore:
+    """A folder of records, one HDF5 file each, addressed by key.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made when the first record is written.
+    headers : HeaderCache, optional
+        What is known of the records without opening them.
+    """
+
+    def __init__(self, root: Path, headers: HeaderCache | None = None) -> None:
+        self.root = Path(root)
+        self.headers = headers
+
+    def path(self, key: str) -> Path:
+        """Where the record of `key` is, or would be."""
+        return self.root / key[:2] / f"{key}.h5"
+
+    def partial(self, key: str) -> Partial:
+        """Return the place for the pieces of a record that takes long."""
+        return Partial(self.root / key[:2] / f"{key}.partial")
+
+    def write(self, record: Record) -> None:
+        """Store a record atomically, replacing an earlier one of the same key.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        write_atomically(self.path(record.key), _encode(record))
+        if record.failure is None or not record.failure.transient:
+            self.partial(record.key).clear()
+
+    def write_and_tell(self, record: Record) -> Header | None:
+        """Store a record and return its header, as reading it would; None if it is gone already.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        self.write(record)
+        stamp = file_stamp(self.path(record.key))
+        if stamp is None:
+            return None
+        return make_header(replace(record, values=json.loads(_values_text(record))), stamp)
+
+    def read(self, key: str, *, with_arrays: bool = True) -> Record:
+        """Read a record.
+
+        Raises
+        ------
+        StorageError
+            If it is not there or damaged.
+        """
+        path = self.path(key)
+        try:
+            if not _intact(path):
+                raise ValueError("its checksum is wrong")
+            with h5py.File(path, "r") as file:
+                attributes = dict(file.attrs)
+                if attributes["key"] != key:
+                    raise ValueError("it is the record of another key")
+                arrays = {name: np.asarray(data[()]) for name, data in file.items()} if with_arrays else {}
+                failure = json.loads(attributes["failure"])
+                return Record(
+                    key=str(attributes["key"]),
+                    measurement=str(attributes["measurement"]),
+                    inputs=json.loads(attributes["inputs"]),
+                    values=json.loads(attributes["values"]),
+                    arrays=arrays,
+                    failure=Failure(**failure) if failure else None,
+                    seconds=float(attributes["seconds"]),
+                    created=str(attributes["created"]),
+                    software=str(attributes["software"]),
+                    arithmetic=json.loads(attributes.get("arithmetic", "{}")),
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise StorageError(
+                str(path),
+                "is not a readable record",
+                "delete the file and run the study again: only this record is computed anew",
+            ) from error
+
+    def find(self, key: str, *, with_arrays: bool = True) -> Record | None:
+        """Return the record of `key`; None if there is none or it is damaged (it has to be made again)."""
+        if not self.path(key).exists():
+            return None
+        try:
+            return self.read(key, with_arrays=with_arrays)
+        except StorageError:
+            return None
+
+    def header(self, key: str) -> Record | None:
+        """Return the record of `key` without inputs and arrays; None if there is none or it is damaged.
+
+        A record whose file has not changed since it was last read or made is not opened again.
+        """
+        stamp = file_stamp(self.path(key))
+        if stamp is None:
+            return None
+        known = self.headers.find(key, stamp) if self.headers is not None else None
+        if known is not None:
+            return _of_header(known)
+        record = self.find(key, with_arrays=False)
+        if record is not None and self.headers is not None:
+            self.headers.keep(make_header(record, stamp))
+        return None if record is None else replace(record, inputs={})
+
+    def flush(self) -> None:
+        """Keep what is known of records for the next process."""
+        if self.headers is not None:
+            self.headers.flush()
+
+    def settled(self, key: str) -> bool:
+        """Whether nothing is to be computed for `key`: there is a result, or a failure that would repeat."""
+        record = self.header(key)
+        return record is not None and (record.failure is None or not record.failure.transient)
+
+    def remove_leftovers(self) -> int:
+        """Delete temporary files that an interrupted writer left behind; returns how many.
+
+        Young ones are left alone: another process may be about to finish them.
+        """
+        now = time.time()
+        found = self.root.glob("*/.*.tmp")
+        leftovers = [path for path in found if now - path.stat().st_mtime > _LEFTOVER_SECONDS]
+        for leftover in leftovers:
+            leftover.unlink(missing_ok=True)
+        return len(leftovers)

@@ -1,0 +1,45 @@
+"""Panels of a study, made by its measurements."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from softmode.errors import StorageError
+from softmode.measurements.registry import measurement
+from softmode.measurements.results import Results
+from softmode.panel import Panel, RecordLink
+from softmode.records import Record
+from softmode.study.folder import Study
+from softmode.study.results import done
+
+
+def panels_of(study: Study, cells: pd.DataFrame) -> list[Panel]:
+    """Panels of the measurements of a study that make any and have results, in the order of the study.
+
+    Parameters
+    ----------
+    study : Study
+        Opened or reopened.
+    cells : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    """
+    cases = {(case.material.name, case.label): case for case in study.cases}
+    panels: list[Panel] = []
+    for name in study.settings.measurements:
+        one, rows = measurement(name), done(cells, name)
+        if one.panels is None or rows.empty:
+            continue
+
+        def record(material: str, potential: str, name: str = name) -> Record:
+            found = study.record(cases[material, potential], name)
+            if found is None:
+                raise StorageError(f"{name} of {material}", "its record is gone", "Run the study again")
+            return found
+
+        def link(material: str, potential: str, name: str = name) -> RecordLink:
+            key = cases[material, potential].keys[name]
+            file = str(study.store.path(key).relative_to(study.folder))
+            return RecordLink(material, potential, name, key, file)
+
+        panels += one.panels(Results(one, rows, study.settings.conditions, record, link))
+    return panels

@@ -1,0 +1,120 @@
+"""Molecular dynamics of a study, killed in the middle, goes on to the very same records."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from moving_metals import MOVING, write_moving_metal
+from tiny_study import factory, record_contents, run_tiny, study_toml, tiny_study
+
+from softmode.study.folder import open_study, reopen_study
+from softmode.study.md_progress import DynamicsProgress
+from softmode.study.results import OK, cell_table
+from softmode.study.settings import StudySettings
+
+MD = {"steps": 60, "checkpoint_every": 10, "discard": 5, "sample_every": 1}
+
+
+def pieces(folder: Path) -> list[Path]:
+    return sorted(folder.glob("records/*/*.partial/replica_*/piece_*.h5"))
+
+
+def settings_of(root: Path, output: str) -> StudySettings:
+    potential = factory("logging_emt", log=str(root / "log"))
+    return tiny_study(
+        root / "data", root / output, potential, options=MOVING, measurements=["model_only"], md=MD
+    )
+
+
+@pytest.fixture(scope="module")
+def killed_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("killed")
+    write_moving_metal(root / "data" / "Al", "Al")
+    return root
+
+
+@pytest.fixture(scope="module")
+def undisturbed(killed_root: Path) -> dict[str, object]:
+    study, _ = run_tiny(settings_of(killed_root, "undisturbed"))
+    return record_contents(study)
+
+
+def kill_in_the_middle(root: Path, output: str, n_pieces: int) -> StudySettings:
+    """Run a study in a process of its own, and kill it when so many pieces are there."""
+    settings = settings_of(root, output)
+    (root / "log.slow").touch()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from softmode.cli.app import main; main()", "run"),
+            str(study_toml(root / f"{output}.toml", settings)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while len(pieces(settings.output)) < n_pieces:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    (root / "log.slow").unlink()
+    assert n_pieces <= len(pieces(settings.output)) < 12
+    return settings
+
+
+def left_alone(folder: Path) -> None:
+    pass
+
+
+def last_piece_cut(folder: Path) -> None:
+    path = pieces(folder)[-1]
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def first_piece_flipped(folder: Path) -> None:
+    path = pieces(folder)[0]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x55
+    path.write_bytes(content)
+
+
+@pytest.mark.usefixtures("importable_helpers")
+@pytest.mark.parametrize(
+    ("n_pieces", "damage"),
+    [(8, left_alone), (3, last_piece_cut), (3, first_piece_flipped)],
+)
+def test_kill_9_in_the_middle_of_a_run(
+    killed_root: Path,
+    undisturbed: dict[str, object],
+    n_pieces: int,
+    damage: Callable[[Path], None],
+) -> None:
+    output = f"{damage.__name__}_{n_pieces}"
+    settings = kill_in_the_middle(killed_root, output, n_pieces)
+    assert DynamicsProgress(open_study(settings)).made() == 10 * len(pieces(settings.output))
+    damage(settings.output)
+    study = reopen_study(settings.output)
+    assert set(study.records(study.cases[0])) == {"displaced_forces_for_dynamics"}
+    log = killed_root / "log"
+    log.unlink()
+    progress = DynamicsProgress(open_study(settings))
+    assert progress.total == 120
+    study, report = run_tiny(settings)
+    assert progress.made() == 120
+    assert DynamicsProgress(study).total == 0
+    assert (report.computed, report.failed) == (1, 0)
+    np.testing.assert_equal(record_contents(study), undisturbed)
+    assert cell_table(study)["state"].tolist() == [OK]
+    assert not list(settings.output.glob("records/*/*.partial"))
+    steps = len(log.read_text().split())
+    saved = 10 * n_pieces
+    if damage is left_alone:  # what was stored was not computed again; 3 to warm up for each replica
+        assert steps <= 2 * (60 + 3) - saved + 3
