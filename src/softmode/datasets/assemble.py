@@ -97,33 +97,63 @@ def assemble(name: str, source: str, files: CrystalFiles, tags: Mapping[str, str
     primitive_matrix = files.primitive_matrix
     if primitive_matrix is None:
         primitive_matrix = automatic_primitive_matrix(unitcell, source)
-    order = None
-    if files.supercell is not None:
-        order = supercell_order(unitcell, matrix, files.supercell, files.supercell_source)
+    order = None if files.supercell is None else matched_supercell(files)[1]
     if isinstance(reference, DisplacementForces):
-        ordered: DisplacementForces | ForceConstants = reorder_forces(reference, order)
+        ordered: DisplacementForces | ForceConstants = reference
+        if order is not None:
+            ordered = DisplacementForces(reference.displacements[:, order], reference.forces[:, order])
     elif reference is not None:
-        primitive = phonopy_primitive(unitcell, matrix, primitive_matrix, source)
-        compact = len(reference.values) == len(primitive.p2s_map)
-        rows = _first_atoms(order, primitive) if reference.first_atoms and compact else reference.rows
-        ordered = order_force_constants(reference.values, rows, order, primitive, files.reference_source)
+        primitive = _primitive(unitcell, matrix, primitive_matrix, source)
+        ordered = _order_force_constants(reference, order, primitive, files.reference_source)
     else:
         raise InputDataError(
             source,
             "it holds neither forces nor force constants",
             "add FORCE_SETS, FORCE_CONSTANTS or force_constants.hdf5 beside it, or use phonopy_params.yaml",
         )
-    return make_material(name, source, unitcell, matrix, primitive_matrix, ordered, files.nac, tags)
+    with naming(source):
+        classification = classify(unitcell)
+        return Material(
+            name=name,
+            formula=classification.formula,
+            unitcell=unitcell,
+            supercell_matrix=matrix,
+            primitive_matrix=primitive_matrix,
+            reference=ordered,
+            nac=files.nac,
+            tags={**classification.tags(), **(tags or {})},
+        )
 
 
-def _first_atoms(order: IntArray | None, primitive: Primitive) -> IntArray | None:
+def matched_supercell(files: CrystalFiles) -> tuple[Cell, IntArray | None]:
+    """The supercell in phonopy's order, and where its atoms are in that of the files.
+
+    Returns
+    -------
+    supercell : Cell
+        As phonopy makes it.
+    order : (n_supercell,) int array or None
+        Index in the supercell of the files of each of its atoms; None where the order is the same.
+
+    Raises
+    ------
+    InputDataError
+        If the files' is another crystal; the atom and its distance are named.
+    """
+    subject = files.supercell_source
+    built = Cell.from_phonopy(phonopy_supercell(files.unitcell, files.supercell_matrix, subject))
+    if files.supercell is None:
+        return built, None
+    order = map_atoms(built, files.supercell, subject=subject)
+    return built, None if np.array_equal(order, np.arange(len(order))) else order
+
+
+def _first_atoms(order: IntArray, primitive: Primitive) -> IntArray:
     """Supercell atoms (as the file counts them) that come first on each site of the primitive cell.
 
     Supercells made through the Smith normal form, or reordered ones, have others than those phonopy makes by
     default.
     """
-    if order is None:
-        return None
     _, site = np.unique(primitive.s2p_map, return_inverse=True)
     return np.array(sorted(order[site == i].min() for i in range(len(primitive.p2s_map))), dtype=np.int64)
 
@@ -147,7 +177,7 @@ def supercell_of(material: Material) -> Cell:
     return Cell.from_phonopy(phonopy_supercell(material.unitcell, material.supercell_matrix, material.name))
 
 
-def phonopy_primitive(
+def _primitive(
     unitcell: Cell, supercell_matrix: IntArray, primitive_matrix: FloatArray, subject: str
 ) -> Primitive:
     """Primitive cell as phonopy makes it, with its maps to the supercell."""
@@ -184,35 +214,15 @@ def supercell_matrix_between(unitcell: Cell, supercell: Cell, subject: str) -> I
     return matrix
 
 
-def supercell_order(unitcell: Cell, supercell_matrix: IntArray, given: Cell, subject: str) -> IntArray | None:
-    """Index in a given supercell of each atom of phonopy's; None where the order is phonopy's already."""
-    built = Cell.from_phonopy(phonopy_supercell(unitcell, supercell_matrix, subject))
-    permutation = map_atoms(built, given, subject=subject)
-    return None if np.array_equal(permutation, np.arange(len(permutation))) else permutation
-
-
-def reorder_forces(reference: DisplacementForces, permutation: IntArray | None) -> DisplacementForces:
-    """Displacements and forces in phonopy's supercell order."""
-    if permutation is None:
-        return reference
-    return DisplacementForces(reference.displacements[:, permutation], reference.forces[:, permutation])
-
-
-def order_force_constants(
-    values: FloatArray,
-    rows: IntArray | None,
-    permutation: IntArray | None,
-    primitive: Primitive,
-    subject: str,
+def _order_force_constants(
+    given: FileForceConstants, permutation: IntArray | None, primitive: Primitive, subject: str
 ) -> ForceConstants:
-    """Full or compact force constants in phonopy's order.
+    """Force constants in phonopy's order: full ones stay full, compact ones compact.
 
     Parameters
     ----------
-    values : (n_rows, n_supercell, 3, 3) array
-        As read, eV/Å².
-    rows : (n_rows,) int array or None
-        Supercell atom of each row in the order of the file, from 0; None when unknown.
+    given : FileForceConstants
+        As read.
     permutation : (n_supercell,) int array or None
         Index in the file of each atom of phonopy's supercell.
     primitive : phonopy Primitive
@@ -220,18 +230,13 @@ def order_force_constants(
     subject : str
         The file.
 
-    Returns
-    -------
-    ForceConstants
-        Full ones stay full, compact ones compact.
-
     Raises
     ------
     InputDataError
         If the shape is not that of this supercell, or the rows are not the atoms of this primitive cell.
     """
-    n_supercell = primitive.atomic_permutations.shape[1]
-    p2s = np.asarray(primitive.p2s_map, dtype=np.int64)
+    values, rows = given.values, given.rows
+    n_supercell, n_primitive = primitive.atomic_permutations.shape[1], len(primitive.p2s_map)
     if values.ndim != 4 or values.shape[1:] != (n_supercell, 3, 3):
         raise InputDataError(
             subject,
@@ -241,15 +246,17 @@ def order_force_constants(
     with naming(subject):
         checked = ForceConstants(values)
     order = np.arange(n_supercell) if permutation is None else permutation
-    if values.shape[0] == n_supercell:
+    if len(values) == n_supercell:
         rank = np.arange(n_supercell) if rows is None else _inverse(rows, n_supercell, subject)
         return ForceConstants(checked.values[rank[order]][:, order])
-    if len(values) != len(p2s):
+    if len(values) != n_primitive:
         raise InputDataError(
             subject,
-            f"compact force constants of {len(values)} atoms, but the primitive cell has {len(p2s)}",
+            f"compact force constants of {len(values)} atoms, but the primitive cell has {n_primitive}",
             "set primitive_matrix to the one they were made with",
         )
+    if given.first_atoms and permutation is not None:
+        rows = _first_atoms(permutation, primitive)
     if rows is None:
         if permutation is not None:
             raise InputDataError(
@@ -299,28 +306,3 @@ def read_born(
     ):
         primitive = get_primitive(unitcell.to_phonopy(), primitive_matrix)
     return parse_born(text, primitive, subject)
-
-
-def make_material(
-    name: str,
-    source: str,
-    unitcell: Cell,
-    supercell_matrix: IntArray,
-    primitive_matrix: FloatArray,
-    reference: DisplacementForces | ForceConstants,
-    nac: NonAnalyticalCorrection | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> Material:
-    """`Material` with the tags of its prototype; errors name `source`."""
-    with naming(source):
-        classification = classify(unitcell)
-        return Material(
-            name=name,
-            formula=classification.formula,
-            unitcell=unitcell,
-            supercell_matrix=supercell_matrix,
-            primitive_matrix=primitive_matrix,
-            reference=reference,
-            nac=nac,
-            tags={**classification.tags(), **(tags or {})},
-        )

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, FilePath, StrictInt
 
-from softmode.crystal import Cell, ForceConstants, Material, Trajectory
-from softmode.crystal.atom_order import map_atoms
+from softmode.crystal import ForceConstants, Material, Trajectory
 from softmode.datasets.assemble import (
-    make_material,
-    order_force_constants,
-    phonopy_primitive,
-    phonopy_supercell,
+    CrystalFiles,
+    FileForceConstants,
+    assemble,
+    matched_supercell,
     supercell_matrix_between,
+    supercell_of,
 )
 from softmode.datasets.base import DatasetKind, MaterialEntry
 from softmode.datasets.formats import parse_poscar, read_force_constants_hdf5
@@ -48,7 +47,7 @@ from softmode.errors import InputDataError, SettingsError
 LEVEL_OF_THEORY = "DFT (VASP, PAW), 10.1021/acs.chemmater.2c01779"
 #: Equilibration at the start of each run, frames.
 EQUILIBRATION = 100
-_PRIMITIVE = np.eye(3)
+_CONSTANTS = "force_constants.hdf5"
 
 
 class HDPOptions(FrameOptions):
@@ -63,28 +62,6 @@ class HDPOptions(FrameOptions):
         default=None,
         description="the ASE database of labels (default: double_halide_pv.db in or above the tree)",
     )
-
-
-@dataclass(frozen=True)
-class _Crystal:
-    """The crystal of a compound, from CONTCAR and SPOSCAR.
-
-    Parameters
-    ----------
-    unitcell : Cell
-        The primitive cell.
-    supercell_matrix : (3, 3) int array
-        phonopy's.
-    supercell : Cell
-        The supercell in phonopy's order.
-    order : (n_atoms,) int array
-        Index in SPOSCAR of each atom of `supercell`.
-    """
-
-    unitcell: Cell
-    supercell_matrix: NDArray[np.int64]
-    supercell: Cell
-    order: NDArray[np.int64]
 
 
 def entries(path: Path, options: HDPOptions) -> list[MaterialEntry]:
@@ -118,24 +95,32 @@ def _entry(uid: str, paths: tuple[Path, ...], labels: LabelTable, frames: FrameC
     )
 
 
-def _crystal(files: Files) -> _Crystal:
+def _crystal(files: Files) -> CrystalFiles:
+    """From CONTCAR and SPOSCAR, with force constants where they are there."""
     unitcell = parse_poscar(files.text("CONTCAR"), files.subject("CONTCAR"))
-    subject = files.subject("SPOSCAR")
-    given = parse_poscar(files.text("SPOSCAR"), subject)
-    matrix = supercell_matrix_between(unitcell, given, subject)
-    supercell = Cell.from_phonopy(phonopy_supercell(unitcell, matrix, subject))
-    return _Crystal(unitcell, matrix, supercell, map_atoms(supercell, given, subject=subject))
+    subject, constants = files.subject("SPOSCAR"), files.subject(_CONSTANTS)
+    supercell = parse_poscar(files.text("SPOSCAR"), subject)
+    reference = None
+    if _CONSTANTS in files.names:
+        reference = FileForceConstants(*read_force_constants_hdf5(files.data(_CONSTANTS), constants))
+    return CrystalFiles(
+        unitcell=unitcell,
+        supercell_matrix=supercell_matrix_between(unitcell, supercell, subject),
+        primitive_matrix=np.eye(3),
+        supercell=supercell,
+        reference=reference,
+        supercell_source=subject,
+        reference_source=constants,
+    )
 
 
-def _force_constants(files: Files, crystal: _Crystal) -> ForceConstants:
-    """In phonopy's order, their unit checked."""
-    subject = files.subject("force_constants.hdf5")
-    values, rows = read_force_constants_hdf5(files.data("force_constants.hdf5"), subject)
-    primitive = phonopy_primitive(crystal.unitcell, crystal.supercell_matrix, _PRIMITIVE, subject)
-    in_place = np.array_equal(crystal.order, np.arange(len(crystal.order)))
-    ordered = order_force_constants(values, rows, None if in_place else crystal.order, primitive, subject)
-    check_force_constants(ordered, subject)
-    return ordered
+def _material(uid: str, files: Files, crystal: CrystalFiles) -> tuple[Material, ForceConstants]:
+    """The material and its force constants, their unit checked."""
+    files.require(_CONSTANTS)
+    material = assemble(uid, files.source, crystal, {"level_of_theory": LEVEL_OF_THEORY})
+    assert isinstance(material.reference, ForceConstants)
+    check_force_constants(material.reference, files.subject(_CONSTANTS))
+    return material, material.reference
 
 
 def load(uid: str, paths: tuple[Path, ...]) -> Material:
@@ -154,17 +139,7 @@ def load(uid: str, paths: tuple[Path, ...]) -> Material:
         If something is missing, damaged, inconsistent or in another unit; the file is named.
     """
     content = open_compound(uid, paths, with_runs=False)
-    crystal = _crystal(content.files)
-    material = make_material(
-        uid,
-        content.files.source,
-        crystal.unitcell,
-        crystal.supercell_matrix,
-        _PRIMITIVE,
-        _force_constants(content.files, crystal),
-        None,
-        {"level_of_theory": LEVEL_OF_THEORY},
-    )
+    material, _ = _material(uid, content.files, _crystal(content.files))
     if not content.problems:
         return material
     return replace(material, tags={**material.tags, "problems": "; ".join(content.problems)})
@@ -186,14 +161,18 @@ def collect(uid: str, paths: tuple[Path, ...], collector: FrameCollector) -> Run
         raise NoTrajectoryError(files.source, "it has no MD run", "add MD/vasprun_prod_1.xml and _2.xml")
     for run in content.runs:
         read_vasprun(content.stream(run), collector)
-    crystal = _crystal(files)
-    has_constants = "force_constants.hdf5" in files.names
+    crystal, constants = _crystal(files), None
+    if crystal.reference is None:
+        supercell, _ = matched_supercell(crystal)
+    else:
+        material, constants = _material(uid, files, crystal)
+        supercell = supercell_of(material)
     return RunContext(
         runs=f"{uid}: {', '.join(Path(run).name for run in content.runs)}",
         subject=f"{files.source}/MD",
-        supercell=crystal.supercell,
+        supercell=supercell,
         notes=tuple(f"{files.source}: {problem}" for problem in content.problems),
-        force_constants=_force_constants(files, crystal) if has_constants else None,
+        force_constants=constants,
     )
 
 
