@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def folder(tmp_path: Path, phonon: phonopy.Phonopy) -> Path:
     write_case(make_case(), tmp_path / "run.traj")
     write_case(make_case(), tmp_path / "run.extxyz")
     write_vibes(make_case(), tmp_path / "run.nc")
+    with tarfile.open(tmp_path / "files.tar", "w") as tar:
+        tar.add(tmp_path / "phonopy.conf", arcname="phonopy.conf")
     (tmp_path / "notes.txt").write_text("Nothing of the kind.\n")
     np.savetxt(tmp_path / "FORCE_SETS_random", np.random.default_rng(1).normal(size=(16, 6)))
     return tmp_path
@@ -83,6 +86,7 @@ KINDS = {
     "run.traj": FileKind.ASE_TRAJECTORY,
     "run.extxyz": FileKind.EXTENDED_XYZ,
     "run.nc": FileKind.VIBES,
+    "files.tar": FileKind.ARCHIVE,
     "notes.txt": FileKind.UNKNOWN,
 }
 

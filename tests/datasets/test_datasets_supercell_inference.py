@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from ase.io import write
 from numpy.typing import NDArray
 from phonopy.file_IO import write_FORCE_CONSTANTS, write_force_constants_to_hdf5, write_FORCE_SETS
-from trajectory_cases import UNITCELL, springs
+from trajectory_cases import UNITCELL, make_case, springs, write_vibes
 
 from softmode.crystal import Cell, DisplacementForces, ForceConstants
 from softmode.datasets import open_reference
@@ -142,6 +143,19 @@ def test_a_supercell_that_is_neither_integers_nor_a_file(tmp_path: Path, given: 
         open_reference(folder, given)
     with pytest.raises(InputDataError, match="three or nine integers"):
         open_reference(folder, "2 2")
+
+
+def test_what_brings_its_own_supercell(cscl_like: Path, tmp_path: Path) -> None:
+    """Archives and folders of the phonon database, FHI-vibes files, the embedded example."""
+    archive = tmp_path / "materials-id-1-cscl.tar.xz"
+    with tarfile.open(archive, "w:xz") as tar:
+        tar.add(cscl_like, arcname=cscl_like.name)
+    write_vibes(make_case(), tmp_path / "run.nc")
+    for path in (cscl_like, archive, tmp_path / "run.nc", "example"):
+        with pytest.raises(SettingsError, match="it brings its own supercell"):
+            open_reference(path, "2 2 2")
+    with pytest.raises(SettingsError, match="no such file or folder"):
+        open_reference(tmp_path / "none", "2 2 2")
 
 
 @pytest.mark.shared_data

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from softmode.crystal import Material
 from softmode.datasets.base import Dataset, DatasetKind
-from softmode.datasets.loose_files import reference_with_supercell
+from softmode.datasets.loose_files import reference_from_supercell, supercell_said
 from softmode.datasets.store import is_store, open_store, read_manifest
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 from softmode.plugins import plugins
@@ -118,18 +118,23 @@ def open_reference(path: Path | str, supercell: str | Path | Sequence[int] | Non
     Raises
     ------
     SettingsError
-        If the path does not exist.
+        If the path does not exist, or a supercell is said of what brings its own.
     InputDataError
         If it holds no material or several, or the data cannot be used.
     """
-    if supercell is not None:
-        return reference_with_supercell(Path(path), supercell)
+    said = None if supercell is None else supercell_said(supercell)
+    if isinstance(said, Path):
+        return reference_from_supercell(said, Path(path))
     found = None if Path(path).exists() else _named(str(path), known_datasets())
     if found is not None and found.path == "none":
-        dataset = open_dataset(found.name)
+        kind, place = found, None
     else:
-        dataset = open_dataset(recognised(_existing(Path(path))).name, path)
-    entries = dataset.entries()
+        place = _existing(Path(path))
+        kind = recognised(place)
+    options: dict[str, object] = {} if said is None else {"supercell_matrix": said}
+    if options and "supercell_matrix" not in kind.options.model_fields:
+        raise SettingsError(str(path), "it brings its own supercell", "leave the supercell away")
+    entries = open_dataset(kind.name, place, **options).entries()
     if len(entries) != 1:
         names = ", ".join(entry.name for entry in entries[:6]) + (", …" if len(entries) > 6 else "")
         raise InputDataError(

@@ -41,6 +41,7 @@ class FileKind(Enum):
     VIBES = "trajectory.nc of FHI-vibes"
     HDF5 = "HDF5, cut short or of another kind"
     CLASSIC_NETCDF = "netCDF of the classic format"
+    ARCHIVE = "an archive"
     UNKNOWN = "of no format known here"
 
     @property
@@ -82,6 +83,8 @@ def kind_of(head: bytes) -> FileKind:
     """
     if head.startswith(b"- of UlmASE-Trajectory"):
         return FileKind.ASE_TRAJECTORY
+    if head[257:262] == b"ustar":
+        return FileKind.ARCHIVE
     if head.startswith(b"CDF"):
         return FileKind.CLASSIC_NETCDF
     if head.startswith(_HDF5):

@@ -12,9 +12,7 @@ import numpy as np
 from softmode.crystal import Material
 from softmode.datasets.assemble import CrystalFiles, assemble
 from softmode.datasets.file_kinds import FileKind, kind_of
-from softmode.datasets.phonopy_files import holds_one_material, material_name
-from softmode.datasets.phonopy_loading import load, read_reference
-from softmode.datasets.phonopy_options import PhonopyOptions
+from softmode.datasets.phonopy_loading import read_reference
 from softmode.datasets.reading import decompressed, read_bytes
 from softmode.datasets.structure_files import read_structure
 from softmode.datasets.supercell_inference import has_symmetry_of
@@ -79,39 +77,26 @@ def supercell_integers(text: str) -> list[int] | None:
         return None
 
 
-def reference_with_supercell(path: Path, supercell: str | Path | Sequence[int]) -> Material:
-    """A reference whose supercell is said besides.
-
-    Parameters
-    ----------
-    path : Path
-        Folder of phonopy files or YAML file, where `supercell` are integers; force constants or FORCE_SETS
-        alone where it is a file.
-    supercell : str, Path or sequence of int
-        Three or nine integers, as a string too; or the file of the supercell.
+def supercell_said(supercell: str | Path | Sequence[int]) -> Path | tuple[int, ...]:
+    """A supercell as a person says it: three or nine integers, or the file of it.
 
     Raises
     ------
     SettingsError
-        If a path does not exist, or `supercell` is neither.
-    InputDataError
-        If the files state another supercell, or cannot be used.
+        If it is neither.
     """
-    text = str(supercell) if isinstance(supercell, (str, Path)) else " ".join(str(n) for n in supercell)
-    integers = supercell_integers(text)
-    if integers is None:
-        if not Path(text).exists():
-            raise SettingsError(
-                "--supercell",
-                f"{text!r} is not made of integers, and there is no such file",
-                'give three or nine, as "2 2 2", or the file of the supercell (SPOSCAR)',
-            )
-        return reference_from_supercell(Path(text), path)
-    if not path.exists():
-        raise SettingsError(str(path), "there is no such file or folder", "give an existing path")
-    if path.is_dir() and not holds_one_material(path):
-        raise InputDataError(str(path), "it holds no POSCAR or YAML file of phonopy", "point to one material")
-    return load(path, PhonopyOptions(supercell_matrix=tuple(integers)), material_name(path))
+    if not isinstance(supercell, (str, Path)):
+        return tuple(supercell)
+    integers = supercell_integers(str(supercell))
+    if integers is not None:
+        return tuple(integers)
+    if not Path(supercell).exists():
+        raise SettingsError(
+            "--supercell",
+            f"{str(supercell)!r} is not made of integers, and there is no such file",
+            'give three or nine, as "2 2 2", or the file of the supercell (SPOSCAR)',
+        )
+    return Path(supercell)
 
 
 def _refuse_own_supercell(path: Path) -> NoReturn:
