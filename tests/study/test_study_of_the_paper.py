@@ -108,10 +108,10 @@ def test_the_example_is_the_papers_study(example: StudySettings) -> None:
 
 def test_the_example_plans_dynamics_with_omat_alone(opened: Study) -> None:
     planned: dict[str, set[str]] = {}
-    for cell in opened.cells:
+    for cell in opened.cases:
         assert cell.failure is None
         planned.setdefault(cell.label, set()).update(cell.inputs)
-    assert len(opened.cells) == 8
+    assert len(opened.cases) == 8
     assert set(ALL) <= planned["omat-0-medium"]
     assert {"md", "reference_sigma"} <= planned["omat-0-medium"]
     for label in ("matpes-pbe-omat-ft", "mpa-0-medium", "mp-0b3-medium"):

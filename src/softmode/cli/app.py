@@ -45,6 +45,9 @@ COMMANDS = {
         "One material",
         "Anharmonicity σ⁽²⁾ of a trajectory: overall, per frame, element, site and phonon mode.",
     ),
+    "measure": Announced(
+        "One material", "Make one measurement of one material, with its own settings as options."
+    ),
     "screen": Announced(
         "Potentials alone",
         "Rank compounds by dynamic stability, from a potential alone: lattice, softest mode, σ, class, cost.",

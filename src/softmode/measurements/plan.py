@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from softmode.measurements import registry
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement
-from softmode.measurements.registry import measurement, measurements
+from softmode.measurements.registry import measurement
 from softmode.measurements.view import Sources, View
 from softmode.records import digest_of
 
@@ -32,19 +33,17 @@ def needs_potential(name: str) -> bool:
     return callable(uses) or "potential" in uses or any(needs_potential(other) for other in one.requires)
 
 
+def with_requirements(*names: str) -> tuple[str, ...]:
+    """The measurements named and all they require, in running order."""
+    needed = set(names)
+    for name in names:
+        needed.update(with_requirements(*measurement(name).requires))
+    return tuple(name for name in registry.measurements() if name in needed)
+
+
 def planned(names: Iterable[str], facts: Facts, conditions: Conditions) -> tuple[str, ...]:
     """Those of the measurements named that apply to a case and all they require, in running order."""
-    needed: set[str] = set()
-
-    def visit(name: str) -> None:
-        needed.add(name)
-        for requirement in measurement(name).requires:
-            visit(requirement)
-
-    for name in names:
-        if not lacking(measurement(name), facts, conditions):
-            visit(name)
-    return tuple(name for name in measurements() if name in needed)
+    return with_requirements(*(name for name in names if not lacking(measurement(name), facts, conditions)))
 
 
 def record_inputs(names: Iterable[str], facts: Facts, conditions: Conditions) -> dict[str, dict[str, Any]]:

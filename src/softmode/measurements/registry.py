@@ -21,13 +21,18 @@ GROUP = "softmode.measurements"
 _OWN = ("displaced_forces", "harmonic", "model_phonons", "sigma", "one_shot", "self_consistent", "md", "map")
 
 
-@cache
-def measurements() -> MappingProxyType[str, Measurement]:
+def measurements() -> Mapping[str, Measurement]:
     """All measurements by name, each after those it requires."""
+    return _all(plugins(GROUP, Measurement))
+
+
+@cache
+def _all(others: tuple[Measurement, ...]) -> Mapping[str, Measurement]:
+    """Softmode's own, and those of other packages that do not conflict with them."""
     found: dict[str, Measurement] = {}
     for module in _OWN:
         found |= {one.name: one for one in import_module(f"softmode.measurements.{module}").MEASUREMENTS}
-    for one in plugins(GROUP, Measurement):
+    for one in others:
         problem = _conflict(one, found)
         if problem:
             logger.warning("measurement %s of another package is left out: %s", one.name, problem)
@@ -52,10 +57,9 @@ def _tables(given: Iterable[Measurement]) -> dict[str, type[SettingsTable]]:
     return {one.table_name: one.settings for one in given if one.settings is not None}
 
 
-@cache
-def settings_tables() -> MappingProxyType[str, type[SettingsTable]]:
+def settings_tables() -> dict[str, type[SettingsTable]]:
     """All tables of settings that a study file may hold, by name."""
-    return MappingProxyType(_tables(measurements().values()))
+    return _tables(measurements().values())
 
 
 def table_of(kind: type[SettingsTable]) -> str:
