@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what tells that one has changed."""
+"""Files that are there whole or not at all, what tells that one has changed, and names of files."""
 
 from __future__ import annotations
 
@@ -78,3 +78,8 @@ def file_stamp(path: Path) -> Stamp | None:
     except FileNotFoundError:
         return None
     return found.st_size, found.st_mtime_ns
+
+
+def file_name(*parts: str) -> str:
+    """Parts of a file name: everything but letters, digits and ``-_.`` becomes an underscore."""
+    return "_".join("".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in parts)

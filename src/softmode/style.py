@@ -152,7 +152,7 @@ def panel_grid(
     """
     from matplotlib.figure import Figure
 
-    columns = min(columns, n)
+    columns = max(1, min(columns, n))
     rows = -(-n // columns)
     figure = Figure(figsize=(size[0] * columns + margin[0], size[1] * rows + margin[1]))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).ravel().tolist()
@@ -164,10 +164,10 @@ def panel_grid(
 
 
 def dots(
-    axes: Axes, x: ArrayLike, y: ArrayLike, colour: str, marker: str, *, size: float, alpha: float = 1.0
+    axes: Axes, x: ArrayLike, y: ArrayLike, colour: str, marker: str, *, size: float, **style: Any
 ) -> None:
     """Points without edges; `size` is their area in pt²."""
-    axes.scatter(x, y, s=size, color=colour, marker=marker, alpha=alpha, linewidths=0)
+    axes.scatter(x, y, s=size, color=colour, marker=marker, linewidths=0, **style)
 
 
 def guides(axes: Axes, values: Iterable[float], which: str = "xy") -> None:

@@ -15,9 +15,8 @@ from scipy.stats import spearmanr
 
 from softmode.panel import Entry, Panel, PublishedLink, RecordLink, RowsLink, Table
 from softmode.report.paper.fig1 import box_numbers, fig1a, fig1b, fig1c
-from softmode.report.paper.s1 import s1
 from softmode.report.paper.source import PaperData, collect_paper
-from softmode.report.paper.supplement import s2, s3, s4, s6
+from softmode.report.paper.supplement import s1, s2, s3, s4, s6
 from softmode.report.paper.table1 import table1
 
 CHLORIDES = [f"dpv_{compound.formula}" for compound in COMPOUNDS if compound.x == "Cl"]

@@ -19,12 +19,11 @@ from softmode.published import (
     published_models,
     published_trajectories,
 )
-from softmode.report.paper.attribution_panel import beyond
 from softmode.report.paper.classes import classified, classify_all
 from softmode.report.paper.fig5 import errors_of_both, fig5
 from softmode.report.paper.matrices import fig2, fig3, fig4, published_sums
 from softmode.report.paper.matrix_figures import block, shade
-from softmode.report.paper.scores import most_stabilised, s7, s8, s9
+from softmode.report.paper.scores import beyond, most_stabilised, s7, s8, s9
 from softmode.report.paper.source import PaperData, PotentialInRun
 from softmode.report.paper.table2 import choices, fluorides, material_of_compound, printed_class, table2
 from softmode.study.results import FAILED, OK
@@ -98,7 +97,9 @@ def paper_data(*labels: str, change: Callable[[pd.DataFrame], Any] = lambda cell
     change(cells)
     paper = {model.name for model in published_models()}
     return PaperData(
-        study=SimpleNamespace(settings=SimpleNamespace(seed=3), cells=(), store=None),  # type: ignore[arg-type]
+        study=SimpleNamespace(
+            settings=SimpleNamespace(conditions=SimpleNamespace(seed=3)), cases=(), store=None
+        ),  # type: ignore[arg-type]
         cells=cells,
         models=published_models(),
         potentials=tuple(

@@ -14,6 +14,7 @@ from softmode.cli.reference import said_reference
 from softmode.configurations import KernelSettings, SoapSettings
 from softmode.crystal import Material
 from softmode.errors import SettingsError
+from softmode.files import file_name
 from softmode.measurements.conditions import explain
 from softmode.measurements.map import MapSettings
 from softmode.measurements.map.clouds import read_clouds, with_sigma
@@ -131,7 +132,7 @@ def map_command(
     if material is not None:
         clouds = with_sigma(clouds, material)
     title = ", ".join(cloud.label for cloud in clouds)
-    folder = output or Path("map") / _file_name("_".join(cloud.label for cloud in clouds))
+    folder = output or Path("map") / file_name("_".join(cloud.label for cloud in clouds))
     with progress() as bar:
         tasks: dict[str, Any] = {}
 
@@ -180,7 +181,3 @@ def _say(result: TrajectoryMap, written: dict[str, Path], *, as_json: bool) -> N
         soft_wrap=True,
     )
     out.print(f"map  {written['page']}", highlight=False, soft_wrap=True)
-
-
-def _file_name(text: str) -> str:
-    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)

@@ -19,6 +19,7 @@ from softmode.datasets.loose_files import supercell_integers
 from softmode.datasets.structure_files import is_structure
 from softmode.dynamics import MDRun, export_ase, read_md
 from softmode.errors import SettingsError
+from softmode.files import file_name
 from softmode.harmonic.protocol import named_protocol
 from softmode.measurements.md import DynamicsSettings
 from softmode.measurements.measure import facts_of, measure
@@ -208,7 +209,7 @@ def md(
         read = read_trajectory(trajectory)
         frames = align_trajectory(read, supercell_of(material), read.source)
     resolved = resolved_potential(potential, dtype, device)
-    folder = output or Path("md") / _file_name(f"{material.name}_{potential}")
+    folder = output or Path("md") / file_name(f"{material.name}_{potential}")
     inputs = record_inputs(["model_only"], facts_of(material, resolved, frames), conditions)["md"]
     # more steps and more replicas go on with what is there
     settled = {name: value for name, value in inputs.items() if name not in ("md.steps", "md.replicas")}
@@ -248,7 +249,3 @@ def _say(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     out.print(_replica_table(content))
     out.print(_score_line(content), highlight=False)
     out.print(f"trajectories  {folder}", highlight=False, soft_wrap=True)
-
-
-def _file_name(text: str) -> str:
-    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)

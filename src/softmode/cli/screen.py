@@ -15,8 +15,8 @@ from softmode.anharmonic.classes import classify
 from softmode.cli.console import out, print_json, say
 from softmode.cli.running import leave, run_to_end, summarise
 from softmode.errors import SettingsError
+from softmode.files import file_name
 from softmode.records import digest_of
-from softmode.report.rendering import file_name
 from softmode.structures.labels import balanced_draw, read_labels
 from softmode.study.screening import ALONE, screening_table
 from softmode.study.settings import StudySettings, parse_study

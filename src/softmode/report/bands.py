@@ -14,14 +14,7 @@ from numpy.typing import NDArray
 from softmode.harmonic.qpoints import BandPath
 from softmode.records import Record
 from softmode.study.folder import Study
-from softmode.style import (
-    REFERENCE_COLOUR,
-    figure_style,
-    legend_below,
-    panel_grid,
-    plain,
-    pretty_formula,
-)
+from softmode.style import REFERENCE_COLOUR, figure_style, legend_below, panel_grid, plain, pretty_formula
 
 FloatArray = NDArray[np.float64]
 

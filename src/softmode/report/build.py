@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from softmode.files import write_atomically
+from softmode.files import file_name, write_atomically
 from softmode.panel import Panel, RecordLink
 from softmode.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
@@ -17,7 +17,7 @@ from softmode.report.figures import HARMONIC_FIGURES
 from softmode.report.maps import collect_maps
 from softmode.report.md import collect_md
 from softmode.report.panels import csv_files, draw_pictures, panel_section, panel_tables
-from softmode.report.rendering import add_figure, file_name
+from softmode.report.rendering import add_figure
 from softmode.report.screening import collect_screening
 from softmode.report.section import Drawn, Section
 from softmode.report.sigma_figures import (

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from softmode.files import file_name
 from softmode.measurements.map.measurement import map_points, map_structures
-from softmode.panel import number, percent
 from softmode.records import Record
 from softmode.report.chemiscope_file import (
     chemiscope_input,
@@ -22,7 +22,7 @@ from softmode.report.data import formula_of
 from softmode.report.map_figures import cell_figure
 from softmode.report.map_files import correlation_words
 from softmode.report.map_page import interactive_map, structures, viewer_page
-from softmode.report.rendering import file_name, inline, plot_html
+from softmode.report.rendering import inline, plot_html, rows_of
 from softmode.report.section import Drawn, Pictures, Section
 from softmode.study.folder import Study
 from softmode.study.results import best_median_worst, done
@@ -130,7 +130,7 @@ class MapData(Section):
                 }
             )
         return {
-            "rows": [_row(row) for _, row in self.table.iterrows()],
+            "rows": rows_of(self.table),
             "missing": [f"{row.formula} × {row.potential}" for row in self.missing.itertuples()],
             "cells": cells,
             "chemiscope": linked,
@@ -181,32 +181,3 @@ def _records(study: Study, drawn: pd.DataFrame) -> dict[tuple[str, str], Record]
         if record is not None and record.ok:
             records[key] = record
     return records
-
-
-def _row(row: pd.Series) -> dict[str, Any]:
-    """One row of the table of overlaps."""
-    tie = number(row.get("spearman"), 2)
-    if (low := row.get("spearman_low")) is not None and not pd.isna(low):
-        tie += f" [{low:.2f}, {row['spearman_high']:.2f}]"
-    shown = {
-        name: number(row.get(column), digits)
-        for name, (column, digits) in {
-            "relative": ("mmd2_relative", 3),
-            "mmd_p": ("mmd2_p", 2),
-            "separation": ("neighbour_separation", 2),
-            "near_p": ("neighbour_p", 2),
-            "spearman_p": ("spearman_p", 2),
-            "error": ("sigma_error", 2),
-            "without": ("sigma_error_without_foreign", 2),
-        }.items()
-    }
-    return {
-        "formula": row["formula"],
-        "material": row["material"],
-        "potential": row["potential"],
-        "frames": f"{row['n_reference']} + {row['n_potential']}",
-        "reliable": bool(row["reliable"]),
-        "foreign": percent(row.get("foreign_share")),
-        "spearman": tie,
-        **shown,
-    }

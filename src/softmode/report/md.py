@@ -9,13 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from softmode.files import file_name
 from softmode.measurements.md import DynamicsSettings
-from softmode.panel import NOTHING, estimate, number, percent
+from softmode.panel import NOTHING
 from softmode.records import Record
 from softmode.report.data import formula_of, records_of
 from softmode.report.md_figures import PART_NAMES, attribution_figure, md_trace_figure, sampling_figure
 from softmode.report.method import md_summary, thermostat_warning
-from softmode.report.rendering import embedded, file_name
+from softmode.report.rendering import embedded, rows_of
 from softmode.report.section import Drawn, Pictures, Section
 from softmode.report.sigma_figures import confusion_figure
 from softmode.statistics.confusion import ConfusionMatrix
@@ -108,36 +109,23 @@ class MDData(Section):
             "discard": settings.discard,
             "warning": thermostat_warning(settings),
             "rows": [_row(cell) for _, cell in done(self.cells, "model_only").iterrows()],
-            "collapsed": [
-                {
-                    "formula": row.formula,
-                    "material": row.material,
-                    "potential": row.potential,
-                    "replicas": f"{int(row.md_n_collapsed)} of {int(row.md_n_replicas)}",
-                    "step": int(row.md_first_collapse_step),
-                    "reason": row.md_reason,
-                }
-                for row in self.collapsed.itertuples()
-            ],
-            "summary": [_summary_row(row) for _, row in self.summary.iterrows()],
+            "collapsed": rows_of(self.collapsed),
+            "summary": rows_of(self.summary),
+            "part_names": {**PART_NAMES, "difference": "sum: σ alone − σ reference"},
             "shares": self._shares() if self.compared else [],
             "agreement": _agreement(self.sampling),
             "pictures": embedded(pictures, "md_"),
         }
 
-    def _shares(self) -> list[dict[str, str]]:
+    def _shares(self) -> list[dict[str, Any]]:
         """Shares called more and less stable, beside the published ones."""
-        rows = []
-        for potential in distinct(self.cells["potential"]):
-            matrix = self._confusion(potential)
-            n = matrix.n_materials - matrix.n_failed
-            rows.append((potential, str(n), matrix.called_more_stable(), matrix.called_less_stable()))
         printed = published_shares()
-        name, *shares = (printed[key] for key in ("potential", "called_more_stable", "called_less_stable"))
-        return [
-            {"potential": potential, "n": n, "more": percent(more), "less": percent(less)}
-            for potential, n, more, less in [*rows, (f"{name}, published", "", *shares)]
-        ]
+        rows = [{**printed, "potential": f"{printed['potential']}, published", "n": ""}]
+        for potential in reversed(distinct(self.cells["potential"])):
+            matrix = self._confusion(potential)
+            shares = {name: getattr(matrix, name)() for name in ("called_more_stable", "called_less_stable")}
+            rows.insert(0, {"potential": potential, "n": matrix.n_materials - matrix.n_failed, **shares})
+        return rows
 
 
 def collect_md(study: Study, cells: pd.DataFrame) -> MDData | None:
@@ -180,31 +168,13 @@ def _row(cell: pd.Series) -> dict[str, Any]:
     uncertain = pd.isna(cell.get("sigma_model_only_mean_t_low"))
     notes = [*json.loads(cell["model_only_notes"]), *json.loads(cell["md_warnings"])]
     return {
-        "formula": cell["formula"],
-        "material": cell["material"],
-        "potential": cell["potential"],
-        "frames": int(cell["model_only_n_frames"]),
-        "sigma": estimate(cell, "sigma_model_only_mean_t", form=".3f"),
+        **{str(name): value for name, value in cell.items()},
         "lost": lost,
-        "class": f"{cell['sigma_model_only_class']}{' ?' if uncertain and not lost else ''}",
-        "reference": cell.get("sigma_reference_class"),
-        "temperature": number(cell["md_temperature_K"], form=".0f"),
-        "settled": str(max(settled)) if settled else NOTHING,
-        "drift": number(max((d["slope"] for d in drifts), key=abs, default=None), form="+.2g"),
+        "uncertain": uncertain and not lost,
+        "settled": max(settled, default=NOTHING),
+        "drift": max((drift["slope"] for drift in drifts), key=abs, default=None),
         "drifts": any(drift["significant"] for drift in drifts),
         "notes": "; ".join(dict.fromkeys(notes)),
-    }
-
-
-def _summary_row(row: pd.Series) -> dict[str, str]:
-    return {
-        "potential": row["potential"],
-        "part": {**PART_NAMES, "difference": "sum: σ alone − σ reference"}[row["part"]],
-        "n": str(row["n"]),
-        "collapsed": str(row["n_collapsed"]),
-        "median": estimate(row, "median", form="+.3f"),
-        "size": estimate(row, "median_size", form=".3f"),
-        "largest": "" if pd.isna(row["largest_in"]) else f"{int(row['largest_in'])} of {row['n']}",
     }
 
 

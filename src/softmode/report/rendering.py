@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader
 from matplotlib.artist import Artist
@@ -17,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode import __version__
+from softmode.panel import estimate, number, percent
+from softmode.style import group_name
 
 #: A figure with more marks than this is slow to open as vectors.
 _MANY_MARKS = 3000
@@ -66,15 +69,20 @@ def plot_html(figure: go.Figure, identifier: str) -> str:
 
 
 def render(template: str, **context: Any) -> str:
-    """A template of this package with its context, the version and the time."""
+    """A template of this package with its context, the version and the time.
+
+    Templates write numbers themselves: with `number`, `estimate`, `percent` of :mod:`softmode.panel`.
+    """
     environment = Environment(loader=PackageLoader("softmode.report"), autoescape=True, trim_blocks=True)
+    environment.globals |= {written.__name__: written for written in (number, estimate, percent, group_name)}
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return environment.get_template(template).render(version=__version__, date=now, **context)
 
 
-def file_name(*parts: str) -> str:
-    """Parts of a file name: everything but letters, digits and ``-_.`` becomes an underscore."""
-    return "_".join("".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in parts)
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as templates read them."""
+    rows: list[dict[str, Any]] = table.to_dict("records")
+    return rows
 
 
 def inline(png: bytes) -> str:

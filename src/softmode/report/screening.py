@@ -12,11 +12,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from softmode.anharmonic.classes import CLASSES, EDGES
+from softmode.files import file_name
 from softmode.measurements.one_shot import OneShotSettings
-from softmode.panel import NOTHING, estimate, number, percent
+from softmode.panel import NOTHING, estimate
 from softmode.report.bands import chosen_compounds, model_band_figure, model_bands
 from softmode.report.interactive import finish, points
-from softmode.report.rendering import embedded, file_name, plot_html
+from softmode.report.rendering import embedded, plot_html, rows_of
 from softmode.report.screening_figures import (
     label_scatter,
     lattice_and_mode_figure,
@@ -48,17 +49,6 @@ from softmode.style import (
     order_groups,
 )
 
-#: Columns of the table of labels on the page, by their name there.
-_AGREEMENT = {
-    "accuracy": "accuracy",
-    "kappa": "kappa",
-    "more": "called_more_stable",
-    "less": "called_less_stable",
-    "spearman": "spearman",
-    "mae": "mae_sigma",
-    "brier": "brier",
-    "learnt": "brier_learnt",
-}
 #: How the ways to σ are called in tables and figures.
 WAY_NAMES = {"model_only": "dynamics", "self_consistent": "self-consistent", "one_shot": "one-shot"}
 
@@ -153,13 +143,15 @@ class ScreeningData(Section):
         plot = _stability_plot(self)
         labels = None
         if self.labels is not None:
-            labels = {"source": self.labels.source, "rows": _label_rows(self)}
+            labels = {"source": self.labels.source, "rows": _label_rows(self.scores)}
         return {
             "temperature": f"{conditions.of(OneShotSettings).temperature:g}",
             "tolerance": f"{protocol.imaginary_tolerance:g}",
             "by": f" from {WAY_NAMES[measured[0]]}" if measured else "",
             "relaxed": ", relaxed by each potential with symmetry kept" if protocol.relax else "",
-            "ways": [WAY_NAMES[way] for way in measured],
+            "ways": measured,
+            "way_names": WAY_NAMES,
+            "classes": CLASSES,
             "learnt": any(f"sigma_{way}_learnt_p_weak" in self.ranked for way in measured),
             "rows": _rows(self),
             "plot": "" if plot is None else plot_html(plot, "screening-plot"),
@@ -192,63 +184,24 @@ def collect_screening(study: Study, cells: pd.DataFrame) -> ScreeningData | None
     return ScreeningData(study, cells, with_learnt_probabilities(ranked, scores), labels, scores, structure)
 
 
-def _way(row: pd.Series, way: str) -> dict[str, str]:
-    name = row[f"sigma_{way}_class"]
-    named = isinstance(name, str)
-    chance = row[f"sigma_{way}_p_{name}"] if named else None
-    learnt = [percent(row.get(f"sigma_{way}_learnt_p_{each}")) for each in CLASSES]
-    return {
-        "sigma": estimate(row, f"sigma_{way}", form=".3f"),
-        "name": name if named else NOTHING,
-        "probability": percent(chance),
-        "learnt": " / ".join(learnt),
-    }
-
-
 def _rows(data: ScreeningData) -> list[dict[str, Any]]:
-    measured = ways(data.cells)
+    """Rows of the ranked table with what is said of the softest mode and of failures."""
     stable = {True: "stable", False: "unstable"}
     rows = []
-    for _, row in data.ranked.iterrows():
-        where = row["softest_mode_at"]
+    for row in rows_of(data.ranked):
+        where, reason = row["softest_mode_at"], row["reason"]
         at = row["lowest_qpoint"] if row["harmonically_stable"] is False else None
         point = f" ({', '.join(f'{q:.3g}' for q in json.loads(at))})" if isinstance(at, str) else ""
-        reason = row["reason"]
-        rows.append(
-            {
-                "rank": NOTHING if pd.isna(row["rank"]) else int(row["rank"]),
-                "formula": row["formula"],
-                "material": row["material"],
-                "potential": row["potential"],
-                "ways": [_way(row, way) for way in measured],
-                "stable": stable.get(row["harmonically_stable"], "failed"),
-                "lowest": number(row["softest_mode_THz"], form=".2f"),
-                "where": f"{where}{point}" if isinstance(where, str) else NOTHING,
-                "a": number(row["a_A"], form=".3f"),
-                "seconds": number(row["seconds"], form=".1f"),
-                "notes": reason if isinstance(reason, str) else row["note"],
-            }
-        )
+        row["stable"] = stable.get(row["harmonically_stable"], "failed")
+        row["where"] = f"{where}{point}" if isinstance(where, str) else NOTHING
+        row["notes"] = reason if isinstance(reason, str) else row["note"]
+        rows.append(row)
     return rows
 
 
-def _label_rows(data: ScreeningData) -> list[dict[str, Any]]:
-    rows = []
-    for _, row in label_table(data.scores).iterrows():
-        if row["failures_as_wrong"]:
-            continue
-        rows.append(
-            {
-                "potential": row["potential"],
-                "way": WAY_NAMES[row["way"]],
-                "group": "all" if row["group"] == ALL else group_name(row["group"]),
-                "overall": row["group"] == ALL,
-                "n": row["n"],
-                "failed": row["failed"],
-                **{name: estimate(row, column, form=".2f") for name, column in _AGREEMENT.items()},
-            }
-        )
-    return rows
+def _label_rows(scores: list[Labelled]) -> list[dict[str, Any]]:
+    table = label_table(scores)
+    return rows_of(table[~table["failures_as_wrong"].astype(bool)]) if len(table) else []
 
 
 def _stability_plot(data: ScreeningData) -> go.Figure | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -20,16 +21,17 @@ from softmode.panel import (
     RowsLink,
     Table,
     interval,
+    linked,
     number,
     probability,
     row_list,
 )
 from softmode.published import published_harmonic
 from softmode.report.figures import VG, W2
-from softmode.report.paper.harmonic_data import harmonic_errors, rank_correlations
+from softmode.report.paper.harmonic_data import SIGMA_REFERENCE, harmonic_errors, rank_correlations
 from softmode.report.paper.missing import HALIDES, halides_missing, measurement_missing, models_missing
-from softmode.report.paper.s1 import FREQUENCY, SIGMA, reference_values
 from softmode.report.paper.source import PaperData
+from softmode.report.paper.supplement import FREQUENCY, reference_values
 from softmode.statistics.bootstrap import Estimate, bootstrap_over, resampled
 from softmode.style import group_name
 
@@ -227,19 +229,19 @@ def _values(rows: pd.DataFrame, column: str) -> dict[str, FloatArray]:
     return {str(group): part[column].to_numpy(float) for group, part in rows.groupby("group")}
 
 
-def _trend_row(claim: str, of: str, found: Trend, link: RowsLink, unit: str) -> Row:
+def _claim(
+    said: str, of: str, link: RowsLink | None = None, texts: Sequence[str] = (), verdict: str = UNDECIDED
+) -> Row:
+    """A line of the table: what the paper says, of which potential, and `texts`: this run, n, test."""
+    return (Entry(said, PUBLISHED), of, *linked(texts or [NOTHING] * 3, link), verdict)
+
+
+def _trend_row(said: str, of: str, found: Trend, link: RowsLink, unit: str) -> Row:
     if not found.n:
-        return Entry(claim, PUBLISHED), of, NOTHING, NOTHING, NOTHING, UNDECIDED
+        return _claim(said, of)
     shown = " → ".join(f"{group_name(group)} {number(value)}" for group, value in found.medians.items())
     test = NOTHING if np.isnan(found.tau) else f"τ = {found.tau:.2f}, p {_p(found.p)}"
-    return (
-        Entry(claim, PUBLISHED),
-        of,
-        Entry(f"{shown} {unit}", link),
-        Entry(str(found.n), link),
-        Entry(test, link if test != NOTHING else None),
-        found.verdict,
-    )
+    return _claim(said, of, link, [f"{shown} {unit}", str(found.n), test], found.verdict)
 
 
 def _p(value: float) -> str:
@@ -261,13 +263,11 @@ def _trend_rows(
 
 def _common(data: PaperData, errors: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Materials that all potentials have: RMSE(ω²) and record of each."""
-    if not errors:
+    columns = [W2, "record", "digest"]
+    parts = [part.set_index("material")[columns].add_prefix(f"{of}: ") for of, part in errors.items()]
+    if not parts:
         return pd.DataFrame()
-    joined: pd.DataFrame | None = None
-    for label, part in errors.items():
-        own = part.set_index("material")[[W2, "record", "digest"]].add_prefix(f"{label}: ")
-        joined = own if joined is None else joined.join(own, how="inner")
-    assert joined is not None
+    joined = reduce(lambda first, second: first.join(second, how="inner"), parts)
     formulas = data.cells.drop_duplicates("material").set_index("material")["formula"]
     joined.insert(0, "formula", formulas.reindex(joined.index))
     return joined.reset_index()
@@ -282,45 +282,24 @@ def _model_rows(data: PaperData, common: pd.DataFrame, labels: Sequence[str], li
     of = f"{len(labels)} models" if data.paper_labels else "none of the paper's models"
     best, worst = (data.paper_labels.get(name) for name in (said.best_model, said.worst_model))
     rows: list[Row] = []
-    for name, what, label in (
-        (said.best_model, "smallest", best),
-        (said.worst_model, "largest", worst),
-    ):
-        claim = Entry(f"{name} has the {what} RMSE(ω²)", PUBLISHED)
+    for name, what, label in ((said.best_model, "smallest", best), (said.worst_model, "largest", worst)):
+        claim = f"{name} has the {what} RMSE(ω²)"
         if found is None or label not in found.medians:
-            rows.append((claim, of, NOTHING, NOTHING, NOTHING, UNDECIDED))
+            rows.append(_claim(claim, of))
             continue
-        order = " < ".join(f"{of} {number(value)}" for of, value in found.medians.items())
+        order = " < ".join(f"{model} {number(value)}" for model, value in found.medians.items())
         share = (found.best_share if what == "smallest" else found.worst_share)[label]
-        rows.append(
-            (
-                claim,
-                of,
-                Entry(f"medians {order} THz²", link),
-                Entry(str(found.n), link),
-                Entry(f"in {100 * share:.1f} % of bootstrap samples", link),
-                certain(share),
-            )
-        )
-    claim = Entry(
-        f"that of {said.worst_model} is about {said.worst_over_best:g} times that of {said.best_model}",
-        PUBLISHED,
-    )
+        test = f"in {100 * share:.1f} % of bootstrap samples"
+        rows.append(_claim(claim, of, link, [f"medians {order} THz²", str(found.n), test], certain(share)))
+    times = said.worst_over_best
+    claim = f"that of {said.worst_model} is about {times:g} times that of {said.best_model}"
     if found is None or best not in values or worst not in values:
-        return [*rows, (claim, of, NOTHING, NOTHING, NOTHING, UNDECIDED)]
+        return [*rows, _claim(claim, of)]
     ratio = ratio_of_medians(values[worst].to_numpy(float), values[best].to_numpy(float), seed)
-    inside = ratio.low <= said.worst_over_best <= ratio.high
-    rows.append(
-        (
-            claim,
-            of,
-            Entry(f"{interval(ratio.value, ratio.low, ratio.high)} times", link),
-            Entry(str(found.n), link),
-            Entry("95 % bootstrap interval", link),
-            HOLDS if inside else "more" if ratio.value > said.worst_over_best else "less",
-        )
-    )
-    return rows
+    verdict = HOLDS if ratio.low <= times <= ratio.high else "more" if ratio.value > times else "less"
+    shown = interval(ratio.value, ratio.low, ratio.high)
+    texts = [f"{shown} times", str(found.n), "95 % bootstrap interval"]
+    return [*rows, _claim(claim, of, link, texts, verdict)]
 
 
 def _sigma_rows(
@@ -336,24 +315,17 @@ def _sigma_rows(
             if (part["group"] == group).any()
         }
         known = {group: item for group, item in found.items() if not np.isnan(item.w2.value)}
-        claim = Entry("RMSE(ω²) grows with ⟨σ(t)⟩ of the reference, in all halides", PUBLISHED)
+        claim, of = "RMSE(ω²) grows with ⟨σ(t)⟩ of the reference, in all halides", data.shown_as(label)
         if not known:
-            rows.append((claim, data.shown_as(label), NOTHING, NOTHING, NOTHING, UNDECIDED))
+            rows.append(_claim(claim, of))
             continue
         grows = [group for group, item in known.items() if item.w2.low > 0.0]
         falls = [group for group, item in known.items() if item.w2.high < 0.0]
         shown = ", ".join(f"{group_name(group)} ρ = {item.w2.value:.2f}" for group, item in known.items())
         verdict = FAILS if falls else HOLDS if len(grows) == len(known) else IN_PART if grows else UNDECIDED
-        rows.append(
-            (
-                claim,
-                data.shown_as(label),
-                Entry(shown, links[label]),
-                Entry(str(sum(item.n for item in known.values())), links[label]),
-                Entry(f"95 % interval above 0 in {len(grows)} of {len(known)}", links[label]),
-                verdict,
-            )
-        )
+        test = f"95 % interval above 0 in {len(grows)} of {len(known)}"
+        n = str(sum(item.n for item in known.values()))
+        rows.append(_claim(claim, of, links[label], [shown, n, test], verdict))
     return rows
 
 
@@ -361,7 +333,7 @@ def _reference_rows(data: PaperData) -> tuple[list[Row], list[RowList]]:
     rows: list[Row] = []
     lists: list[RowList] = []
     for column, measurement, name, what, unit in (
-        (SIGMA, "reference_sigma", "claims_sigma", "⟨σ(t)⟩ of the reference", ""),
+        (SIGMA_REFERENCE, "reference_sigma", "claims_sigma", "⟨σ(t)⟩ of the reference", ""),
         (FREQUENCY, "harmonic", "claims_frequency", "⟨ω⟩ of the reference", "THz"),
     ):
         values = reference_values(data, column, measurement)

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.panel import (
-    PUBLISHED,
-    Entry,
-    Panel,
-    Picture,
-    Row,
-    RowsLink,
-    Table,
-    entry,
-    row_list,
-)
+from softmode.panel import PUBLISHED, Entry, Panel, Picture, Row, RowsLink, Table, entry, row_list
 from softmode.published import published_harmonic
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import (
     SIGMA_REFERENCE,
-    correlation_cells,
     harmonic_errors,
     rank_correlations,
     record_of,
@@ -63,19 +53,17 @@ def fig1a(data: PaperData) -> Panel:
         f"RMSE(ω²) of this run. The paper finds {published_harmonic().best_chloride} and "
         f"{published_harmonic().worst_chloride} there, with {MAIN_MODEL}."
     )
+    panel = Panel("fig1a", _FIG1A, caption, missing=missing)
     if errors.empty:
-        return Panel("fig1a", _FIG1A, caption, missing=missing)
+        return panel
     listing, links = row_list("fig1a", {"all": errors})
     ends = [errors.iloc[0], errors.iloc[-1]]
     marks = {str(row["material"]): str(row["formula"]) for row in ends}
     figure = highlighted_scatter(errors, marks, f"chlorides, {data.shown_as(label)}, n = {len(errors)}")
-    return Panel(
-        key="fig1a",
-        title=_FIG1A,
-        caption=caption,
+    return replace(
+        panel,
         pictures=(Picture("fig1a", "RMSE(ω²) and RMSE(v_g) of chlorides", figure),),
         tables=(_extremes(data, errors), _correlation(data, errors, links["all"])),
-        missing=missing,
         lists=(listing,),
     )
 
@@ -119,7 +107,7 @@ def _correlation(data: PaperData, errors: pd.DataFrame, link: RowsLink) -> Table
         name="fig1a_correlation",
         title="Rank correlation with ⟨σ(t)⟩ of the reference",
         columns=("chlorides", "n", "RMSE(ω²), Spearman ρ", "RMSE(v_g), Spearman ρ"),
-        rows=((data.shown_as(data.main_label), *correlation_cells(found, link)),),
+        rows=((data.shown_as(data.main_label), *found.entries(link)),),
         note="With 95 % bootstrap intervals over materials. The paper says “strongly correlated”, no number.",
     )
 
@@ -152,19 +140,17 @@ def _boxes(data: PaperData, key: str, title: str, column: str, axis: str, head: 
         for label in data.labels
         if len(part := harmonic_errors(data, label, group).sort_values(column, kind="stable"))
     }
+    panel = Panel(key, title, caption, missing=missing)
     if not parts:
-        return Panel(key, title, caption, missing=missing)
+        return panel
     columns = [name for name in next(iter(parts.values())) if not name.startswith("sigma_")]
     listing, links = row_list(key, {of: part[columns] for of, part in parts.items()})
     values = {of: part[column].to_numpy(float) for of, part in parts.items()}
-    figure = error_box_figure(values, {label: data.shown_as(label) for label in data.labels}, axis, "")
-    return Panel(
-        key=key,
-        title=title,
-        caption=caption,
+    figure = error_box_figure(values, {label: data.shown_as(label) for label in data.labels}, axis)
+    return replace(
+        panel,
         pictures=(Picture(key, f"{head} by halide and potential", figure),),
         tables=(_box_table(data, key, head, values, links),),
-        missing=missing,
         lists=(listing,),
     )
 

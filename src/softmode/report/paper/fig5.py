@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.panel import Entry, Panel, Picture, RowList, RowsLink, Table, interval, number
+from softmode.panel import Entry, Panel, Picture, Row, RowList, RowsLink, Table, interval, number
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import harmonic_errors
 from softmode.report.paper.matrix_figures import BLOCK_COLOURS, BLOCK_NAMES, block
@@ -20,14 +22,23 @@ from softmode.report.paper.source import PaperData
 from softmode.report.paper.table2 import (
     FLUORIDES,
     approach_of,
-    choices,
+    compounds,
     compounds_missing,
-    fixed_materials,
     fluorides,
 )
 from softmode.statistics.rank_correlation import correlations
 from softmode.study.sigma_results import MEASURED_BY
-from softmode.style import VG_LABEL, W2_LABEL, figure_style, plain_log, pretty_formula
+from softmode.style import (
+    VG_LABEL,
+    W2_LABEL,
+    dots,
+    figure_style,
+    legend_below,
+    marker_handles,
+    name_point,
+    plain_log,
+    pretty_formula,
+)
 
 _LIST = "fig5_fluorides"
 _SMALLEST = 1e-4  # of |Δσ|, so that none falls off a logarithmic axis
@@ -54,13 +65,9 @@ def fig5(data: PaperData) -> Panel:
     """|Δσ| against RMSE(ω²) and RMSE(v_g) of fluorides."""
     label, approach = data.main_label, approach_of(data)
     frame = errors_of_both(data)
-    marks = _marks(data, frame)
-    pictures: tuple[Picture, ...] = ()
-    tables: tuple[Table, ...] = ()
-    if len(frame):
-        picture = Picture("fig5", "Errors of the score against errors of phonons", error_figure(frame, marks))
-        pictures, tables = (picture,), (_table(data, frame),)
-    return Panel(
+    here = set(frame["material"])
+    marks = {material: formula for material, formula in compounds(data, frame).items() if material in here}
+    panel = Panel(
         key="fig5",
         title="Fig. 5: errors of phonons and errors of the score, fluorides",
         caption=(
@@ -71,8 +78,6 @@ def fig5(data: PaperData) -> Panel:
             "phonons generally go with low (high) errors of the score; the rank correlations below say "
             "how closely. (The paper's caption of Fig. 5 repeats that of Table 2.)"
         ),
-        pictures=pictures,
-        tables=tables,
         missing=(
             *main_model_missing(data),
             *halides_missing(data, (FLUORIDES,)),
@@ -80,16 +85,11 @@ def fig5(data: PaperData) -> Panel:
             *measurement_missing(data, MEASURED_BY["model_only"], (label,), (FLUORIDES,)),
             *compounds_missing(data),
         ),
-        lists=(RowList(_LIST, frame),) if len(frame) else (),
     )
-
-
-def _marks(data: PaperData, frame: pd.DataFrame) -> dict[str, str]:
-    """Materials that are named, with their formula; the paper's five with an asterisk."""
-    here = set(frame["material"])
-    fixed = {material: formula for formula, material in fixed_materials(data).items() if material in here}
-    chosen = {choice.material: choice.formula for choice in choices(frame) if choice.by_rule}
-    return {material: formula for material, formula in (chosen | fixed).items() if material is not None}
+    if frame.empty:
+        return panel
+    picture = Picture("fig5", "Errors of the score against errors of phonons", error_figure(frame, marks))
+    return replace(panel, pictures=(picture,), tables=(_table(data, frame),), lists=(RowList(_LIST, frame),))
 
 
 def error_figure(frame: pd.DataFrame, marks: Mapping[str, str]) -> Figure:
@@ -112,26 +112,15 @@ def error_figure(frame: pd.DataFrame, marks: Mapping[str, str]) -> Figure:
         for axes, column in zip(panels, (W2, VG), strict=True):
             for kind in BLOCK_COLOURS:
                 rows = frame[np.array(kinds) == kind]
-                axes.scatter(
-                    rows[column],
-                    np.maximum(rows["error"], _SMALLEST),
-                    s=26 if len(frame) < 200 else 12,
-                    color=BLOCK_COLOURS[kind],
-                    marker=_MARKERS[kind],
-                    alpha=0.75,
-                    linewidths=0,
-                )
+                y, size = np.maximum(rows["error"], _SMALLEST), 26 if len(frame) < 200 else 12
+                dots(axes, rows[column], y, BLOCK_COLOURS[kind], _MARKERS[kind], size=size, alpha=0.75)
             axes.set_xlabel(_LABELS[column])
             axes.set(xscale="log", yscale="log")
             axes.margins(0.12)
             plain_log(axes, "xy")
             _number(axes, frame, column, marks)
         panels[0].set_ylabel("|Δ⟨σ(t)⟩|, potential minus reference")
-        handles = [
-            Line2D([], [], linestyle="", marker=_MARKERS[k], color=BLOCK_COLOURS[k], label=BLOCK_NAMES[k])
-            for k in BLOCK_COLOURS
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        legend_below(figure, marker_handles(BLOCK_NAMES, BLOCK_COLOURS, _MARKERS), 3)
         if marks:
             names = [
                 Line2D([], [], linestyle="", label=f"{place}  {pretty_formula(formula)}")
@@ -146,22 +135,15 @@ def _number(axes: Axes, frame: pd.DataFrame, column: str, marks: Mapping[str, st
         row = frame[frame["material"] == material].iloc[0]
         at = (float(row[column]), max(float(row["error"]), _SMALLEST))
         axes.scatter(*at, s=95, facecolors="none", edgecolors="#222222", linewidths=1.1, zorder=3)
-        axes.annotate(
-            str(place),
-            at,
-            xytext=(7, 3),
-            textcoords="offset points",
-            fontsize=8.5,
-            fontweight="bold",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6},
-            zorder=4,
-        )
+        ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6}
+        style: Any = {"fontsize": 8.5, "fontweight": "bold", "bbox": ground, "zorder": 4}
+        name_point(axes, str(place), at, (7, 3), "left", **style)
 
 
 def _table(data: PaperData, frame: pd.DataFrame) -> Table:
     link = RowsLink(_LIST, 2, len(frame) + 1)
     seed = data.study.settings.conditions.seed
-    rows: list[tuple[Entry | str, ...]] = []
+    rows: list[Row] = []
     for column, name in ((W2, "RMSE(ω²)"), (VG, "RMSE(v_g)")):
         pearson, spearman = correlations(
             np.log(np.maximum(frame[column].to_numpy(float), 1e-12)),

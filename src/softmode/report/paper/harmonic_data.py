@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from softmode.panel import NOTHING, Entry, RecordLink, RowsLink, interval
+from softmode.panel import Entry, RecordLink, RowsLink, interval, linked
 from softmode.report.figures import VG, W2
 from softmode.report.paper.source import PaperData
 from softmode.statistics.bootstrap import Estimate
@@ -67,11 +67,10 @@ class RankCorrelations:
     w2: Estimate
     vg: Estimate
 
-    def words(self) -> tuple[str, str]:
-        """Both as text with their intervals."""
-        return tuple(  # type: ignore[return-value]
-            interval(found.value, found.low, found.high, 2) for found in (self.w2, self.vg)
-        )
+    def entries(self, link: RowsLink) -> tuple[Entry, ...]:
+        """Number of materials and both coefficients with their intervals, with their source."""
+        texts = (interval(found.value, found.low, found.high, 2) for found in (self.w2, self.vg))
+        return linked([str(self.n), *texts], link)
 
 
 def rank_correlations(errors: pd.DataFrame, seed: int) -> RankCorrelations:
@@ -80,12 +79,6 @@ def rank_correlations(errors: pd.DataFrame, seed: int) -> RankCorrelations:
     sigma = both[SIGMA_REFERENCE].to_numpy(float)
     of = [correlations(both[name].to_numpy(float), sigma, seed)[1] for name in (W2, VG)]
     return RankCorrelations(len(both), of[0], of[1])
-
-
-def correlation_cells(found: RankCorrelations, link: RowsLink) -> tuple[Entry, Entry, Entry]:
-    """Number of materials and both coefficients, with their source."""
-    w2, vg = (Entry(text, None if text == NOTHING else link) for text in found.words())
-    return Entry(str(found.n), link), w2, vg
 
 
 def record_of(data: PaperData, row: pd.Series, measurement: str = "harmonic") -> RecordLink | None:

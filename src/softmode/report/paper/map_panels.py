@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,14 @@ from matplotlib.figure import Figure
 
 from softmode.measurements.map.analysis import MapPoints
 from softmode.measurements.map.measurement import map_points
-from softmode.panel import NOTHING, Entry, Panel, Picture, RowList, Table, interval, number, probability
+from softmode.panel import Panel, Picture, Row, RowList, Table, estimate, linked, number, probability
 from softmode.published import published_trajectories
 from softmode.report.map_figures import draw_by_sigma, draw_by_trajectory
 from softmode.report.paper.missing import main_model_missing, measurement_missing
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.table2 import choices, compounds_missing, fixed_materials, fluorides
+from softmode.report.paper.table2 import choices, compounds, compounds_missing, fixed_materials, fluorides
 from softmode.study.results import numbers_in
-from softmode.style import figure_style, pretty_formula
+from softmode.style import figure_style, panel_grid, pretty_formula
 
 _MOST = 12  # maps in one figure
 _COLUMNS = 3
@@ -53,11 +54,8 @@ def _missing(data: PaperData) -> list[str]:
     """What maps of the compounds of Table 2 lack."""
     said = [*main_model_missing(data), *compounds_missing(data)]
     said += measurement_missing(data, "map", (data.main_label,))
-    chosen = {choice.material: choice.formula for choice in choices(fluorides(data)) if choice.by_rule}
-    present = {
-        material: formula for formula, material in fixed_materials(data).items() if material is not None
-    }
-    without = [formula for material, formula in (chosen | present).items() if material not in _drawn(data)]
+    drawn = _drawn(data)
+    without = [name for material, name in compounds(data, fluorides(data)).items() if material not in drawn]
     if without and len(data.rows(data.main_label, "map")):
         said.append(f"No map with {data.main_label} of {', '.join(without)}, which Table 2 holds.")
     return said
@@ -175,37 +173,27 @@ def _maps(
     }
     rows = data.rows(label, "map")
     rows = rows[rows["material"].isin(list(found))] if len(rows) else rows
-    return Panel(
-        key=key,
-        title=title,
-        caption=caption,
-        pictures=(Picture(key, _capital(title.partition(": ")[2]), _figure(found, titles, draw)),)
-        if found
-        else (),
-        tables=(_table(data, key, rows, chosen),) if found and with_table else (),
-        missing=tuple(missing),
-        lists=(RowList(f"{key}_maps", data.with_records(rows, "map", _LISTED)),) if found else (),
+    panel = Panel(key, title, caption, missing=tuple(missing))
+    if not found:
+        return panel
+    shown = title.partition(": ")[2]
+    return replace(
+        panel,
+        pictures=(Picture(key, shown[:1].upper() + shown[1:], _figure(found, titles, draw)),),
+        tables=(_table(data, key, rows, chosen),) if with_table else (),
+        lists=(RowList(f"{key}_maps", data.with_records(rows, "map", _LISTED)),),
     )
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _figure(found: Mapping[str, MapPoints], titles: Mapping[str, str], draw: _Draw) -> Figure:
-    columns = min(_COLUMNS, len(found))
-    lines = -(-len(found) // columns)
     with figure_style():
-        figure = Figure(figsize=(3.7 * columns + 0.2, 3.2 * lines))
-        grid = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axes, (material, points) in zip(grid, found.items(), strict=False):
+        figure, grid = panel_grid(len(found), _COLUMNS, (3.7, 3.2), (0.2, 0.0))
+        for axes, (material, points) in zip(grid, found.items(), strict=True):
             draw(axes, points)
             axes.set_title(titles[material], loc="right")  # the exponent of the axis is on the left
             legend = axes.get_legend()
             if legend is not None and axes is not grid[0]:
                 legend.remove()
-        for spare in grid[len(found) :]:
-            spare.set_visible(False)
         return figure
 
 
@@ -226,19 +214,12 @@ _LISTED = (
 
 
 def _table(data: PaperData, key: str, rows: pd.DataFrame, chosen: Mapping[str, str]) -> Table:
-    lines: list[tuple[Entry | str, ...]] = []
+    lines: list[Row] = []
     order = {material: place for place, material in enumerate(chosen)}
     for _, row in rows.sort_values("material", key=lambda column: column.map(order)).iterrows():
         material = str(row["material"])
         link = data.link(material, data.main_label, "map")
-        texts = _texts(row)
-        lines.append(
-            (
-                data.formula(material),
-                chosen[material],
-                *(Entry(text, None if text == NOTHING else link) for text in texts),
-            )
-        )
+        lines.append((data.formula(material), chosen[material], *linked(_texts(row), link)))
     return Table(
         name=f"{key}_overlap",
         title="Overlap of the clouds, and whether it matters for the score",
@@ -271,18 +252,15 @@ def _texts(row: pd.Series) -> tuple[str, ...]:
         given = pd.to_numeric(row.get(f"map_{name}"))
         return np.nan if given is None else float(given)
 
-    frames = json.loads(row["map_n_frames"])
     return (
-        f"{frames[0]} + {frames[1]}",
+        " + ".join(str(n) for n in json.loads(row["map_n_frames"])),
         number(value("mmd2_relative")),
         probability(value("mmd2_p")),
         number(value("neighbour_separation"), 2),
         probability(value("neighbour_p")),
         number(100 * value("foreign_share"), 2),
-        interval(value("spearman"), value("spearman_low"), value("spearman_high"), 2),
+        estimate(row, "map_spearman", 2),
         probability(value("spearman_p")),
-        f"{value('sigma_error'):+.3f}",
-        NOTHING
-        if np.isnan(value("sigma_error_without_foreign"))
-        else f"{value('sigma_error_without_foreign'):+.3f}",
+        number(value("sigma_error"), form="+.3f"),
+        number(value("sigma_error_without_foreign"), form="+.3f"),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Panel, Picture, Table
+from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Panel, Picture, Row, Table, linked
 from softmode.published import (
     published_confusion_matrices,
     published_model_only_shares,
@@ -241,7 +241,7 @@ def _fig4_pictures(
 def _fig4_table(data: PaperData, found: Classified, labels: list[str], groups: list[str]) -> Table:
     model, more, less = published_model_only_shares()
     published = published_confusion_matrices()["phi_model", model]
-    rows: list[tuple[Entry | str, ...]] = []
+    rows: list[Row] = []
     for label in labels:
         for group in ("", *groups):
             matrix = found.matrices.get((_MODEL_ONLY, label, group))
@@ -274,11 +274,9 @@ def _fig4_table(data: PaperData, found: Classified, labels: list[str], groups: l
     )
 
 
-def _share_rows(
-    matrix: ConfusionMatrix, names: tuple[str, str], link: Link, data: PaperData
-) -> list[tuple[Entry | str, ...]]:
+def _share_rows(matrix: ConfusionMatrix, names: tuple[str, str], link: Link, data: PaperData) -> list[Row]:
     """A row over successes, and one with failures counted as wrong where there are any."""
-    rows: list[tuple[Entry | str, ...]] = []
+    rows: list[Row] = []
     for as_wrong in (False, True) if matrix.n_failed else (False,):
         estimate = with_intervals(matrix, data.study.settings.conditions.seed, failures_as_wrong=as_wrong)
         n = matrix.n_materials - (0 if as_wrong else matrix.n_failed)
@@ -290,8 +288,7 @@ def _share_rows(
             part = "" if whole == 0 else f"; {round(found.value * whole)} of {whole}"
             texts.append(f"{per_cent(found)}{part}")
         shown = f"{names[0]}, failures counted as wrong" if as_wrong else names[0]
-        cells = (str(n), str(matrix.n_failed), *texts)
-        rows.append((shown, names[1], *(Entry(text, None if text == NOTHING else link) for text in cells)))
+        rows.append((shown, names[1], *linked([str(n), str(matrix.n_failed), *texts], link)))
     return rows
 
 

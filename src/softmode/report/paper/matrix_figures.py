@@ -8,12 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.statistics.confusion import ConfusionMatrix
-from softmode.style import figure_style, plain
+from softmode.style import figure_style, legend_below, patch_handles, plain
 
 FloatArray = NDArray[np.float64]
 
@@ -57,7 +56,7 @@ def shade(kind: str, share: float) -> tuple[float, float, float]:
     return float(mixed[0]), float(mixed[1]), float(mixed[2])
 
 
-def _text_colour(colour: Sequence[float]) -> str:
+def _text_colour(colour: FloatArray) -> str:
     return "black" if float(np.dot(colour, [0.299, 0.587, 0.114])) > 0.52 else "white"
 
 
@@ -75,15 +74,17 @@ def _frame(axes: Axes) -> None:
 def _blocks(axes: Axes, shares: FloatArray, texts: Sequence[Sequence[str]], size: float = 9.0) -> None:
     colours = np.array([[shade(block(i, j), shares[i, j]) for j in range(3)] for i in range(3)])
     axes.imshow(colours)
-    for i in range(3):
-        for j in range(3):
-            colour = _text_colour(colours[i, j])
-            axes.text(j, i, texts[i][j], ha="center", va="center", color=colour, fontsize=size)
+    for i, j in np.ndindex(3, 3):
+        colour = _text_colour(colours[i, j])
+        axes.text(j, i, texts[i][j], ha="center", va="center", color=colour, fontsize=size)
     _frame(axes)
 
 
-def draw_matrix(axes: Axes, matrix: ConfusionMatrix) -> None:
-    """Counts, in the colour of their block, shaded by the share of their row."""
+def draw_matrix(axes: Axes, matrix: ConfusionMatrix | None, without: str) -> None:
+    """Counts, in the colour of their block, shaded by the share of their row; a text where there are none."""
+    if matrix is None:
+        draw_nothing(axes, without)
+        return
     _blocks(axes, np.nan_to_num(matrix.rates()), [[str(count) for count in row] for row in matrix.counts])
 
 
@@ -91,12 +92,10 @@ def draw_difference(axes: Axes, first: ConfusionMatrix, second: ConfusionMatrix)
     """First minus second: differences of the shares of rows, in per cent points, signed."""
     difference = 100.0 * (first.rates() - second.rates())
     axes.imshow(np.nan_to_num(difference), cmap=_DIFFERENCE_MAP, vmin=-30.0, vmax=30.0)
-    for i in range(3):
-        for j in range(3):
-            value = difference[i, j]
-            text = "–" if np.isnan(value) else "0" if round(value, 1) == 0 else f"{value:+.1f}"
-            dark = abs(np.nan_to_num(value)) > 20.0
-            axes.text(j, i, text, ha="center", va="center", color="white" if dark else "black")
+    for (i, j), value in np.ndenumerate(difference):
+        text = "–" if np.isnan(value) else "0" if round(value, 1) == 0 else f"{value:+.1f}"
+        dark = abs(np.nan_to_num(value)) > 20.0
+        axes.text(j, i, text, ha="center", va="center", color="white" if dark else "black")
     _frame(axes)
 
 
@@ -112,9 +111,10 @@ def draw_nothing(axes: Axes, text: str) -> None:
     axes.text(1, 1, text, ha="center", va="center", color="0.45", fontsize=8)
 
 
-def block_handles() -> list[Patch]:
-    """Legend of the colours of blocks."""
-    return [Patch(facecolor=BLOCK_COLOURS[kind], label=name) for kind, name in BLOCK_NAMES.items()]
+def _legend(figure: Figure, most: int = 3) -> None:
+    """What the colours of blocks mean."""
+    names = {BLOCK_NAMES[kind]: colour for kind, colour in BLOCK_COLOURS.items()}
+    legend_below(figure, patch_handles(names), most)
 
 
 def legend_figure() -> Figure:
@@ -132,7 +132,7 @@ def legend_figure() -> Figure:
         _blocks(axes, np.where(np.eye(3) > 0, 0.75, 0.55), texts, size=8.5)
         axes.set_xlabel("class by the potential")
         axes.set_ylabel("class of the reference")
-        figure.legend(handles=block_handles(), loc="outside lower center", ncols=3)
+        _legend(figure)
         return figure
 
 
@@ -157,14 +157,8 @@ def comparison_figure(
             top, middle, bottom = grid[:, place]
             top.set_title(plain(title), fontsize=9)
             run, paper = measured.get(model), published.get(model)
-            if run is None:
-                draw_nothing(top, "not in the run")
-            else:
-                draw_matrix(top, run)
-            if paper is None:
-                draw_nothing(middle, "not in the paper")
-            else:
-                draw_matrix(middle, paper)
+            draw_matrix(top, run, "not in the run")
+            draw_matrix(middle, paper, "not in the paper")
             if run is None or paper is None:
                 draw_nothing(bottom, "nothing to compare")
             else:
@@ -173,7 +167,7 @@ def comparison_figure(
         names = ("this run", "published", "run − published,\n% of the row")
         for axes, name in zip(grid[:, 0], names, strict=True):
             axes.set_ylabel(f"{name}\n\nreference class")
-        figure.legend(handles=block_handles(), loc="outside lower center", ncols=3)
+        _legend(figure)
         return figure
 
 
@@ -197,10 +191,7 @@ def grid_figure(rows: Mapping[str, Mapping[str, ConfusionMatrix]], columns: Mapp
             for j, (label, title) in enumerate(columns.items()):
                 axes = grid[j][i] if turned else grid[i][j]
                 at = (j, i) if turned else (i, j)
-                if label in matrices:
-                    draw_matrix(axes, matrices[label])
-                else:
-                    draw_nothing(axes, "none")
+                draw_matrix(axes, matrices.get(label), "none")
                 above, beside = (name, title) if turned else (title, name)
                 if at[0] == 0:
                     axes.set_title(plain(above), fontsize=9)
@@ -208,5 +199,5 @@ def grid_figure(rows: Mapping[str, Mapping[str, ConfusionMatrix]], columns: Mapp
                     axes.set_ylabel(f"{plain(beside)}\n\nreference class", fontsize=8.5)
                 if at[0] == shape[0] - 1:
                     axes.set_xlabel("class by the potential")
-        figure.legend(handles=block_handles(), loc="outside lower center", ncols=3 if shape[1] > 2 else 1)
+        _legend(figure, 3 if shape[1] > 2 else 1)
         return figure

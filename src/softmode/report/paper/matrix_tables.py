@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Table, interval, number, probability
+from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Row, Table, interval, linked, number, probability
 from softmode.report.paper.classes import FAILED_CLASS, Classified
 from softmode.statistics.bootstrap import Estimate
 from softmode.statistics.confusion import ConfusionEstimate, ConfusionMatrix, with_intervals
@@ -23,7 +23,6 @@ _FIGURES = {
     "called_more_stable": "called more stable (%)",
     "called_less_stable": "called less stable (%)",
 }
-Row = tuple[Entry | str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,16 +112,13 @@ def counts_table(name: str, found: Classified, sides: Sequence[Beside]) -> Table
 def _counts_row(found: Classified, side: Beside, index: int) -> Row:
     reference = CLASSES[index]
     row: list[Entry | str] = [side.shown, APPROACH_NAMES[side.approach], reference]
-    if side.run is None:
-        row += [NOTHING] * 4
-    else:
-        numbers = [*side.run.counts[index], side.run.failed[index]]
-        for given, count in zip((*CLASSES, FAILED_CLASS), numbers, strict=True):
-            link = found.cells[side.approach, side.label, "", reference, given]
-            row.append(Entry(str(count), link))
-    if side.published is None:
-        return (*row, *[NOTHING] * 3)
-    return (*row, *(Entry(str(count), PUBLISHED) for count in side.published.counts[index]))
+    counts = [NOTHING] * 4
+    if side.run is not None:
+        counts = [str(count) for count in (*side.run.counts[index], side.run.failed[index])]
+    for given, count in zip((*CLASSES, FAILED_CLASS), counts, strict=True):
+        row += linked([count], found.cells.get((side.approach, side.label, "", reference, given)))
+    printed = [NOTHING] * 3 if side.published is None else map(str, side.published.counts[index])
+    return (*row, *linked(printed, PUBLISHED))
 
 
 def rows_table(
@@ -135,19 +131,13 @@ def rows_table(
         for index, reference in enumerate(CLASSES):
             link = found.row(side.approach, side.label, "", reference)
             share, test = comparison.row_shares[index], comparison.rows[index]
-            p_value = Entry(f"{probability(test.p_value)}{_short(test)}", link)
             row: Row = (
                 side.shown,
                 APPROACH_NAMES[side.approach],
                 reference,
-                Entry(f"{share.n[0]} / {share.n[1]}", link),
-                _right(side.run, index, link),
-                _right(side.published, index, PUBLISHED),
-                *(
-                    text if text == NOTHING else Entry(text, link)
-                    for text in (_points(share), _distance(test))
-                ),
-                NOTHING if np.isnan(test.p_value) else p_value,
+                *linked([f"{share.n[0]} / {share.n[1]}", _right(side.run, index)], link),
+                *linked([_right(side.published, index)], PUBLISHED),
+                *linked([_points(share), _distance(test), _chance(test)], link),
             )
             rows.append(row)
     return Table(
@@ -169,9 +159,8 @@ def rows_table(
     )
 
 
-def _right(matrix: ConfusionMatrix | None, index: int, link: Link | None) -> Entry | str:
-    share = np.nan if matrix is None else matrix.rates()[index, index]
-    return NOTHING if np.isnan(share) else Entry(number(100 * share), link)
+def _right(matrix: ConfusionMatrix | None, index: int) -> str:
+    return NOTHING if matrix is None else number(100 * matrix.rates()[index, index])
 
 
 def _distance(test: Homogeneity) -> str:
@@ -180,9 +169,12 @@ def _distance(test: Homogeneity) -> str:
     return f"{number(100 * test.distance, 2)} ({number(100 * test.distance_by_chance, 2)})"
 
 
-def _short(test: Homogeneity) -> str:
-    """How the probability was had, for a narrow column."""
-    return {"chi-square": " (χ²)", "Monte Carlo": " (MC)"}.get(test.method, "")
+def _chance(test: Homogeneity) -> str:
+    """Its probability, and how it was had, for a narrow column."""
+    if np.isnan(test.p_value):
+        return NOTHING
+    how = {"chi-square": " (χ²)", "Monte Carlo": " (MC)"}.get(test.method, "")
+    return f"{probability(test.p_value)}{how}"
 
 
 def effects_table(
@@ -235,35 +227,33 @@ def _effects_rows(
     n = 0 if side.run is None else side.run.n_materials - (0 if as_wrong else side.run.n_failed)
     rows: list[Row] = []
     for name, title in _FIGURES.items():
-        text = NOTHING
+        difference = NOTHING
         if comparison is not None:
-            difference: Difference = getattr(comparison, name)
-            text = _points(difference, 1.0 if name == "kappa" else 100.0)
+            difference = _points(getattr(comparison, name), 1.0 if name == "kappa" else 100.0)
+        n_published = NOTHING if side.published is None else str(side.published.n_materials)
         rows.append(
             (
                 f"{side.shown}, failures counted as wrong" if as_wrong else side.shown,
                 APPROACH_NAMES[side.approach],
                 title,
-                NOTHING if side.run is None else Entry(str(n), link),
-                NOTHING if side.published is None else Entry(str(side.published.n_materials), PUBLISHED),
-                _figure(run, name, link),
-                _figure(published, name, PUBLISHED),
-                Entry(text, None if text == NOTHING else link),
+                *linked([NOTHING if side.run is None else str(n)], link),
+                *linked([n_published], PUBLISHED),
+                *linked([_figure(run, name)], link),
+                *linked([_figure(published, name)], PUBLISHED),
+                *linked([difference], link),
             )
         )
     return rows
 
 
-def _figure(estimate: ConfusionEstimate | None, name: str, link: Link | None) -> Entry | str:
+def _figure(estimate: ConfusionEstimate | None, name: str) -> str:
     if estimate is None:
         return NOTHING
     value: Estimate = getattr(estimate, name)
-    if np.isnan(value.value):
-        return NOTHING
     if name != "kappa":
-        return Entry(per_cent(value), link)
+        return per_cent(value)
     bounds = (np.nan, np.nan) if value.value == 1.0 else (value.low, value.high)
-    return Entry(interval(value.value, *bounds, 2), link)
+    return interval(value.value, *bounds, 2)
 
 
 def tests_table(
@@ -281,16 +271,15 @@ def tests_table(
             f"{test.n[0]} / {test.n[1]}",
             _distance(test),
             f"{number(test.statistic)} ({test.degrees_of_freedom})",
-            f"{probability(test.p_value)}{_short(test)}",
+            _chance(test),
             probability(of_errors),
             f"{number(whole.statistic)} ({whole.degrees_of_freedom})",
-            f"{probability(whole.p_value)}{_short(whole)}",
+            _chance(whole),
             probability(of_whole),
-            f"{probability(comparison.reference.p_value)}{_short(comparison.reference)}",
+            _chance(comparison.reference),
             str(comparison.fewest_moved),
         )
-        names = (sides[place].shown, APPROACH_NAMES[sides[place].approach])
-        rows.append((*names, *(Entry(text, None if text == NOTHING else link) for text in texts)))
+        rows.append((sides[place].shown, APPROACH_NAMES[sides[place].approach], *linked(texts, link)))
     return Table(
         name=name,
         title="Are they the same? Tests",

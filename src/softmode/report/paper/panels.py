@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from softmode.panel import Panel
-from softmode.report.paper.attribution_panel import beyond
 from softmode.report.paper.claims import claims
 from softmode.report.paper.fig1 import fig1a, fig1b, fig1c
 from softmode.report.paper.fig5 import fig5
 from softmode.report.paper.map_panels import fig6, s10, s11, s12
 from softmode.report.paper.matrices import fig2, fig3, fig4
-from softmode.report.paper.s1 import s1
-from softmode.report.paper.scores import s7, s8, s9
+from softmode.report.paper.scores import beyond, s7, s8, s9
 from softmode.report.paper.source import PaperData
-from softmode.report.paper.supplement import s2, s3, s4, s5, s6
+from softmode.report.paper.supplement import s1, s2, s3, s4, s5, s6
 from softmode.report.paper.table1 import table1
 from softmode.report.paper.table2 import table2
 

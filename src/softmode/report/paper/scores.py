@@ -1,6 +1,8 @@
-"""Figs. S7, S8 and S9: scores of the potentials against the reference's, and their differences."""
+"""Figs. S7–S9: scores of potentials against the reference's, differences; beyond the paper, their parts."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,25 +14,45 @@ from softmode.panel import (
     Entry,
     Panel,
     Picture,
+    Row,
     RowList,
     RowsLink,
     Table,
+    estimate,
     interval,
+    linked,
     number,
     row_list,
 )
-from softmode.report.paper.classes import COLUMNS, classified
+from softmode.report.md_figures import PART_NAMES, attribution_figure
+from softmode.report.paper.classes import classified
 from softmode.report.paper.matrix_tables import APPROACH_NAMES, signed_interval
-from softmode.report.paper.missing import halides_missing, measurement_missing, models_missing
+from softmode.report.paper.missing import (
+    halides_missing,
+    main_model_missing,
+    measurement_missing,
+    models_missing,
+)
 from softmode.report.paper.sigma_figures import difference_histograms, score_scatter
 from softmode.report.paper.source import PaperData
 from softmode.report.sigma_figures import trace_figure
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.statistics.shares import wilson_interval
+from softmode.study.md_results import PARTS, attribution, attribution_summary
 
 #: Differences of the score below minus this, or above it, are counted as tails.
 _TAIL = 0.1
 _FEWEST_FOR_SKEW = 8
+_OF_PARTS = (
+    "sigma_reference",
+    "sigma_phi_ref",
+    "sigma_phi_model",
+    "sigma_model_only",
+    "difference",
+    *PARTS,
+    "largest",
+    "collapsed",
+)
 
 
 def _frames(data: PaperData, approach: str) -> dict[str, pd.DataFrame]:
@@ -58,26 +80,10 @@ def most_stabilised(frame: pd.DataFrame) -> str | None:
 def s7(data: PaperData) -> Panel:
     """Scores with the potential's own force constants, and σ(t) of the most over-stabilised material."""
     frames = _frames(data, "phi_model")
-    listed, links = row_list("s7_materials", frames)
+    listed, _ = row_list("s7_materials", frames)
     main = data.main_label if data.main_label in frames else next(iter(frames), "")
     material = most_stabilised(frames[main]) if main else None
-    pictures: list[Picture] = []
-    tables: tuple[Table, ...] = ()
-    if frames:
-        example = None if material is None else (data.shown_as(main), material)
-        shown = {data.shown_as(label): frame for label, frame in frames.items()}
-        pictures.append(
-            Picture(
-                "s7_scores", "Score of the potential against the reference's", score_scatter(shown, example)
-            )
-        )
-    if material is not None:
-        records = {label: data.record(material, label, "sigma") for label in frames}
-        there = {data.shown_as(label): record for label, record in records.items() if record is not None}
-        formula = data.formula(material)
-        pictures.append(Picture("s7_trace", f"σ(t) of {formula}", trace_figure(there, formula)))
-        tables = (_example_table(data, material, list(frames)),)
-    return Panel(
+    panel = Panel(
         key="s7",
         title="Fig. S7: scores with the potential's own force constants",
         caption=(
@@ -86,32 +92,36 @@ def s7(data: PaperData) -> Panel:
             "makes too stable; below is σ(t) of the one on which "
             f"{data.shown_as(main) if main else data.main_label} does so most, frame by frame."
         ),
-        pictures=tuple(pictures),
-        tables=tables,
         missing=_missing(data),
-        lists=(listed,) if links else (),
     )
+    if not frames:
+        return panel
+    shown = {data.shown_as(label): frame for label, frame in frames.items()}
+    figure = score_scatter(shown, None if material is None else (data.shown_as(main), material))
+    scores = Picture("s7_scores", "Score of the potential against the reference's", figure)
+    if material is None:
+        return replace(panel, pictures=(scores,), lists=(listed,))
+    records = {label: data.record(material, label, "sigma") for label in frames}
+    there = {data.shown_as(label): record for label, record in records.items() if record is not None}
+    formula = data.formula(material)
+    trace = Picture("s7_trace", f"σ(t) of {formula}", trace_figure(there, formula))
+    table = _example_table(data, material, list(frames))
+    return replace(panel, pictures=(scores, trace), tables=(table,), lists=(listed,))
 
 
 def _example_table(data: PaperData, material: str, labels: list[str]) -> Table:
-    rows = []
+    rows: list[Row] = []
     for label in labels:
         chosen = data.rows(label, "sigma")
         chosen = chosen[chosen["material"] == material]
         if chosen.empty:
             continue
-        cell, link = chosen.iloc[0], data.link(material, label, "sigma")
-        of_reference = data.link(material, label, "reference_sigma") or link
-        texts = {name: _score(cell, name) for name in ("reference", "phi_ref", "phi_model")}
-        rows.append(
-            (
-                data.formula(material),
-                data.shown_as(label),
-                Entry(texts["reference"], of_reference),
-                Entry(texts["phi_ref"], link),
-                Entry(texts["phi_model"], link),
-            )
+        link = data.link(material, label, "sigma")
+        first, *others = (
+            estimate(chosen.iloc[0], f"sigma_{side}_mean_t") for side in ("reference", *APPROACH_NAMES)
         )
+        of_reference = Entry(first, data.link(material, label, "reference_sigma") or link)
+        rows.append((data.formula(material), data.shown_as(label), of_reference, *linked(others, link)))
     return Table(
         name="s7_example",
         title="⟨σ(t)⟩ of the example",
@@ -119,12 +129,6 @@ def _example_table(data: PaperData, material: str, labels: list[str]) -> Table:
         rows=tuple(rows),
         note="With 95 % intervals where there are enough independent frames.",
     )
-
-
-def _score(cell: pd.Series, approach: str) -> str:
-    values = [pd.to_numeric(cell.get(f"sigma_{approach}_mean_t{end}")) for end in ("", "_low", "_high")]
-    mean, low, high = (np.nan if value is None else float(value) for value in values)
-    return interval(mean, low, high)
 
 
 def s8(data: PaperData) -> Panel:
@@ -153,15 +157,7 @@ def s9(data: PaperData) -> Panel:
 
 def _differences(data: PaperData, approach: str, key: str, title: str, said: str) -> Panel:
     frames = _frames(data, approach)
-    seed = data.study.settings.conditions.seed
-    listed, table, words = difference_rows(data, frames, key, seed)
-    shown = {data.shown_as(label): frame for label, frame in frames.items()}
-    pictures: tuple[Picture, ...] = ()
-    if frames:
-        pictures = (
-            Picture(key, "Differences of the score by potential", difference_histograms(shown, words)),
-        )
-    return Panel(
+    panel = Panel(
         key=key,
         title=title,
         caption=(
@@ -169,11 +165,14 @@ def _differences(data: PaperData, approach: str, key: str, title: str, said: str
             f"{APPROACH_NAMES[approach]}, stacked by class of the reference. Values beyond the axis are in "
             f"the outermost bins. {said}"
         ),
-        pictures=pictures,
-        tables=(table,) if frames else (),
         missing=_missing(data),
-        lists=(listed,) if frames else (),
     )
+    if not frames:
+        return panel
+    listed, table, words = difference_rows(data, frames, key, data.study.settings.conditions.seed)
+    figure = difference_histograms({data.shown_as(label): frame for label, frame in frames.items()}, words)
+    picture = Picture(key, "Differences of the score by potential", figure)
+    return replace(panel, pictures=(picture,), tables=(table,), lists=(listed,))
 
 
 def difference_rows(
@@ -197,8 +196,8 @@ def difference_rows(
         for label, frame in frames.items()
         for name in CLASSES
     }
-    listed, links = row_list(f"{key}_materials", parts or {("", ""): pd.DataFrame(columns=[*COLUMNS])})
-    rows: list[tuple[Entry | str, ...]] = []
+    listed, links = row_list(f"{key}_materials", parts)
+    rows: list[Row] = []
     words = []
     for label in frames:
         own = [parts[label, name] for name in CLASSES]
@@ -234,7 +233,7 @@ def difference_rows(
     return listed, table, words
 
 
-def _figures(values: np.ndarray, link: RowsLink, seed: int) -> tuple[Entry | str, ...]:
+def _figures(values: np.ndarray, link: RowsLink, seed: int) -> Row:
     n = len(values)
     if not n:
         return (Entry("0", link), *[NOTHING] * 7)
@@ -253,4 +252,81 @@ def _figures(values: np.ndarray, link: RowsLink, seed: int) -> tuple[Entry | str
         str(int((values > _TAIL).sum())),
         number(skewness, 2),
     )
-    return tuple(Entry(text, None if text == NOTHING else link) for text in texts)
+    return linked(texts, link)
+
+
+def beyond(data: PaperData) -> Panel:
+    """The error of the score split into forces, force constants and configurations."""
+    parts = attribution(data.cells)
+    panel = Panel(
+        key="attribution",
+        title="Beyond the paper: where the error of the potential alone comes from",
+        caption=(
+            "σ of the potential alone minus that of the reference is exactly the sum of three parts: "
+            "other forces on the same configurations, other force constants (both averaged over the two "
+            "orders in which they can be exchanged), and other configurations. The paper holds, without "
+            "numbers, that the force constants (the Hessian) are the largest part and configurations the "
+            "smaller. Parts have signs and cancel: the sizes, and in how many materials each is the "
+            "largest, decide this."
+        ),
+        missing=(
+            *main_model_missing(data),
+            *measurement_missing(data, "sigma"),
+            *measurement_missing(data, "model_only"),
+        ),
+    )
+    if parts.empty:
+        return panel
+    shown = parts.assign(potential=[data.shown_as(label) for label in parts["potential"]])
+    picture = Picture("attribution", "Parts of the error of the score", attribution_figure(shown))
+    listed, links = _listed_parts(data, parts)
+    return replace(panel, pictures=(picture,), tables=(_parts_table(data, parts, links),), lists=(listed,))
+
+
+def _listed_parts(data: PaperData, parts: pd.DataFrame) -> tuple[RowList, dict[str, RowsLink]]:
+    """Parts by material, with the records of both measurements."""
+    frame = data.with_records(parts, "model_only", _OF_PARTS)
+    of_sigma = data.with_records(parts, "sigma", (), prefix="sigma_")
+    frame = frame.join(of_sigma[["sigma_record", "sigma_digest"]])
+    kept = frame.sort_values("collapsed", kind="stable")
+    return row_list(
+        "attribution_materials", {label: kept[kept["potential"] == label] for label in data.labels}
+    )
+
+
+def _parts_table(data: PaperData, parts: pd.DataFrame, links: dict[str, RowsLink]) -> Table:
+    summary = attribution_summary(parts, data.study.settings.conditions.seed)
+    names = {"difference": "sum: σ alone − σ reference", **PART_NAMES}
+    rows: list[Row] = []
+    for _, row in summary.iterrows():
+        label, n = str(row["potential"]), int(row["n"])
+        link = links[label]
+        # rows of crystals that were lost come last, and are not counted
+        link = RowsLink(link.name, link.first, link.first + n - 1)
+        share = NOTHING
+        if not pd.isna(row["largest_in"]) and n:
+            largest = int(row["largest_in"])
+            low, high = (100 * bound for bound in wilson_interval(largest, n))
+            share = f"{interval(100 * largest / n, low, high)}; {largest} of {n}"
+        signed = signed_interval(*(row[f"median{end}"] for end in ("", "_low", "_high")))
+        texts = (str(n), signed, estimate(row, "median_size"), share)
+        lost = Entry(str(int(row["n_collapsed"])), links[label])
+        rows.append((data.shown_as(label), names[str(row["part"])], *linked(texts, link), lost))
+    return Table(
+        name="attribution_parts",
+        title="Parts of the error of the score",
+        columns=(
+            "potential",
+            "part",
+            "n",
+            "median",
+            "median size",
+            "largest of the three (%)",
+            "crystals lost",
+        ),
+        rows=tuple(rows),
+        note=(
+            "95 % intervals: of medians by bootstrap over materials, of shares Wilson's. Lost crystals are "
+            "left out."
+        ),
+    )

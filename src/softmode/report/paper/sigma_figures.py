@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.style import (
+    SIGMA,
     colours,
+    dots,
     figure_style,
     group_name,
+    legend_below,
+    marker_handles,
     markers,
+    name_point,
     order_groups,
+    panel_grid,
+    patch_handles,
     plain,
     pretty_formula,
+    square_from_zero,
 )
 
-SIGMA = r"$\langle\sigma(t)\rangle_t$"
+_SIDES = ["sigma_reference", "sigma_potential"]
 #: Colour of each class of the reference, light to dark also in grey.
 CLASS_COLOURS = dict(zip(CLASSES, ("#56B4E9", "#009E73", "#D55E00"), strict=True))
 _MOST_BINS, _OUTER = 41, 0.995
 _MANY, _TURNS = 300, 8  # materials in a panel; parts that they are drawn in
 
 
-def _grid(n: int, width: float, height: float, *, shared_y: bool) -> tuple[Figure, list[Axes]]:
-    columns = min(n, 4) if n != 4 else 2
-    rows = -(-n // columns)
-    figure = Figure(figsize=(width * columns + 0.6, height * rows + 0.6))
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=shared_y).ravel().tolist()
-    for spare in grid[n:]:
-        spare.set_visible(False)
-    return figure, grid[:n]
+def _grid(n: int, size: tuple[float, float], *, sharey: bool) -> tuple[Figure, list[Axes]]:
+    return panel_grid(n, 2 if n == 4 else 4, size, (0.6, 0.6), sharex=True, sharey=sharey)
 
 
 def score_scatter(frames: Mapping[str, pd.DataFrame], example: tuple[str, str] | None = None) -> Figure:
@@ -53,57 +54,35 @@ def score_scatter(frames: Mapping[str, pd.DataFrame], example: tuple[str, str] |
     everything = pd.concat(list(frames.values()))
     groups = order_groups(everything["group"].astype(str))
     colour, marker = colours(groups), markers(groups)
-    scores = everything[["sigma_reference", "sigma_potential"]].to_numpy(float)
+    scores = everything[_SIDES].to_numpy(float)
     limit = 1.08 * float(np.nanmax([np.nanmax(scores), EDGES[-1]]))
     with figure_style():
-        figure, grid = _grid(len(frames), 3.2, 3.0, shared_y=True)
+        figure, grid = _grid(len(frames), (3.2, 3.0), sharey=True)
         for axes, (title, frame) in zip(grid, frames.items(), strict=True):
             # in turns, so that no group hides the others
             shuffled = frame.sample(frac=1.0, random_state=0)
+            looks: Any = {"size": 14 if len(frame) < _MANY else 6, "rasterized": len(frame) > _MANY}
             for part in (shuffled.iloc[turn::_TURNS] for turn in range(_TURNS)):
                 for group in groups:
-                    rows = part[part["group"] == group]
-                    axes.scatter(
-                        rows["sigma_reference"],
-                        rows["sigma_potential"],
-                        s=14 if len(frame) < _MANY else 6,
-                        color=colour[group],
-                        marker=marker[group],
-                        alpha=0.7,
-                        linewidths=0,
-                        rasterized=len(frame) > _MANY,
-                    )
-            axes.plot([0, limit], [0, limit], color="0.5", linewidth=0.8)
-            for edge in EDGES:
-                axes.axhline(edge, color="0.7", linewidth=0.7, linestyle=":")
-                axes.axvline(edge, color="0.7", linewidth=0.7, linestyle=":")
-            axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal", title=plain(title))
+                    x, y = part.loc[part["group"] == group, _SIDES].to_numpy(float).T
+                    dots(axes, x, y, colour[group], marker[group], alpha=0.7, **looks)
+            square_from_zero(axes, limit, EDGES)
+            axes.set_title(plain(title))
             axes.set_xlabel(f"{SIGMA}, reference")
             axes.tick_params(labelbottom=True)
             if example is not None and title == example[0]:
                 _ring(axes, frame, example[1])
         grid[0].set_ylabel(f"{SIGMA}, potential")
-        handles = [
-            Line2D([], [], linestyle="", marker=marker[g], color=colour[g], label=group_name(g))
-            for g in groups
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+        legend_below(figure, marker_handles({g: group_name(g) for g in groups}, colour, marker), 4)
         return figure
 
 
 def _ring(axes: Axes, frame: pd.DataFrame, material: str) -> None:
     row = frame[frame["material"] == material].iloc[0]
-    place = (row["sigma_reference"], row["sigma_potential"])
+    place = (float(row["sigma_reference"]), float(row["sigma_potential"]))
     axes.scatter(*place, s=90, facecolors="none", edgecolors="#D55E00", linewidths=1.4)
-    right = place[0] > 0.5 * axes.get_xlim()[1]
-    axes.annotate(
-        pretty_formula(str(row["formula"])),
-        place,
-        xytext=(6 if right else 8, -20),
-        textcoords="offset points",
-        ha="right" if right else "left",
-        fontsize=8,
-    )
+    align, shift = ("right", 6) if place[0] > 0.5 * axes.get_xlim()[1] else ("left", 8)
+    name_point(axes, pretty_formula(str(row["formula"])), place, (shift, -20), align, fontsize=8)
 
 
 def _bins(values: np.ndarray) -> np.ndarray:
@@ -126,24 +105,12 @@ def difference_histograms(frames: Mapping[str, pd.DataFrame], words: Sequence[st
     """
     bins = _bins(pd.concat(list(frames.values()))["difference"].to_numpy(float))
     with figure_style():
-        figure, grid = _grid(len(frames), 3.3, 2.5, shared_y=False)
+        figure, grid = _grid(len(frames), (3.3, 2.5), sharey=False)
         for axes, (title, frame), text in zip(grid, frames.items(), words, strict=True):
-            parts = [
-                np.clip(
-                    frame.loc[frame["class_reference"] == name, "difference"].dropna().to_numpy(float),
-                    bins[0],
-                    bins[-1],
-                )
-                for name in CLASSES
-            ]
-            axes.hist(
-                parts,
-                bins=bins.tolist(),
-                stacked=True,
-                color=[CLASS_COLOURS[name] for name in CLASSES],
-                edgecolor="white",
-                linewidth=0.3,
-            )
+            by_class = [frame.loc[frame["class_reference"] == name, "difference"] for name in CLASSES]
+            parts = [np.clip(part.dropna().to_numpy(float), bins[0], bins[-1]) for part in by_class]
+            shades: Any = {"color": list(CLASS_COLOURS.values()), "edgecolor": "white", "linewidth": 0.3}
+            axes.hist(parts, bins=bins.tolist(), stacked=True, **shades)
             axes.axvline(0.0, color="0.3", linewidth=0.8)
             axes.set_title(plain(title))
             axes.text(0.02, 0.97, text, transform=axes.transAxes, va="top", fontsize=7.5)
@@ -152,6 +119,6 @@ def difference_histograms(frames: Mapping[str, pd.DataFrame], words: Sequence[st
             axes.set_xlabel(f"{SIGMA}, potential minus reference")
             axes.tick_params(labelbottom=True)
             axes.set_ylabel("materials")
-        handles = [Patch(facecolor=CLASS_COLOURS[name], label=f"{name} by the reference") for name in CLASSES]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        names = {f"{name} by the reference": shade for name, shade in CLASS_COLOURS.items()}
+        legend_below(figure, patch_handles(names), 3)
         return figure

@@ -110,16 +110,20 @@ class PaperData:
         """Formula of a material."""
         return str(self.cells.loc[self.cells["material"] == material, "formula"].iloc[0])
 
+    def materials_of(self, formula: str) -> list[str]:
+        """Materials of the run with the composition of a formula, its elements in any order."""
+        return self._by_composition.get(_composition(formula), [])
+
     def material_of(self, formula: str) -> str | None:
-        """Material of a formula, its elements in any order; None when the run does not hold it."""
-        return self._by_composition.get(_composition(formula))
+        """The first of them; None when the run does not hold it."""
+        return next(iter(self.materials_of(formula)), None)
 
     @cached_property
-    def _by_composition(self) -> dict[Hashable, str]:
-        """Material by composition, the first of each."""
-        found: dict[Hashable, str] = {}
-        for material, formula in zip(self.cells["material"], self.cells["formula"], strict=True):
-            found.setdefault(_composition(str(formula)), str(material))
+    def _by_composition(self) -> dict[Hashable, list[str]]:
+        found: dict[Hashable, list[str]] = {}
+        pairs = self.cells[["material", "formula"]].drop_duplicates()
+        for material, formula in zip(pairs["material"], pairs["formula"], strict=True):
+            found.setdefault(_composition(str(formula)), []).append(str(material))
         return found
 
     def rows(self, potential: str, measurement: str, group: str | None = None) -> pd.DataFrame:

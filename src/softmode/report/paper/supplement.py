@@ -2,27 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from softmode.panel import Entry, Panel, Picture, Row, Table, entry, number, row_list
+from softmode.panel import (
+    NOTHING,
+    Entry,
+    Panel,
+    Picture,
+    Row,
+    RowList,
+    RowsLink,
+    Table,
+    entry,
+    number,
+    row_list,
+)
 from softmode.published import published_harmonic
 from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
+from softmode.report.paper.fig1 import box_numbers
 from softmode.report.paper.harmonic_data import (
-    correlation_cells,
+    SIGMA_REFERENCE,
     harmonic_errors,
     rank_correlations,
 )
-from softmode.report.paper.harmonic_figures import scatter_by_potential
+from softmode.report.paper.harmonic_figures import halide_boxes, scatter_by_potential
 from softmode.report.paper.missing import (
+    HALIDES,
     halides_missing,
     main_model_missing,
     measurement_missing,
     models_missing,
 )
 from softmode.report.paper.source import MAIN_MODEL, PaperData
-from softmode.style import colours, group_name
+from softmode.study.results import numbers_in
+from softmode.style import SIGMA, colours, group_name, order_groups
+
+FloatArray = NDArray[np.float64]
+
+FREQUENCY = "mesh_mean_frequency_reference_THz"
+_S1 = "Fig. S1: anharmonicity and mean frequency by halide"
+_CAPTION = (
+    "Of the reference alone. (a) ⟨σ(t)⟩ at the temperature of its trajectory. (b) Mean of all signed phonon "
+    "frequencies over the Brillouin zone (symmetry-weighted mesh; imaginary ones count as negative). The "
+    "paper says that both fall from fluorides to iodides."
+)
+
+
+def s1(data: PaperData) -> Panel:
+    """Anharmonicity and mean frequency of the reference, by halide."""
+    missing = (
+        *halides_missing(data),
+        *measurement_missing(data, "sigma", data.labels[:1]),
+        *measurement_missing(data, "harmonic", data.labels[:1]),
+    )
+    quantities = {
+        "sigma": reference_values(data, SIGMA_REFERENCE, "reference_sigma"),
+        "frequency": reference_values(data, FREQUENCY, "harmonic"),
+    }
+    parts = {
+        (name, group): rows[rows["group"] == group]
+        for name, rows in quantities.items()
+        for group in order_groups(rows["group"])
+        if group in HALIDES
+    }
+    panel = Panel("s1", _S1, _CAPTION, missing=missing)
+    if not parts:
+        return panel
+    lists: list[RowList] = []
+    links: dict[tuple[str, str], RowsLink] = {}
+    for name in quantities:
+        own = {of: part for of, part in parts.items() if of[0] == name}
+        listing, found = row_list(f"s1_{name}", own)
+        lists.append(listing)
+        links |= found
+    values = {of: part["value"].to_numpy(float) for of, part in parts.items()}
+    figure = halide_boxes(
+        [{group: values[of, group] for of, group in values if of == name} for name in quantities],
+        (SIGMA, r"$\langle\nu\rangle$ (THz)"),
+    )
+    return replace(
+        panel,
+        pictures=(Picture("s1", "Anharmonicity and mean frequency by halide", figure),),
+        tables=(_table(values, links),),
+        lists=tuple(lists),
+    )
+
+
+def reference_values(data: PaperData, column: str, measurement: str) -> pd.DataFrame:
+    """A quantity of the reference by material, from the first cell of the material that has it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per material, smallest first: identity, ``value``, ``record``, ``digest``.
+    """
+    value = numbers_in(data.cells, column)
+    rows = data.cells.assign(value=value)[np.isfinite(value)].drop_duplicates("material")
+    return data.with_records(rows.sort_values("value", kind="stable"), measurement, ("value",)).reset_index(
+        drop=True
+    )
+
+
+def _table(values: Mapping[tuple[str, str], FloatArray], links: Mapping[tuple[str, str], RowsLink]) -> Table:
+    rows: list[Row] = []
+    for group in order_groups(group for _, group in values):
+        row: list[Entry | str] = [group_name(group)]
+        for name in ("sigma", "frequency"):
+            numbers, link = values.get((name, group)), links.get((name, group))
+            if numbers is None:
+                row += [NOTHING] * 3
+                continue
+            shown = box_numbers(numbers)
+            quartiles = f"{shown['q1']:.3g} … {shown['q3']:.3g}"
+            row += [entry(len(numbers), link), entry(shown["median"], link), Entry(quartiles, link)]
+        rows.append(tuple(row))
+    return Table(
+        name="s1_halides",
+        title="Median and quartiles over materials",
+        columns=("halide", "n", "⟨σ(t)⟩", "quartiles", "n", "⟨ν⟩ (THz)", "quartiles"),
+        rows=tuple(rows),
+    )
+
 
 _S2 = "Fig. S2: dispersion curves of the ends of Fig. 1a"
 _CHLORIDES = "Cl"
@@ -55,16 +160,14 @@ def s2(data: PaperData) -> Panel:
         f"smallest and largest RMSE(ω²) of the chlorides in this run. The paper shows {said.best_chloride} "
         f"and {said.worst_chloride}."
     )
+    panel = Panel("s2", _S2, caption, missing=tuple(missing))
     if not found:
-        return Panel("s2", _S2, caption, missing=tuple(missing))
+        return panel
     colour = colours(data.labels)[label]
-    return Panel(
-        key="s2",
-        title=_S2,
-        caption=caption,
+    return replace(
+        panel,
         pictures=(Picture("s2", "Dispersion curves", band_figure(found, colour)),),
         tables=(_band_table(data, found),),
-        missing=tuple(missing),
     )
 
 
@@ -123,8 +226,9 @@ def _by_potential(data: PaperData, key: str, name: str, group: str) -> Panel:
         *measurement_missing(data, "sigma", groups=(group,)),
     )
     errors = {label: rows for label in data.labels if len(rows := harmonic_errors(data, label, group))}
+    panel = Panel(key, title, caption, missing=missing)
     if not errors:
-        return Panel(key, title, caption, missing=missing)
+        return panel
     listing, links = row_list(key, errors)
     found = {
         label: rank_correlations(rows, data.study.settings.conditions.seed) for label, rows in errors.items()
@@ -138,16 +242,13 @@ def _by_potential(data: PaperData, key: str, name: str, group: str) -> Panel:
         name=f"{key}_correlation",
         title="Rank correlation with ⟨σ(t)⟩ of the reference",
         columns=("potential", "n", "RMSE(ω²), Spearman ρ", "RMSE(v_g), Spearman ρ"),
-        rows=tuple((titles[label], *correlation_cells(item, links[label])) for label, item in found.items()),
+        rows=tuple((titles[label], *item.entries(links[label])) for label, item in found.items()),
     )
     figure = scatter_by_potential(errors, notes, titles)
-    return Panel(
-        key=key,
-        title=title,
-        caption=caption,
+    return replace(
+        panel,
         pictures=(Picture(key, f"RMSE(ω²) and RMSE(v_g) of {group_name(group)}", figure),),
         tables=(table,),
-        missing=missing,
         lists=(listing,),
     )
 

@@ -9,7 +9,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from ase.formula import Formula
 
 from softmode.anharmonic.classes import CLASSES
 from softmode.panel import (
@@ -21,6 +20,7 @@ from softmode.panel import (
     RowList,
     RowsLink,
     Table,
+    linked,
     number,
     row_list,
 )
@@ -108,53 +108,42 @@ def choices(frame: pd.DataFrame) -> list[Choice]:
         From :func:`fluorides`.
     """
     found = []
-    for reference in CLASSES:
-        for given in CLASSES:
-            rows = frame[(frame["class_reference"] == reference) & (frame["class_potential"] == given)]
-            if rows.empty:
-                continue
-            taken = SMALLEST if reference == given else LARGEST
-            ends = {SMALLEST: rows["error"].idxmin(), LARGEST: rows["error"].idxmax()}
-            for extreme, index in ends.items():
-                if len(rows) == 1 and extreme != taken:
-                    continue
-                row = rows.loc[index]
-                found.append(
-                    Choice(
-                        str(row["material"]), str(row["formula"]), reference, given, extreme, extreme == taken
-                    )
-                )
+    for reference, given in product(CLASSES, CLASSES):
+        rows = frame[(frame["class_reference"] == reference) & (frame["class_potential"] == given)]
+        if rows.empty:
+            continue
+        taken = SMALLEST if reference == given else LARGEST
+        for extreme, index in {SMALLEST: rows["error"].idxmin(), LARGEST: rows["error"].idxmax()}.items():
+            if len(rows) > 1 or extreme == taken:
+                material, formula = (str(rows.loc[index, name]) for name in ("material", "formula"))
+                found.append(Choice(material, formula, reference, given, extreme, extreme == taken))
     return found
-
-
-def composition(formula: str) -> Counter[str]:
-    """Numbers of atoms; ``K2InAgF6`` and ``K2AgInF6`` are the same.
-
-    Parameters
-    ----------
-    formula : str
-        Chemical formula.
-    """
-    return Counter(Formula(formula).count())
 
 
 def material_of_compound(data: PaperData, formula: str) -> str | None:
     """Material of the run with the composition of a formula; None when it holds none, or several."""
-    wanted = composition(formula)
-    pairs = data.cells[["material", "formula"]].drop_duplicates()
-    found = []
-    for material, own in zip(pairs["material"], pairs["formula"], strict=True):
-        try:
-            if composition(str(own)) == wanted:
-                found.append(str(material))
-        except ValueError:  # a name that is no formula
-            continue
+    found = data.materials_of(formula)
     return found[0] if len(found) == 1 else None
 
 
 def fixed_materials(data: PaperData) -> dict[str, str | None]:
     """Material of each of the paper's five compounds, by its formula."""
     return {row.formula: material_of_compound(data, row.formula) for row in published_compounds()}
+
+
+def compounds(data: PaperData, frame: pd.DataFrame) -> dict[str, str]:
+    """Formula of each material of the table: those that the paper's rule takes in this run, and its five.
+
+    Parameters
+    ----------
+    data : PaperData
+        The run.
+    frame : pandas.DataFrame
+        From :func:`fluorides`.
+    """
+    chosen = {choice.material: choice.formula for choice in choices(frame) if choice.by_rule}
+    fixed = {material: formula for formula, material in fixed_materials(data).items() if material is not None}
+    return chosen | fixed
 
 
 def compounds_missing(data: PaperData) -> tuple[str, ...]:
@@ -261,11 +250,7 @@ def _fixed_table(data: PaperData, frame: pd.DataFrame) -> Table:
 def _fixed_row(
     data: PaperData, frame: pd.DataFrame, said: PublishedCompound, material: str | None
 ) -> tuple[Entry | str, ...]:
-    printed = (
-        Entry(said.class_reference, PUBLISHED),
-        Entry(said.class_model, PUBLISHED),
-        Entry(number(said.difference), PUBLISHED),
-    )
+    printed = linked([said.class_reference, said.class_model, number(said.difference)], PUBLISHED)
     rows = frame[frame["material"] == material]
     if rows.empty:
         nothing = "not in the run" if material is None else "no result"
@@ -284,8 +269,7 @@ def _numbers(data: PaperData, row: pd.Series) -> tuple[Entry, ...]:
     return (
         Entry(f"{number(row['sigma_reference'])} ({row['class_reference']})", of_reference),
         Entry(f"{number(row['sigma_potential'])} ({row['class_potential']})", link),
-        Entry(number(row["error"]), link),
-        Entry(number(row["error_95"], 2), None if np.isnan(row["error_95"]) else link),
+        *linked([number(row["error"]), number(row["error_95"], 2)], link),
     )
 
 
