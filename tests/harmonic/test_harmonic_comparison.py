@@ -28,6 +28,7 @@ def test_a_potential_compared_with_itself_has_no_error(lattice) -> None:
     reference = phonons(lattice)
     result = hm.compare(reference, reference)
     assert result.rmse_w2 == result.rmse_vg == result.mae_vg == result.rmse_frequency == 0.0
+    assert result.mae_w2 == result.mae_frequency == 0.0
     assert result.softening == pytest.approx(1.0)
     assert result.stability_agrees
 
@@ -38,6 +39,9 @@ def test_scaled_force_constants_have_the_errors_of_the_scaling(lattice) -> None:
     result = hm.compare(reference, model)
     rms_w2 = np.sqrt(np.mean(reference.frequencies**4))
     assert result.rmse_w2 == pytest.approx((1 - factor) * rms_w2, rel=1e-9)
+    mean_w2, mean_frequency = np.mean(reference.frequencies**2), np.mean(np.abs(reference.frequencies))
+    assert result.mae_w2 == pytest.approx((1 - factor) * mean_w2, rel=1e-9)
+    assert result.mae_frequency == pytest.approx((1 - np.sqrt(factor)) * mean_frequency, rel=1e-9)
     assert result.softening == pytest.approx(factor, rel=1e-9)
     assert result.lowest_model == pytest.approx(np.sqrt(factor) * result.lowest_reference, rel=1e-9)
     assert result.mean_frequency_model == pytest.approx(0.9 * reference.frequencies.mean(), rel=1e-9)

@@ -22,6 +22,8 @@ class HarmonicComparison:
         Number of (distinct) q-points and of bands.
     rmse_w2 : float
         Root mean square difference of the signed squared frequencies, THz² (eq. 2 with its inner square).
+    mae_w2 : float
+        Mean absolute difference of the same, THz².
     rmse_vg : float
         Root mean square difference of the group-velocity components, THz·Å (eq. 3).
     mae_vg : float
@@ -30,6 +32,8 @@ class HarmonicComparison:
         q-points; its mean absolute value does.
     rmse_frequency : float
         Root mean square difference of the signed frequencies, THz.
+    mae_frequency : float
+        Mean absolute difference of the same, THz.
     softening : float
         Least-squares slope through the origin of the model's squared frequencies on the reference's; below
         1 the potential is too soft.
@@ -52,9 +56,11 @@ class HarmonicComparison:
     n_q: int
     n_bands: int
     rmse_w2: float
+    mae_w2: float
     rmse_vg: float
     mae_vg: float
     rmse_frequency: float
+    mae_frequency: float
     softening: float
     mean_frequency_reference: float
     mean_frequency_model: float
@@ -129,6 +135,7 @@ def compare(
 
     w2_reference, w2_model = reference.squared, model.squared
     w2_error = (w2_model - w2_reference) ** 2
+    frequency_error = model.frequencies - reference.frequencies
     vg_reference, vg_model = comparable_velocities(reference, model)
     lowest_reference, lowest_reference_q = _lowest(reference)
     lowest_model, lowest_model_q = _lowest(model)
@@ -138,9 +145,11 @@ def compare(
         n_q=n_q,
         n_bands=n_bands,
         rmse_w2=float(np.sqrt(mean(w2_error))),
+        mae_w2=mean(np.abs(w2_model - w2_reference)),
         rmse_vg=float(np.sqrt(mean((vg_model - vg_reference) ** 2))),
         mae_vg=mean(np.abs(vg_model - vg_reference)),
-        rmse_frequency=float(np.sqrt(mean((model.frequencies - reference.frequencies) ** 2))),
+        rmse_frequency=float(np.sqrt(mean(frequency_error**2))),
+        mae_frequency=mean(np.abs(frequency_error)),
         softening=mean(w2_model * w2_reference) / mean(w2_reference**2),
         mean_frequency_reference=mean(reference.frequencies),
         mean_frequency_model=mean(model.frequencies),

@@ -24,9 +24,11 @@ from softmode.measurements.view import View
 #: Path and mesh figures kept from each comparison, with the unit in the name of the column.
 COMPARISON_UNITS = {
     "rmse_w2": "THz2",
+    "mae_w2": "THz2",
     "rmse_vg": "THzA",
     "mae_vg": "THzA",
     "rmse_frequency": "THz",
+    "mae_frequency": "THz",
     "mean_frequency_reference": "THz",
     "mean_frequency_model": "THz",
     "bandwidth_reference": "THz",
@@ -39,8 +41,11 @@ COMPARISON_UNITS = {
 #: Figures that are shown of each comparison, as they are called.
 FIGURES = {
     "rmse_w2_THz2": "RMSE(ω²), THz²",
+    "mae_w2_THz2": "MAE(ω²), THz²",
     "rmse_vg_THzA": "RMSE(v_g), THz·Å",
     "mae_vg_THzA": "MAE(v_g), THz·Å",
+    "rmse_frequency_THz": "RMSE(ν), THz",
+    "mae_frequency_THz": "MAE(ν), THz",
     "lowest_reference_THz": "lowest mode, reference, THz",
     "lowest_model_THz": "lowest mode, potential, THz",
     "mean_frequency_reference_THz": "mean frequency, reference, THz",
@@ -106,7 +111,7 @@ def _nac_statement(view: View) -> str:
 MEASUREMENTS = (
     Measurement(
         "harmonic",
-        version=1,
+        version=2,
         function=harmonic,
         uses=(
             "reference",
