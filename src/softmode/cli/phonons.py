@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from softmode.cli.console import out, print_json
+from softmode.cli.console import busy, out, print_json
 from softmode.cli.options import resolved_potential
 from softmode.cli.reference import said_reference
 from softmode.crystal import Material
@@ -117,8 +117,10 @@ def phonons(
     resolved = resolved_potential(potential, dtype, device, kwargs)
     material = said_reference(reference, supercell)
     chosen = named_protocol(protocol, **({"relax": True} if relax else {}))
-    loaded = resolved.load()
-    records = measure("harmonic", material, loaded, Conditions.create({"protocol": chosen}))
+    with busy(f"loading {potential}"):
+        loaded = resolved.load()
+    with busy("computing forces and phonons"):
+        records = measure("harmonic", material, loaded, Conditions.create({"protocol": chosen}))
     result = _Compared(material, loaded, chosen.name, records["displaced_forces"], records["harmonic"])
     if plot is not None:
         _save_plot(overlay_of_record(result.record, material.name, material.formula, loaded.info.name), plot)

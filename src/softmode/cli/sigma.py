@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from softmode.cli.console import err, out, print_json
+from softmode.cli.console import busy, err, out, print_json
 from softmode.cli.options import conditions_of
 from softmode.cli.reference import said_reference
 from softmode.crystal import Material, Trajectory
@@ -147,7 +147,8 @@ def sigma(
     """Anharmonicity σ⁽²⁾ of a trajectory: overall, per frame, element, site and phonon mode."""
     trajectories = [*trajectory, *(more or [])]
     material = _reference(trajectories, supercell, force_constants)
-    frames = read_trajectory(trajectories, skip=skip, every=every)
+    with busy("reading trajectories"):
+        frames = read_trajectory(trajectories, skip=skip, every=every)
     aligned = align_trajectory(frames, supercell_of(material), frames.source)
     conditions = conditions_of("softmode sigma", {"protocol": {"symmetrise": symmetrise}})
     record = measure("reference_sigma", material, conditions=conditions, trajectory=aligned)[
