@@ -35,10 +35,10 @@ from softmode.anharmonic.sigma import harmonic_forces
 from softmode.configurations import SoapFeatures, SoapSettings, frame_kernel
 from softmode.crystal import Material
 from softmode.datasets import open_reference
-from softmode.harmonic import named_protocol
-from softmode.measurements.plan import with_requirements
-from softmode.measurements.registry import MEASUREMENTS
-from softmode.measurements.view import CellContext
+from softmode.measurements.conditions import Conditions
+from softmode.measurements.measure import compute, facts_of
+from softmode.measurements.plan import record_inputs
+from softmode.measurements.view import Sources
 from softmode.potentials import Potential, PotentialInfo
 from softmode.records import Record, RecordStore
 
@@ -151,19 +151,19 @@ def measured_cell(n_frames: int) -> dict[str, float]:
     """Bytes of the records of one cell, and processor seconds of what is not evaluation of forces."""
     material = open_reference("example")
     trajectory, potential = synthetic(material, n_frames), NearlyHarmonic(material)
-    context = CellContext(
-        material, lambda: potential, named_protocol("yang2026"), load_trajectory=lambda: trajectory
-    )
+    conditions = Conditions.create({"protocol": "yang2026"})
+    facts = facts_of(material, potential, trajectory, stored=False)
+    sources = Sources(facts, lambda: material, lambda: trajectory, lambda: potential, potential.info.name)
     found: dict[str, float] = {}
+    records: dict[str, Record] = {}
     with tempfile.TemporaryDirectory() as folder:
         store = RecordStore(Path(folder))
-        for name in with_requirements(("harmonic", "sigma")):
+        for name, inputs in record_inputs(("harmonic", "sigma"), facts, conditions).items():
             start = time.process_time()
-            result = MEASUREMENTS[name].run(context)
+            records[name] = record = compute(name, inputs, sources, conditions, records, keep_failure=False)
             found[f"{name}_s"] = time.process_time() - start
-            context.records[name] = record = Record(name, name, {}, dict(result.values), dict(result.arrays))
             store.write(record)
-            found[f"{name}_bytes"] = store.path(name).stat().st_size
+            found[f"{name}_bytes"] = store.path(record.key).stat().st_size
         moved = synthetic(material, MD_STEPS)
         arrays = {"positions": moved.positions, "forces": moved.forces}
         store.write(Record("md", "md", {}, {}, arrays))

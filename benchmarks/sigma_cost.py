@@ -21,17 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from softmode.study.one_off import score_trajectory
 
 from softmode import harmonic as hm
 from softmode.anharmonic.sigma import harmonic_forces
 from softmode.crystal import Material, Trajectory
 from softmode.datasets import open_reference
-from softmode.harmonic import named_protocol
-from softmode.measurements.sigma import trajectory_forces
-from softmode.measurements.view import CellContext
+from softmode.measurements.measure import measure
 from softmode.potentials import resolve
-from softmode.records import RecordStore
 
 
 def synthetic(material: Material, n_frames: int) -> Trajectory:
@@ -53,7 +49,7 @@ def cost_of_sigma(material: Material) -> None:
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        score_trajectory(material, trajectory, symmetrise=True)
+        measure("reference_sigma", material, trajectory=trajectory)
         times.append(time.perf_counter() - start)
     print(f"sigma, all resolved forms and interval, 1600 frames x 80 atoms: {statistics.median(times):.2f} s")
 
@@ -78,19 +74,16 @@ def added_to_force_calls(material: Material, name: str, n_frames: int = 48) -> N
     trajectory = synthetic(material, n_frames)
     calculator = potential.calculator()
     with tempfile.TemporaryDirectory() as folder:
-        context = CellContext(
-            material,
-            lambda: potential,
-            named_protocol("default"),
-            load_trajectory=lambda: trajectory,
-            partial=RecordStore(Path(folder)).partial("0" * 64),
-        )
-        trajectory_forces(context)  # warm
-        context.partial = RecordStore(Path(folder)).partial("1" * 64)
+
+        def evaluate(name: str) -> None:
+            pieces = {"trajectory_forces": Path(folder) / name}
+            measure("trajectory_forces", material, potential, trajectory=trajectory, pieces=pieces)
+
+        evaluate("warm")
         inside = Stopwatch(type(calculator).calculate)
         type(calculator).calculate = lambda *args, **kwargs: inside(*args, **kwargs)
         start = time.perf_counter()
-        trajectory_forces(context)
+        evaluate("timed")
         total = time.perf_counter() - start
         type(calculator).calculate = inside.function
     print(
@@ -103,10 +96,7 @@ def added_to_force_calls(material: Material, name: str, n_frames: int = 48) -> N
 def cost_of_evaluation(material: Material, name: str, n_frames: int = 16, repeats: int = 5) -> None:
     potential = resolve(name).load()
     trajectory = synthetic(material, n_frames)
-    context = CellContext(
-        material, lambda: potential, named_protocol("default"), load_trajectory=lambda: trajectory
-    )
-    perfect = hm.reference_supercell(context.phonon).to_atoms()
+    perfect = hm.reference_supercell(hm.build_phonopy(material)).to_atoms()
     calculator = potential.calculator()
 
     def bare() -> None:
@@ -116,13 +106,16 @@ def cost_of_evaluation(material: Material, name: str, n_frames: int = 16, repeat
             atoms.calc = calculator
             atoms.get_forces()
 
-    bare(), trajectory_forces(context)
+    def measured() -> None:
+        measure("trajectory_forces", material, potential, trajectory=trajectory)
+
+    bare(), measured()
     ratios, seconds = [], []
     for _ in range(repeats):
         start = time.perf_counter()
         bare()
         middle = time.perf_counter()
-        trajectory_forces(context)
+        measured()
         end = time.perf_counter()
         ratios.append((end - middle) / (middle - start))
         seconds.append((middle - start) / n_frames)
