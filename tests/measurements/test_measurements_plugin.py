@@ -15,9 +15,13 @@ import pytest
 from ase import Atoms
 from ase.calculators.emt import EMT
 from matplotlib.image import imread
+from plugin_packages import install_plugin
 from tiny_study import EMT_NAME, emt, factory, metal_phonopy, record_times, run_tiny, tiny_study
 
+from softmode.datasets import open_reference
 from softmode.errors import SettingsError
+from softmode.measurements.measure import measure
+from softmode.potentials import resolve
 from softmode.report.build import build_report
 from softmode.study.results import cell_table
 
@@ -109,3 +113,33 @@ def test_it_has_a_command_with_its_settings(tiny_dataset: Path, tmp_path: Path) 
     assert values[MODEL] == pytest.approx(values["heat_capacity_reference_J_per_molK"], rel=1e-6)
     assert 10.0 < values[MODEL] < 24.94  # below Dulong and Petit
     assert imread(picture).std() > 0.01
+
+
+def test_the_example_of_the_documentation_works(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``docs/developing.md``: its file and its lines of pyproject.toml, as they stand there."""
+    page = (Path(__file__).parents[2] / "docs" / "developing.md").read_text(encoding="utf-8")
+    code = page.partition("```python\n# softmode_stiffness.py\n")[2].partition("```")[0]
+    declared = page.partition("```toml\n")[2].partition("```")[0]
+    folder = tmp_path / "stiffness"
+    folder.mkdir()
+    (folder / "softmode_stiffness.py").write_text(code, encoding="utf-8")
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "x"\nversion = "1"\n{declared}', encoding="utf-8"
+    )
+    install_plugin("stiffness", tmp_path / "site", monkeypatch, tmp_path)
+    material, potential = open_reference(tiny_dataset / "Cu"), resolve(EMT_NAME)
+    records = measure("stiffness", material, potential)
+    phonon = metal_phonopy("Cu")
+    data = records["displaced_forces"].arrays
+    phonon.dataset = {
+        "natom": len(phonon.supercell),
+        "first_atoms": [
+            {"number": 0, "displacement": data["displacements"][0, 0], "forces": data["forces"][0]},
+        ],
+    }
+    phonon.produce_force_constants()
+    phonon.symmetrize_force_constants()
+    on_site = np.abs(phonon.force_constants[0, 0]).max()
+    assert records["stiffness"].values["stiffness_eV_per_A2"] == pytest.approx(on_site, rel=1e-6)
