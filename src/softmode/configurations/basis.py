@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from softmode.crystal.arrays import FloatArray, IntArray
 
 #: Exact mode, too: no larger error than this share of the mean squared deviation; some frames hardly differ.
 EXACT_SHARE = 5e-7

@@ -32,9 +32,7 @@ from numpy.typing import NDArray
 
 from softmode.configurations.reduction import ReducedFrames
 from softmode.configurations.rematch import rematch
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from softmode.crystal.arrays import FloatArray, IntArray
 
 #: Memory of one of the arrays that a batch of pairs works on, bytes; it should stay in a core's own cache.
 _BATCH_BYTES = 800_000

@@ -17,12 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from softmode.crystal import Trajectory
+from softmode.crystal.arrays import IntArray
 from softmode.crystal.atom_order import composition
 from softmode.errors import InputDataError, MissingExtraError
 from softmode.numerics import limited_threads
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Features made at once, bytes.
 _BLOCK_BYTES = 32 * 2**20

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode.configurations.overlap import block_numbers, correlation_block_length, near_blocks
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
 
 #: A frame is called foreign when it is farther away than this share of the reference's own frames.
 QUANTILE = 0.95

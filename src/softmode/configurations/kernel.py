@@ -20,10 +20,9 @@ from threadpoolctl import threadpool_limits
 from softmode.configurations.crystal_match import CrystalMatcher
 from softmode.configurations.descriptors import FrameFeatures
 from softmode.configurations.reduction import ReducedFrames, reduce_frames
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.errors import InputDataError
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 #: Called with the pairs done and the pairs in all.
 Progress = Callable[[int, int], None]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmode.configurations.descriptors import FrameFeatures
 from softmode.configurations.kernel import FrameKernel
 from softmode.configurations.rematch import rematch
-
-FloatArray = NDArray[np.float64]
+from softmode.crystal.arrays import FloatArray
 
 
 @dataclass(frozen=True)

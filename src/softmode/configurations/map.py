@@ -8,12 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmode.configurations.kernel_checks import centred
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError, MissingExtraError
-
-FloatArray = NDArray[np.float64]
 
 #: A variance per frame below this is rounding: features are given to 1e-16, and single precision to 1e-10.
 _NO_VARIANCE = 1e-13

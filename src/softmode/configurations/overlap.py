@@ -30,11 +30,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode.configurations.kernel_checks import centred
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.errors import InputDataError
 from softmode.statistics.autocorrelation import correlation_times
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Leading components of each cloud whose correlation times are looked at.
 _N_COMPONENTS = 4

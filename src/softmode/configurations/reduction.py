@@ -41,10 +41,8 @@ from softmode.configurations.basis import (
     fit_basis,
 )
 from softmode.configurations.descriptors import FrameFeatures, frame_blocks
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Exact mode: error of the similarity of two frames.
 EXACT_TOLERANCE = 1e-9

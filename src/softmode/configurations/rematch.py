@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
+from softmode.crystal.arrays import FloatArray
 
 #: Scaling factors beyond exp(±this) are absorbed into the exponent.
 _ABSORB = 50.0

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from softmode.configurations.crystal_match import MAX_SWEEPS, CrystalMatcher, Matches
 from softmode.configurations.reduction import ReducedFrames
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.errors import InputDataError, MissingExtraError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Memory of one of the arrays that a batch of pairs works on, bytes.
 _BATCH_BYTES = 64_000_000

@@ -16,9 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from softmode.crystal.arrays import array_digest
-
-FloatArray = NDArray[np.float64]
+from softmode.crystal.arrays import FloatArray, array_digest
 
 _UNIT = 1e8  # as integers: units of the eighth decimal
 #: Compression that is quick, and a checksum.

@@ -24,13 +24,11 @@ from __future__ import annotations
 
 import numpy as np
 from ase import units
-from numpy.typing import NDArray
 
 from softmode.crystal import ForceConstants, Trajectory
+from softmode.crystal.arrays import FloatArray
 from softmode.crystal.periodic_images import minimum_image
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
 
 #: Temperature of the runs, K.
 TEMPERATURE = 300.0

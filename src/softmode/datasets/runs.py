@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from softmode.crystal import Trajectory
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,15 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
-from softmode.crystal.arrays import array_digest
+from softmode.crystal.arrays import FloatArray, IntArray, array_digest
 from softmode.crystal.periodic_images import minimum_image
 from softmode.dynamics.md_settings import MDSettings
 from softmode.errors import InputDataError
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Status = Literal["running", "completed", "collapsed"]
 
 

@@ -8,12 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.crystal.periodic_images import rounded_image
 from softmode.errors import NonFiniteForcesError
-
-FloatArray = NDArray[np.float64]
 
 
 class CrystalLostError(Exception):

@@ -6,15 +6,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from softmode.crystal.arrays import FloatArray
 from softmode.dynamics.thermostats import degrees_of_freedom, sampled_temperature
 from softmode.dynamics.trajectory_writer import MDRun
 from softmode.errors import InputDataError
 from softmode.statistics.autocorrelation import CorrelationTimes, correlation_times, is_constant
-
-FloatArray = NDArray[np.float64]
 
 _FEWEST_FRAMES = 8
 _CANDIDATES = 40  # frames at which a run may be said to be in equilibrium, evenly spread

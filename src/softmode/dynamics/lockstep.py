@@ -20,12 +20,10 @@ from typing import Any, ClassVar
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.dynamics.md_settings import MDSettings
 from softmode.dynamics.trajectory_writer import MDRun, TrajectoryWriter, record_md
-
-FloatArray = NDArray[np.float64]
 
 #: Energy (eV) and forces (eV/Å) of a configuration, or why there are none.
 Answer = tuple[float, FloatArray] | Exception

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms, units
 from ase.md.md import MolecularDynamics
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.dynamics.chunks import Checkpoint, Chunk, Frames, RunDescription, Status, describe_run
 from softmode.dynamics.collapse import CrystalLostError, WatchedCalculator
 from softmode.dynamics.md_settings import MDSettings
@@ -30,8 +30,6 @@ from softmode.dynamics.thermostats import (
     thermostat_state,
 )
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
 
 _WARM_UP = 3  # evaluations before the first step; compiled models settle after one or two
 _MOST_WARM_UP = 6

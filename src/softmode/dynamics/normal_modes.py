@@ -11,15 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode.crystal import ForceConstants
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
 from softmode.harmonic.dispersion import DEGENERACY_TOLERANCE, frequency_factor
 from softmode.harmonic.lattice import full_force_constants
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

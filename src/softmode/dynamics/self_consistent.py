@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from softmode.crystal.arrays import FloatArray
 from softmode.dynamics.normal_modes import NormalModes
 from softmode.dynamics.thermal import (
     ThermalSettings,
@@ -27,8 +28,6 @@ from softmode.dynamics.thermal import (
     mode_amplitudes,
 )
 from softmode.harmonic.dispersion import DEGENERACY_TOLERANCE, frequency_factor
-
-FloatArray = NDArray[np.float64]
 
 #: A stiffness falls at most by this factor in an iteration: where λ comes out negative, modes move further.
 _LARGEST_FALL = 4.0

@@ -18,10 +18,9 @@ from phonopy.physical_units import get_physical_units
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from softmode.crystal import Cell, Trajectory
+from softmode.crystal.arrays import FloatArray
 from softmode.dynamics.normal_modes import NormalModes
 from softmode.harmonic.dispersion import frequency_factor
-
-FloatArray = NDArray[np.float64]
 
 
 class ThermalSettings(BaseModel):

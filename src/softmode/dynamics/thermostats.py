@@ -15,11 +15,9 @@ from ase.md.andersen import Andersen
 from ase.md.langevin import Langevin
 from ase.md.md import MolecularDynamics
 from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermostat
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.dynamics.md_settings import MDSettings
-
-FloatArray = NDArray[np.float64]
 
 
 def degrees_of_freedom(n_atoms: int) -> int:

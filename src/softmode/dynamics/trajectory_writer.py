@@ -19,17 +19,15 @@ import numpy as np
 from ase import Atoms, units
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import Trajectory as AseTrajectory
-from numpy.typing import NDArray
 
 from softmode.crystal import Trajectory
+from softmode.crystal.arrays import FloatArray
 from softmode.dynamics.chunk_format import DamagedChunkError, decode, encode
 from softmode.dynamics.chunks import Chunk, Frames, RunDescription, Status, describe_run
 from softmode.dynamics.md_settings import MDSettings
 from softmode.dynamics.molecular_dynamics import run_md
 from softmode.errors import InputDataError, StorageError
 from softmode.files import fill_atomically, write_atomically
-
-FloatArray = NDArray[np.float64]
 
 _LEFTOVER_SECONDS = 600.0
 _KEPT = "the run goes on from its last checkpoint"

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
 
 #: The autocorrelation is summed up to the first lag that is this many correlation times long (Sokal's c).
 WINDOW = 5.0

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.autocorrelation import run_starts
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 #: Maps ``(..., n_rows, n_columns)`` to ``(..., n_results)``.
 Statistic = Callable[[FloatArray], FloatArray]
 

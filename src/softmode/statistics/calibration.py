@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.shares import wilson_interval
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: No forecast is taken to be surer than this: the class probabilities are shares of 4000 bootstrap samples.
 LOG_LOSS_FLOOR = 1.0 / 4000.0

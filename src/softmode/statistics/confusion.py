@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import beta
 
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.bootstrap import Estimate, percentile_interval
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 #: Counts of materials, drawn ones as floats.
 Table = IntArray | FloatArray
 

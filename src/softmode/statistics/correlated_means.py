@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.special import chdtri
 
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
 from softmode.statistics.autocorrelation import (
     CorrelationTimes,
@@ -37,7 +38,6 @@ from softmode.statistics.autocorrelation import (
 )
 from softmode.statistics.bootstrap import drawn_blocks, percentile_interval
 
-FloatArray = NDArray[np.float64]
 #: From this many effective frames on the 95 % interval is known to cover 90 to 98 % of the time.
 RELIABLE_N_EFFECTIVE = 10.0
 _MIN_BLOCKS_RELIABLE = 4

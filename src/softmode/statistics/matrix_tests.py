@@ -28,15 +28,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.bootstrap import percentile_interval
 from softmode.statistics.confusion import ConfusionMatrix, kappas, resampled_counts
 from softmode.statistics.shares import Difference, share_difference
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Below this expected count in any cell the distribution of chi-square is not trusted (W. G. Cochran,
 #: Biometrics 10, 417 (1954)) and tables are drawn instead.

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.autocorrelation import checked_series, correlation_times
 from softmode.statistics.bootstrap import (
     UNDEFINED,
@@ -18,9 +19,6 @@ from softmode.statistics.bootstrap import (
     percentile_interval,
     whole_blocks,
 )
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _FEWEST, _FEWEST_FOR_INTERVAL = 3, 5
 #: With fewer blocks a correlation has neither interval nor significance.

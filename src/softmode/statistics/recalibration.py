@@ -13,12 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import expit
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from softmode.crystal.arrays import FloatArray
 
 #: Fewer labelled compounds than this, or than this of the rarest class, and nothing is learnt.
 LEAST_LABELS, LEAST_OF_A_CLASS = 30, 5

@@ -13,14 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 
 from softmode.crystal import Cell
 from softmode.errors import InputDataError
 from softmode.structures.formulas import BuildablePrototype, SiteAssignment, assign_sites
 from softmode.structures.ionic_radii import ANION_CHARGES, balanced_charges, ionic_radius
 
-FloatArray = NDArray[np.float64]
 _Point = tuple[float, float, float]
 
 _FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])

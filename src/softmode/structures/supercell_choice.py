@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import spglib
-from numpy.typing import NDArray
 
 from softmode.crystal import Cell
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.periodic_images import shortest_vector
 from softmode.datasets.assemble import supercell_matrix_between
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Å, between an atom and its nearest image.
 MINIMUM_LENGTH = 10.0
