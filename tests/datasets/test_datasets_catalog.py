@@ -21,7 +21,7 @@ from softmode.datasets import (
     open_reference,
     select,
 )
-from softmode.datasets.electronegativity import electronegativity
+from softmode.datasets.elements import electronegativity
 from softmode.errors import InputDataError, SettingsError
 
 

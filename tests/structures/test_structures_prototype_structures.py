@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from softmode.crystal.periodic_images import minimum_image_distances
 from softmode.datasets import classify, open_dataset
+from softmode.datasets.elements import CHARGES, SHANNON
 from softmode.errors import InputDataError, SettingsError
 from softmode.structures.formulas import assign_sites, buildable_prototype, parse_formula
 from softmode.structures.ionic_radii import (
     CHARGE_STEP,
-    CHARGES,
-    SHANNON,
     STEP_8,
     STEP_12,
     balanced_charges,

@@ -15,7 +15,7 @@ from ase.formula import Formula
 
 from softmode.crystal import Cell
 from softmode.crystal.periodic_images import minimum_image_distances
-from softmode.datasets.electronegativity import electronegativity
+from softmode.datasets.elements import electronegativity
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 
 PrototypeName = Literal[

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -246,139 +248,47 @@ def _is_mace_file(name: str) -> bool:
 
 
 _ASL = "Academic Software License (ASL): non-commercial academic use, https://github.com/gabor1/ASL"
-_CITE_MACE = "Batatia et al., A foundation model for atomistic materials chemistry, arXiv:2401.00096 (2023)"
-_CITE_MATPES = (
-    f"{_CITE_MACE}; Kaplan et al., A foundational potential energy surface dataset, arXiv:2503.04070"
-)
-_CITE_OMAT = f"{_CITE_MACE}; Barroso-Luque et al., Open Materials 2024, arXiv:2410.12771"
+_LICENCES = {"MIT": "MIT", "ASL": _ASL, "": "see https://github.com/ACEsuit/mace-foundations"}
+_CITATION = "Batatia et al., A foundation model for atomistic materials chemistry, arXiv:2401.00096 (2023)"
+_REFERENCES = {
+    "": "",
+    "MatPES": "; Kaplan et al., A foundational potential energy surface dataset, arXiv:2503.04070",
+    "OMat24": "; Barroso-Luque et al., Open Materials 2024, arXiv:2410.12771",
+}
 _RELEASES = "https://github.com/ACEsuit/{}/releases/download/{}.model"
 
 
-def _entry(
-    names: str,
-    file: str,
-    training_data: str,
-    level_of_theory: str,
-    notes: str = "",
-    *,
-    licence: str = "MIT",
-    citation: str = _CITE_MACE,
-    elements: tuple[str, ...] = MATERIALS_PROJECT_ELEMENTS,
-) -> Entry:
-    """A model under its names, also with ``mace-`` before them; `file` is its release, without suffix."""
-    name, *others = names.split()
+def _entry(row: Mapping[str, str]) -> Entry:
+    """A model of the table, under its names, also with ``mace-`` before them; its file is without suffix."""
+    name, *others = row["names"].split()
     aliases = [*others, *(f"mace-{text}" for text in (name, *others) if not text.startswith("mace-"))]
-    repository = "mace-foundations" if file.startswith(("mace_matpes", "mace_mh")) else "mace-mp"
+    several_heads = row["file"].startswith("mace_mh")
+    repository = "mace-foundations" if several_heads or "matpes" in row["file"] else "mace-mp"
     return Entry(
         name=name,
-        elements=elements,
-        training_data=training_data,
-        level_of_theory=level_of_theory,
-        licence=licence,
-        citation=citation,
-        notes=notes,
+        elements=() if several_heads else MATERIALS_PROJECT_ELEMENTS,
+        training_data=row["training_data"],
+        level_of_theory=row["level_of_theory"],
+        licence=_LICENCES[row["licence"]],
+        citation=_CITATION + _REFERENCES[row["reference"]],
+        notes=row["notes"],
         aliases=tuple(aliases),
-        url=_RELEASES.format(repository, file),
-        licence_binds=licence == _ASL,
+        url=_RELEASES.format(repository, row["file"]),
+        licence_binds=row["licence"] == "ASL",
     )
 
 
-#: The four models of Yang et al., Phys. Chem. Chem. Phys. 28, 4459 (2026), Table 1, under its names.
-_OF_THE_PAPER = (
-    _entry(
-        "matpes-pbe-omat-ft mace-matpes-pbe-0",
-        "mace_matpes_0/MACE-matpes-pbe-omat-ft",
-        "MATPES-PBE",
-        "PBE",
-        "no +U correction; fine-tuned from an OMAT model",
-        licence=_ASL,
-        citation=_CITE_MATPES,
-    ),
-    _entry(
-        "mpa-0-medium medium-mpa-0 mace-mpa-0",
-        "mace_mpa_0/mace-mpa-0-medium",
-        "MPtrj + sAlex",
-        "PBE+U",
-        "improved accuracy, particularly high-pressure stability",
-    ),
-    _entry(
-        "mp-0b3-medium medium-0b3 mace-mp-0b3",
-        "mace_mp_0b3/mace-mp-0b3-medium",
-        "MPtrj",
-        "PBE+U",
-        "improved phonon properties",
-    ),
-    _entry(
-        "omat-0-medium medium-omat-0",
-        "mace_omat_0/mace-omat-0-medium",
-        "OMAT",
-        "PBE+U",
-        "excellent phonon properties",
-        licence=_ASL,
-        citation=_CITE_OMAT,
-    ),
-)
-#: Names, file and notes of what else was trained on MPtrj. MACE-MP-0 without a size means the medium
-#: one of the first release, the authors' own default of that time.
-_ON_MPTRJ = (
-    ("small mp-0-small", "mace_mp_0/2023-12-10-mace-128-L0_energy_epoch-249", "MACE-MP-0a, first release"),
-    (
-        "medium mp-0 mp-0a mp-0-medium",
-        "mace_mp_0/2023-12-03-mace-128-L1_epoch-199",
-        "MACE-MP-0a, first release",
-    ),
-    ("large mp-0-large", "mace_mp_0/MACE_MPtrj_2022.9", "MACE-MP-0a, first release"),
-    ("small-0b mp-0b-small", "mace_mp_0b/mace_agnesi_small", "MACE-MP-0b, improved pair repulsion"),
-    ("medium-0b mp-0b-medium", "mace_mp_0b/mace_agnesi_medium", "MACE-MP-0b, improved pair repulsion"),
-    *(
-        (
-            f"{size}-0b2 mp-0b2-{size}",
-            f"mace_mp_0b2/mace-{size}-density-agnesi-stress",
-            "MACE-MP-0b2, improved stability at high pressure",
-        )
-        for size in ("small", "medium", "large")
-    ),
-)
-_OTHERS = (
-    *(_entry(names, file, "MPtrj", "PBE+U", notes) for names, file, notes in _ON_MPTRJ),
-    _entry(
-        "small-omat-0 omat-0-small",
-        "mace_omat_0/mace-omat-0-small",
-        "OMAT",
-        "PBE+U",
-        licence=_ASL,
-        citation=_CITE_OMAT,
-    ),
-    _entry(
-        "mace-matpes-r2scan-0 matpes-r2scan-omat-ft",
-        "mace_matpes_0/MACE-matpes-r2scan-omat-ft",
-        "MATPES-r2SCAN",
-        "r2SCAN",
-        "fine-tuned from an OMAT model",
-        licence=_ASL,
-        citation=_CITE_MATPES,
-    ),
-    *(
-        _entry(
-            key,
-            f"mace_mh_1/mace-{key}",
-            "several sets, one head for each",
-            "one for each head",
-            "multi-head: name one with kwargs = { head = ... }; elements are read when it is loaded",
-            licence="see https://github.com/ACEsuit/mace-foundations",
-            elements=(),
-        )
-        for key in ("mh-0", "mh-1")
-    ),
-)
-
+#: The models known by name. First the four of Yang et al., Phys. Chem. Chem. Phys. 28, 4459 (2026), under its
+#: names. MACE-MP-0 without a size is the medium one of the first release, the authors' default of that time.
+_TABLE = (files("softmode") / "data" / "mace_models.csv").read_text(encoding="utf-8")
+_ENTRIES = tuple(map(_entry, csv.DictReader(_TABLE.splitlines())))
 #: The paper's four models, in the order of its Table 1.
-PAPER_MODELS: tuple[str, ...] = tuple(entry.name for entry in _OF_THE_PAPER)
+PAPER_MODELS: tuple[str, ...] = tuple(entry.name for entry in _ENTRIES[:4])
 
 FAMILY = Family(
     name="MACE",
     load=_load,
-    entries=(*_OF_THE_PAPER, *_OTHERS),
+    entries=_ENTRIES,
     package=Package("mace", "mace-torch", extra="mace", beside=("torch",)),
     dtypes=("float64", "float32"),
     options=MACEOptions,

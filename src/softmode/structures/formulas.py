@@ -12,10 +12,10 @@ from typing import Literal, get_args
 from ase.data import atomic_numbers
 from ase.formula import Formula
 
-from softmode.datasets.electronegativity import electronegativity
+from softmode.datasets.elements import CHARGES, electronegativity
 from softmode.datasets.prototypes import HALIDES, prototype_named
 from softmode.errors import InputDataError, SettingsError
-from softmode.structures.ionic_radii import ANION_CHARGES, CHARGES, ionic_radius
+from softmode.structures.ionic_radii import ANION_CHARGES, ionic_radius
 
 BuildablePrototype = Literal["halide_double_perovskite", "abx3", "a2bx6", "rock_salt"]
 BUILDABLE: tuple[BuildablePrototype, ...] = get_args(BuildablePrototype)

@@ -1,14 +1,7 @@
-"""Shannon's effective ionic radii, what stands in where he gives none, and the charges ions take.
-
-Values: R. D. Shannon, Acta Crystallogr. A 32, 751 (1976), Table 1, effective ionic radii in Å, six-fold and
-twelve-fold coordination (eight-fold where twelve-fold is not given); high spin where there are two, because
-halides are weak ligands. His six-fold B, C and N are extrapolated to where no such ions are and left out.
-Facts, not a third-party file.
-"""
+"""Ionic radii: Shannon's (:mod:`softmode.datasets.elements`), or what stands in where he gives none."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
@@ -16,43 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii
 
-#: Element, then charge/coordination:radius.
-_TABLE = """
-Li +1/6:0.76 +1/8:0.92; Be +2/6:0.45; O -2/6:1.4 -2/8:1.42; F -1/6:1.33;
-Na +1/6:1.02 +1/12:1.39; Mg +2/6:0.72 +2/8:0.89; Al +3/6:0.535; Si +4/6:0.4; S -2/6:1.84; Cl
--1/6:1.81; K +1/6:1.38 +1/12:1.64; Ca +2/6:1 +2/12:1.34; Sc +3/6:0.745 +3/8:0.87; Ti +2/6:0.86
-+3/6:0.67 +4/6:0.605 +4/8:0.74; V +2/6:0.79 +3/6:0.64 +4/6:0.58 +4/8:0.72 +5/6:0.54; Cr +2/6:0.8
-+3/6:0.615 +4/6:0.55 +5/6:0.49 +5/8:0.57; Mn +2/6:0.83 +2/8:0.96 +3/6:0.645 +4/6:0.53; Fe +2/6:0.78
-+2/8:0.92 +3/6:0.645 +3/8:0.78 +4/6:0.585; Co +2/6:0.745 +2/8:0.9 +3/6:0.61 +4/6:0.53; Ni +2/6:0.69
-+3/6:0.6 +4/6:0.48; Cu +1/6:0.77 +2/6:0.73 +3/6:0.54; Zn +2/6:0.74 +2/8:0.9; Ga +3/6:0.62; Ge
-+2/6:0.73 +4/6:0.53; As +3/6:0.58 +5/6:0.46; Se -2/6:1.98 +4/6:0.5; Br -1/6:1.96; Rb +1/6:1.52
-+1/12:1.72; Sr +2/6:1.18 +2/12:1.44; Y +3/6:0.9 +3/8:1.019; Zr +4/6:0.72 +4/8:0.84; Nb +3/6:0.72
-+4/6:0.68 +4/8:0.79 +5/6:0.64 +5/8:0.74; Mo +3/6:0.69 +4/6:0.65 +5/6:0.61; Tc +4/6:0.645 +5/6:0.6;
-Ru +3/6:0.68 +4/6:0.62 +5/6:0.565; Rh +3/6:0.665 +4/6:0.6 +5/6:0.55; Pd +2/6:0.86 +3/6:0.76
-+4/6:0.615; Ag +1/6:1.15 +1/8:1.28 +2/6:0.94 +3/6:0.75; Cd +2/6:0.95 +2/12:1.31; In +3/6:0.8
-+3/8:0.92; Sn +4/6:0.69 +4/8:0.81; Sb +3/6:0.76 +5/6:0.6; Te -2/6:2.21 +4/6:0.97; I -1/6:2.2; Cs
-+1/6:1.67 +1/12:1.88; Ba +2/6:1.35 +2/12:1.61; La +3/6:1.032 +3/12:1.36; Ce +3/6:1.01 +3/12:1.34
-+4/6:0.87 +4/12:1.14; Pr +3/6:0.99 +3/8:1.126 +4/6:0.85 +4/8:0.96; Nd +2/8:1.29 +3/6:0.983
-+3/12:1.27; Pm +3/6:0.97 +3/8:1.093; Sm +2/8:1.27 +3/6:0.958 +3/12:1.24; Eu +2/6:1.17 +2/8:1.25
-+3/6:0.947 +3/8:1.066; Gd +3/6:0.938 +3/8:1.053; Tb +3/6:0.923 +3/8:1.04 +4/6:0.76 +4/8:0.88; Dy
-+2/6:1.07 +2/8:1.19 +3/6:0.912 +3/8:1.027; Ho +3/6:0.901 +3/8:1.015; Er +3/6:0.89 +3/8:1.004; Tm
-+2/6:1.03 +3/6:0.88 +3/8:0.994; Yb +2/6:1.02 +2/8:1.14 +3/6:0.868 +3/8:0.985; Lu +3/6:0.861
-+3/8:0.977; Hf +4/6:0.71 +4/8:0.83; Ta +3/6:0.72 +4/6:0.68 +5/6:0.64 +5/8:0.74; W +4/6:0.66
-+5/6:0.62; Re +4/6:0.63 +5/6:0.58; Os +4/6:0.63 +5/6:0.575; Ir +3/6:0.68 +4/6:0.625 +5/6:0.57; Pt
-+2/6:0.8 +4/6:0.625 +5/6:0.57; Au +1/6:1.37 +3/6:0.85 +5/6:0.57; Hg +1/6:1.19 +2/6:1.02 +2/8:1.14;
-Tl +1/6:1.5 +1/12:1.7 +3/6:0.885 +3/8:0.98; Pb +2/6:1.19 +2/12:1.49 +4/6:0.775 +4/8:0.94; Bi
-+3/6:1.03 +3/8:1.17 +5/6:0.76; Th +4/6:0.94 +4/12:1.21; U +3/6:1.025 +4/6:0.89 +4/12:1.17 +5/6:0.76
-"""
-
-#: Charges of cations in halides, oxides and the like, the commonest first.
-_CHARGES = """
-Li 1; Na 1; K 1; Rb 1; Cs 1; Be 2; Mg 2; Ca 2; Sr 2; Ba 2; Al 3; Ga 3 1; In 3 1; Tl 1 3; Si 4 2
-Ge 4 2; Sn 4 2; Pb 2 4; P 3 5; As 3 5; Sb 3 5; Bi 3 5; Se 4 2; Te 4 2; Sc 3 2; Y 3 2; La 3; Ce 3 4
-Pr 3 4; Nd 3; Pm 3; Sm 3 2; Eu 3 2; Gd 3; Tb 3 4; Dy 3; Ho 3; Er 3; Tm 3 2; Yb 3 2; Lu 3; Ti 4 3 2; Zr 4 3 2
-Hf 4 3 2; V 3 2 4 5; Nb 5 4 3 2; Ta 5 4 3 2; Cr 3 2; Mo 4 3 2 5; W 4 3 2 5; Mn 2 3 4; Tc 4 2; Re 4 3 2
-Fe 3 2; Ru 3 4 2; Os 4 3 2; Co 2 3; Rh 3 2 4; Ir 3 4 2; Ni 2 3 4; Pd 2 4 3; Pt 4 2; Cu 1 2 3; Ag 1 2 3
-Au 1 3; Zn 2; Cd 2; Hg 2 1; Th 4; U 4 3 5
-"""
+from softmode.datasets.elements import CHARGES, SHANNON
 
 ANION_CHARGES = {"F": -1, "Cl": -1, "Br": -1, "I": -1, "O": -2, "S": -2, "Se": -2, "Te": -2}
 
@@ -62,25 +19,6 @@ class IonicRadius(NamedTuple):
 
     value: float
     note: str = ""
-
-
-def _parse(table: str) -> dict[tuple[str, int, int], float]:
-    radii = {}
-    for row in table.replace("\n", " ").split(";"):
-        element, *words = row.split()
-        for word in words:
-            charge, coordination, radius = re.split("[/:]", word)
-            radii[element, int(charge), int(coordination)] = float(radius)
-    return radii
-
-
-#: Radius by element, charge and coordination number.
-SHANNON = _parse(_TABLE)
-#: Charges of a cation, the commonest first.
-CHARGES = {
-    row.split()[0]: tuple(int(charge) for charge in row.split()[1:])
-    for row in _CHARGES.strip().replace("\n", ";").split(";")
-}
 
 
 def _cation_charges(element: str) -> list[int]:
