@@ -16,7 +16,7 @@ ROOT = Path(softmode.__file__).parent
 ROOMS = [
     *("errors", "files", "plugins", "numerics", "downloads", "crystal", "statistics", "published"),
     *("panel", "style", "potentials", "datasets", "structures", "harmonic", "anharmonic", "dynamics"),
-    *("configurations", "records", "measurements", "study", "report", "cli", "__main__"),
+    *("configurations", "records", "measurements", "study", "report", "notebook", "cli", "__main__"),
 ]
 #: Arrays in, arrays out: what these know of softmode beside each other.
 PHYSICS = ("harmonic", "anharmonic", "dynamics", "configurations")

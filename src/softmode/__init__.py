@@ -1,8 +1,40 @@
 """softmode: do machine-learned potentials get lattice dynamics right?
 
-The rooms, in the direction the data flows: :mod:`softmode.crystal` (the vocabulary),
-:mod:`softmode.datasets`, :mod:`softmode.potentials`, :mod:`softmode.harmonic`,
-:mod:`softmode.study`, :mod:`softmode.report`, :mod:`softmode.cli`.
+In a notebook::
+
+    import softmode as sm
+
+    comparison = sm.compare_phonons(sm.load("example"), sm.potential("chgnet"))
+    comparison.path.rmse_w2_THz2
+    comparison.plot()
+
+What is offered here is in :mod:`softmode.notebook` and imported when first used. The rooms behind it, in the
+direction the data flows, are listed in ``docs/developing.md``.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from softmode.notebook import (
+        anharmonicity,
+        compare_phonons,
+        load,
+        open_study,
+        potential,
+        screen,
+    )
+
 __version__ = "0.1.0"
+
+__all__ = ["anharmonicity", "compare_phonons", "load", "open_study", "potential", "screen"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("softmode.notebook"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

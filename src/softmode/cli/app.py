@@ -39,7 +39,7 @@ COMMANDS = {
         "Score CHGNet and SevenNet-0 on the embedded DFT phonons of Cs2AgBiBr6 and write the report.",
     ),
     "phonons": Announced(
-        "One material", "Compare the phonons of one potential with the DFT phonons of one material."
+        "One material", "Compare the phonons of potentials with the DFT phonons of one material."
     ),
     "sigma": Announced(
         "One material",

@@ -11,34 +11,17 @@ import typer
 from rich.table import Table
 
 from softmode.cli.console import err, out, print_json, progress
-from softmode.cli.options import conditions_of, resolved_potential
-from softmode.cli.reference import said_reference
+from softmode.cli.reference import said
 from softmode.crystal import Material
 from softmode.datasets import align_trajectory, read_trajectory, supercell_of
-from softmode.datasets.loose_files import supercell_integers
-from softmode.datasets.structure_files import is_structure
 from softmode.dynamics import MDRun, export_ase, read_md
-from softmode.errors import SettingsError
 from softmode.files import file_name
 from softmode.harmonic.protocol import named_protocol
 from softmode.measurements.md import DynamicsSettings
 from softmode.measurements.measure import facts_of, measure
 from softmode.measurements.plan import record_inputs
+from softmode.notebook.inputs import conditions_of, load, resolved_potential
 from softmode.records import Record, RecordStore, claim_folder
-from softmode.structures.dataset import StructureOptions, load_file
-
-
-def _material(what: str, supercell: str | None) -> Material:
-    """The crystal: a reference as it is, or a structure file with a supercell."""
-    path = Path(what)
-    if not is_structure(path):
-        return said_reference(what, supercell)
-    integers = None if supercell is None else supercell_integers(supercell)
-    if supercell is not None and integers is None:
-        raise SettingsError(
-            "--supercell", f"{supercell!r} is not made of integers", "Give three or nine, as '2 2 2'"
-        )
-    return load_file(path, StructureOptions.create("structures", {"supercell_matrix": integers}))
 
 
 def _json(
@@ -203,7 +186,7 @@ def md(
         },
     )
     settings = conditions.of(DynamicsSettings)
-    material = _material(crystal, supercell)
+    material = said(load(crystal, supercell).material, crystal)
     frames = None
     if trajectory:
         read = read_trajectory(trajectory)

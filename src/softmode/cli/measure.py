@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from rich.table import Table
 
 from softmode.cli.console import Command, busy, out, print_json
-from softmode.cli.options import conditions_of, resolved_potential
 from softmode.cli.reference import said_reference
 from softmode.crystal import Material, Trajectory
 from softmode.datasets import align_trajectory, read_trajectory, supercell_of
@@ -26,6 +25,7 @@ from softmode.measurements.measure import measure as make
 from softmode.measurements.plan import with_requirements
 from softmode.measurements.registry import measurement, named
 from softmode.measurements.results import Results
+from softmode.notebook.inputs import conditions_of, resolved_potential
 from softmode.panel import RecordLink
 from softmode.records import Record
 from softmode.report.rendering import png_and_pdf

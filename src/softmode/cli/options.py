@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
-from pydantic import ValidationError
-
+from softmode.cli.console import busy
 from softmode.errors import SettingsError
-from softmode.measurements.conditions import Conditions, explain
-from softmode.potentials import PotentialSettings, resolve
-from softmode.potentials.resolution import ResolvedPotential
+from softmode.notebook.inputs import Model, resolved_potential
+
+POTENTIAL = "Name of `softmode potentials`, a .model file, or module:factory"
 
 
-def resolved_potential(
-    name: str, dtype: str | None = None, device: str = "cpu", kwargs: str = "{}"
-) -> ResolvedPotential:
-    """The potential that options name.
+def loaded_potential(name: str, dtype: str | None = None, device: str = "cpu", kwargs: str = "{}") -> Model:
+    """The potential that options name, loaded; a terminal shows that it takes time.
 
     Raises
     ------
@@ -25,26 +20,13 @@ def resolved_potential(
         If an option is not valid.
     """
     try:
-        settings = PotentialSettings.model_validate(
-            {"name": name, "dtype": dtype, "device": device, "kwargs": json.loads(kwargs)}
-        )
+        options = json.loads(kwargs)
+        if not isinstance(options, dict):
+            raise ValueError("--kwargs is no JSON object")
     except ValueError as error:
-        reason = explain(error) if isinstance(error, ValidationError) else str(error)
         raise SettingsError(
-            f"potential {name!r}", f"its options are not valid ({reason})", "Correct them"
+            f"potential {name!r}", f"its options are not valid ({error})", "Correct them"
         ) from error
-    return resolve(settings)
-
-
-def conditions_of(command: str, content: Mapping[str, Any]) -> Conditions:
-    """Conditions from options, those that are not given left out.
-
-    Raises
-    ------
-    SettingsError
-        If an option is not valid.
-    """
-    try:
-        return Conditions.create(content)
-    except ValidationError as error:
-        raise SettingsError(command, explain(error), "Correct the option") from error
+    with busy(f"loading {name}"):
+        resolved = resolved_potential(name, dtype, device, options)
+        return Model(resolved.load(), resolved)

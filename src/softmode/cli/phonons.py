@@ -1,90 +1,91 @@
-"""``softmode phonons``: one material, one potential, without a study file."""
+"""``softmode phonons``: one material and its reference, one or several potentials, without a study file."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from softmode.cli.console import busy, out, print_json
-from softmode.cli.options import resolved_potential
+from softmode.cli.console import busy, err, out, print_json
+from softmode.cli.options import POTENTIAL, loaded_potential
 from softmode.cli.reference import said_reference
-from softmode.crystal import Material
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
-from softmode.harmonic.protocol import named_protocol
-from softmode.measurements.conditions import Conditions
 from softmode.measurements.harmonic import FIGURES
-from softmode.measurements.measure import measure
-from softmode.potentials.base import Potential
-from softmode.records import Record
-from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
-from softmode.style import PALETTE
+from softmode.notebook.inputs import Crystal, Model
+from softmode.notebook.phonons import PhononComparison, compare_phonons
+from softmode.notebook.results import kind_of_file
+
+_BESIDE = 4  # potentials of one table
 
 
-@dataclass(frozen=True, eq=False)
-class _Compared:
-    """A potential against a reference."""
-
-    material: Material
-    potential: Potential
-    protocol: str
-    forces: Record
-    record: Record
-
-
-def _json(result: _Compared) -> dict[str, Any]:
+def _json(result: PhononComparison, model: Model) -> dict[str, Any]:
     """Flat figures; those of the path under their plain names, those of the mesh prefixed."""
-    values = result.record.values
+    forces, record = result.records["displaced_forces"], result.records["harmonic"]
+    values = record.values
     plain = {name.removeprefix("path_"): value for name, value in values.items() if name.startswith("path_")}
     return {
         "material": result.material.name,
         "formula": result.material.formula,
-        "potential": result.potential.info.name,
-        "protocol": result.protocol,
+        "potential": result.potential,
+        "protocol": result.conditions.protocol.name,
         **plain,
         **{name: value for name, value in values.items() if name.startswith("mesh_")},
         "asr_reference": values["asr_reference_eV_per_A2"],
         "asr_model": values["asr_model_eV_per_A2"],
         "nac": values["nac"],
-        "residual_force_eV_per_A": result.forces.values["residual_force_eV_per_A"],
-        "lattice_ratio": result.forces.values["lattice_ratio"],
-        "dtype": result.potential.dtype,
-        "device": result.potential.device,
-        "seconds": result.forces.seconds + result.record.seconds,
+        "residual_force_eV_per_A": forces.values["residual_force_eV_per_A"],
+        "lattice_ratio": forces.values["lattice_ratio"],
+        "dtype": model.potential.dtype,
+        "device": model.potential.device,
+        "seconds": forces.seconds + record.seconds,
     }
 
 
-def _table(result: _Compared) -> Table:
-    values = result.record.values
-    table = Table(
-        title=f"{result.material.formula} ({result.material.name}) × {result.potential.info.name}, "
-        f"protocol {result.protocol}",
-        title_justify="left",
-    )
-    for name in ("", "path", "mesh"):
-        table.add_column(name, justify="left" if not name else "right")
-    for name, label in FIGURES.items():
-        table.add_row(label, *[_cell(values[f"{where}_{name}"]) for where in ("path", "mesh")])
-    return table
+def _tables(results: Sequence[PhononComparison]) -> Iterator[Table]:
+    """Figures on path and mesh, a column for the reference and for each potential, so many at a time."""
+    for first in range(0, len(results), _BESIDE):
+        shown = results[first : first + _BESIDE]
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("", no_wrap=True)
+        table.add_column("reference", justify="right", no_wrap=True)
+        for result in shown:
+            table.add_column(Text(result.potential), justify="right", overflow="fold", min_width=9)
+        for where, title in (("path", "band path"), ("mesh", "mesh")):
+            table.add_row(Text(f"on the {title}", style="dim"))
+            figures = [vars(getattr(result, where)) for result in shown]
+            for name, label in FIGURES.items():
+                of_model, reference = name.replace("_reference", "_model"), ""
+                if of_model != name:
+                    label, reference = label.replace(", reference", ""), _cell(figures[0][name])
+                elif "_model" in name:
+                    continue  # stands beside that of the reference
+                table.add_row(label, reference, *(_cell(own[of_model]) for own in figures))
+        yield table
 
 
 def _cell(value: float | bool) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.4g}"
 
 
-def _check_plot(path: Path | None) -> None:
-    if path is not None and path.suffix not in (".png", ".pdf", ".svg"):
-        raise SettingsError(str(path), "is no picture softmode can write", "Use .png, .pdf or .svg")
+def _check_files(plot: Path | None, written: Sequence[Path], n_potentials: int) -> None:
+    """Refuse files that cannot be written before anything is computed."""
+    if plot is not None and plot.suffix not in (".png", ".pdf", ".svg"):
+        raise SettingsError(str(plot), "is no picture softmode can write", "Use .png, .pdf or .svg")
+    for path in written:
+        kind_of_file(path)
+    if n_potentials > 1 and (plot is not None or written):
+        raise SettingsError(str(plot or written[0]), "is of one potential, and several are given", "Give one")
 
 
-def _save_plot(overlay: BandOverlay, path: Path) -> None:
+def _save_plot(result: PhononComparison, path: Path) -> None:
     buffer = io.BytesIO()
-    band_figure([overlay], PALETTE[1]).savefig(buffer, format=path.suffix[1:])
+    result.plot().savefig(buffer, format=path.suffix[1:])
     write_atomically(path, buffer.getvalue())
 
 
@@ -93,9 +94,7 @@ def phonons(
         str,
         typer.Option(help="File, folder or archive with DFT force constants or forces; or 'example'."),
     ],
-    potential: Annotated[
-        str, typer.Option(help="Name of `softmode potentials`, a .model file, or module:factory.")
-    ],
+    potential: Annotated[list[str], typer.Option(help=f"{POTENTIAL}; may be given several times.")],
     protocol: Annotated[str, typer.Option(help="'default' or 'yang2026'.")] = "default",
     supercell: Annotated[
         str | None,
@@ -107,24 +106,39 @@ def phonons(
     dtype: Annotated[str | None, typer.Option(help="'float32' or 'float64'.")] = None,
     device: Annotated[str, typer.Option(help="'cpu' or 'cuda'.")] = "cpu",
     kwargs: Annotated[str, typer.Option(help="Keyword arguments of the potential, as JSON.")] = "{}",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as JSON: of several potentials a list.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the band structures to this file (.png, .pdf, .svg).")
     ] = None,
+    write: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Write phonopy's phonopy_params.yaml, band.yaml, FORCE_CONSTANTS or force_constants.hdf5 of "
+            "the potential; may be given several times. The end of the name says which.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Compare the phonons of one potential with the DFT phonons of one material."""
-    _check_plot(plot)
-    resolved = resolved_potential(potential, dtype, device, kwargs)
-    material = said_reference(reference, supercell)
-    chosen = named_protocol(protocol, **({"relax": True} if relax else {}))
-    with busy(f"loading {potential}"):
-        loaded = resolved.load()
-    with busy("computing forces and phonons"):
-        records = measure("harmonic", material, loaded, Conditions.create({"protocol": chosen}))
-    result = _Compared(material, loaded, chosen.name, records["displaced_forces"], records["harmonic"])
+    """Compare the phonons of potentials with the DFT phonons of one material."""
+    _check_files(plot, write or (), len(potential))
+    crystal = Crystal(said_reference(reference, supercell))
+    models, results = [], []
+    for name in potential:
+        models.append(loaded_potential(name, dtype, device, kwargs))
+        with busy(f"phonons of {crystal.material.formula} with {name}"):
+            results.append(compare_phonons(crystal, models[-1], protocol, relax=relax))
     if plot is not None:
-        _save_plot(overlay_of_record(result.record, material.name, material.formula, loaded.info.name), plot)
+        _save_plot(results[0], plot)
+    for path in write or ():
+        err.print(f"{results[0].write(path)} written", highlight=False, markup=False, soft_wrap=True)
     if as_json:
-        print_json(_json(result))
-    else:
-        out.print(_table(result))
+        figures = [_json(result, model) for result, model in zip(results, models, strict=True)]
+        print_json(figures if len(figures) > 1 else figures[0])
+        return
+    material = crystal.material
+    name = f"{material.formula} ({material.name})" if material.name != material.formula else material.name
+    out.print(f"{name}, protocol {results[0].conditions.protocol.name}", highlight=False, markup=False)
+    for table in _tables(results):
+        out.print(table)

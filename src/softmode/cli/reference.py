@@ -17,7 +17,11 @@ def said_reference(path: Path | str, supercell: str | None = None) -> Material:
     SettingsError, InputDataError
         As `softmode.datasets.open_reference`.
     """
-    material = open_reference(path, supercell)
+    return said(open_reference(path, supercell), path)
+
+
+def said(material: Material, path: Path | str) -> Material:
+    """The material that was read from a path, after telling what a person should know of it."""
     for note in reference_notes(material, path):
         err.print(note, highlight=False, markup=False, soft_wrap=True)
     return material

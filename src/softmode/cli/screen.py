@@ -11,80 +11,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from softmode.anharmonic.classes import classify
 from softmode.cli.console import out, print_json, say
 from softmode.cli.running import leave, run_to_end, summarise
-from softmode.errors import SettingsError
-from softmode.files import file_name
-from softmode.records import digest_of
-from softmode.structures.labels import balanced_draw, read_labels
+from softmode.notebook.studies import screening_settings
 from softmode.study.screening import ALONE, screening_table
-from softmode.study.settings import StudySettings, parse_study
 
-_SAMPLINGS = {
-    "self-consistent": ["self_consistent"],
-    "one-shot": ["one_shot"],
-    "both": ["self_consistent", "one_shot"],
-}
 _SHOWN = 40  # rows of the table in the terminal; the CSV has all
-
-
-def _settings(
-    structures: list[str],
-    potentials: list[str],
-    *,
-    output: Path | None,
-    dataset: dict[str, Any],
-    sampling: list[str],
-    thermal: dict[str, Any],
-    md: dict[str, Any] | None,
-    **others: Any,
-) -> StudySettings:
-    """The study that a screening is; its folder follows from all that is asked, unless it is given."""
-    files = [str(Path(item).resolve()) for item in structures if Path(item).exists()]
-    formulas = [_formula(item) for item in structures if not Path(item).exists()]
-    content = {
-        "name": f"Screening with {', '.join(potentials)}",
-        "output": "",
-        "dataset": {
-            "kind": "structures",
-            "options": {"files": files, "formulas": formulas, **dataset},
-        },
-        "potential": [{"name": name} for name in potentials],
-        "measurements": ["model_phonons", *sampling, *(["model_only"] if md is not None else [])],
-        "one_shot": thermal,
-        "self_consistent": thermal,
-        **({"md": md} if md is not None else {}),
-        **others,
-    }
-    settings = parse_study(content, "softmode screen")
-    return settings.model_copy(update={"output": output or _own_folder(settings)})
-
-
-def _formula(item: str) -> str:
-    """What is no file, unless it is named like one."""
-    if any(part in item for part in ("/", "\\", ".", "POSCAR", "CONTCAR")):
-        raise SettingsError(
-            item, "there is no such file", "Give an existing file or folder, or a formula such as Cs2AgBiBr6"
-        )
-    return item
-
-
-def _own_folder(settings: StudySettings) -> Path:
-    """The same for the same question, another for another: no screening replaces what another gave."""
-    asked = {key: value for key, value in settings.content().items() if key not in ("name", "output", "run")}
-    names = [file_name(Path(potential.name).name) for potential in settings.potentials]
-    label = "_".join(names[:2]) + (f"_and_{len(names) - 2}_more" if len(names) > 2 else "")
-    return Path("runs") / f"screening-{label}-{digest_of(asked)[:8]}"
-
-
-def _drawn(labels: Path | None, n: int | None, seed: int) -> list[str]:
-    """Formulas drawn from the labelled ones."""
-    if n is None:
-        return []
-    if labels is None:
-        raise SettingsError("--draw", "there is nothing to draw from", "Give --labels")
-    return [label.formula for label in balanced_draw(read_labels(labels).labels, n, seed, classify)]
 
 
 def _text(value: Any, digits: int = 3) -> str:
@@ -209,18 +141,21 @@ def screen(
 
     Interrupt it at any time and run it again to go on. Leaves with status 3 when compounds have failed.
     """
-    settings = _settings(
-        [*(structures or []), *_drawn(labels, draw, seed)],
+    settings = screening_settings(
+        structures or [],
         potential,
-        output=output,
-        dataset={"prototype": prototype} if prototype is not None else {},
-        sampling=_SAMPLINGS[sampling],
-        thermal={"temperature": temperature, "n_samples": samples, "statistics": statistics},
-        md={"temperature": temperature, "steps": steps} if md else None,
-        protocol={"relax": relax},
+        prototype=prototype,
+        temperature=temperature,
+        sampling=sampling,
+        samples=samples,
+        statistics=statistics,
+        md_steps=steps if md else None,
+        relax=relax,
+        labels=labels,
+        draw=draw,
         seed=seed,
-        run={"workers": workers},
-        **({"labels": {"path": str(labels)}} if labels is not None else {}),
+        output=output,
+        workers=workers,
     )
     finished = run_to_end(settings)
     ranked = screening_table(finished.cells)

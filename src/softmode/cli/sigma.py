@@ -8,19 +8,17 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from softmode.cli.console import busy, err, out, print_json
-from softmode.cli.options import conditions_of
+from softmode.cli.options import POTENTIAL, loaded_potential
 from softmode.cli.reference import said_reference
-from softmode.crystal import Material, Trajectory
-from softmode.datasets import (
-    align_trajectory,
-    open_reference,
-    read_trajectory,
-    supercell_of,
-)
+from softmode.crystal import Material
+from softmode.datasets import open_reference
 from softmode.errors import SettingsError
-from softmode.measurements.measure import measure
+from softmode.harmonic.protocol import named_protocol
+from softmode.notebook.inputs import Crystal
+from softmode.notebook.sigma import Anharmonicity, Sigma, anharmonicity
 from softmode.records import Record
 
 
@@ -37,7 +35,7 @@ def _reference(trajectories: list[Path], supercell: str | None, force_constants:
     )
 
 
-def _json(material: Material, trajectory: Trajectory, record: Record) -> dict[str, Any]:
+def _json(material: Material, record: Record) -> dict[str, Any]:
     """Everything that was measured, JSON-able."""
     own = {name.removeprefix("sigma_reference_"): value for name, value in record.values.items()}
     modes = zip(
@@ -72,12 +70,12 @@ def _json(material: Material, trajectory: Trajectory, record: Record) -> dict[st
             }
             for frequency, q, multiplicity, imaginary, value in modes
         ],
-        "n_frames": trajectory.n_frames,
+        "n_frames": record.values["sigma_n_frames"],
         "n_effective": own["n_effective"],
         "interval_reliable": own["interval_reliable"],
         "autocorrelation_time_frames": own["autocorrelation_time_frames"],
-        "natoms": trajectory.n_atoms,
-        "run_lengths": list(trajectory.run_lengths),
+        "natoms": material.n_supercell_atoms,
+        "run_lengths": record.arrays["run_lengths"],
         "notes": record.values["sigma_notes"],
     }
 
@@ -113,6 +111,36 @@ def _listed(values: dict[str, float | None]) -> str:
     )
 
 
+def _model_json(result: Anharmonicity) -> dict[str, Any]:
+    """σ of a potential on the trajectory in each approach, and the errors of its forces."""
+    values = result.record.values
+    errors = {name: value for name, value in values.items() if name.endswith("eV_per_A")}
+    return {"potential": result.potential, **result.sides, **errors} | {
+        name: values[name] for name in ("sigma_force_error", "sigma_hessian_error")
+    }
+
+
+def _model_table(results: list[Anharmonicity]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("on these frames", overflow="fold")
+    for column in ("⟨σ(t)⟩", "95 %", "class", "MAE(F)", "RMSE(F), eV/Å"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for result in results:
+        for sigma, what, errors in (
+            (result.sides["phi_ref"], "forces", (result.force_mae_eV_per_A, result.force_rmse_eV_per_A)),
+            (result.sides["phi_model"], "forces and Φ", ()),
+        ):
+            table.add_row(
+                Text(f"{result.potential}, {what}"), *_score(sigma), *(f"{error:.4f}" for error in errors)
+            )
+    return table
+
+
+def _score(sigma: Sigma) -> tuple[str, str, str]:
+    within = "–" if sigma.low is None else f"[{sigma.low:.4f}, {sigma.high:.4f}]"
+    return f"{sigma.mean_t:.4f}", within, sigma.class_name
+
+
 def sigma(
     more: Annotated[
         list[Path] | None, typer.Argument(help="Further trajectories.", show_default=False)
@@ -137,6 +165,14 @@ def sigma(
             help="force_constants.hdf5, FORCE_CONSTANTS, FORCE_SETS, phonopy.yaml, or a folder of such files."
         ),
     ] = None,
+    potential: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"{POTENTIAL}, measured on the same frames; may be given several times.", show_default=False
+        ),
+    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="'float32' or 'float64'.")] = None,
+    device: Annotated[str, typer.Option(help="'cpu' or 'cuda'.")] = "cpu",
     skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
     symmetrise: Annotated[
@@ -148,16 +184,19 @@ def sigma(
     trajectories = [*trajectory, *(more or [])]
     material = _reference(trajectories, supercell, force_constants)
     with busy("reading trajectories"):
-        frames = read_trajectory(trajectories, skip=skip, every=every)
-    aligned = align_trajectory(frames, supercell_of(material), frames.source)
-    conditions = conditions_of("softmode sigma", {"protocol": {"symmetrise": symmetrise}})
-    record = measure("reference_sigma", material, conditions=conditions, trajectory=aligned)[
-        "reference_sigma"
-    ]
-    content = _json(material, aligned, record)
+        crystal = Crystal(material).with_trajectory(trajectories, skip=skip, every=every)
+    protocol = named_protocol("default", symmetrise=symmetrise)
+    content = _json(material, anharmonicity(crystal, protocol=protocol).record)
+    results = []
+    for name in potential or ():
+        model = loaded_potential(name, dtype, device)
+        with busy(f"σ of {material.formula} with {name}"):
+            results.append(anharmonicity(crystal, model, protocol=protocol))
     for note in content["notes"]:
         err.print(note, highlight=False, markup=False, soft_wrap=True)
     if as_json:
-        print_json(content)
-    else:
-        out.print(_table(content))
+        print_json(content | ({"potentials": [_model_json(result) for result in results]} if results else {}))
+        return
+    out.print(_table(content))
+    if results:
+        out.print(_model_table(results))

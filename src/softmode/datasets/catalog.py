@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from softmode.crystal import Material
-from softmode.datasets.base import Dataset, DatasetKind
+from softmode.datasets.base import Dataset, DatasetKind, MaterialEntry
 from softmode.datasets.loose_files import reference_from_supercell, supercell_said
 from softmode.datasets.store import is_store, open_store, read_manifest
 from softmode.errors import InputDataError, SettingsError, did_you_mean
@@ -125,13 +125,18 @@ def open_reference(path: Path | str, supercell: str | Path | Sequence[int] | Non
     said = None if supercell is None else supercell_said(supercell)
     if isinstance(said, Path):
         return reference_from_supercell(said, Path(path))
+    return reference_entry(path, said).load()
+
+
+def reference_entry(path: Path | str, supercell: Sequence[int] | None = None) -> MaterialEntry:
+    """One material that is not read yet, and its trajectory; otherwise as :func:`open_reference`."""
     found = None if Path(path).exists() else _named(str(path), known_datasets())
     if found is not None and found.path == "none":
         kind, place = found, None
     else:
         place = _existing(Path(path))
         kind = recognised(place)
-    options: dict[str, object] = {} if said is None else {"supercell_matrix": said}
+    options: dict[str, object] = {} if supercell is None else {"supercell_matrix": supercell}
     if options and "supercell_matrix" not in kind.options.model_fields:
         raise SettingsError(str(path), "it brings its own supercell", "leave the supercell away")
     entries = open_dataset(kind.name, place, **options).entries()
@@ -142,7 +147,7 @@ def open_reference(path: Path | str, supercell: str | Path | Sequence[int] | Non
             f"it holds {len(entries)} materials ({names})",
             "point to one of them, or run a study on all",
         )
-    return entries[0].load()
+    return entries[0]
 
 
 def _named(name: str, kinds: list[DatasetKind]) -> DatasetKind | None:

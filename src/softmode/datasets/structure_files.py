@@ -110,7 +110,17 @@ def _through_ase(path: Path, subject: str, file_format: str | None) -> Cell:
         images = ase.io.read(path, index=":", format=file_format)
     if len(images) != 1:
         raise InputDataError(subject, f"it holds {len(images)} structures", "give one structure a file")
-    [atoms] = images
+    return cell_of_atoms(images[0], subject)
+
+
+def cell_of_atoms(atoms: ase.Atoms, subject: str) -> Cell:
+    """The cell of a crystal that ASE has.
+
+    Raises
+    ------
+    InputDataError
+        If it is not periodic in three directions, or has partially occupied sites or an unknown element.
+    """
     _check_whole_atoms(atoms, subject)
     if not atoms.pbc.all() or atoms.cell.rank < 3:
         raise InputDataError(

@@ -21,7 +21,13 @@ from softmode.harmonic.finite_displacement import (
     reference_force_constants,
     symmetrised,
 )
-from softmode.harmonic.lattice import build_phonopy, full_force_constants, reference_supercell, with_cell
+from softmode.harmonic.lattice import (
+    build_phonopy,
+    full_force_constants,
+    reference_supercell,
+    with_cell,
+    with_force_constants,
+)
 from softmode.harmonic.non_analytical import dispersion_with_nac
 from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
 from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
@@ -56,4 +62,5 @@ __all__ = [
     "solve_modes",
     "symmetrised",
     "with_cell",
+    "with_force_constants",
 ]

@@ -17,6 +17,7 @@ from softmode.harmonic.lattice import (
     full_force_constants,
     independent,
     reference_supercell,
+    with_force_constants,
 )
 
 FloatArray = NDArray[np.float64]
@@ -123,8 +124,7 @@ def reference_force_constants(phonon: Phonopy, material: Material) -> ForceConst
 
 def symmetrised(phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:
     """Force constants with translational invariance and index permutation symmetry imposed (phonopy)."""
-    worker = independent(phonon)
-    worker.force_constants = np.array(compact_force_constants(phonon, force_constants).values)
+    worker = with_force_constants(phonon, force_constants)
     worker.symmetrize_force_constants(show_drift=False)
     return ForceConstants(worker.force_constants)
 

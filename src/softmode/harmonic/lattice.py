@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 
-from softmode.crystal import Cell, ForceConstants, Material
+from softmode.crystal import Cell, ForceConstants, Material, NonAnalyticalCorrection
 
 
 def build_phonopy(material: Material) -> Phonopy:
@@ -59,6 +59,21 @@ def compact_force_constants(phonon: Phonopy, force_constants: ForceConstants) ->
     if values.shape[0] == len(phonon.primitive):
         return force_constants
     return ForceConstants(values[phonon.primitive.p2s_map])
+
+
+def with_force_constants(
+    phonon: Phonopy, force_constants: ForceConstants, nac: NonAnalyticalCorrection | None = None
+) -> Phonopy:
+    """A phonopy object of the same crystal that has compact force constants, and Born charges where given."""
+    worker = independent(phonon)
+    worker.force_constants = np.array(compact_force_constants(phonon, force_constants).values)
+    if nac is not None:
+        worker.nac_params = {
+            "born": np.array(nac.born_charges),
+            "dielectric": np.array(nac.dielectric),
+            "factor": nac.unit_factor,
+        }
+    return worker
 
 
 def full_force_constants(phonon: Phonopy, force_constants: ForceConstants) -> ForceConstants:

@@ -8,21 +8,10 @@ from phonopy import Phonopy
 
 from softmode.crystal import ForceConstants, NonAnalyticalCorrection
 from softmode.harmonic.dispersion import Dispersion, degenerate_set_starts, set_means
-from softmode.harmonic.lattice import compact_force_constants, independent
+from softmode.harmonic.lattice import with_force_constants
 from softmode.harmonic.qpoints import BandPath
 
 FloatArray = NDArray[np.float64]
-
-
-def _corrected(phonon: Phonopy, force_constants: ForceConstants, nac: NonAnalyticalCorrection) -> Phonopy:
-    worker = independent(phonon)
-    worker.force_constants = np.array(compact_force_constants(phonon, force_constants).values)
-    worker.nac_params = {
-        "born": np.array(nac.born_charges),
-        "dielectric": np.array(nac.dielectric),
-        "factor": nac.unit_factor,
-    }
-    return worker
 
 
 def _in_order(qpoints: FloatArray, frequencies: FloatArray, velocities: FloatArray) -> Dispersion:
@@ -52,7 +41,7 @@ def dispersion_with_nac(
         On a path the limit at Γ is taken along each segment; on a list of q-points Γ has no direction and
         is left uncorrected, as in phonopy.
     """
-    worker = _corrected(phonon, force_constants, nac)
+    worker = with_force_constants(phonon, force_constants, nac)
     if isinstance(qpoints, BandPath):
         segments = qpoints.points.reshape(len(qpoints.segments), qpoints.points_per_segment, 3)
         worker.run_band_structure(list(segments), with_group_velocities=True)

@@ -48,7 +48,7 @@ class CalculatorPotential(LoopedPotential):
         ):
             raise PotentialError(
                 info.name,
-                f"the factory returned an object of type {type(calculator).__name__}, not an ASE calculator",
+                f"an object of type {type(calculator).__name__} is no ASE calculator",
                 "Name a calculator class, or a function that returns a calculator",
             )
         self.info = info

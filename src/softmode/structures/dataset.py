@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
+from ase import Atoms
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from softmode.crystal import Cell, Material
@@ -18,6 +19,8 @@ from softmode.datasets.formats import supercell_matrix_from
 from softmode.datasets.prototypes import classify
 from softmode.datasets.reading import fingerprint, naming
 from softmode.datasets.structure_files import (
+    cell_of_atoms,
+    check_distances,
     find_structures,
     read_structure,
     standard_primitive,
@@ -179,6 +182,21 @@ def load_file(path: Path, options: StructureOptions = DEFAULTS) -> Material:
         return _material(structure_name(path), cell, options, {"structure_source": "file"})
 
 
+def load_atoms(atoms: Atoms, options: StructureOptions = DEFAULTS) -> Material:
+    """A material from a crystal that ASE has, in its standard primitive cell, named by its formula.
+
+    Raises
+    ------
+    InputDataError
+        If the structure cannot be used.
+    """
+    subject = str(atoms.get_chemical_formula())
+    cell = cell_of_atoms(atoms, subject)
+    with naming(subject):
+        check_distances(cell)
+        return _material("", cell, options, {})
+
+
 def load_formula(
     formula: str,
     prototype: str,
@@ -209,7 +227,7 @@ def _material(name: str, cell: Cell, options: StructureOptions, tags: Mapping[st
     else:
         matrix = choose_supercell(primitive, classification.prototype, options.minimum_length)
     return Material(
-        name=name,
+        name=name or classification.formula,
         formula=classification.formula,
         unitcell=primitive,
         supercell_matrix=matrix,

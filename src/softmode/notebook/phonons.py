@@ -1,0 +1,132 @@
+"""Phonons of a potential beside those of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import pandas as pd
+from ase import Atoms
+from matplotlib.figure import Figure
+
+from softmode.crystal import Material
+from softmode.crystal.arrays import FloatArray
+from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
+from softmode.measurements.harmonic import FIGURES
+from softmode.measurements.measure import measure
+from softmode.notebook.inputs import Crystal, conditions_of, load, potential
+from softmode.notebook.results import Measured, displayed
+from softmode.report.bands import band_figure, overlay_of_record
+from softmode.style import PALETTE
+
+
+@dataclass(frozen=True)
+class PhononFigures:
+    """How far the phonons of a potential are from the reference's, on the band path or on the mesh.
+
+    What each figure is stands in :class:`softmode.harmonic.HarmonicComparison` and ``docs/harmonic.md``.
+    """
+
+    rmse_w2_THz2: float
+    mae_w2_THz2: float
+    rmse_vg_THzA: float
+    mae_vg_THzA: float
+    rmse_frequency_THz: float
+    mae_frequency_THz: float
+    lowest_reference_THz: float
+    lowest_model_THz: float
+    mean_frequency_reference_THz: float
+    mean_frequency_model_THz: float
+    softening: float
+    imaginary_share_reference: float
+    imaginary_share_model: float
+    stability_agrees: bool
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str) -> PhononFigures:
+        """From the values of a record ``harmonic``; `where` is ``path`` or ``mesh``."""
+        return cls(**{field.name: values[f"{where}_{field.name}"] for field in fields(cls)})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PhononComparison(Measured):
+    """Phonons of a potential beside those of the reference."""
+
+    @property
+    def path(self) -> PhononFigures:
+        """Figures on the band path."""
+        return PhononFigures.of(self.records["harmonic"].values, "path")
+
+    @property
+    def mesh(self) -> PhononFigures:
+        """Figures on the mesh, which do not depend on a choice of path."""
+        return PhononFigures.of(self.records["harmonic"].values, "mesh")
+
+    @property
+    def frequencies_reference_THz(self) -> FloatArray:
+        """On the band path, (n_q, n_bands); imaginary ones negative."""
+        return self.records["harmonic"].arrays["frequencies_reference"]
+
+    @property
+    def frequencies_model_THz(self) -> FloatArray:
+        """As those of the reference."""
+        return self.records["harmonic"].arrays["frequencies_model"]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Figures on path and mesh."""
+        return pd.DataFrame({"path": asdict(self.path), "mesh": asdict(self.mesh)}).rename(index=FIGURES)
+
+    def __repr__(self) -> str:
+        """Who, and the errors on the path."""
+        own = self.path
+        return (
+            f"<PhononComparison {self.material.formula} × {self.potential}: RMSE(ω²) {own.rmse_w2_THz2:.3g} "
+            f"THz², MAE(v_g) {own.mae_vg_THzA:.3g} THz·Å, softening {own.softening:.3f} on the band path>"
+        )
+
+    def plot(self) -> Figure:
+        """Band structures over each other."""
+        overlay = overlay_of_record(
+            self.records["harmonic"], self.material.name, self.material.formula, self.potential
+        )
+        return displayed(band_figure([overlay], PALETTE[1]))
+
+
+def compare_phonons(
+    crystal: Crystal | Material | Atoms | str,
+    model: Any,
+    protocol: str | HarmonicProtocol = "default",
+    *,
+    relax: bool = False,
+) -> PhononComparison:
+    """Compare the phonons of a potential with those of the reference.
+
+    Parameters
+    ----------
+    crystal, model
+        From :func:`load` and :func:`potential`, or what these take.
+    protocol : str or HarmonicProtocol
+        ``default``, ``yang2026``, or one of your own.
+    relax : bool
+        Relax with the potential first, symmetry kept.
+
+    Raises
+    ------
+    SettingsError
+        If the crystal has no reference force constants, or there is no such protocol.
+    SoftmodeError
+        If the potential fails.
+    """
+    material, own = load(crystal).material, potential(model)
+    conditions = conditions_of("compare_phonons", {"protocol": chosen_protocol(protocol, relax=relax)})
+    records = measure("harmonic", material, own.potential, conditions)
+    return PhononComparison(material, own.name, conditions, records)
+
+
+def chosen_protocol(protocol: str | HarmonicProtocol, *, relax: bool) -> HarmonicProtocol:
+    """A protocol by its name, or as it is; with a relaxation where that is asked for."""
+    if isinstance(protocol, str):
+        return named_protocol(protocol, **({"relax": True} if relax else {}))
+    return protocol.model_copy(update={"relax": True}) if relax else protocol
