@@ -53,5 +53,5 @@ def _loaded(group: str, kind: Any, _path: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def _left_out(point: importlib.metadata.EntryPoint, why: str) -> None:
-    package = f" of the package {point.dist.name}" if point.dist is not None else ""
+    package = f" of the package {point.dist.name}" if point.dist is not None and point.dist.name else ""
     log.warning("%s%s (%s) is left out: %s", point.name, package, point.group, why)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from pydantic import ValidationError
 from tiny_study import EMT_NAME, emt, run_tiny, tiny_study
 
 from softmode.datasets import open_reference
-from softmode.errors import UndeclaredInputError
+from softmode.errors import SettingsError, UndeclaredInputError
 from softmode.measurements import Facts, Given, Measurement, Result, View, derived, registry
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.map import MapSettings
@@ -20,7 +23,9 @@ from softmode.measurements.plan import record_inputs
 from softmode.measurements.view import Sources
 from softmode.potentials import resolve
 from softmode.records import Record
+from softmode.report.build import build_report
 
+MEASUREMENTS = dict(registry.measurements())
 FACTS = Facts("structure", "reference", "trajectory", "potential", {"prototype": "abx3"})
 
 
@@ -148,3 +153,71 @@ def test_every_setting_that_a_measurement_declares_exists() -> None:
     conditions = Conditions.create()
     for name in registry.measurements():
         assert record_inputs([name], FACTS, conditions), name
+
+
+@pytest.mark.parametrize("use", ["referense", "protocol.nonsense", "md.stepz"])
+def test_a_use_that_there_is_not_is_named(view_of: Callable[..., View], use: str) -> None:
+    with pytest.raises(SettingsError, match=rf"measurement x: uses '{use}', which there is not"):
+        view_of(use).inputs()
+
+
+def test_a_setting_that_there_is_not_is_no_question_of_declaring(view_of: Callable[..., View]) -> None:
+    with pytest.raises(AttributeError, match=r"there is no setting protocol\.nonsense"):
+        _ = view_of("seed").protocol.nonsense  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"mdd": DynamicsSettings()}, "no settings 'mdd'"),
+        ({"md": MapSettings()}, "a DynamicsSettings is wanted, not a MapSettings"),
+        ({"md": {"stepz": 1}}, "stepz"),
+    ],
+)
+def test_tables_of_conditions_are_checked(tables: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Conditions(tables=tables)
+
+
+def test_tables_of_conditions_may_be_given_as_dictionaries() -> None:
+    assert Conditions(tables={"md": {"steps": 30}}).of(DynamicsSettings).steps == 30
+
+
+def measurement_that(function: Callable[[View], Result], **more: Any) -> Measurement:
+    return Measurement("odd", version=1, function=function, uses=("structure",), title="odd", **more)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda view: Result({"x_eV": np.zeros(3)}), "its value 'x_eV' is a ndarray"),
+        (lambda view: Result({"x": {"y": {1, 2}}}), "its value 'x' is a dict.*set is not JSON"),
+        (lambda view: 1 / 0, r"ZeroDivisionError.*measurement odd, test_measurements_view\.py:\d+"),
+    ],
+)
+def test_what_is_wrong_with_a_measurement_is_said(
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    function: Callable[[View], Result],
+    said: str,
+) -> None:
+    known = {**registry.measurements(), "odd": measurement_that(function)}
+    monkeypatch.setattr(registry, "measurements", lambda: known)
+    study, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", emt(), measurements=["odd"], ids=["Cu"]))
+    failure = study.records(study.cases[0])["odd"].failure
+    assert failure is not None
+    assert re.search(said, failure.message)
+
+
+def test_a_figure_that_fails_does_not_take_the_page_with_it(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panels(results: Any) -> list[Any]:
+        raise ValueError("no ink")
+
+    odd = measurement_that(lambda view: Result({"x": 1.0}), panels=panels)
+    monkeypatch.setattr(registry, "measurements", lambda: {**MEASUREMENTS, "odd": odd})
+    study, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", emt(), measurements=["odd"], ids=["Cu"]))
+    page = build_report(study).read_text(encoding="utf-8")
+    assert "Its figures cannot be made (ValueError: no ink)" in page

@@ -159,15 +159,13 @@ def _made(
 
 
 def _table(one: Measurement, material: Material, records: Mapping[str, Record]) -> Table:
-    """The measurement's columns, those of it that have a value, one potential beside the other."""
+    """The measurement's columns, one potential beside the other."""
     table = Table(title=f"{material.formula} ({material.name}): {one.name}", title_justify="left")
     table.add_column("")
     for label in records:
         table.add_column(label, justify="right", overflow="fold")
     for column in one.columns:
-        values = [record.values.get(column.name) for record in records.values()]
-        if any(value is not None for value in values):
-            table.add_row(column.title, *map(_cell, values))
+        table.add_row(column.title, *(_cell(record.values.get(column.name)) for record in records.values()))
     return table
 
 

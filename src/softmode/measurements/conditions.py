@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
+from softmode.errors import did_you_mean
 from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
 from softmode.measurements.declaration import SettingsTable
 from softmode.measurements.registry import settings_tables, table_of
@@ -51,6 +52,20 @@ class Conditions(BaseModel):
             # "yang2026+" is how a changed protocol calls itself in the study's folder
             return named_protocol(changes.pop("name", "default").removesuffix("+"), **changes)
         return value
+
+    @field_validator("tables", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        """Tables that there are, of settings or of what they are made from."""
+        known, tables = settings_tables(), dict(value)
+        for name, given in tables.items():
+            if name not in known:
+                raise ValueError(f"there are no settings {name!r}: {did_you_mean(name, list(known))}")
+            if isinstance(given, Mapping):
+                tables[name] = known[name].model_validate(known[name].completed(given, "default"))
+            elif not isinstance(given, known[name]):
+                raise ValueError(f"{name}: a {known[name].__name__} is wanted, not a {type(given).__name__}")
+        return tables
 
     @classmethod
     def create(cls, content: Mapping[str, Any] | None = None) -> Conditions:

@@ -96,14 +96,14 @@ Uses = tuple[Use, ...] | Callable[["Conditions", Facts], tuple[Use, ...]]
 
 @dataclass(frozen=True)
 class Column:
-    """A figure that a measurement puts into the table of a study.
+    """A figure that ``softmode measure`` prints; tables of a study hold all values, with or without it.
 
     Parameters
     ----------
     name : str
         Key in the values of the result; its unit, if it has one, at the end (``heat_capacity_J_per_molK``).
     title : str
-        What it is called on a page, with its unit.
+        What it is called, with its unit.
     """
 
     name: str

@@ -16,7 +16,7 @@ from softmode.errors import RelaxationError, SoftmodeError
 from softmode.harmonic.relaxation import VOLUME_RATIO
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Given, Measurement, Result
-from softmode.measurements.derived import plan
+from softmode.measurements.shared import plan
 from softmode.measurements.view import View
 from softmode.potentials.base import evaluation_failure
 

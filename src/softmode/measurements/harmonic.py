@@ -9,7 +9,7 @@ import numpy as np
 
 from softmode import harmonic as hm
 from softmode.measurements.declaration import Column, Measurement, Result
-from softmode.measurements.derived import (
+from softmode.measurements.shared import (
     Crystal,
     ModelCrystal,
     correction,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
+
+import numpy as np
 
 from softmode.crystal import Material, Trajectory
 from softmode.errors import MeasurementFailedError, SettingsError, SoftmodeError, StorageError
@@ -216,13 +219,13 @@ def compute(
             sources.load_potential()  # only libraries that are loaded already can be held to so many threads
         with limited_threads(conditions.threads):
             bits = arithmetic()
-            result = one.function(view)
+            result = _checked(one, one.function(view))
     except StorageError:
         raise
     except Exception as error:
         if not keep_failure:
             raise
-        failure = failure_of(error)
+        failure = failure_of(error, name)
     return Record(
         key=digest_of(inputs),
         measurement=inputs["measurement"],
@@ -256,17 +259,41 @@ def view_of(
     )
 
 
-def failure_of(error: Exception) -> Failure:
-    """Why a measurement has no result, from what it raised."""
+def _checked(one: Measurement, result: Result) -> Result:
+    """A result that can be stored: values that JSON has, arrays that are arrays."""
+    values = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in result.values.items()
+    }
+    for name, value in values.items():
+        try:
+            json.dumps(value)
+        except TypeError as error:
+            subject, found = f"measurement {one.name}", type(value).__name__
+            problem = f"its value {name!r} is a {found}, or holds what JSON has not ({error})"
+            raise MeasurementFailedError(
+                subject, problem, "Return plain numbers and texts; arrays go into arrays"
+            ) from error
+    return Result(values, {name: np.asarray(array) for name, array in result.arrays.items()})
+
+
+def failure_of(error: Exception, name: str) -> Failure:
+    """Why the measurement `name` has no result, from what it raised."""
     if isinstance(error, SoftmodeError):
         return Failure.from_error(error)
     memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
     return Failure(
         kind="OutOfMemory" if memory else type(error).__name__,
-        message=f"{type(error).__name__}: {error}",
+        message=f"{type(error).__name__}: {error} (measurement {name}, {_place(error)})",
         transient=True,  # not foreseen, so nothing says that it would repeat
         details=traceback.format_exc(),
     )
+
+
+def _place(error: Exception) -> str:
+    """File and line that raised an error."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def missing_records(

@@ -10,7 +10,7 @@ from spglib import get_symmetry_dataset
 
 from softmode import harmonic as hm
 from softmode.measurements.declaration import Column, Measurement, Result
-from softmode.measurements.derived import ModelCrystal
+from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
 
 FloatArray = NDArray[np.float64]

@@ -10,8 +10,8 @@ from softmode import dynamics as dy
 from softmode.errors import InputDataError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result, SettingsTable, Use
-from softmode.measurements.derived import ModelCrystal, phonon, reference_force_constants
 from softmode.measurements.sampled import forces_on_samples, sampled_sigma, sigma_columns
+from softmode.measurements.shared import ModelCrystal, full_reference_force_constants, phonon
 from softmode.measurements.view import View
 
 
@@ -42,7 +42,7 @@ def _samples(view: View, crystal: ModelCrystal) -> dy.ThermalSamples:
                 "it comes without reference force constants",
                 'Set one_shot.force_constants = "model"',
             )
-        modes = dy.supercell_normal_modes(phonon(view), reference_force_constants(view))
+        modes = dy.supercell_normal_modes(phonon(view), full_reference_force_constants(view))
     else:
         modes = dy.supercell_normal_modes(crystal.phonon, crystal.full_force_constants)
     if settings.method == "sign-alternating":

@@ -92,6 +92,8 @@ def measurement(name: str) -> Measurement:
     known = measurements()
     if name not in known:
         raise SettingsError(
-            f"measurement {name!r}", "there is no such measurement", did_you_mean(name, named())
+            f"measurement {name!r}",
+            "there is no such measurement",
+            f"{did_you_mean(name, named())}, or install the package that brings it",
         )
     return known[name]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from softmode import dynamics as dy
 from softmode.anharmonic.sigma import harmonic_forces
 from softmode.measurements.declaration import Column, Result
-from softmode.measurements.derived import ModelCrystal, Side, cell_labels
 from softmode.measurements.evaluation import forces_on
 from softmode.measurements.scoring import mode_results, scored
+from softmode.measurements.shared import ModelCrystal, Side, cell_labels
 from softmode.measurements.view import View
 from softmode.records import Record
 

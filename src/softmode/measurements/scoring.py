@@ -15,7 +15,7 @@ from softmode.anharmonic.modes import mode_sigma, supercell_modes
 from softmode.anharmonic.score import Score, score
 from softmode.anharmonic.sigma import Sigma, sigma
 from softmode.measurements.declaration import Result
-from softmode.measurements.derived import Side
+from softmode.measurements.shared import Side
 from softmode.measurements.view import View
 
 FloatArray = NDArray[np.float64]

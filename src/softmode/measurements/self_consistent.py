@@ -8,8 +8,8 @@ from pydantic import Field
 
 from softmode import dynamics as dy
 from softmode.measurements.declaration import Measurement, Result, SettingsTable
-from softmode.measurements.derived import ModelCrystal
 from softmode.measurements.sampled import forces_on_samples, sampled_sigma, sigma_columns
+from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
 
 FloatArray = NDArray[np.float64]

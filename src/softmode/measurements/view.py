@@ -142,7 +142,12 @@ class View:
             return getattr(facts, use)
         if use.startswith("tags."):
             return facts.tags.get(use.removeprefix("tags."), "")
-        return canonical(self._conditions.value(use))
+        try:
+            return canonical(self._conditions.value(use))
+        except AttributeError:
+            raise SettingsError(
+                self._who, f"uses {use!r}, which there is not", "Correct its `uses`"
+            ) from None
 
     def _demand(self, use: str) -> None:
         """Refuse what is declared neither itself nor as part of something larger."""
@@ -266,6 +271,8 @@ class _Gate:
 
     def __getattr__(self, name: str) -> Any:
         path = f"{self._path}.{name}"
+        if not hasattr(self._model, name):
+            raise AttributeError(f"there is no setting {path}")
         if not any(use.startswith(f"{path}.") for use in self._uses):
             self._demand(path)
             return getattr(self._model, name)

@@ -11,10 +11,10 @@ from statistics import fmean
 
 from softmode.errors import SoftmodeError
 from softmode.measurements.conditions import Conditions
-from softmode.measurements.derived import plan
 from softmode.measurements.measure import view_of
 from softmode.measurements.plan import blocked
 from softmode.measurements.registry import measurement
+from softmode.measurements.shared import plan
 from softmode.measurements.view import Sources, View
 from softmode.potentials.base import Potential
 from softmode.study.folder import Case, Study

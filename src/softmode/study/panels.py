@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pandas as pd
 
 from softmode.errors import StorageError
@@ -11,6 +13,8 @@ from softmode.panel import Panel, RecordLink
 from softmode.records import Record
 from softmode.study.folder import Study
 from softmode.study.results import done
+
+logger = logging.getLogger(__name__)
 
 
 def panels_of(study: Study, cells: pd.DataFrame) -> list[Panel]:
@@ -41,5 +45,12 @@ def panels_of(study: Study, cells: pd.DataFrame) -> list[Panel]:
             file = str(study.store.path(key).relative_to(study.folder))
             return RecordLink(material, potential, name, key, file)
 
-        panels += one.panels(Results(one, rows, study.settings.conditions, record, link))
+        try:
+            panels += one.panels(Results(one, rows, study.settings.conditions, record, link))
+        except Exception as error:  # a figure that fails must not take the page with it
+            logger.warning("the panels of measurement %s fail", name, exc_info=True)
+            said = (
+                f"Its figures cannot be made ({type(error).__name__}: {error}); the tables hold its values."
+            )
+            panels.append(Panel(name, one.title, "", missing=(said,)))
     return panels

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from softmode import harmonic as hm
 from softmode.measurements import Column, Measurement, Result, Results, SettingsTable, View
-from softmode.measurements.derived import ModelCrystal, mesh, reference_on_mesh
+from softmode.measurements.shared import ModelCrystal, mesh, reference_on_mesh
 from softmode.panel import Panel, Picture
 from softmode.style import colours, distinct, figure_style
 

@@ -10,7 +10,6 @@ from scipy.spatial.distance import squareform
 
 from softmode.crystal import Trajectory
 from softmode.measurements.declaration import Column, Measurement, Result
-from softmode.measurements.derived import supercell
 from softmode.measurements.map.analysis import (
     Cloud,
     MapAnalysis,
@@ -25,6 +24,7 @@ from softmode.measurements.map.kernel import MadeKernel, make_kernel
 from softmode.measurements.map.settings import MapSettings
 from softmode.measurements.md.model_only import kept_frames
 from softmode.measurements.md.settings import DynamicsSettings
+from softmode.measurements.shared import supercell
 from softmode.measurements.view import View
 from softmode.records import Record
 

@@ -11,9 +11,9 @@ from softmode import dynamics as dy
 from softmode.errors import InputDataError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result, Use
-from softmode.measurements.derived import ModelCrystal
 from softmode.measurements.md.replicas import Start, run_replicas
 from softmode.measurements.md.settings import DynamicsSettings
+from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
 
 _TRACES = (

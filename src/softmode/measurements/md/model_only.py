@@ -13,10 +13,10 @@ from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces
 from softmode.crystal import Trajectory
 from softmode.measurements.declaration import Column, Measurement, Result
-from softmode.measurements.derived import ModelCrystal, Side, cell_labels
 from softmode.measurements.md.settings import DynamicsSettings
 from softmode.measurements.sampled import sigma_columns
 from softmode.measurements.scoring import mode_results, scored
+from softmode.measurements.shared import ModelCrystal, Side, cell_labels
 from softmode.measurements.view import View
 from softmode.records import Record
 

@@ -17,8 +17,8 @@ from softmode import dynamics as dy
 from softmode.anharmonic.displacements import displacements
 from softmode.crystal import Cell
 from softmode.errors import NonFiniteForcesError, StorageError
-from softmode.measurements.derived import ModelCrystal
 from softmode.measurements.md.settings import DynamicsSettings
+from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
 from softmode.potentials.base import Potential
 

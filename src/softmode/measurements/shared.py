@@ -131,7 +131,7 @@ def reference_crystal(view: View) -> Crystal:
 
 
 @derived("reference", "protocol.symmetrise")
-def reference_force_constants(view: View) -> ForceConstants:
+def full_reference_force_constants(view: View) -> ForceConstants:
     """Full force constants of the reference, symmetrised or not as the protocol says."""
     raw = hm.reference_force_constants(phonon(view), view.reference)
     return hm.full_force_constants(phonon(view), symmetrised(view, phonon(view), raw))
@@ -158,7 +158,7 @@ def moved(view: View) -> FloatArray:
 @derived("reference", "trajectory", "protocol.symmetrise")
 def reference_side(view: View) -> Side:
     """The reference's forces on its own trajectory."""
-    constants = reference_force_constants(view)
+    constants = full_reference_force_constants(view)
     return Side(view.trajectory.forces, constants, harmonic_forces(constants, moved(view)))
 
 
