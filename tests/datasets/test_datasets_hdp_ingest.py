@@ -32,9 +32,9 @@ from softmode.datasets import open_dataset
 from softmode.datasets.base import MaterialEntry
 from softmode.datasets.hdf5 import read_decimals, write_decimals
 from softmode.datasets.ingest import ingest, problem_counts
+from softmode.datasets.reading import ByteStream
 from softmode.datasets.runs import RunRecorder
 from softmode.datasets.store import MANIFEST, MaterialReport, material_path, read_manifest
-from softmode.datasets.streams import ByteStream
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.vasprun import read_vasprun
 from softmode.errors import InputDataError, SettingsError, StorageError, WorkerDiedError

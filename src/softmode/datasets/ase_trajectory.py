@@ -11,11 +11,10 @@ import numpy as np
 from ase import Atoms
 from ase.io.trajectory import TrajectoryReader
 
-from softmode.datasets.streams import ByteStream
+from softmode.datasets.reading import ByteStream
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
 
-MAGIC = b"- of UlmASE-Trajectory"
 _HEADER = 48  # magic, tag, then three integers: version, number of items, place of the table of their places
 _ITEM_MARK = b'"positions.": {"ndarray"'
 _UNREADABLE = (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError, MemoryError)

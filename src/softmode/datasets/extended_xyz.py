@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from ase.io import read as ase_read
 
 from softmode.datasets.ase_trajectory import add_atoms
-from softmode.datasets.reading import as_text, reading
-from softmode.datasets.streams import ByteStream
+from softmode.datasets.reading import ByteStream, as_text, reading
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from softmode.datasets.streams import ByteStream
+from softmode.datasets.reading import ByteStream
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?"

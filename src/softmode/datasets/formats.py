@@ -313,7 +313,7 @@ def read_force_constants_hdf5(data: bytes, subject: str) -> tuple[FloatArray, In
     remedy = "write it again with  phonopy --writefc --hdf5"
     with (
         reading(subject, "this is not a readable force_constants.hdf5 (truncated?)", remedy),
-        _hdf5(data) as file,
+        h5py.File(io.BytesIO(data), "r") as file,
     ):
         key = next((name for name in ("force_constants", "fc2") if name in file), None)
         if key is None:
@@ -324,7 +324,3 @@ def read_force_constants_hdf5(data: bytes, subject: str) -> tuple[FloatArray, In
     if unit != "eV/angstrom^2":
         raise InputDataError(subject, f"the force constants are in {unit}", "give them in eV/angstrom^2")
     return values, rows if rows is not None and len(rows) == len(values) else None
-
-
-def _hdf5(data: bytes) -> h5py.File:
-    return h5py.File(io.BytesIO(data), "r")

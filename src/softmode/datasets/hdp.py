@@ -160,7 +160,7 @@ def collect(uid: str, paths: tuple[Path, ...], collector: FrameCollector) -> Run
     if not content.runs:
         raise NoTrajectoryError(files.source, "it has no MD run", "add MD/vasprun_prod_1.xml and _2.xml")
     for run in content.runs:
-        read_vasprun(content.stream(run), collector)
+        read_vasprun(files.stream(run), collector)
     crystal, constants = _crystal(files), None
     if crystal.reference is None:
         supercell, _ = matched_supercell(crystal)

@@ -6,14 +6,12 @@ A compound is a folder ``dpv_<formula>`` or an archive of one; nothing is unpack
 from __future__ import annotations
 
 import re
-import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from softmode.datasets.names import natural_key
-from softmode.datasets.reading import Files, fingerprint, reading
-from softmode.datasets.streams import ByteStream
+from softmode.datasets.reading import Files, fingerprint, read_archive
 from softmode.errors import InputDataError
 
 #: Files the crystal and its force constants are made from.
@@ -25,7 +23,6 @@ DATABASE = "double_halide_pv.db"
 _UID = re.compile(r"dpv_[A-Za-z0-9().]*[A-Za-z0-9)]")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _RUN = re.compile(r"MD/vasprun_prod_(\d+)\.xml(?:\.gz|\.xz)?")
-_REMEDY = "fetch or copy it again"
 
 
 @dataclass(frozen=True)
@@ -47,12 +44,6 @@ class CompoundFiles:
             return ["it has no MD run"]
         wanted = range(1, max(EXPECTED_RUNS, *numbers) + 1)
         return [f"MD/vasprun_prod_{number}.xml is missing" for number in wanted if number not in numbers]
-
-    def stream(self, run: str) -> ByteStream:
-        """The bytes of a run."""
-        if self.files.folder is not None:
-            return ByteStream(self.files.folder / run)
-        return ByteStream(Path(self.files.subject(run)), self.files.contents[run])
 
 
 def uid_of(path: Path) -> str | None:
@@ -133,8 +124,8 @@ def open_compound(uid: str, paths: Sequence[Path], *, with_runs: bool) -> Compou
     [path] = paths
     if path.is_dir():
         return CompoundFiles(Files(str(path), uid, tuple(_inside(path)), path, {}))
-    contents, present = _archived(path, uid, lambda name: name in MATERIAL_FILES or with_runs)
-    return CompoundFiles(Files(str(path), uid, tuple(sorted(present)), None, contents))
+    contents = _archived(path, uid, with_runs)
+    return CompoundFiles(Files(str(path), uid, tuple(sorted(contents)), None, contents))
 
 
 def _inside(folder: Path) -> list[str]:
@@ -153,28 +144,25 @@ def _runs(names: Sequence[str]) -> dict[int, str]:
     return dict(sorted(runs.items()))
 
 
-def _archived(path: Path, uid: str, wanted: Callable[[str], bool]) -> tuple[dict[str, bytes], list[str]]:
-    """Contents of the wanted members, and the names of all, relative to the folder of the compound."""
+def _archived(path: Path, uid: str, with_runs: bool) -> dict[str, bytes]:
+    """Files of a compound in an archive, relative to its folder; runs that are not wanted are empty."""
+
+    def wanted(member: str) -> bool:
+        name, _ = _within_compound(member)
+        return name in MATERIAL_FILES or (with_runs and _RUN.fullmatch(name) is not None)
+
     contents: dict[str, bytes] = {}
-    present: list[str] = []
-    with reading(str(path), "the archive is truncated or damaged", _REMEDY), tarfile.open(path) as tar:
-        for member in tar:
-            name, inside = _within_compound(member.name)
-            if not member.isfile() or not (name in MATERIAL_FILES or _RUN.fullmatch(name)):
-                continue
+    for member, data in read_archive(path, wanted).items():
+        name, inside = _within_compound(member)
+        if name in MATERIAL_FILES or _RUN.fullmatch(name):
             if inside not in ("", uid):
                 raise InputDataError(
                     str(path),
                     f"the archive is named {uid} but holds {inside}",
                     "rename it, or fetch it again",
                 )
-            present.append(name)
-            stream = tar.extractfile(member) if wanted(name) else None
-            if stream is not None:
-                contents[name] = stream.read()
-                if len(contents[name]) != member.size:
-                    raise EOFError(f"{member.name} ends after {len(contents[name])} of {member.size} bytes")
-    return contents, present
+            contents[name] = data
+    return contents
 
 
 def _within_compound(member: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from softmode.crystal import Material
 from softmode.datasets.assemble import CrystalFiles, assemble
 from softmode.datasets.file_kinds import FileKind, kind_of
 from softmode.datasets.phonopy_loading import read_reference
-from softmode.datasets.reading import decompressed, read_bytes
+from softmode.datasets.reading import ByteStream
 from softmode.datasets.structure_files import read_structure
 from softmode.datasets.supercell_inference import has_symmetry_of
 from softmode.errors import InputDataError, SettingsError
@@ -46,7 +46,7 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
     if force_constants.is_dir():
         _refuse_own_supercell(force_constants)
     subject = str(force_constants)
-    data = decompressed(subject, read_bytes(force_constants))
+    data = ByteStream(force_constants).whole()
     kind = kind_of(data)
     if kind in (FileKind.PHONOPY_YAML, FileKind.VIBES):
         _refuse_own_supercell(force_constants)

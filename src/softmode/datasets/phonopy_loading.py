@@ -30,7 +30,7 @@ from softmode.datasets.formats import (
 )
 from softmode.datasets.phonopy_options import NO_OPTIONS, PhonopyOptions
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
-from softmode.datasets.reading import Files, as_text, decompressed, read_bytes
+from softmode.datasets.reading import ByteStream, Files, as_text
 from softmode.datasets.supercell_inference import infer_supercell_matrix
 from softmode.errors import InputDataError
 
@@ -71,7 +71,7 @@ def load(path: Path, options: PhonopyOptions = NO_OPTIONS, name: str | None = No
     if kind not in (FileKind.PHONOPY_YAML, FileKind.UNKNOWN):
         alone = ", without their crystal" if kind.is_reference else ""
         raise InputDataError(subject, f"this is {kind.value}{alone}", _instead(kind, path))
-    crystal = parse_phonopy_yaml(as_text(subject, decompressed(subject, read_bytes(path))), subject)
+    crystal = parse_phonopy_yaml(as_text(subject, ByteStream(path).whole()), subject)
     beside = Files(subject, path.name, (), None, {})
     if crystal.reference is None:
         beside = Files.open(path.parent)

@@ -1,4 +1,4 @@
-"""Files of one material, from a folder or an archive, and the errors that name them."""
+"""Files of one material, from a folder or an archive, plain or compressed, and the errors that name them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import hashlib
 import io
 import lzma
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from softmode.errors import InputDataError, SoftmodeError
 
 ARCHIVE_SUFFIXES = (".tar.lzma", ".tar.xz", ".txz")
+_AGAIN = "fetch or copy it again"
+_PIECE = 1 << 17
+_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
 
 @contextmanager
@@ -51,31 +55,138 @@ def reading(subject: str, problem: str, remedy: str) -> Iterator[None]:
         raise InputDataError(subject, f"{problem}{detail}", remedy) from error
 
 
-def read_bytes(path: Path) -> bytes:
-    """Contents of a file as they are."""
-    with reading(str(path), "the file cannot be read", "check the path and its permissions"):
-        return path.read_bytes()
-
-
-def decompressed(name: str, data: bytes) -> bytes:
-    """Contents of a plain, ``.xz``/``.lzma`` or ``.gz`` file."""
-    suffix = Path(name).suffix
-    if suffix not in (".xz", ".lzma", ".gz"):
-        return data
-    with reading(name, "the compressed file is truncated or damaged", "fetch or copy it again"):
-        return gzip.decompress(data) if suffix == ".gz" else lzma.decompress(data)
-
-
 def as_text(subject: str, data: bytes) -> str:
     """UTF-8 text of a file."""
     with reading(subject, "this is not a text file", "check that it is what its name says"):
         return data.decode("utf-8")
 
 
-def _whole(data: bytes, member: tarfile.TarInfo) -> bytes:
-    if len(data) != member.size:
-        raise EOFError(f"{member.name} ends after {len(data)} of {member.size} bytes")
-    return data
+def read_archive(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, bytes]:
+    """Files in a tar archive by their paths; empty those that are not wanted.
+
+    Raises
+    ------
+    InputDataError
+        If it is cut short or damaged.
+    """
+    contents: dict[str, bytes] = {}
+    with reading(str(path), "the archive is truncated or damaged", _AGAIN), tarfile.open(path) as tar:
+        for member in tar:
+            if member.isfile():
+                stream = tar.extractfile(member) if wanted(member.name) else None
+                contents[member.name] = data = b"" if stream is None else stream.read()
+                if stream is not None and len(data) != member.size:
+                    raise EOFError(f"{member.name} ends after {len(data)} of {member.size} bytes")
+        while tar.fileobj is not None and tar.fileobj.read(_PIECE):
+            pass  # to the end: compression that is cut short shows there
+    return contents
+
+
+class ByteStream:
+    """The bytes of a file in pieces, decompressed (``.gz``, ``.xz``, ``.lzma``; found by content).
+
+    A compressed file that ends too early gives what can be decompressed; `cut` then says so. One that is
+    damaged elsewhere is refused.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    data : bytes, optional
+        What it holds, where that is in memory already (out of an archive); `path` is then for messages.
+
+    Attributes
+    ----------
+    cut : bool
+        Whether the compressed data ended too early; meaningful once all pieces were taken.
+    """
+
+    def __init__(self, path: Path, data: bytes | None = None) -> None:
+        self.path = path
+        self.cut = False
+        self._data = data
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Pieces, of any size, none empty.
+
+        Raises
+        ------
+        InputDataError
+            If the file cannot be read or its compression is damaged.
+        """
+        subject, compression = str(self.path), self._compression()
+        with reading(subject, "the file cannot be read", "check the path and its permissions"):
+            raw = self._raw()
+        with raw:
+            if compression is None:
+                yield from iter(lambda: raw.read(_PIECE), b"")
+                return
+            file = gzip.GzipFile(fileobj=raw) if compression == "gzip" else lzma.LZMAFile(raw)  # noqa: SIM115
+            self.cut = True  # until its end is seen
+            empty = True
+            while True:
+                with reading(subject, "the compressed file is truncated or damaged", _AGAIN):
+                    try:
+                        piece = file.read1(_PIECE)
+                    except EOFError:
+                        return
+                if not piece:
+                    self.cut = empty
+                    return
+                empty = False
+                yield piece
+
+    def lines(self) -> Iterator[bytes]:
+        """Lines with their line feeds; the last one may lack its own."""
+        held = b""
+        for piece in self:
+            *whole, held = (held + piece).split(b"\n")
+            for line in whole:
+                yield line + b"\n"
+        if held:
+            yield held
+
+    def head(self) -> bytes:
+        """The first bytes, at most a few thousand."""
+        collected = b""
+        for piece in self:
+            collected += piece
+            if len(collected) >= 4096:
+                break
+        return collected[:4096]
+
+    def whole(self) -> bytes:
+        """Everything.
+
+        Raises
+        ------
+        InputDataError
+            If the file cannot be read, or is compressed and cut short or damaged.
+        """
+        data = b"".join(self)
+        if self.cut:
+            raise InputDataError(str(self.path), "the compressed file is truncated or damaged", _AGAIN)
+        return data
+
+    def seekable(self) -> Path | io.BytesIO:
+        """What random access needs: the file itself, or in memory what a compressed one holds."""
+        return self.path if self._compression() is None else io.BytesIO(b"".join(self))
+
+    def _compression(self) -> str | None:
+        with (
+            reading(str(self.path), "the file cannot be read", "check the path and its permissions"),
+            self._raw() as file,
+        ):
+            start = file.read(6)
+        suffix = self.path.suffix.lower()
+        if start.startswith(_GZIP):
+            return "gzip"
+        if start.startswith(_XZ) or suffix in (".xz", ".lzma"):
+            return "xz"
+        return "gzip" if suffix == ".gz" else None
+
+    def _raw(self) -> BinaryIO:
+        return io.BytesIO(self._data) if self._data is not None else cast(BinaryIO, self.path.open("rb"))
 
 
 @dataclass(frozen=True)
@@ -113,23 +224,15 @@ class Files:
         """
         if path.is_dir():
             return cls(str(path), path.name, tuple(p.name for p in _inside(path)), path, {})
-        contents: dict[str, bytes] = {}
-        folders: set[str] = set()
-        with reading(str(path), "the archive is truncated or damaged", "fetch or copy it again"):
-            archived = io.BytesIO(lzma.decompress(path.read_bytes()))
-            with tarfile.open(fileobj=archived, mode="r:") as tar:
-                for member in tar:
-                    stream = tar.extractfile(member) if member.isfile() else None
-                    if stream is not None:
-                        folder, _, name = member.name.removeprefix("./").rpartition("/")
-                        folders.add(folder)
-                        contents[name] = _whole(stream.read(), member)
+        archived = {name.removeprefix("./"): data for name, data in read_archive(path).items()}
+        folders = {name.rpartition("/")[0] for name in archived}
         if len(folders) != 1:
             raise InputDataError(
                 str(path),
                 f"the archive holds {len(folders)} folders with files where one is expected",
                 "give one archive per material",
             )
+        contents = {name.rpartition("/")[2]: data for name, data in archived.items()}
         return cls(str(path), folders.pop().split("/")[-1], tuple(sorted(contents)), None, contents)
 
     def all_of(self, *candidates: str) -> list[str]:
@@ -162,6 +265,12 @@ class Files:
         """How errors name one file."""
         return f"{self.source}/{name}"
 
+    def stream(self, name: str) -> ByteStream:
+        """The bytes of a file that exists, piece by piece."""
+        if self.folder is not None:
+            return ByteStream(self.folder / name)
+        return ByteStream(Path(self.subject(name)), self.contents[name])
+
     def data(self, name: str) -> bytes:
         """Contents of a file, decompressed.
 
@@ -171,9 +280,7 @@ class Files:
             If it is absent, unreadable or its compression is damaged.
         """
         self.require(name)
-        if self.folder is None:
-            return decompressed(self.subject(name), self.contents[name])
-        return decompressed(self.subject(name), read_bytes(self.folder / name))
+        return self.stream(name).whole()
 
     def text(self, name: str) -> str:
         """Text of a file."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softmode.crystal import Trajectory
 from softmode.crystal.arrays import FloatArray, IntArray
@@ -82,39 +81,25 @@ class RunRecorder(FrameCollector):
         super().begin_run(subject)
         self._frames = []
 
-    def add(
+    def _keep(
         self,
-        numbers: ArrayLike,
-        lattice: ArrayLike,
-        forces: ArrayLike | None,
-        *,
-        positions: ArrayLike | None = None,
-        scaled_positions: ArrayLike | None = None,
+        numbers: IntArray,
+        lattice: FloatArray,
+        positions: FloatArray,
+        forces: FloatArray | None,
+        cartesian: bool,
     ) -> None:
-        """Keep a frame.
-
-        Raises
-        ------
-        InputDataError
-            If it has other atoms than the first frame of its run.
-        """
-        self._cartesian = scaled_positions is None
-        frame = (
-            np.array(numbers, dtype=np.int64),
-            np.array(lattice, dtype=np.float64),
-            np.array(positions if self._cartesian else scaled_positions, dtype=np.float64),
-            None if forces is None else np.array(forces, dtype=np.float64),
-        )
-        first = self._frames[0][0] if self._frames else frame[0]
-        tables = [table for table in frame[2:] if table is not None]
-        if not np.array_equal(first, frame[0]) or any(t.shape != (len(first), 3) for t in tables):
+        """Keep a frame, unless it has other atoms than the first of its run."""
+        self._cartesian = cartesian
+        first = self._frames[0][0] if self._frames else numbers
+        tables = [positions] if forces is None else [positions, forces]
+        if not np.array_equal(first, numbers) or any(table.shape != (len(first), 3) for table in tables):
             raise InputDataError(
-                f"{self._subject}, frame {self._seen} (counted from 0)",
+                self._where,
                 "its atoms, positions and forces are not as many as in the first frame",
                 "fetch the file again, or leave it out",
             )
-        self._frames.append(frame)
-        self._seen += 1
+        self._frames.append((numbers, lattice, positions, forces))
 
     def end_run(self, cut: str = "") -> None:
         """Finish a run."""

@@ -16,7 +16,7 @@ from ase.neighborlist import neighbor_list
 from softmode.crystal import Cell
 from softmode.datasets.file_kinds import FileKind, kind_of, kind_of_file
 from softmode.datasets.formats import parse_poscar
-from softmode.datasets.reading import as_text, decompressed, naming, read_bytes, reading
+from softmode.datasets.reading import ByteStream, as_text, naming, reading
 from softmode.errors import InputDataError
 
 #: Å: atoms closer than this are an error in the file, not a crystal.
@@ -89,7 +89,7 @@ def read_structure(path: Path) -> Cell:
         partially occupied sites, an unknown element, or atoms closer than 0.5 Å.
     """
     subject = str(path)
-    data = decompressed(subject, read_bytes(path))
+    data = ByteStream(path).whole()
     kind = kind_of(data)
     if _is_vasp(_plain(path.name)) or kind is FileKind.POSCAR:
         cell = parse_poscar(as_text(subject, data), subject)

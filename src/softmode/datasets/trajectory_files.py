@@ -13,8 +13,7 @@ from softmode.datasets.assemble import phonopy_supercell
 from softmode.datasets.extended_xyz import read_extended_xyz
 from softmode.datasets.file_kinds import FileKind, kind_of
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
-from softmode.datasets.reading import as_text
-from softmode.datasets.streams import ByteStream
+from softmode.datasets.reading import ByteStream, as_text
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.vasprun import read_vasprun
 from softmode.datasets.vibes_file import read_vibes_frames
@@ -122,10 +121,7 @@ def _reader_of(path: Path, head: bytes) -> _Reader:
 def _read_phonopy_dataset(stream: ByteStream, collector: FrameCollector) -> None:
     """Displaced supercells of a phonopy YAML file as frames of one run, in the order of its supercell."""
     subject = str(stream.path)
-    data = stream.whole()
-    if stream.cut:
-        raise InputDataError(subject, "the compressed file is truncated or damaged", "fetch or copy it again")
-    contents = parse_phonopy_yaml(as_text(subject, data), subject)
+    contents = parse_phonopy_yaml(as_text(subject, stream.whole()), subject)
     if not isinstance(contents.reference, DisplacementForces):
         missing = "displacements" if contents.displacements is None else "forces"
         raise InputDataError(

@@ -109,35 +109,51 @@ class FrameCollector:
             If forces are missing, or atoms or lattice differ from those of the frames before; the frame is
             named.
         """
-        where = f"{self._subject}, frame {self._seen} (counted from 0)"
+        cartesian = scaled_positions is None
+        self._keep(
+            np.array(numbers, dtype=np.int64),
+            np.array(lattice, dtype=np.float64),
+            np.array(positions if cartesian else scaled_positions, dtype=np.float64),
+            None if forces is None else np.array(forces, dtype=np.float64),
+            cartesian,
+        )
+        self._seen += 1
+
+    @property
+    def _where(self) -> str:
+        return f"{self._subject}, frame {self._seen} (counted from 0)"
+
+    def _keep(
+        self,
+        numbers: IntArray,
+        lattice: FloatArray,
+        positions: FloatArray,
+        forces: FloatArray | None,
+        cartesian: bool,
+    ) -> None:
+        where = self._where
         if forces is None:
             raise InputDataError(
                 where,
                 "it has no forces",
                 "give a trajectory written with forces, or leave that frame out",
             )
-        numbers = np.asarray(numbers, dtype=np.int64)
-        lattice = np.asarray(lattice, dtype=np.float64)
         self._check_same(numbers, lattice, where)
         assert self._lattice is not None
-        if scaled_positions is not None:
-            cartesian = np.asarray(scaled_positions, dtype=np.float64) @ self._lattice
-        else:
-            cartesian = np.array(positions, dtype=np.float64)
-            if not np.array_equal(lattice, self._lattice):
-                cartesian = cartesian @ np.linalg.inv(lattice) @ self._lattice
-        forces = np.array(forces, dtype=np.float64)
-        if cartesian.shape != (len(numbers), 3) or forces.shape != (len(numbers), 3):
+        if not cartesian:
+            positions = positions @ self._lattice
+        elif not np.array_equal(lattice, self._lattice):
+            positions = positions @ np.linalg.inv(lattice) @ self._lattice
+        if positions.shape != (len(numbers), 3) or forces.shape != (len(numbers), 3):
             raise InputDataError(
                 where,
-                f"{len(numbers)} atoms, positions of shape {cartesian.shape} and forces of shape "
+                f"{len(numbers)} atoms, positions of shape {positions.shape} and forces of shape "
                 f"{forces.shape}",
                 "fetch the file again, or leave that frame out",
             )
-        self._positions.append(cartesian)
+        self._positions.append(positions)
         self._forces.append(forces)
         self._kept.append(self._seen)
-        self._seen += 1
 
     def end_run(self, cut: str = "") -> None:
         """Finish a run.

@@ -14,7 +14,7 @@ import numpy as np
 from ase.data import atomic_numbers
 
 from softmode.crystal.arrays import FloatArray, IntArray
-from softmode.datasets.streams import ByteStream
+from softmode.datasets.reading import ByteStream
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
 

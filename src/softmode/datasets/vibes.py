@@ -12,8 +12,7 @@ from softmode.datasets.assemble import assemble, supercell_of
 from softmode.datasets.base import DatasetKind, FromPaths, MaterialEntry
 from softmode.datasets.file_kinds import FileKind, kind_of_file
 from softmode.datasets.phonopy_files import holds_one_material
-from softmode.datasets.reading import fingerprint, naming
-from softmode.datasets.streams import ByteStream
+from softmode.datasets.reading import ByteStream, fingerprint, naming
 from softmode.datasets.trajectory_files import collect_runs
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.datasets.trajectory_source import (

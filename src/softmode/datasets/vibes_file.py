@@ -13,8 +13,7 @@ from ase.data import atomic_numbers
 
 from softmode.crystal import Cell
 from softmode.datasets.assemble import CrystalFiles, FileForceConstants, supercell_matrix_between
-from softmode.datasets.reading import naming, reading
-from softmode.datasets.streams import ByteStream
+from softmode.datasets.reading import ByteStream, naming, reading
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
 

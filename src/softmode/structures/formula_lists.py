@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from softmode.datasets.reading import as_text, read_bytes
+from softmode.datasets.reading import ByteStream, as_text
 from softmode.datasets.structure_files import is_structure_file
 from softmode.errors import InputDataError
 
@@ -76,7 +76,7 @@ def read_lines(path: Path) -> list[str]:
     InputDataError
         If it cannot be read, or is no text.
     """
-    return as_text(str(path), read_bytes(path)).removeprefix("\ufeff").splitlines()
+    return as_text(str(path), ByteStream(path).whole()).removeprefix("\ufeff").splitlines()
 
 
 def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
