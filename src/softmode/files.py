@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +67,37 @@ def fill_atomically(
             "the disk is full" if full else f"cannot be written ({error.strerror or error})",
             ("make room there" if full else "check the folder's permissions") + f" and run again: {kept}",
         ) from error
+
+
+_SEAL = b"sha256:"  # followed by the digest of what stands before; HDF5 ignores what follows its end
+_LEFTOVER_SECONDS = 600.0
+
+
+def sealed(content: bytes) -> bytes:
+    """The content of a file with its checksum at the end."""
+    return content + _SEAL + hashlib.sha256(content).digest()
+
+
+def seal_holds(content: bytes) -> bool | None:
+    """Whether the content of a file is byte for byte what was sealed; None where there is no seal."""
+    end = len(content) - len(_SEAL) - hashlib.sha256().digest_size
+    if end < 0 or not content.startswith(_SEAL, end):
+        return None
+    return content.endswith(hashlib.sha256(content[:end]).digest())
+
+
+def remove_leftovers(folder: Path, pattern: str = ".*.tmp") -> int:
+    """Delete temporary files that a killed writer left behind; returns how many.
+
+    Young ones are left alone: another process may be about to finish them.
+    """
+    removed = 0
+    for leftover in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                leftover.unlink(missing_ok=True)
+                removed += 1
+    return removed
 
 
 #: Size of a file, bytes, and time of its last change, ns.

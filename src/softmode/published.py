@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from softmode.statistics.confusion import ConfusionMatrix
 
@@ -47,8 +47,13 @@ def published_model_only_shares() -> tuple[str, float, float]:
     return "omat-0-medium", float(more), float(less)
 
 
-@dataclass(frozen=True)
-class PublishedModel:
+class _Printed(BaseModel):
+    """A part of the file of published figures, under our names of its keys."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class PublishedModel(_Printed):
     """A model as it stands in Table 1 of the paper.
 
     Parameters
@@ -62,8 +67,8 @@ class PublishedModel:
     """
 
     name: str
-    key: str
-    n_elements: int
+    key: str = Field(alias="mace_torch_key")
+    n_elements: int = Field(alias="elements")
     training: str
     theory: str
     notes: str
@@ -71,21 +76,10 @@ class PublishedModel:
 
 def published_models() -> tuple[PublishedModel, ...]:
     """Table 1 of the paper, in its order."""
-    return tuple(
-        PublishedModel(
-            name=model["name"],
-            key=model["mace_torch_key"],
-            n_elements=int(model["elements"]),
-            training=model["training"],
-            theory=model["theory"],
-            notes=model["notes"],
-        )
-        for model in _figures()["model"]
-    )
+    return tuple(map(PublishedModel.model_validate, _figures()["model"]))
 
 
-@dataclass(frozen=True)
-class PublishedHarmonic:
+class PublishedHarmonic(_Printed):
     """What the paper says of its Fig. 1, of which no numbers are printed.
 
     Parameters
@@ -100,29 +94,20 @@ class PublishedHarmonic:
         About how many times larger the RMSE(ω²) of the worst model is than that of the best.
     """
 
-    best_chloride: str
-    worst_chloride: str
+    best_chloride: str = Field(alias="best_rmse_w2_chloride")
+    worst_chloride: str = Field(alias="worst_rmse_w2_chloride")
     trend: str
     best_model: str
     worst_model: str
-    worst_over_best: float
+    worst_over_best: float = Field(alias="worst_over_best_rmse_w2")
 
 
 def published_harmonic() -> PublishedHarmonic:
     """Fig. 1 of the paper in words."""
-    said = _figures()["harmonic"]
-    return PublishedHarmonic(
-        best_chloride=said["best_rmse_w2_chloride"],
-        worst_chloride=said["worst_rmse_w2_chloride"],
-        trend=said["trend"],
-        best_model=said["best_model"],
-        worst_model=said["worst_model"],
-        worst_over_best=float(said["worst_over_best_rmse_w2"]),
-    )
+    return PublishedHarmonic.model_validate(_figures()["harmonic"])
 
 
-@dataclass(frozen=True)
-class PublishedCompound:
+class PublishedCompound(_Printed):
     """A row of Table 2 of the paper: a fluoride whose sampled configurations Fig. 6 maps.
 
     Parameters
@@ -135,22 +120,18 @@ class PublishedCompound:
         ``|σ_reference - σ_model|``.
     """
 
-    formula: str
-    class_reference: str
-    class_model: str
+    formula: str = Field(alias="compound")
+    class_reference: str = Field(alias="sigma_dft")
+    class_model: str = Field(alias="sigma_model")
     difference: float
 
 
 def published_compounds() -> tuple[PublishedCompound, ...]:
     """Table 2 of the paper, in its order."""
-    return tuple(
-        PublishedCompound(row["compound"], row["sigma_dft"], row["sigma_model"], float(row["difference"]))
-        for row in _figures()["table2"]
-    )
+    return tuple(map(PublishedCompound.model_validate, _figures()["table2"]))
 
 
-@dataclass(frozen=True)
-class PublishedTrajectories:
+class PublishedTrajectories(_Printed):
     """What the paper's text says of the reference trajectories.
 
     Parameters
@@ -161,14 +142,11 @@ class PublishedTrajectories:
         Length of the reference runs at most, and of those extended for Figs. S11 and S12, ps.
     """
 
-    n_valid: int
+    n_valid: int = Field(alias="valid")
     reference_ps: float
-    extended_ps: float
+    extended_ps: float = Field(alias="extended_reference_ps")
 
 
 def published_trajectories() -> PublishedTrajectories:
     """Number and length of the reference trajectories."""
-    said = _figures()["trajectories"]
-    return PublishedTrajectories(
-        int(said["valid"]), float(said["reference_ps"]), float(said["extended_reference_ps"])
-    )
+    return PublishedTrajectories.model_validate(_figures()["trajectories"])

@@ -296,12 +296,12 @@ def _discrepancy(
     sizes = np.bincount(blocks).astype(np.float64)
     first = labels.astype(np.float64)
     second = 1.0 - first
-    biased = _centre_distance(sums, sizes, first[:1], second[:1])[0][0]
+    pairs = np.outer(sizes, sizes)
+    biased = _mean_differences(sums, pairs, first[:1], second[:1])[0][0]
     if not usable:
-        unbiased, within = _centre_distance(*_without_frames(dissimilarities, labels[0], blocks))
+        unbiased, within = _mean_differences(*_without_frames(dissimilarities, labels[0], blocks))
         return Discrepancy(float(unbiased[0]), float(biased), float(within[0]), math.nan)
     sums[near] = 0.0
-    pairs = np.outer(sizes, sizes)
     pairs[near] = 0.0
     statistic, within = _mean_differences(sums, pairs, first, second)
     return Discrepancy(float(statistic[0]), float(biased), float(within[0]), _p_value(statistic))
@@ -310,17 +310,10 @@ def _discrepancy(
 def _without_frames(
     dissimilarities: FloatArray, label: NDArray[np.bool_], blocks: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Arguments of :func:`_centre_distance` for frames one by one, where there are too few blocks."""
+    """Arguments of :func:`_mean_differences` for frames one by one, where there are too few blocks."""
     first = label[blocks].astype(np.float64)[None]
     ones = np.ones((len(blocks),) * 2) - np.eye(len(blocks))
     return dissimilarities, ones, first, 1.0 - first
-
-
-def _centre_distance(
-    sums: FloatArray, sizes: FloatArray, first: FloatArray, second: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    pairs = np.outer(sizes, sizes) if sizes.ndim == 1 else sizes
-    return _mean_differences(sums, pairs, first, second)
 
 
 def _mean_differences(

@@ -8,7 +8,6 @@ Every piece says everything about its run and is readable without the others.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from typing import Any
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 
 from softmode.dynamics.chunks import Checkpoint, Chunk, Frames, RunDescription
 from softmode.dynamics.md_settings import MDSettings
+from softmode.files import seal_holds, sealed
 
 _FORMAT = 1
-_SEAL = b"sha256:"  # followed by the digest of the file up to here; HDF5 ignores what follows its end
 
 _PARTICLES = {
     "positions": ("position", "Angstrom"),
@@ -65,8 +64,7 @@ def encode(chunk: Chunk) -> bytes:
         _write_frames(file, chunk.frames, chunk.run.settings.timestep)
         if chunk.checkpoint is not None:
             _write_checkpoint(file.create_group("checkpoint"), chunk.checkpoint)
-    content = buffer.getvalue()
-    return content + _SEAL + hashlib.sha256(content).digest()
+    return sealed(buffer.getvalue())
 
 
 def decode(content: bytes) -> Chunk:
@@ -77,10 +75,10 @@ def decode(content: bytes) -> Chunk:
     DamagedChunkError
         If they are not what :func:`encode` returned.
     """
-    end = len(content) - len(_SEAL) - hashlib.sha256().digest_size
-    if end < 0 or not content.startswith(_SEAL, end):
+    holds = seal_holds(content)
+    if holds is None:
         raise DamagedChunkError("it is cut short or no piece of a trajectory")
-    if not content.endswith(hashlib.sha256(content[:end]).digest()):
+    if not holds:
         raise DamagedChunkError("its checksum is wrong")
     try:
         with h5py.File(io.BytesIO(content), "r") as file:

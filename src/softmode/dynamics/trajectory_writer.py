@@ -6,9 +6,7 @@ and checkpoint can never disagree, and the state before a damaged piece is in th
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,9 +25,8 @@ from softmode.dynamics.chunks import Chunk, Frames, RunDescription, Status, desc
 from softmode.dynamics.md_settings import MDSettings
 from softmode.dynamics.molecular_dynamics import run_md
 from softmode.errors import InputDataError, StorageError
-from softmode.files import fill_atomically, write_atomically
+from softmode.files import fill_atomically, remove_leftovers, write_atomically
 
-_LEFTOVER_SECONDS = 600.0
 _KEPT = "the run goes on from its last checkpoint"
 
 
@@ -202,13 +199,6 @@ class TrajectoryWriter:
                 return found, path
         return found, None
 
-    def remove_leftovers(self) -> None:
-        """Delete temporary files that a killed writer left behind (old ones: others may be in use)."""
-        for leftover in self.folder.glob(".*.tmp"):
-            with contextlib.suppress(OSError):
-                if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-                    leftover.unlink(missing_ok=True)
-
 
 def read_md(folder: str | os.PathLike[str]) -> MDRun:
     """Read a run, finished or not.
@@ -270,7 +260,7 @@ def record_md(
         On a full disk and the like, or when the only piece is damaged; nothing stored is lost.
     """
     writer = TrajectoryWriter(folder)
-    writer.remove_leftovers()
+    remove_leftovers(writer.folder)
     pieces, _ = writer.pieces()
     run = describe_run(atoms, settings, reference)
     if pieces:

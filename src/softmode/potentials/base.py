@@ -33,7 +33,7 @@ class PotentialInfo:
     name : str
         The name used in studies and tables.
     family : str
-        The family it belongs to, as ``MACE``; ``ASE`` for any ASE calculator.
+        The family it belongs to, as ``MACE``; ``ASE`` for any ASE calculator. Empty in an entry of a family.
     elements : tuple of str
         Chemical symbols covered; empty when unknown until loaded.
     training_data, level_of_theory, licence, citation : str
@@ -43,7 +43,7 @@ class PotentialInfo:
     """
 
     name: str
-    family: str
+    family: str = ""
     elements: tuple[str, ...] = ()
     training_data: str = "unknown"
     level_of_theory: str = "unknown"

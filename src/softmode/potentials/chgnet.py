@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
 
-    from softmode.potentials.resolution import ResolvedPotential
-
 
 class CHGNetPotential(LoopedPotential):
     """CHGNet with the weights of one file, in float32 (it has no other precision).
@@ -75,13 +73,9 @@ class CHGNetPotential(LoopedPotential):
         return float(prediction["e"]) * per_atom, prediction["f"]
 
 
-def _load(resolved: ResolvedPotential) -> CHGNetPotential:
-    return CHGNetPotential(resolved.info, resolved.weights(), device=resolved.settings.device)
-
-
 FAMILY = Family(
     name="CHGNet",
-    load=_load,
+    load=lambda found: CHGNetPotential(found.info, found.weights(), device=found.settings.device),
     package=Package("chgnet", "chgnet", extra="chgnet", beside=("torch",)),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -89,16 +89,12 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(PotentialInfo):
     """A potential known by name.
 
     Parameters
     ----------
-    name : str
-        Its name.
-    elements : tuple of str
-        Chemical symbols covered; empty when unknown until loaded.
-    training_data, level_of_theory, licence, citation, notes : str
+    name, elements, training_data, level_of_theory, licence, citation, notes
         As in :class:`~softmode.potentials.base.PotentialInfo`.
     aliases : tuple of str
         Other names it answers to. Case, blanks and underscores do not matter in any of them.
@@ -110,13 +106,6 @@ class Entry:
         Whether whoever downloads the weights accepts terms by it; they are told.
     """
 
-    name: str
-    elements: tuple[str, ...] = ()
-    training_data: str = "unknown"
-    level_of_theory: str = "unknown"
-    licence: str = "unknown"
-    citation: str = ""
-    notes: str = ""
     aliases: tuple[str, ...] = ()
     url: str | None = None
     packaged: str | None = None
@@ -124,16 +113,8 @@ class Entry:
 
     def info(self, family: str) -> PotentialInfo:
         """The description of the potential."""
-        return PotentialInfo(
-            self.name,
-            family,
-            self.elements,
-            self.training_data,
-            self.level_of_theory,
-            self.licence,
-            self.citation,
-            self.notes,
-        )
+        said = {field.name: getattr(self, field.name) for field in fields(PotentialInfo)}
+        return PotentialInfo(**{**said, "family": family})
 
     @property
     def terms(self) -> str:

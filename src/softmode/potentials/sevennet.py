@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
 
-    from softmode.potentials.resolution import ResolvedPotential
-
 _WARM_UP = 3
 
 
@@ -82,13 +80,11 @@ class SevenNetPotential(LoopedPotential):
         return self._calculator.results["energy"], self._calculator.results["forces"]
 
 
-def _load(resolved: ResolvedPotential) -> SevenNetPotential:
-    return SevenNetPotential(resolved.info, resolved.weights(), device=resolved.settings.device)
-
-
 FAMILY = Family(
     name="SevenNet",
-    load=_load,
+    load=lambda resolved: SevenNetPotential(
+        resolved.info, resolved.weights(), device=resolved.settings.device
+    ),
     package=Package("sevenn", "sevenn", extra="sevennet", beside=("torch",)),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import shutil
-import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode.errors import StorageError
-from softmode.files import Stamp, file_stamp, write_atomically
+from softmode.files import Stamp, file_stamp, remove_leftovers, seal_holds, sealed, write_atomically
 from softmode.records.headers import Header, HeaderCache
 from softmode.records.record import Arrays, Failure, Record
 
 _FORMAT = 1
-_LEFTOVER_SECONDS = 600.0
-_SEAL = b"sha256:"  # followed by the digest of the file up to here; HDF5 ignores what follows its end
 
 
 def _values_text(record: Record) -> str:
@@ -44,17 +40,7 @@ def _encode(record: Record) -> bytes:
             compressible = array.ndim > 0 and array.size > 64 and array.dtype.kind in "fiub"
             options = {"compression": "gzip", "shuffle": True, "fletcher32": True} if compressible else {}
             file.create_dataset(name, data=array, **options)
-    content = buffer.getvalue()
-    return content + _SEAL + hashlib.sha256(content).digest()
-
-
-def _intact(path: Path) -> bool:
-    """Whether a record is byte for byte what was written (a missing seal is left to HDF5 to judge)."""
-    content = path.read_bytes()
-    end = len(content) - len(_SEAL) - hashlib.sha256().digest_size
-    if end < 0 or not content.startswith(_SEAL, end):
-        return True
-    return content.endswith(hashlib.sha256(content[:end]).digest())
+    return sealed(buffer.getvalue())
 
 
 def make_header(record: Record, stamp: Stamp) -> Header:
@@ -176,7 +162,7 @@ class RecordStore:
         """
         path = self.path(key)
         try:
-            if not _intact(path):
+            if seal_holds(path.read_bytes()) is False:  # a missing seal is left to HDF5 to judge
                 raise ValueError("its checksum is wrong")
             with h5py.File(path, "r") as file:
                 attributes = dict(file.attrs)
@@ -239,13 +225,5 @@ class RecordStore:
         return record is not None and (record.failure is None or not record.failure.transient)
 
     def remove_leftovers(self) -> int:
-        """Delete temporary files that an interrupted writer left behind; returns how many.
-
-        Young ones are left alone: another process may be about to finish them.
-        """
-        now = time.time()
-        found = self.root.glob("*/.*.tmp")
-        leftovers = [path for path in found if now - path.stat().st_mtime > _LEFTOVER_SECONDS]
-        for leftover in leftovers:
-            leftover.unlink(missing_ok=True)
-        return len(leftovers)
+        """Delete temporary files that an interrupted writer left behind; returns how many."""
+        return remove_leftovers(self.root, "*/.*.tmp")

@@ -153,19 +153,7 @@ def correlation_times(
     to first order (U. Wolff, Comput. Phys. Commun. 156, 143 (2004), eq. 49); from each ``ρ²`` the ``1/n`` is
     taken that noise alone would give.
 
-    Parameters
-    ----------
-    series : (n_frames,) array
-        One value per frame, run after run.
-    run_lengths : sequence of int, optional
-        Frames of each run; one run when not given.
-    subject : str
-        What the series belongs to, for messages.
-
-    Raises
-    ------
-    InputDataError
-        If a value is not finite.
+    Parameters and errors are those of :func:`checked_series`.
     """
     values, runs = checked_series(series, run_lengths, subject)
     if is_constant(values):
