@@ -22,9 +22,9 @@ from softmode.crystal import Material
 from softmode.errors import SettingsError
 from softmode.files import fill_atomically
 from softmode.measurements.conditions import Conditions
-from softmode.measurements.derived import Crystal as CrystalPhonons
-from softmode.measurements.derived import ModelCrystal, correction, reference_crystal
 from softmode.measurements.measure import facts_of
+from softmode.measurements.shared import Crystal as CrystalPhonons
+from softmode.measurements.shared import ModelCrystal, correction, reference_crystal
 from softmode.measurements.view import Sources, View
 from softmode.records import Record
 
