@@ -29,11 +29,12 @@ __version__ = "0.1.0"
 
 __all__ = ["anharmonicity", "compare_phonons", "load", "open_study", "potential", "screen"]
 
+if not TYPE_CHECKING:  # type checkers know the names above, and no others
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("softmode.notebook"), name)
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module("softmode.notebook"), name)
 
 
 def __dir__() -> list[str]:

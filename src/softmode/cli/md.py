@@ -13,14 +13,13 @@ from rich.table import Table
 from softmode.cli.console import err, out, print_json, progress
 from softmode.cli.reference import said
 from softmode.crystal import Material
-from softmode.datasets import align_trajectory, read_trajectory, supercell_of
 from softmode.dynamics import MDRun, export_ase, read_md
 from softmode.files import file_name
 from softmode.harmonic.protocol import named_protocol
 from softmode.measurements.md import DynamicsSettings
 from softmode.measurements.measure import facts_of, measure
 from softmode.measurements.plan import record_inputs
-from softmode.notebook.inputs import conditions_of, load, resolved_potential
+from softmode.notebook.inputs import Crystal, conditions_of, load, resolved_potential
 from softmode.records import Record, RecordStore, claim_folder
 
 
@@ -187,10 +186,7 @@ def md(
     )
     settings = conditions.of(DynamicsSettings)
     material = said(load(crystal, supercell).material, crystal)
-    frames = None
-    if trajectory:
-        read = read_trajectory(trajectory)
-        frames = align_trajectory(read, supercell_of(material), read.source)
+    frames = Crystal(material).with_trajectory(trajectory).trajectory if trajectory else None
     resolved = resolved_potential(potential, dtype, device)
     folder = output or Path("md") / file_name(f"{material.name}_{potential}")
     inputs = record_inputs(["model_only"], facts_of(material, resolved, frames), conditions)["md"]

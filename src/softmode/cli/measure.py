@@ -15,7 +15,6 @@ from rich.table import Table
 from softmode.cli.console import Command, busy, out, print_json
 from softmode.cli.reference import said_reference
 from softmode.crystal import Material, Trajectory
-from softmode.datasets import align_trajectory, read_trajectory, supercell_of
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
 from softmode.measurements.conditions import Conditions
@@ -25,7 +24,7 @@ from softmode.measurements.measure import measure as make
 from softmode.measurements.plan import with_requirements
 from softmode.measurements.registry import measurement, named
 from softmode.measurements.results import Results
-from softmode.notebook.inputs import conditions_of, resolved_potential
+from softmode.notebook.inputs import Crystal, conditions_of, resolved_potential
 from softmode.panel import RecordLink
 from softmode.records import Record
 from softmode.report.rendering import png_and_pdf
@@ -121,16 +120,15 @@ def _run(one: Measurement, conditions: Conditions, given: Mapping[str, Any]) -> 
     if given["plot"] is not None and given["plot"].suffix not in (".png", ".pdf"):
         raise SettingsError(str(given["plot"]), "is no picture this command can write", "Use .png or .pdf")
     material = said_reference(given["reference"], given["supercell"])
-    trajectory = None
+    crystal = Crystal(material)
     if given["trajectory"]:
-        read = read_trajectory(given["trajectory"])
-        trajectory = align_trajectory(read, supercell_of(material), read.source)
+        crystal = crystal.with_trajectory(given["trajectory"])
     potentials: list[LoadablePotential | None] = [
         resolved_potential(name, given["dtype"], given["device"]) for name in given["potential"] or ()
     ]
     records = {
         "reference" if potential is None else potential.info.name: _made(
-            one, material, potential, conditions, trajectory
+            one, material, potential, conditions, crystal.trajectory
         )
         for potential in potentials or [None]
     }

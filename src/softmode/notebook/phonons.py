@@ -129,4 +129,6 @@ def chosen_protocol(protocol: str | HarmonicProtocol, *, relax: bool) -> Harmoni
     """A protocol by its name, or as it is; with a relaxation where that is asked for."""
     if isinstance(protocol, str):
         return named_protocol(protocol, **({"relax": True} if relax else {}))
-    return protocol.model_copy(update={"relax": True}) if relax else protocol
+    if not relax or protocol.relax:
+        return protocol
+    return protocol.model_copy(update={"relax": True, "name": f"{protocol.name.removesuffix('+')}+"})

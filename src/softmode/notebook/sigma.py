@@ -62,19 +62,18 @@ class Sigma:
     @classmethod
     def of(cls, values: Mapping[str, Any], approach: str) -> Sigma:
         """From the values of a record."""
-        own = {name: values.get(f"sigma_{approach}_{name}") for name in ("per_element", "per_site")}
-        chances = {name: values[f"sigma_{approach}_p_{name}"] for name in CLASSES}
+        prefix = f"sigma_{approach}_"
+        own = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+        chances = {name: own[f"p_{name}"] for name in CLASSES}
         return cls(
-            **{
-                new: values[f"sigma_{approach}_{old}"]
-                for new, old in (
-                    *(("mean_t", "mean_t"), ("low", "mean_t_low"), ("high", "mean_t_high")),
-                    *(("overall", "overall"), ("class_name", "class")),
-                )
-            },
+            mean_t=own["mean_t"],
+            low=own["mean_t_low"],
+            high=own["mean_t_high"],
+            overall=own["overall"],
+            class_name=own["class"],
             probabilities=None if chances["weak"] is None else chances,
-            per_element=own["per_element"] or {},
-            per_site=own["per_site"] or {},
+            per_element=own["per_element"],
+            per_site=own["per_site"],
         )
 
     def __str__(self) -> str:
