@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from softmode.crystal.arrays import IntArray
 from softmode.statistics.confusion import ConfusionMatrix, count_answers
 from softmode.statistics.correlated_means import MeanEstimate
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: The classes, from the most to the least stable.
 CLASSES = ("weak", "strong", "unstable")

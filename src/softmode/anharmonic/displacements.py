@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmode.crystal import Cell, Trajectory
+from softmode.crystal.arrays import FloatArray
 from softmode.crystal.periodic_images import minimum_image
-
-FloatArray = NDArray[np.float64]
 
 
 def displacements(trajectory: Trajectory, supercell: Cell, *, remove_drift: bool = True) -> FloatArray:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from softmode.anharmonic.classes import CLASSES, class_indices, confusion_matrix
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.bootstrap import UNDEFINED, Estimate, bootstrap_over
 from softmode.statistics.calibration import (
     LOG_LOSS_FLOOR,
@@ -29,9 +30,6 @@ from softmode.statistics.calibration import (
 )
 from softmode.statistics.confusion import ConfusionEstimate, with_intervals
 from softmode.statistics.rank_correlation import kendall_of_resamples, spearman
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from phonopy import Phonopy
 from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 
 from softmode.crystal import ForceConstants
+from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.dispersion import (
     DEGENERACY_TOLERANCE,
     real_space_dynamical_matrix,
@@ -21,7 +22,6 @@ from softmode.harmonic.dispersion import (
 )
 from softmode.harmonic.lattice import primitive_atoms
 
-FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 

@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmode.crystal import ForceConstants
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-
 
 _NO_FORCE = 1e-3
 

@@ -14,7 +14,8 @@ from softmode.crystal.cell import Cell
 from softmode.crystal.periodic_images import minimum_image_distances
 from softmode.errors import InputDataError
 
-#: Largest distance (Å) between two descriptions of the same ideal supercell: rounding of coordinates.
+#: Largest distance between two descriptions of the same ideal supercell, and difference between components of
+#: their lattice vectors, Å: rounding of coordinates.
 SAME_STRUCTURE = 0.01
 
 
@@ -58,7 +59,6 @@ def map_atoms(
     other: Cell | Atoms,
     tolerance: float = SAME_STRUCTURE,
     subject: str = "atom order",
-    lattice_tolerance: float = 0.01,
 ) -> IntArray:
     """Index in `other` of every atom of `reference`.
 
@@ -72,8 +72,6 @@ def map_atoms(
         Largest distance allowed between an atom and its partner, Å.
     subject : str
         File or material named in the error.
-    lattice_tolerance : float
-        Largest difference allowed between components of the lattice vectors, Å.
 
     Returns
     -------
@@ -87,16 +85,16 @@ def map_atoms(
         (counted from 1, in the order of `other`) and the distance are named.
     """
     reference, other = (Cell.from_atoms(s) if isinstance(s, Atoms) else s for s in (reference, other))
-    _check_lattices(reference, other, lattice_tolerance, subject)
+    _check_lattices(reference, other, subject)
     _check_elements(reference, other, subject)
     site, distance = nearest_sites(other.lattice, other.scaled_positions, other.numbers, reference)
     _check_one_to_one(site, distance, other.symbols, tolerance, subject)
     return np.argsort(site)
 
 
-def _check_lattices(reference: Cell, other: Cell, tolerance: float, subject: str) -> None:
+def _check_lattices(reference: Cell, other: Cell, subject: str) -> None:
     difference = float(np.abs(reference.lattice - other.lattice).max())
-    if difference > tolerance:
+    if difference > SAME_STRUCTURE:
         raise InputDataError(
             subject,
             f"its lattice vectors differ from those of the reference supercell by up to {difference:.4f} Å",

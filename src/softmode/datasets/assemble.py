@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import Primitive, Supercell, get_primitive, get_supercell, guess_primitive_matrix
 
 from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
@@ -103,7 +104,8 @@ def assemble(name: str, source: str, files: CrystalFiles, tags: Mapping[str, str
         if order is not None:
             ordered = DisplacementForces(reference.displacements[:, order], reference.forces[:, order])
     elif reference is not None:
-        primitive = _primitive(unitcell, matrix, primitive_matrix, source)
+        supercell = phonopy_supercell(unitcell, matrix, source)
+        primitive = _primitive(supercell, np.linalg.inv(matrix) @ primitive_matrix, source)
         ordered = _order_force_constants(reference, order, primitive, files.reference_source)
     else:
         raise InputDataError(
@@ -177,15 +179,12 @@ def supercell_of(material: Material) -> Cell:
     return Cell.from_phonopy(phonopy_supercell(material.unitcell, material.supercell_matrix, material.name))
 
 
-def _primitive(
-    unitcell: Cell, supercell_matrix: IntArray, primitive_matrix: FloatArray, subject: str
-) -> Primitive:
-    """Primitive cell as phonopy makes it, with its maps to the supercell."""
-    supercell = phonopy_supercell(unitcell, supercell_matrix, subject)
+def _primitive(cell: PhonopyAtoms, primitive_matrix: FloatArray, subject: str) -> Primitive:
+    """Primitive cell as phonopy makes it, with its maps to the cell, of which the matrix is a part."""
     with reading(
         subject, "phonopy cannot make the primitive cell", "check the primitive matrix (PRIMITIVE_AXES)"
     ):
-        return get_primitive(supercell, np.linalg.inv(supercell_matrix) @ primitive_matrix)
+        return get_primitive(cell, primitive_matrix)
 
 
 def automatic_primitive_matrix(unitcell: Cell, subject: str) -> FloatArray:
@@ -301,8 +300,4 @@ def read_born(
     text: str, unitcell: Cell, primitive_matrix: FloatArray, subject: str
 ) -> NonAnalyticalCorrection:
     """BORN for the primitive cell of a unit cell."""
-    with reading(
-        subject, "phonopy cannot make the primitive cell", "check the primitive matrix (PRIMITIVE_AXES)"
-    ):
-        primitive = get_primitive(unitcell.to_phonopy(), primitive_matrix)
-    return parse_born(text, primitive, subject)
+    return parse_born(text, _primitive(unitcell.to_phonopy(), primitive_matrix, subject), subject)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ase.io import read as ase_read
 
@@ -14,14 +13,6 @@ from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
 
 _REMEDY = "check that it is extended XYZ, as ase.io writes it, with Lattice and Properties in each frame"
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Lines of one frame: the number of atoms, a comment, one line an atom."""
-
-    lines: list[bytes]
-    whole: bool
 
 
 def read_extended_xyz(stream: ByteStream, collector: FrameCollector) -> None:
@@ -35,22 +26,23 @@ def read_extended_xyz(stream: ByteStream, collector: FrameCollector) -> None:
     subject = str(stream.path)
     collector.begin_run(subject)
     cut = ""
-    for block in _blocks(stream, subject):
-        if not block.whole:
+    for block, whole in _blocks(stream, subject):
+        if not whole:
             cut = "its lines end too early"
             break
         if not collector.wanted:
             collector.pass_over()
             continue
         where = f"{subject}, frame {collector.seen} (counted from 0)"
-        text = as_text(where, b"".join(block.lines))
+        text = as_text(where, b"".join(block))
         with reading(where, "ASE cannot read it as extended XYZ", _REMEDY):
             atoms = ase_read(io.StringIO(text), index=0, format="extxyz")
         add_atoms(collector, atoms)
     collector.end_run(cut or ("the compressed data end too early" if stream.cut else ""))
 
 
-def _blocks(stream: ByteStream, subject: str) -> Iterator[_Block]:
+def _blocks(stream: ByteStream, subject: str) -> Iterator[tuple[list[bytes], bool]]:
+    """Lines of each frame (the number of atoms, a comment, one line an atom), and whether it is whole."""
     lines = stream.lines()
     frame = 0
     for first in lines:
@@ -71,7 +63,7 @@ def _blocks(stream: ByteStream, subject: str) -> Iterator[_Block]:
             block.append(line)
             if len(block) == n_atoms + 2:
                 break
-        yield _Block(block, len(block) == n_atoms + 2 and _line_whole(block))
+        yield block, len(block) == n_atoms + 2 and _line_whole(block)
         frame += 1
 
 

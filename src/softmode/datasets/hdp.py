@@ -26,6 +26,8 @@ from softmode.datasets.hdp_tree import (
     find_compounds,
     find_database,
     has_runs,
+    md_runs,
+    missing_runs,
     open_compound,
     source_fingerprint,
 )
@@ -138,11 +140,10 @@ def load(uid: str, paths: tuple[Path, ...]) -> Material:
     InputDataError
         If something is missing, damaged, inconsistent or in another unit; the file is named.
     """
-    content = open_compound(uid, paths, with_runs=False)
-    material, _ = _material(uid, content.files, _crystal(content.files))
-    if not content.problems:
-        return material
-    return replace(material, tags={**material.tags, "problems": "; ".join(content.problems)})
+    files = open_compound(uid, paths, with_runs=False)
+    material, _ = _material(uid, files, _crystal(files))
+    missing = missing_runs(files.names)
+    return replace(material, tags={**material.tags, "problems": "; ".join(missing)}) if missing else material
 
 
 def collect(uid: str, paths: tuple[Path, ...], collector: FrameCollector) -> RunContext:
@@ -155,11 +156,11 @@ def collect(uid: str, paths: tuple[Path, ...], collector: FrameCollector) -> Run
     InputDataError
         If a run is damaged other than by being cut short, or the crystal is.
     """
-    content = open_compound(uid, paths, with_runs=True)
-    files = content.files
-    if not content.runs:
+    files = open_compound(uid, paths, with_runs=True)
+    runs = md_runs(files.names).values()
+    if not runs:
         raise NoTrajectoryError(files.source, "it has no MD run", "add MD/vasprun_prod_1.xml and _2.xml")
-    for run in content.runs:
+    for run in runs:
         read_vasprun(files.stream(run), collector)
     crystal, constants = _crystal(files), None
     if crystal.reference is None:
@@ -168,10 +169,10 @@ def collect(uid: str, paths: tuple[Path, ...], collector: FrameCollector) -> Run
         material, constants = _material(uid, files, crystal)
         supercell = supercell_of(material)
     return RunContext(
-        runs=f"{uid}: {', '.join(Path(run).name for run in content.runs)}",
+        runs=f"{uid}: {', '.join(Path(run).name for run in runs)}",
         subject=f"{files.source}/MD",
         supercell=supercell,
-        notes=tuple(f"{files.source}: {problem}" for problem in content.problems),
+        notes=tuple(f"{files.source}: {problem}" for problem in missing_runs(files.names)),
         force_constants=constants,
     )
 

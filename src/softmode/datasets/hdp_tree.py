@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from softmode.datasets.names import natural_key
@@ -25,25 +24,23 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _RUN = re.compile(r"MD/vasprun_prod_(\d+)\.xml(?:\.gz|\.xz)?")
 
 
-@dataclass(frozen=True)
-class CompoundFiles:
-    """What a compound consists of: its files, by their paths in the folder of the compound."""
+def md_runs(names: Sequence[str]) -> dict[int, str]:
+    """MD runs among the files of a compound: by number, in its order."""
+    runs: dict[int, str] = {}
+    for name in sorted(names):  # a plain file comes before its compressed copy
+        found = _RUN.fullmatch(name)
+        if found:
+            runs.setdefault(int(found.group(1)), name)
+    return dict(sorted(runs.items()))
 
-    files: Files
 
-    @property
-    def runs(self) -> list[str]:
-        """Its MD runs, by number."""
-        return list(_runs(self.files.names).values())
-
-    @property
-    def problems(self) -> list[str]:
-        """What is missing of its runs."""
-        numbers = _runs(self.files.names)
-        if not numbers:
-            return ["it has no MD run"]
-        wanted = range(1, max(EXPECTED_RUNS, *numbers) + 1)
-        return [f"MD/vasprun_prod_{number}.xml is missing" for number in wanted if number not in numbers]
+def missing_runs(names: Sequence[str]) -> list[str]:
+    """What is missing of the MD runs among the files of a compound."""
+    numbers = md_runs(names)
+    if not numbers:
+        return ["it has no MD run"]
+    wanted = range(1, max(EXPECTED_RUNS, *numbers) + 1)
+    return [f"MD/vasprun_prod_{number}.xml is missing" for number in wanted if number not in numbers]
 
 
 def uid_of(path: Path) -> str | None:
@@ -95,11 +92,11 @@ def source_fingerprint(paths: Sequence[Path]) -> str:
 
 def has_runs(path: Path) -> bool:
     """Whether a compound has MD runs; taken for granted of archives, which would have to be read."""
-    return path.is_file() or bool(_runs(_inside(path)))
+    return path.is_file() or bool(md_runs(_inside(path)))
 
 
-def open_compound(uid: str, paths: Sequence[Path], *, with_runs: bool) -> CompoundFiles:
-    """The files of a compound.
+def open_compound(uid: str, paths: Sequence[Path], *, with_runs: bool) -> Files:
+    """The files of a compound, by their paths in its folder.
 
     Parameters
     ----------
@@ -123,25 +120,15 @@ def open_compound(uid: str, paths: Sequence[Path], *, with_runs: bool) -> Compou
         )
     [path] = paths
     if path.is_dir():
-        return CompoundFiles(Files(str(path), uid, tuple(_inside(path)), path, {}))
+        return Files(str(path), uid, tuple(_inside(path)), path, {})
     contents = _archived(path, uid, with_runs)
-    return CompoundFiles(Files(str(path), uid, tuple(sorted(contents)), None, contents))
+    return Files(str(path), uid, tuple(sorted(contents)), None, contents)
 
 
 def _inside(folder: Path) -> list[str]:
     """Names of the files that a compound is read from."""
     runs = [f"MD/{path.name}" for path in (folder / "MD").glob("*") if path.is_file()]
-    return [name for name in MATERIAL_FILES if (folder / name).is_file()] + list(_runs(runs).values())
-
-
-def _runs(names: Sequence[str]) -> dict[int, str]:
-    """Runs by number, in its order."""
-    runs: dict[int, str] = {}
-    for name in sorted(names):  # a plain file comes before its compressed copy
-        found = _RUN.fullmatch(name)
-        if found:
-            runs.setdefault(int(found.group(1)), name)
-    return dict(sorted(runs.items()))
+    return [name for name in MATERIAL_FILES if (folder / name).is_file()] + list(md_runs(runs).values())
 
 
 def _archived(path: Path, uid: str, with_runs: bool) -> dict[str, bytes]:

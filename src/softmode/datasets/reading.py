@@ -115,9 +115,7 @@ class ByteStream:
             If the file cannot be read or its compression is damaged.
         """
         subject, compression = str(self.path), self._compression()
-        with reading(subject, "the file cannot be read", "check the path and its permissions"):
-            raw = self._raw()
-        with raw:
+        with self._raw() as raw:
             if compression is None:
                 yield from iter(lambda: raw.read(_PIECE), b"")
                 return
@@ -173,10 +171,7 @@ class ByteStream:
         return self.path if self._compression() is None else io.BytesIO(b"".join(self))
 
     def _compression(self) -> str | None:
-        with (
-            reading(str(self.path), "the file cannot be read", "check the path and its permissions"),
-            self._raw() as file,
-        ):
+        with self._raw() as file:
             start = file.read(6)
         suffix = self.path.suffix.lower()
         if start.startswith(_GZIP):
@@ -186,7 +181,8 @@ class ByteStream:
         return "gzip" if suffix == ".gz" else None
 
     def _raw(self) -> BinaryIO:
-        return io.BytesIO(self._data) if self._data is not None else cast(BinaryIO, self.path.open("rb"))
+        with reading(str(self.path), "the file cannot be read", "check the path and its permissions"):
+            return io.BytesIO(self._data) if self._data is not None else cast(BinaryIO, self.path.open("rb"))
 
 
 @dataclass(frozen=True)

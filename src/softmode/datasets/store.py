@@ -164,11 +164,8 @@ def material_path(store: Path, name: str) -> Path:
 
 def is_store(path: Path) -> bool:
     """Whether a folder is a store, finished or not."""
-    return (path / MANIFEST).is_file() or (path / "hdp_store.json").is_file() or _is_begun(path)
-
-
-def _is_begun(path: Path) -> bool:
-    return any(found.is_file() for found in (path / _MATERIALS).glob("*.h5"))
+    manifests = (path / name for name in (MANIFEST, "hdp_store.json"))
+    return any(found.is_file() for found in (*manifests, *(path / _MATERIALS).glob("*.h5")))
 
 
 def write_manifest(store: Path, manifest: Manifest) -> None:

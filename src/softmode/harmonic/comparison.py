@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.dispersion import Dispersion, degenerate_set_starts, set_means
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

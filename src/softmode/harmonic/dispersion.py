@@ -20,9 +20,9 @@ from phonopy.physical_units import get_physical_units
 from threadpoolctl import ThreadpoolController
 
 from softmode.crystal import ForceConstants
+from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.lattice import compact_force_constants, primitive_atoms
 
-FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 #: phonopy's cut-off (THz): bands closer than this are degenerate, and modes below it have no group velocity.

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import (
     distribute_force_constants,
@@ -20,10 +19,8 @@ from phonopy.harmonic.force_constants import (
 from phonopy.utils import similarity_transformation
 
 from softmode.crystal import ForceConstants
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.errors import InputDataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

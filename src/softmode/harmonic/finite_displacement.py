@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode.crystal import DisplacementForces, ForceConstants, Material
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
 from softmode.harmonic.displacement_solver import displacement_solver
 from softmode.harmonic.lattice import (
@@ -19,8 +19,6 @@ from softmode.harmonic.lattice import (
     reference_supercell,
     with_force_constants,
 )
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode.crystal import ForceConstants, NonAnalyticalCorrection
+from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.dispersion import Dispersion, degenerate_set_starts, set_means
 from softmode.harmonic.lattice import with_force_constants
 from softmode.harmonic.qpoints import BandPath
-
-FloatArray = NDArray[np.float64]
 
 
 def _in_order(qpoints: FloatArray, frequencies: FloatArray, velocities: FloatArray) -> Dispersion:

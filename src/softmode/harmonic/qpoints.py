@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
-FloatArray = NDArray[np.float64]
+from softmode.crystal.arrays import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
