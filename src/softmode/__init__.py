@@ -16,25 +16,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from softmode.notebook import (
-        anharmonicity,
-        compare_phonons,
-        load,
-        open_study,
-        potential,
-        screen,
-    )
+    from softmode.notebook.inputs import load, potential
+    from softmode.notebook.phonons import compare_phonons
+    from softmode.notebook.sigma import anharmonicity
+    from softmode.notebook.studies import open_study, screen
 
 __version__ = "0.1.0"
 
 __all__ = ["anharmonicity", "compare_phonons", "load", "open_study", "potential", "screen"]
 
+#: Module of :mod:`softmode.notebook` that has each.
+_PLACES = {
+    "load": "inputs",
+    "potential": "inputs",
+    "compare_phonons": "phonons",
+    "anharmonicity": "sigma",
+    "open_study": "studies",
+    "screen": "studies",
+}
+
 if not TYPE_CHECKING:  # type checkers know the names above, and no others
 
     def __getattr__(name: str) -> Any:
-        if name not in __all__:
+        if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module("softmode.notebook"), name)
+        return getattr(import_module(f"softmode.notebook.{_PLACES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -103,6 +103,8 @@ def test_potentials_by_name_and_as_objects() -> None:
 def test_what_is_no_potential_is_explained() -> None:
     with pytest.raises(PotentialError, match="an object of type int is no ASE calculator"):
         sm.potential(7)
+    with pytest.raises(PotentialError, match="is no ASE calculator"):
+        sm.potential(EMT)  # the class
     with pytest.raises(SettingsError, match="an object takes no factor"):
         sm.potential(EMT(), factor=2.0)
     with pytest.raises(SettingsError, match="its options are not valid"):

@@ -21,7 +21,7 @@ import softmode as sm
 from softmode import harmonic as hm
 from softmode.crystal import NonAnalyticalCorrection
 from softmode.errors import SettingsError
-from softmode.notebook import PhononComparison
+from softmode.notebook.phonons import PhononComparison
 
 SOFT = 0.81
 

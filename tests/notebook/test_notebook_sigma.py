@@ -13,7 +13,7 @@ from softmode_test_factories import scaled_emt
 
 import softmode as sm
 from softmode.errors import SettingsError
-from softmode.notebook import Crystal
+from softmode.notebook.inputs import Crystal
 
 FACTOR = 0.7
 

@@ -43,9 +43,8 @@ class CalculatorPotential(LoopedPotential):
     def __init__(self, info: PotentialInfo, calculator: Any, *, dtype: str = "float64") -> None:
         from ase.calculators.abc import GetPropertiesMixin
 
-        if not isinstance(calculator, GetPropertiesMixin) and not (
-            hasattr(calculator, "get_potential_energy") and hasattr(calculator, "get_forces")
-        ):
+        asked = hasattr(calculator, "get_potential_energy") and hasattr(calculator, "get_forces")
+        if isinstance(calculator, type) or not (asked or isinstance(calculator, GetPropertiesMixin)):
             raise PotentialError(
                 info.name,
                 f"an object of type {type(calculator).__name__} is no ASE calculator",
