@@ -13,8 +13,7 @@ from softmode.crystal import Material
 from softmode.datasets.base import DatasetKind, DatasetOptions, FromPaths, MaterialEntry
 from softmode.datasets.formats import parse_conf
 from softmode.datasets.names import natural_key
-from softmode.datasets.phonopy_loading import load_folder
-from softmode.datasets.phonopy_options import PhonopyOptions
+from softmode.datasets.phonopy_loading import PhonopyOptions, load_folder
 from softmode.datasets.reading import ARCHIVE_SUFFIXES, Files, source_fingerprint
 from softmode.datasets.remote import Remote, github_files
 from softmode.downloads import RemoteFile

@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from softmode.datasets.base import DatasetKind, FromPaths, MaterialEntry
-from softmode.datasets.phonopy_loading import STRUCTURES, YAML_NAMES, load
-from softmode.datasets.phonopy_options import PhonopyOptions
+from softmode.datasets.phonopy_loading import STRUCTURES, YAML_NAMES, PhonopyOptions, load
 from softmode.datasets.reading import fingerprint, source_fingerprint
 from softmode.datasets.trajectory_source import (
     DATASET,

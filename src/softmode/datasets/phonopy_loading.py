@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BeforeValidator, Field
 
 from softmode.crystal import Cell, DisplacementForces, Material
 from softmode.crystal.arrays import IntArray
@@ -28,10 +30,10 @@ from softmode.datasets.formats import (
     read_force_constants_hdf5,
     supercell_matrix_from,
 )
-from softmode.datasets.phonopy_options import NO_OPTIONS, PhonopyOptions
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.reading import ByteStream, Files, as_text
 from softmode.datasets.supercell_inference import infer_supercell_matrix
+from softmode.datasets.trajectory_source import FrameOptions, file_patterns
 from softmode.errors import InputDataError
 
 YAML_NAMES = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml")
@@ -39,6 +41,41 @@ STRUCTURES = ("POSCAR-unitcell", "POSCAR", "CONTCAR")
 #: What a reference is made from, best first.
 REFERENCES = ("FORCE_SETS", "force_constants.hdf5", "FORCE_CONSTANTS")
 _RATHER_THAN = " rather than "
+
+
+def _numbers(value: Any) -> Any:
+    """Nested lists and arrays as one tuple; text as it is."""
+    return value if value is None or isinstance(value, str) else tuple(np.asarray(value).ravel().tolist())
+
+
+class PhonopyOptions(FrameOptions):
+    """What the files do not say; applied to every material."""
+
+    supercell_matrix: Annotated[tuple[int, ...] | str | None, BeforeValidator(_numbers)] = Field(
+        default=None, description="three or nine integers, where no file gives it (DIM)"
+    )
+    primitive_matrix: Annotated[str | tuple[float, ...] | None, BeforeValidator(_numbers)] = Field(
+        default=None,
+        description="P, F, I, A, C, R, auto or nine numbers, where no file gives it (default auto)",
+    )
+    level_of_theory: str = Field(
+        default="unknown", description="how the forces were calculated, for the tables"
+    )
+    trajectory: Annotated[tuple[str, ...], BeforeValidator(file_patterns)] = Field(
+        default=(),
+        description="file patterns in the folder of a material (MD/vasprun_*.xml*), or dataset: its own "
+        "displacements and forces",
+    )
+
+    @property
+    def mark(self) -> str:
+        """What distinguishes them in a fingerprint, frames apart; empty where the files say everything."""
+        given = self.model_dump(exclude={"skip", "every"}, exclude_defaults=True)
+        return f":{given}" if given else ""
+
+
+#: The files say everything.
+NO_OPTIONS = PhonopyOptions()
 
 
 def load(path: Path, options: PhonopyOptions = NO_OPTIONS, name: str | None = None) -> Material:

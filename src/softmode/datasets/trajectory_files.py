@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from softmode.crystal import Cell, DisplacementForces, Trajectory
-from softmode.datasets.ase_trajectory import read_ase_trajectory
+from softmode.datasets.ase_trajectory import read_ase_trajectory, read_extended_xyz
 from softmode.datasets.assemble import phonopy_supercell
-from softmode.datasets.extended_xyz import read_extended_xyz
 from softmode.datasets.file_kinds import FileKind, kind_of
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.reading import ByteStream, as_text
