@@ -14,7 +14,8 @@ import softmode
 ROOT = Path(softmode.__file__).parent
 #: Each imports from those before it only.
 ROOMS = [
-    *("errors", "files", "plugins", "numerics", "downloads", "crystal", "statistics", "published"),
+    *("errors", "files", "plugins", "numerics", "processes", "downloads"),
+    *("crystal", "statistics", "published"),
     *("panel", "style", "potentials", "datasets", "structures", "harmonic", "anharmonic", "dynamics"),
     *("configurations", "records", "measurements", "study", "report", "notebook", "cli", "__main__"),
 ]

@@ -26,6 +26,19 @@ def set_thread_variables(threads: int = 1) -> None:
 
 
 @contextmanager
+def thread_variables(threads: int) -> Iterator[None]:
+    """As :func:`set_thread_variables`, inside the block; as before it afterwards."""
+    before = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
+    set_thread_variables(threads)
+    try:
+        yield
+    finally:
+        for name in THREAD_VARIABLES:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+
+
+@contextmanager
 def limited_threads(threads: int = 1) -> Iterator[None]:
     """So many threads for linear algebra, OpenMP and torch inside the block; as before it afterwards.
 

@@ -29,8 +29,8 @@ from rich.text import Text
 from typer.core import TyperCommand
 
 #: Results go to standard output, everything else to standard error.
-out = Console()
-err = Console(stderr=True)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
 
 #: What a command leaves with, see docs/commands.md; 2 is a wrong use of options, as is usual.
 DONE, ERROR, FAILED_CELLS, INTERRUPTED = 0, 1, 3, 130
@@ -165,7 +165,12 @@ def print_json(content: Any) -> None:
 
 def say(name: str, what: object) -> None:
     """Print a line of a summary, as ``report   runs/study/report/index.html``; never folded."""
-    out.print(f"{name:<8} {what}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"{name:<8} {what}", markup=False, soft_wrap=True)
+
+
+def remark(text: str) -> None:
+    """Say something beside the result, on standard error; never folded."""
+    err.print(text, markup=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from softmode.cli.console import print_json
-from softmode.cli.running import leave, run_to_end, summarise
+from softmode.cli.running import conclude, run_to_end
 from softmode.study.settings import parse_study
 
 
@@ -26,9 +25,4 @@ def demo(
         "dataset": {"kind": "example"},
         "potential": [{"name": name} for name in potential or ["chgnet", "7net-0"]],
     }
-    finished = run_to_end(parse_study(content, "demo"))
-    if as_json:
-        print_json(finished.as_json())
-    else:
-        summarise(finished)
-    leave(finished)
+    conclude(run_to_end(parse_study(content, "demo")), as_json=as_json)

@@ -17,7 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from softmode.cli.console import err, fail, out
+from softmode.cli.console import err, fail, out, say
 from softmode.datasets.catalog import dataset_kind, known_datasets
 from softmode.datasets.fetching import FetchReport, fetch_all
 from softmode.downloads import RemoteFile
@@ -84,7 +84,6 @@ def _list(files: Sequence[RemoteFile]) -> None:
         size = "?" if file.size is None else f"{file.size:,}"
         out.print(
             f"{size:>16}  {escape(file.path)}{'  (restricted)' if file.restricted else ''}",
-            highlight=False,
             soft_wrap=True,
         )
 
@@ -108,16 +107,15 @@ def _fetch(files: Sequence[RemoteFile], into: Path, connections: int) -> None:
 
 def _say(report: FetchReport, into: Path) -> None:
     for path in report.restricted:
-        err.print(f"[yellow]restricted[/yellow] {escape(path)}: left out", highlight=False, soft_wrap=True)
+        err.print(f"[yellow]restricted[/yellow] {escape(path)}: left out", soft_wrap=True)
     for error in report.failed:
-        err.print(f"[red]failed[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        err.print(f"[red]failed[/red] {escape(str(error))}", soft_wrap=True)
     for path in report.unverified:
-        err.print(f"not verified (no checksum): {escape(path)}", highlight=False, soft_wrap=True)
+        err.print(f"not verified (no checksum): {escape(path)}", soft_wrap=True)
     out.print(
         f"{len(report.fetched)} files fetched, {len(report.restricted)} restricted, "
-        f"{len(report.failed)} failed",
-        highlight=False,
+        f"{len(report.failed)} failed"
     )
-    out.print(f"data     {into}", highlight=False, soft_wrap=True)
+    say("data", into)
     if report.failed:
         fail("some files could not be fetched. Run the same command again to go on.")

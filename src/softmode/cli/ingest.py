@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from softmode.cli.console import err, out, progress
+from softmode.cli.console import err, out, progress, say
 from softmode.cli.datasets import Options, options_from
 from softmode.datasets.catalog import dataset_kind, recognised
 from softmode.datasets.ingest import ingest as ingest_dataset
 from softmode.datasets.ingest import problem_counts
 from softmode.datasets.store import Manifest, MaterialReport
 from softmode.errors import SettingsError
-from softmode.study.run import available_cores
+from softmode.processes import available_cores
 from softmode.study.settings import load_study
 
 
@@ -88,14 +88,14 @@ def _say(report: MaterialReport) -> None:
         if failure is not None:
             texts.append(str(failure.error))
     for text in texts:
-        err.print(f"[red]{escape(report.name)}[/red] {escape(text)}", highlight=False, soft_wrap=True)
+        err.print(f"[red]{escape(report.name)}[/red] {escape(text)}", soft_wrap=True)
 
 
 def _summary(manifest: Manifest, store: Path) -> None:
     materials = manifest.materials
     readable = sum(report.failure is None for report in materials)
     frames = sum(run.frames for report in materials for run in report.runs)
-    out.print(f"{len(materials)} materials, {readable} readable, {frames} frames", highlight=False)
+    out.print(f"{len(materials)} materials, {readable} readable, {frames} frames")
     for problem, count in problem_counts(manifest).items():
-        out.print(f"  {count:5d}  {problem}", highlight=False)
-    out.print(f"store    {store}", highlight=False, soft_wrap=True)
+        out.print(f"  {count:5d}  {problem}")
+    say("store", store)

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from softmode.cli.console import err, out, print_json, progress
+from softmode.cli.console import duration, err, out, print_json, progress, remark, say
 from softmode.cli.reference import said_reference
 from softmode.configurations import KernelSettings, SoapSettings
 from softmode.crystal import Material
@@ -24,9 +24,9 @@ from softmode.measurements.map.trajectories import (
     map_values,
     require_maps_extra,
 )
+from softmode.processes import available_cores
 from softmode.report.map_files import stranger_line, write_map_files
 from softmode.report.map_page import overlap_row
-from softmode.study.run import available_cores
 
 _WORDS = {"frames": "describing frames", "pairs": "comparing pairs"}
 
@@ -48,12 +48,6 @@ def _material(supercell: str | None, force_constants: Path | None) -> Material |
             )
         return None
     return said_reference(force_constants, supercell)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 1 else "less than a second"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _tables(content: dict[str, Any]) -> Table:
@@ -142,8 +136,8 @@ def map_command(
             bar.update(tasks[what], completed=done)
 
         def predicted(what: str, amount: int, seconds: float) -> None:
-            text = f"{_WORDS[what]}: {amount:,} of them, about {_duration(seconds)}"
-            err.print(text, highlight=False)
+            text = f"{_WORDS[what]}: {amount:,} of them, about {duration(seconds)}"
+            err.print(text)
 
         result = map_trajectories(
             clouds,
@@ -162,7 +156,7 @@ def map_command(
 def _say(result: TrajectoryMap, written: dict[str, Path], *, as_json: bool) -> None:
     content = map_values(result)
     for note in content["notes"]:
-        err.print(note, highlight=False, markup=False, soft_wrap=True)
+        remark(note)
     if as_json:
         files = {name: str(path) for name, path in written.items()}
         timing = {"seconds": result.kernel.seconds, "predicted_seconds": result.kernel.predicted_seconds}
@@ -171,13 +165,12 @@ def _say(result: TrajectoryMap, written: dict[str, Path], *, as_json: bool) -> N
     if content["overlaps"]:
         out.print(_tables(content))
     for found in result.analysis.strangers:
-        out.print(stranger_line(found), highlight=False, markup=False, soft_wrap=True)
+        out.print(stranger_line(found), markup=False, soft_wrap=True)
     kernel = result.kernel
     out.print(
         f"1 - K: median {kernel.diagnostics['median']:.2g}, spread {kernel.diagnostics['spread']:.2g}, error "
         f"below {kernel.diagnostics['largest_error']:.1g} in {kernel.diagnostics['error_pairs']} pairs; "
-        f"{_duration(kernel.seconds)}",
-        highlight=False,
+        f"{duration(kernel.seconds)}",
         soft_wrap=True,
     )
-    out.print(f"map  {written['page']}", highlight=False, soft_wrap=True)
+    say("map", written["page"])

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from softmode.cli.console import err, out, print_json, progress
+from softmode.cli.console import out, print_json, progress, remark
 from softmode.cli.reference import said
 from softmode.crystal import Material
 from softmode.dynamics import MDRun, export_ase, read_md
@@ -221,10 +221,10 @@ def md(
 
 def _say(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     for warning in _warnings(content):
-        err.print(warning, highlight=False, markup=False, soft_wrap=True)
+        remark(warning)
     if as_json:
         print_json(content)
         return
     out.print(_replica_table(content))
-    out.print(_score_line(content), highlight=False)
-    out.print(f"trajectories  {folder}", highlight=False, soft_wrap=True)
+    out.print(_score_line(content))
+    out.print(f"trajectories  {folder}", soft_wrap=True)

@@ -30,8 +30,8 @@ def paper(
         built = build_paper(reopen_study(folder), output)
     incomplete = [panel for panel in built.panels if panel.missing]
     complete = len(built.panels) - len(incomplete)
-    out.print(f"{complete} of {len(built.panels)} panels complete", highlight=False)
-    out.print(_all_missing(built.panels) if verbose else _first_missing(incomplete), highlight=False)
+    out.print(f"{complete} of {len(built.panels)} panels complete")
+    out.print(_all_missing(built.panels) if verbose else _first_missing(incomplete))
     say("page", built.page)
     say("PDF", built.pdf)
 

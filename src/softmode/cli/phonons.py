@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from softmode.cli.console import busy, err, out, print_json
+from softmode.cli.console import busy, out, print_json, remark
 from softmode.cli.options import POTENTIAL, loaded_potential
 from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
@@ -132,13 +132,13 @@ def phonons(
     if plot is not None:
         _save_plot(results[0], plot)
     for path in write or ():
-        err.print(f"{results[0].write(path)} written", highlight=False, markup=False, soft_wrap=True)
+        remark(f"{results[0].write(path)} written")
     if as_json:
         figures = [_json(result, model) for result, model in zip(results, models, strict=True)]
         print_json(figures if len(figures) > 1 else figures[0])
         return
     material = crystal.material
     name = f"{material.formula} ({material.name})" if material.name != material.formula else material.name
-    out.print(f"{name}, protocol {results[0].conditions.protocol.name}", highlight=False, markup=False)
+    out.print(f"{name}, protocol {results[0].conditions.protocol.name}", markup=False)
     for table in _tables(results):
         out.print(table)

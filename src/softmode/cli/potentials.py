@@ -36,10 +36,10 @@ def potentials(
     out.print(_table())
     for family in families():
         if family.entries and family.package is not None and not family.is_installed():
-            out.print(f"{family.name} needs: {family.package.how_to_install}", highlight=False, markup=False)
+            out.print(f"{family.name} needs: {family.package.how_to_install}", markup=False)
     others = "; ".join(family.others for family in families() if family.others)
-    out.print(f"Also: {others}. Case does not matter in names.", highlight=False)
-    out.print("Notes, citations and licences in full: softmode potentials --json", highlight=False)
+    out.print(f"Also: {others}. Case does not matter in names.")
+    out.print("Notes, citations and licences in full: softmode potentials --json")
 
 
 def _table() -> Table:

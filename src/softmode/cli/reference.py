@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from softmode.cli.console import err
+from softmode.cli.console import remark
 from softmode.crystal import Material
 from softmode.datasets import open_reference, reference_notes
 
@@ -23,5 +23,5 @@ def said_reference(path: Path | str, supercell: str | None = None) -> Material:
 def said(material: Material, path: Path | str) -> Material:
     """The material that was read from a path, after telling what a person should know of it."""
     for note in reference_notes(material, path):
-        err.print(note, highlight=False, markup=False, soft_wrap=True)
+        remark(note)
     return material

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from softmode.cli.console import print_json
-from softmode.cli.running import foretell, leave, run_to_end, summarise
+from softmode.cli.running import conclude, foretell, run_to_end
 from softmode.study.settings import load_study
 
 
@@ -40,9 +39,4 @@ def run(
     if dry_run:
         foretell(settings, as_json=as_json)
         return
-    finished = run_to_end(settings)
-    if as_json:
-        print_json(finished.as_json())
-    else:
-        summarise(finished)
-    leave(finished)
+    conclude(run_to_end(settings), as_json=as_json)

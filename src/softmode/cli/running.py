@@ -27,13 +27,14 @@ from softmode.cli.console import (
     progress,
     say,
 )
+from softmode.processes import available_cores
 from softmode.report.build import build_report
 from softmode.study.folder import Case, Study, open_study
 from softmode.study.forecast import forecast
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import OK, cell_table, failures
-from softmode.study.run import RunReport, available_cores, run_study
+from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
 from softmode.study.worker import CaseOutcome
 
@@ -107,12 +108,11 @@ def summarise(run: FinishedRun) -> None:
     done = run.report
     out.print(
         f"{done.total} cells: {done.found} were there, {done.computed} computed now, "
-        f"{done.failed} of these failed",
-        highlight=False,
+        f"{done.failed} of these failed"
     )
     for material, potential, reason in done.unstored:
         line = Text.assemble(("not stored ", "red"), f"{material} × {potential}: {reason}")
-        err.print(line, highlight=False, soft_wrap=True)
+        err.print(line, soft_wrap=True)
     _repeat_failures(run)
     say("records", run.study.store.root)
     say("report", run.page)
@@ -123,12 +123,12 @@ def _repeat_failures(run: FinishedRun) -> None:
     earlier = [row for row in run.failures.itertuples() if (row.material, row.potential) not in run.told]
     if not earlier:
         return
-    out.print(f"{len(earlier)} failed in an earlier run", highlight=False)
+    out.print(f"{len(earlier)} failed in an earlier run")
     for row in earlier[:_REASONS]:
-        out.print(failure_line(row.material, row.potential, row.failure), highlight=False, soft_wrap=True)
+        out.print(failure_line(row.material, row.potential, row.failure), soft_wrap=True)
     if len(earlier) > _REASONS:
         more = f"… and {len(earlier) - _REASONS} more: softmode status {run.study.folder}"
-        out.print(more, highlight=False, markup=False, soft_wrap=True)
+        out.print(more, markup=False, soft_wrap=True)
 
 
 def foretell(settings: StudySettings, *, as_json: bool) -> None:
@@ -157,10 +157,18 @@ def foretell(settings: StudySettings, *, as_json: bool) -> None:
     spread = f"{workers} workers" if workers > 1 else "1 worker"
     out.print(
         f"about {duration(seconds)} on {spread}, estimated from a few force calls made now; "
-        "relaxations, and what is no force call, come on top",
-        highlight=False,
+        "relaxations, and what is no force call, come on top"
     )
     say("folder", study.folder)
+
+
+def conclude(run: FinishedRun, *, as_json: bool) -> None:
+    """Print what was done, and leave with the status that says whether every cell has its result."""
+    if as_json:
+        print_json(run.as_json())
+    else:
+        summarise(run)
+    leave(run)
 
 
 def leave(run: FinishedRun) -> None:
@@ -192,7 +200,7 @@ def _run(study: Study) -> tuple[RunReport, set[tuple[str, str]]]:
                 name, formula = case.material.name, case.material.formula
                 title = f"{name} ({formula})" if formula else name
                 line = failure_line(title, case.label, outcome.failure.message)
-                err.print(line, highlight=False, soft_wrap=True)
+                err.print(line, soft_wrap=True)
                 told.add((name, case.label))
 
         with _dynamics_shown(bar, dynamics):

@@ -14,18 +14,10 @@ from rich.table import Table
 from softmode.cli.console import out, print_json, say
 from softmode.cli.running import leave, run_to_end, summarise
 from softmode.notebook.studies import screening_settings
+from softmode.panel import estimate, number
 from softmode.study.screening import ALONE, screening_table
 
 _SHOWN = 40  # rows of the table in the terminal; the CSV has all
-
-
-def _text(value: Any, digits: int = 3) -> str:
-    return "–" if value is None or pd.isna(value) else f"{float(value):.{digits}f}"
-
-
-def _sigma(row: pd.Series, way: str) -> str:
-    mean, low, high = (row[f"sigma_{way}{end}"] for end in ("", "_low", "_high"))
-    return _text(mean) if pd.isna(low) else f"{_text(mean)} [{_text(low)}, {_text(high)}]"
 
 
 def _class(row: pd.Series, way: str) -> str:
@@ -64,11 +56,11 @@ def _table(rows: pd.DataFrame, potential: str) -> Table:
         table.add_row(
             "–" if pd.isna(row["rank"]) else str(row["rank"]),
             escape(str(row["formula"])),
-            *(_sigma(row, way) for way in measured),
+            *(estimate(row, f"sigma_{way}", form=".3f") for way in measured),
             _class(row, measured[0]) if measured else "–",
             _softest(row),
-            _text(row["a_A"]),
-            _text(row["seconds"], 1),
+            number(row["a_A"], form=".3f"),
+            number(row["seconds"], form=".1f"),
         )
     return table
 

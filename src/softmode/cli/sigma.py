@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from softmode.cli.console import busy, err, out, print_json
+from softmode.cli.console import busy, out, print_json, remark
 from softmode.cli.options import POTENTIAL, loaded_potential
 from softmode.cli.reference import said_reference
 from softmode.crystal import Material
@@ -193,7 +193,7 @@ def sigma(
         with busy(f"σ of {material.formula} with {name}"):
             results.append(anharmonicity(crystal, model, protocol=protocol))
     for note in content["notes"]:
-        err.print(note, highlight=False, markup=False, soft_wrap=True)
+        remark(note)
     if as_json:
         print_json(content | ({"potentials": [_model_json(result) for result in results]} if results else {}))
         return

@@ -43,9 +43,9 @@ def status(
     out.print(table)
     if dynamics.total:
         made = f"steps of dynamics under way: {dynamics.made():,} of {dynamics.total:,} are made"
-        out.print(made, highlight=False)
+        out.print(made)
     for row in lost.itertuples():
-        out.print(failure_line(row.material, row.potential, row.failure), highlight=False, soft_wrap=True)
+        out.print(failure_line(row.material, row.potential, row.failure), soft_wrap=True)
 
 
 def _json(name: str, counts: dict[str, dict[str, int]], lost: pd.DataFrame) -> dict[str, Any]:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +40,7 @@ from softmode.datasets.trajectory_source import (
 )
 from softmode.errors import InputDataError, SettingsError, WorkerDiedError
 from softmode.files import Stamp, file_stamp
+from softmode.processes import process_pool
 
 
 def ingest(
@@ -264,11 +260,7 @@ def _read_all(
     if workers <= 1 or len(entries) < 2:
         yield from map(read, entries)
         return
-    pool = ProcessPoolExecutor(
-        min(workers, len(entries)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_prepare_process,
-    )
+    pool = process_pool(min(workers, len(entries)))
     try:
         for future in as_completed([pool.submit(read, entry) for entry in entries]):
             yield future.result()
@@ -280,16 +272,3 @@ def _read_all(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _prepare_process() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def leave_with_parent() -> None:
-            wait([parent.sentinel])
-            os._exit(1)  # files are written whole or not at all
-
-        threading.Thread(target=leave_with_parent, daemon=True).start()

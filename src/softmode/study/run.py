@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     Executor,
     Future,
-    ProcessPoolExecutor,
     as_completed,
     wait,
 )
@@ -22,12 +19,12 @@ from dataclasses import dataclass, field
 
 from softmode.errors import SettingsError, SoftmodeError, StorageError, WorkerDiedError
 from softmode.measurements.plan import blocked, needs_potential
+from softmode.numerics import thread_variables
+from softmode.processes import available_cores, process_pool
 from softmode.records import Failure, Record, digest_of
 from softmode.study.folder import Case, Study
 from softmode.study.lanes import Lanes
-from softmode.study.worker import CaseOutcome, CaseTask, prepare_worker, run_case
-
-logger = logging.getLogger(__name__)
+from softmode.study.worker import CaseOutcome, CaseTask, run_case
 
 
 @dataclass
@@ -53,22 +50,6 @@ Listener = Callable[[Case, CaseOutcome], None]
 
 
 @contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Thread counts that worker processes inherit (numerical libraries read them when imported)."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(threads)))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Hold Ctrl-C back; processes started meanwhile never get it, not even before they can ignore it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -76,20 +57,6 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _process_pool(workers: int, threads: int) -> Executor:
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=prepare_worker,
-        initargs=(threads,),
-    )
 
 
 def load_executor(specification: str) -> Executor:
@@ -185,7 +152,7 @@ def _run_study(study: Study, listener: Listener) -> RunReport:
         return report
     workers = min(run.workers or available_cores(), len(pending))
     threads = study.settings.conditions.threads
-    with _environment(threads):
+    with thread_variables(threads):
         for case, outcome in _on_processes(study, pending, workers, threads):
             _note(study, report, case, outcome, listener)
     return report
@@ -232,7 +199,7 @@ def _on_processes(
     dead one had.
     """
     lanes = Lanes(cases, workers)
-    pools = [_process_pool(1, threads) for _ in range(workers)]
+    pools = [process_pool(1, threads) for _ in range(workers)]
     running: dict[Future[CaseOutcome], tuple[int, Case]] = {}
 
     def begin(lane: int) -> None:
@@ -274,12 +241,12 @@ def _on_processes(
 def _renewed(pool: Executor, threads: int) -> Executor:
     """Another pool of one process in place of one that died."""
     pool.shutdown(cancel_futures=True)
-    return _process_pool(1, threads)
+    return process_pool(1, threads)
 
 
 def _alone(study: Study, case: Case, threads: int) -> CaseOutcome:
     """Run one case in a process of its own; if that dies too, the case is the cause."""
-    with _process_pool(1, threads) as pool:
+    with process_pool(1, threads) as pool:
         try:
             with _uninterrupted():
                 future = pool.submit(run_case, _task(study, case))

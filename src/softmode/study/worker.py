@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
-import os
-import signal
 import threading
 import time
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +20,6 @@ from softmode.measurements.view import Sources, loaded_size
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.records import Failure, Header, Partial, Record, RecordStore
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,27 +115,6 @@ def _sources(task: CaseTask) -> Sources:
         materials.popitem(last=False)  # long trajectories push others out
     materials[key] = sources.loaded
     return sources
-
-
-def prepare_worker(threads: int) -> None:
-    """Initialise a worker process: thread count, signals, and an end when the parent process ends.
-
-    Parameters
-    ----------
-    threads : int
-        Threads of the numerical libraries in this process.
-    """
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def leave_with_parent() -> None:
-            wait([parent.sentinel])
-            os._exit(1)  # records are atomic: there is nothing to clean up
-
-        threading.Thread(target=leave_with_parent, daemon=True).start()
-    warnings.simplefilter("ignore")
 
 
 def run_case(task: CaseTask) -> CaseOutcome:
