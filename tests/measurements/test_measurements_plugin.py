@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from matplotlib.image import imread
 from plugin_packages import install_plugin
 from tiny_study import EMT_NAME, emt, factory, metal_phonopy, record_times, run_tiny, tiny_study
 
+from softmode import measurements
 from softmode.datasets import open_reference
 from softmode.errors import SettingsError
+from softmode.measurements import registry
 from softmode.measurements.measure import measure
 from softmode.potentials import resolve
 from softmode.report.build import build_report
@@ -143,3 +146,11 @@ def test_the_example_of_the_documentation_works(
     phonon.symmetrize_force_constants()
     on_site = np.abs(phonon.force_constants[0, 0]).max()
     assert records["stiffness"].values["stiffness_eV_per_A2"] == pytest.approx(on_site, rel=1e-6)
+
+
+def test_names_for_plugins_are_not_hidden_by_modules() -> None:
+    """Importing all of softmode's own measurements leaves what other packages import from the room."""
+    registry.measurements()
+    modules = [name for name in measurements.__all__ if isinstance(getattr(measurements, name), ModuleType)]
+    assert not modules
+    assert callable(measurements.derived)

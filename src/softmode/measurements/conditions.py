@@ -8,8 +8,15 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    create_model,
+    field_validator,
+)
 
 from softmode.errors import did_you_mean
 from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
@@ -88,9 +95,12 @@ class Conditions(BaseModel):
         known = settings_tables()
         tables: dict[str, Any] = {name: given.pop(name, {}) for name in known}
         own = cls.model_validate(given)
-        return own.model_copy(
-            update={"tables": {name: _table(name, known[name], tables[name], own.protocol) for name in known}}
-        )
+        for name, kind in known.items():
+            if isinstance(tables[name], Mapping):
+                tables[name] = kind.completed(tables[name], own.protocol.name)
+        fields: dict[str, Any] = {name: (kind, ...) for name, kind in known.items()}
+        checked = create_model("Tables", **fields).model_validate(tables)
+        return own.model_copy(update={"tables": {name: getattr(checked, name) for name in known}})
 
     def of(self, kind: type[Table]) -> Table:
         """Settings of a kind."""
@@ -116,27 +126,6 @@ class Conditions(BaseModel):
         for part in rest:
             found = getattr(found, part)
         return found
-
-
-def _table(name: str, kind: type[SettingsTable], given: Any, protocol: HarmonicProtocol) -> SettingsTable:
-    """Settings of a measurement; errors are located below the name of its table."""
-    if isinstance(given, kind):
-        return given
-    completed = kind.completed(given, protocol.name) if isinstance(given, Mapping) else given
-    try:
-        return kind.model_validate(completed)
-    except ValidationError as error:
-        lines = [{**line, "loc": (name, *line["loc"])} for line in error.errors(include_url=False)]
-        raise ValidationError.from_exception_data(
-            kind.__name__, [_relocated(line) for line in lines]
-        ) from None
-
-
-def _relocated(line: Mapping[str, Any]) -> Any:
-    """A line of a validation error as pydantic makes one anew from."""
-    kind = line["type"]
-    error = PydanticCustomError(kind, "{message}", {"message": line["msg"]})
-    return {"type": error, "loc": line["loc"], "input": line["input"]}
 
 
 def explain(error: ValidationError, allowed: Mapping[str, Any] = MappingProxyType({})) -> str:

@@ -124,7 +124,7 @@ class View:
         self.uses = frozenset(use for use in uses if isinstance(use, str))
         if "reference" in self.uses:
             self.uses |= {"structure"}
-        self.records: Mapping[str, Record] = _Declared(records or {}, who, "the record of")
+        self.records: Mapping[str, Record] = _Declared(records or {}, who)
         self.partial = partial
         self.advance = advance
 
@@ -282,14 +282,14 @@ class _Gate:
 class _Declared(dict[str, Record]):
     """Records of which only those required are there."""
 
-    def __init__(self, records: Mapping[str, Record], who: str, what: str) -> None:
+    def __init__(self, records: Mapping[str, Record], who: str) -> None:
         super().__init__(records)
-        self._who, self._what = who, what
+        self._who = who
 
     def __missing__(self, name: str) -> Record:
         raise UndeclaredInputError(
             self._who,
-            f"reads {self._what} {name!r}, which it does not require",
+            f"reads the record of {name!r}, which it does not require",
             "Add it to `requires` of the measurement",
         )
 

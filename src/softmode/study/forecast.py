@@ -143,24 +143,14 @@ def _mean_calls(
         for name in names:
             materials[name].add(case.material.name)
     counts = {
-        name: [calls_of(name, read[material], conditions) for material in sorted(where & read.keys())]
+        name: [_calls(name, read[material], conditions) for material in sorted(where & read.keys())]
         for name, where in materials.items()
     }
     return {name: fmean(found) if found else 0.0 for name, found in counts.items()}
 
 
-def calls_of(name: str, sources: Sources, conditions: Conditions) -> int:
-    """About how many configurations a measurement of a material evaluates the potential on.
-
-    Parameters
-    ----------
-    name : str
-        The measurement.
-    sources : Sources
-        The material.
-    conditions : Conditions
-        Of the study.
-    """
+def _calls(name: str, sources: Sources, conditions: Conditions) -> int:
+    """About how many configurations a measurement of a material evaluates the potential on."""
     one = measurement(name)
     return 0 if one.calls is None else one.calls(view_of(one, sources, conditions))
 

@@ -154,6 +154,7 @@ def analyse(
         If frames do not differ, or a cloud is a single frame.
     """
     result = kernel_map(dissimilarities)
+    runs = [cloud.trajectory.run_lengths for cloud in clouds]
     ends = np.cumsum([cloud.trajectory.n_frames for cloud in clouds])
     spans = [np.arange(end - cloud.trajectory.n_frames, end) for cloud, end in zip(clouds, ends, strict=True)]
     overlaps = {}
@@ -180,8 +181,8 @@ def analyse(
         points=MapPoints(
             labels=tuple(cloud.label for cloud in clouds),
             cloud=np.repeat(np.arange(len(clouds)), [len(span) for span in spans]),
-            run=np.concatenate([_counted(cloud, of_frames=False) for cloud in clouds]),
-            frame=np.concatenate([_counted(cloud, of_frames=True) for cloud in clouds]),
+            run=np.concatenate([np.repeat(np.arange(len(of_cloud)), of_cloud) for of_cloud in runs]),
+            frame=np.concatenate([np.arange(run) for of_cloud in runs for run in of_cloud]),
             coordinates=result.coordinates,
             explained=result.explained,
             sigma_t=np.concatenate([_sigma(cloud) for cloud in clouds]),
@@ -191,13 +192,6 @@ def analyse(
         strangers=tuple(strangers),
         notes=tuple(_notes(overlaps, strangers)),
     )
-
-
-def _counted(cloud: Cloud, *, of_frames: bool) -> IntArray:
-    runs = cloud.trajectory.run_lengths
-    if of_frames:
-        return np.concatenate([np.arange(run) for run in runs])
-    return np.repeat(np.arange(len(runs)), runs)
 
 
 def _sigma(cloud: Cloud) -> FloatArray:

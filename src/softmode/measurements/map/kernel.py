@@ -139,8 +139,12 @@ def make_kernel(
     return MadeKernel(
         dissimilarities=matrix,
         diagnostics={
-            **_tile_diagnostics(results),
-            **_frame_diagnostics(frames),
+            "n_pairs": sum(result.tile.n_pairs for result in results),
+            "sweeps": max(result.sweeps for result in results),
+            "violation": max(result.violation for result in results),
+            "n_fallback": sum(result.n_fallback for result in results),
+            "rank": frames.rank,
+            "lost_share": frames.lost,
             **_quality(kernel, features, matrix),
         },
         seconds=seconds + sum(result.seconds for result in results),
@@ -264,19 +268,6 @@ def _load(partial: Partial | None, tile: Tile) -> TileResult | None:
         return None
     sweeps, violation, n_fallback, seconds = piece["report"].tolist()
     return TileResult(tile, piece["dissimilarities"], int(sweeps), violation, int(n_fallback), seconds)
-
-
-def _tile_diagnostics(results: Sequence[TileResult]) -> dict[str, Any]:
-    return {
-        "n_pairs": sum(result.tile.n_pairs for result in results),
-        "sweeps": max(result.sweeps for result in results),
-        "violation": max(result.violation for result in results),
-        "n_fallback": sum(result.n_fallback for result in results),
-    }
-
-
-def _frame_diagnostics(frames: ReducedFrames) -> dict[str, Any]:
-    return {"rank": frames.rank, "lost_share": frames.lost}
 
 
 def _quality(kernel: FrameKernel, features: SoapFeatures, matrix: FloatArray) -> dict[str, Any]:

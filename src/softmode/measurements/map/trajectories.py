@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from softmode.configurations import check_frames
 from softmode.errors import MissingExtraError
@@ -160,13 +160,16 @@ def map_trajectories(
 def coordinates_csv(analysis: MapAnalysis) -> str:
     """One line for each frame: cloud, run, frame, coordinates, how foreign it is, σ(t)."""
     points = analysis.points
-    lines = ["label,run,frame,component_1,component_2,foreignness,sigma_t"]
-    for index in range(len(points.cloud)):
-        numbers = (*points.coordinates[index], points.foreign[index], points.sigma_t[index])
-        shown = ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
-        label = points.labels[points.cloud[index]].replace('"', '""')
-        lines.append(f'"{label}",{points.run[index]},{points.frame[index]},{",".join(shown)}')
-    return "\n".join(lines) + "\n"
+    columns = {
+        "label": [points.labels[cloud] for cloud in points.cloud],
+        "run": points.run,
+        "frame": points.frame,
+        "component_1": points.coordinates[:, 0],
+        "component_2": points.coordinates[:, 1],
+        "foreignness": points.foreign,
+        "sigma_t": points.sigma_t,
+    }
+    return str(pd.DataFrame(columns).to_csv(index=False, float_format="%.9g"))
 
 
 def map_values(result: TrajectoryMap) -> dict[str, Any]:
