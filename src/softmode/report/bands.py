@@ -89,12 +89,11 @@ def overlay_of_record(
 
 def band_overlay(study: Study, potential: str, material: str, role: str) -> BandOverlay | None:
     """Bands of a cell, or None if it has none."""
-    for cell in study.cases:
-        if cell.label == potential and cell.material.name == material:
-            record = study.record(cell, "harmonic")
-            if record is not None and record.ok:
-                return overlay_of_record(record, material, cell.material.formula, potential, role)
-    return None
+    record = study.result(material, potential, "harmonic")
+    if record is None:
+        return None
+    formula = next(case.material.formula for case in study.cases if case.material.name == material)
+    return overlay_of_record(record, material, formula, potential, role)
 
 
 def _frame(axes: Axes, path: BandPath) -> None:
@@ -187,11 +186,10 @@ def model_bands(study: Study, rows: pd.DataFrame, potential: str, sigma: str) ->
     sigma : str
         Column that the captions give; empty for none.
     """
-    cells = {cell.material.name: cell for cell in study.cases if cell.label == potential}
     found = []
     for _, row in rows.iterrows():
-        record = study.record(cells[row["material"]], "model_phonons")
-        if record is not None and record.ok:
+        record = study.result(row["material"], potential, "model_phonons")
+        if record is not None:
             score = f"σ = {row[sigma]:.2f}, " if sigma and pd.notna(row[sigma]) else ""
             caption = f"{score}softest {row['softest_mode_THz']:.2f} THz at {row['softest_mode_at']}"
             bands = record.arrays["frequencies_model"]

@@ -74,12 +74,15 @@ def records_of(study: Study, measurement: str, materials: Iterable[str]) -> dict
     materials : iterable of str
         In the order of the result.
     """
-    found: dict[str, dict[str, Record]] = {material: {} for material in materials}
-    for cell in study.cases:
-        if cell.material.name in found:
-            record = study.record(cell, measurement)
-            if record is not None and record.ok:
-                found[cell.material.name][cell.label] = record
+    labels = distinct(case.label for case in study.cases)
+    found = {
+        material: {
+            label: record
+            for label in labels
+            if (record := study.result(material, label, measurement)) is not None
+        }
+        for material in distinct(materials)
+    }
     return {material: records for material, records in found.items() if records}
 
 

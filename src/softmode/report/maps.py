@@ -175,9 +175,9 @@ def _records(study: Study, drawn: pd.DataFrame) -> dict[tuple[str, str], Record]
         names = rows["material"] if len(rows) <= most else best_median_worst(ranked, "_by").values()
         chosen |= {(str(name), str(potential)) for name in names}
     records = {}
-    for cell in study.cases:
-        key = (cell.material.name, cell.label)
-        record = study.record(cell, "map") if key in chosen else None
-        if record is not None and record.ok:
-            records[key] = record
+    for case in study.cases:
+        name, label = case.material.name, case.label
+        record = study.result(name, label, "map") if (name, label) in chosen else None
+        if record is not None:
+            records[name, label] = record
     return records

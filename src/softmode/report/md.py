@@ -14,7 +14,12 @@ from softmode.measurements.md import DynamicsSettings
 from softmode.panel import NOTHING
 from softmode.records import Record
 from softmode.report.data import formula_of, records_of
-from softmode.report.md_figures import PART_NAMES, attribution_figure, md_trace_figure, sampling_figure
+from softmode.report.md_figures import (
+    SUM_NAMES,
+    attribution_figure,
+    md_trace_figure,
+    sampling_figure,
+)
 from softmode.report.method import md_summary, thermostat_warning
 from softmode.report.rendering import embedded, rows_of
 from softmode.report.section import Drawn, Pictures, Section
@@ -111,7 +116,7 @@ class MDData(Section):
             "rows": [_row(cell) for _, cell in done(self.cells, "model_only").iterrows()],
             "collapsed": rows_of(self.collapsed),
             "summary": rows_of(self.summary),
-            "part_names": {**PART_NAMES, "difference": "sum: σ alone − σ reference"},
+            "part_names": SUM_NAMES,
             "shares": self._shares() if self.compared else [],
             "agreement": _agreement(self.sampling),
             "pictures": embedded(pictures, "md_"),

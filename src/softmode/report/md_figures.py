@@ -38,6 +38,8 @@ PART_NAMES = {
     "hessian_error": "force constants",
     "sampling_error": "configurations",
 }
+#: As they stand in tables.
+SUM_NAMES = {**PART_NAMES, "difference": "sum: σ alone − σ reference"}
 _PART_COLOURS = {"force_error": PALETTE[0], "hessian_error": PALETTE[1], "sampling_error": PALETTE[2]}
 _LOST = "#A33B00"
 _MOST_BARS = 45  # more materials are shown as distributions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,13 +18,16 @@ _N_SAMPLES = 2000
 _MAX_ELEMENTS = 4_000_000
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A figure with its interval; NaN where it, or its bounds, are not defined."""
 
     value: float
     low: float = np.nan
     high: float = np.nan
+
+    def columns(self, name: str) -> dict[str, float]:
+        """As it stands in a row of a table: `name`, ``<name>_low`` and ``<name>_high``."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
 
 
 #: The figure of nothing.

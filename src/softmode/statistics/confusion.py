@@ -18,6 +18,8 @@ from softmode.statistics.bootstrap import Estimate, percentile_interval
 
 #: Counts of materials, drawn ones as floats.
 Table = IntArray | FloatArray
+#: Figures of merit, methods of :class:`ConfusionMatrix` and attributes of :class:`ConfusionEstimate`.
+FIGURES = ("accuracy", "kappa", "called_more_stable", "called_less_stable")
 
 
 @dataclass(frozen=True, eq=False)

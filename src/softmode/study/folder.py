@@ -15,6 +15,7 @@ from softmode.errors import SettingsError, SoftmodeError
 from softmode.files import write_atomically
 from softmode.measurements.declaration import Facts
 from softmode.measurements.plan import blocked, needs_potential, record_inputs
+from softmode.panel import RecordLink
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
 from softmode.records import Failure, HeaderCache, Record, RecordStore, digest_of
@@ -122,6 +123,22 @@ class Study:
                 failed.add(name)
         return True
 
+    @cached_property
+    def _by_names(self) -> dict[tuple[str, str], Case]:
+        return {(case.material.name, case.label): case for case in self.cases}
+
+    def result(self, material: str, label: str, measurement: str) -> Record | None:
+        """Record with its arrays, by names of material and potential; None where there is no result."""
+        case = self._by_names.get((material, label))
+        record = None if case is None else self.record(case, measurement)
+        return record if record is not None and record.ok else None
+
+    def link(self, material: str, label: str, measurement: str) -> RecordLink:
+        """Where a number comes from, by names of material and potential."""
+        key = self._by_names[material, label].keys[measurement]
+        file = str(self.store.path(key).relative_to(self.folder))
+        return RecordLink(material, label, measurement, key, file)
+
     def record(self, case: Case, measurement: str) -> Record | None:
         """One record of a case with its arrays; None where there is none, or it is damaged."""
         key = case.keys.get(measurement)
@@ -197,15 +214,8 @@ def open_study(
     folder = settings.output
     dataset = open_dataset(settings.dataset.kind, settings.dataset.path, **settings.dataset.options)
     entries = settings.dataset.select.pick(dataset.entries())
-    done = 0
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        advance(done, len(entries))
-
     materials = summarise_materials(
-        entries, settings.dataset.select, folder / _MATERIALS_FILE, advance=one_more
+        entries, settings.dataset.select, folder / _MATERIALS_FILE, advance=advance
     )
     if not materials:
         raise SettingsError(

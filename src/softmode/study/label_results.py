@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from softmode.anharmonic.classes import CLASSES, class_indices
 from softmode.anharmonic.label_score import LabelScore, score_against_labels
 from softmode.errors import InputDataError
+from softmode.statistics.confusion import FIGURES
 from softmode.statistics.recalibration import enough_labels, held_out_probabilities, recalibrate
 from softmode.structures.labels import Labels, compound_key, read_labels
 from softmode.study.results import FAILED, OK, numbers_in
@@ -208,10 +209,7 @@ def label_table(scores: list[Labelled]) -> pd.DataFrame:
             }
             confusion = agreement.confusion
             for name, estimate in {
-                "accuracy": confusion.accuracy,
-                "kappa": confusion.kappa,
-                "called_more_stable": confusion.called_more_stable,
-                "called_less_stable": confusion.called_less_stable,
+                **{name: getattr(confusion, name) for name in FIGURES},
                 "spearman": agreement.spearman,
                 "kendall": agreement.kendall,
                 "brier": agreement.brier,
@@ -221,7 +219,7 @@ def label_table(scores: list[Labelled]) -> pd.DataFrame:
                 "mae_sigma": item.score.mean_absolute_difference,
                 "median_difference_sigma": item.score.median_difference,
             }.items():
-                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+                row |= estimate.columns(name)
             for i, of_label in enumerate(CLASSES):
                 for j, of_model in enumerate(CLASSES):
                     row[f"{of_label}_called_{of_model}_count"] = int(confusion.matrix.counts[i, j])
@@ -268,18 +266,11 @@ def lattices_and_modes(table: pd.DataFrame, path: Path) -> pd.DataFrame:
                 lowest = float(at_points[point])
                 pairs[point] = (row[column], min(lowest, 0.0) if point == "Γ" else lowest)
         rows += [
-            {
-                "formula": cell["formula"],
-                "group": cell["group"],
-                "potential": cell["potential"],
-                "quantity": quantity,
-                "label": label,
-                "model": model,
-            }
+            (cell["formula"], cell["group"], cell["potential"], quantity, label, model)
             for quantity, (label, model) in pairs.items()
             if label is not None and np.isfinite(float(label))
         ]
-    return pd.DataFrame(rows) if rows else empty
+    return pd.DataFrame(rows, columns=empty.columns)
 
 
 def lattice_and_mode_errors(pairs: pd.DataFrame) -> pd.DataFrame:

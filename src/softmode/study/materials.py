@@ -26,12 +26,12 @@ class MaterialSummary(BaseModel):
         Identifier in the dataset.
     fingerprint : str
         Cheap identity of its source files; when it changes the material is read again.
-    formula, group, prototype : str
+    formula, group : str
         For tables; empty when the material could not be read.
-    n_atoms, n_supercell_atoms : int
-        Atoms of the unit cell and of the supercell.
-    elements : tuple of str
-        Chemical symbols.
+    n_supercell_atoms : int
+        Atoms of the supercell.
+    tags : dict of str to str
+        Of the material.
     structure, reference : str
         Content digests; of the fingerprint when the material could not be read. `reference` is empty for a
         structure that comes without reference data.
@@ -51,10 +51,7 @@ class MaterialSummary(BaseModel):
     fingerprint: str
     formula: str = ""
     group: str = ""
-    prototype: str = ""
-    n_atoms: int = 0
     n_supercell_atoms: int = 0
-    elements: tuple[str, ...] = ()
     tags: dict[str, str] = {}
     structure: str = ""
     reference: str = ""
@@ -91,10 +88,7 @@ def _summarise(entry: MaterialEntry, selection: Selection) -> MaterialSummary:
         fingerprint=entry.fingerprint,
         formula=material.formula,
         group=material.group,
-        prototype=material.tags.get("prototype", ""),
-        n_atoms=material.unitcell.n_atoms,
         n_supercell_atoms=material.n_supercell_atoms,
-        elements=material.elements,
         tags=dict(material.tags),
         structure=material.structure_digest,
         reference=material.reference_digest,
@@ -138,7 +132,7 @@ def summarise_materials(
     selection: Selection,
     index: Path,
     *,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[MaterialSummary]:
     """Summaries of all entries that the selection takes, or that could not be read.
 
@@ -151,17 +145,17 @@ def summarise_materials(
     index : Path
         JSON file in which summaries are remembered; only what changed is read again.
     advance : callable
-        Called once per entry.
+        Told how many of how many entries are known.
     """
     wanted = digest_of(selection.model_dump(mode="json"))
     remembered = {item.name: item for item in remembered_materials(index) if item.selection == wanted}
     summaries = []
-    for entry in entries:
+    for number, entry in enumerate(entries, start=1):
         known = remembered.get(entry.name)
         if known is None or known.fingerprint != entry.fingerprint or known.failure:
             known = _summarise(entry, selection)
         summaries.append(known.model_copy(update={"selection": wanted}))
-        advance()
+        advance(number, len(entries))
     text = json.dumps({"materials": [item.model_dump(mode="json") for item in summaries]}, indent=1)
     if not index.exists() or index.read_text(encoding="utf-8") != text:
         write_atomically(index, text.encode())

@@ -9,7 +9,7 @@ import pandas as pd
 
 from softmode.published import published_model_only_shares
 from softmode.statistics.bootstrap import bootstrap_median
-from softmode.study.results import done
+from softmode.study.results import done, numbers_in
 
 #: Parts of ``sigma_model_only - sigma_reference``, in the order in which they add up.
 PARTS = ("force_error", "hessian_error", "sampling_error")
@@ -38,10 +38,8 @@ def attribution(table: pd.DataFrame) -> pd.DataFrame:
     columns = ["material", "formula", "group", "potential"]
     if rows.empty:
         return pd.DataFrame(columns=[*columns, "collapsed", "difference", *PARTS])
-    sigma = {
-        name: pd.to_numeric(rows[f"sigma_{name}_mean_t"]).astype(float)
-        for name in ("reference", "phi_ref", "phi_model", "model_only")
-    }
+    approaches = ("reference", "phi_ref", "phi_model", "model_only")
+    sigma = {name: numbers_in(rows, f"sigma_{name}_mean_t") for name in approaches}
     found = rows[columns].assign(
         collapsed=_collapsed(rows),
         **{f"sigma_{name}": values for name, values in sigma.items()},
@@ -77,8 +75,7 @@ def attribution_summary(parts: pd.DataFrame, seed: int) -> pd.DataFrame:
                 "n_collapsed": len(cells) - len(kept),
             }
             for name, of in (("median", values), ("median_size", np.abs(values))):
-                estimate = bootstrap_median(of, rng)
-                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+                row |= bootstrap_median(of, rng).columns(name)
             row["largest_in"] = int((kept["largest"] == part).sum()) if part in PARTS else None
             rows.append(row)
     return pd.DataFrame(rows)
@@ -98,16 +95,11 @@ def sampling_comparison(table: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=columns)
     kept = {
-        f"{way}{end}": pd.to_numeric(rows[f"sigma_{way}_mean_t{end}"]).astype(float)
+        f"{way}{end}": numbers_in(rows, f"sigma_{way}_mean_t{end}")
         for way in ("one_shot", "model_only")
         for end in ("", "_low", "_high")
-        if f"sigma_{way}_mean_t{end}" in rows
     }
     found = rows[columns].assign(**kept, collapsed=_collapsed(rows))
-    for way in ("one_shot", "model_only"):
-        for end in ("_low", "_high"):
-            if f"{way}{end}" not in found:
-                found[f"{way}{end}"] = np.nan
     overlap = (found["one_shot_low"] <= found["model_only_high"]) & (
         found["model_only_low"] <= found["one_shot_high"]
     )

@@ -27,7 +27,6 @@ def panels_of(study: Study, cells: pd.DataFrame) -> list[Panel]:
     cells : pandas.DataFrame
         From :func:`softmode.study.results.cell_table`.
     """
-    cases = {(case.material.name, case.label): case for case in study.cases}
     panels: list[Panel] = []
     for name in study.settings.measurements:
         one, rows = measurement(name), done(cells, name)
@@ -35,15 +34,13 @@ def panels_of(study: Study, cells: pd.DataFrame) -> list[Panel]:
             continue
 
         def record(material: str, potential: str, name: str = name) -> Record:
-            found = study.record(cases[material, potential], name)
+            found = study.result(material, potential, name)
             if found is None:
                 raise StorageError(f"{name} of {material}", "its record is gone", "Run the study again")
             return found
 
         def link(material: str, potential: str, name: str = name) -> RecordLink:
-            key = cases[material, potential].keys[name]
-            file = str(study.store.path(key).relative_to(study.folder))
-            return RecordLink(material, potential, name, key, file)
+            return study.link(material, potential, name)
 
         try:
             panels += one.panels(Results(one, rows, study.settings.conditions, record, link))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def _row(study: Study, cell: Case) -> dict[str, Any]:
         "material": material.name,
         "formula": material.formula or material.name,
         "group": material.group or "unknown",
-        "prototype": material.prototype,
+        "prototype": material.tags.get("prototype", ""),
         "potential": cell.label,
         "state": FAILED if FAILED in of_cell else PENDING if PENDING in of_cell else OK,
         **{f"{name}_state": states.get(name, "") for name in study.settings.measurements},
@@ -103,20 +104,11 @@ def cell_table(study: Study) -> pd.DataFrame:
 
 def record_index(study: Study) -> pd.DataFrame:
     """Which record each figure came from: material, potential, measurement, key, file, date, software."""
-    rows = [
-        {
-            "material": cell.material.name,
-            "potential": cell.label,
-            "measurement": name,
-            "key": record.key,
-            "file": str(study.store.path(record.key).relative_to(study.folder)),
-            "created": record.created,
-            "software": record.software,
-            "seconds": record.seconds,
-        }
-        for cell in study.cases
-        for name, record in study.records(cell).items()
-    ]
+    rows = []
+    for case in study.cases:
+        for name, record in study.records(case).items():
+            link = study.link(case.material.name, case.label, name)
+            rows.append((*astuple(link), record.created, record.software, record.seconds))
     columns = ["material", "potential", "measurement", "key", "file", "created", "software", "seconds"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -129,21 +121,13 @@ def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, 
     summary: dict[str, Any] = {"potential": name, "group": group, "n": len(good), "failed": n_failed}
     for quantity in ("rmse_w2_THz2", "rmse_vg_THzA"):
         values = good[f"path_{quantity}"].to_numpy(float) if len(good) else np.empty(0)
-        interval = bootstrap_median(values, rng)
-        summary |= {
-            f"median_{quantity}": interval.value,
-            f"median_{quantity}_low": interval.low,
-            f"median_{quantity}_high": interval.high,
-            f"median_{quantity}_failures_as_wrong": bootstrap_median(
-                np.concatenate([values, np.full(n_failed, np.inf)]), rng
-            ).value,
-        }
-    softening = bootstrap_median(good["path_softening"].to_numpy(float) if len(good) else np.empty(0), rng)
+        summary |= bootstrap_median(values, rng).columns(f"median_{quantity}")
+        with_failures = np.concatenate([values, np.full(n_failed, np.inf)])
+        summary[f"median_{quantity}_failures_as_wrong"] = bootstrap_median(with_failures, rng).value
+    softening = good["path_softening"].to_numpy(float) if len(good) else np.empty(0)
     agree = int(good["path_stability_agrees"].astype(bool).sum()) if len(good) else 0
     return summary | {
-        "median_softening": softening.value,
-        "median_softening_low": softening.low,
-        "median_softening_high": softening.high,
+        **bootstrap_median(softening, rng).columns("median_softening"),
         "stability_agreement": agree / len(good) if len(good) else np.nan,
         "stability_agreement_failures_as_wrong": agree / n_all if n_all else np.nan,
     }

@@ -14,6 +14,7 @@ from softmode.study.results import OK
 #: Ways to σ of a potential alone, the one that ranks first.
 ALONE = ("model_only", "self_consistent", "one_shot")
 
+_IDENTITY = ("formula", "material", "group", "prototype", "potential", "state")
 _COLUMNS = {
     "model_a_A": "a_A",
     "model_b_A": "b_A",
@@ -36,22 +37,13 @@ def ways(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "formula": cell["formula"],
-        "material": cell["material"],
-        "group": cell["group"],
-        "prototype": cell["prototype"],
-        "potential": cell["potential"],
-        "state": cell["state"],
-    }
+    row: dict[str, Any] = {name: cell[name] for name in _IDENTITY}
     if "model_only" in measured:
         row["crystal_lost"] = cell.get("md_collapsed") == 1.0
     for way in measured:
         prefix = f"sigma_{way}"
         row |= {
-            prefix: cell.get(f"{prefix}_mean_t"),
-            f"{prefix}_low": cell.get(f"{prefix}_mean_t_low"),
-            f"{prefix}_high": cell.get(f"{prefix}_mean_t_high"),
+            **{f"{prefix}{end}": cell.get(f"{prefix}_mean_t{end}") for end in ("", "_low", "_high")},
             f"{prefix}_class": cell.get(f"{prefix}_class"),
             **{f"{prefix}_p_{name}": cell.get(f"{prefix}_p_{name}") for name in CLASSES},
         }

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, confusion_matrix
-from softmode.statistics.confusion import ConfusionMatrix, with_intervals
+from softmode.statistics.confusion import FIGURES, ConfusionMatrix, with_intervals
 from softmode.statistics.rank_correlation import correlations
 from softmode.study.results import FAILED, OK, best_median_worst, done, numbers_in
 
@@ -43,6 +43,8 @@ class Compared:
 
     Parameters
     ----------
+    rows : pandas.DataFrame
+        The cells.
     reference, model : (n,) arrays
         ⟨σ(t)⟩_t; the model's is NaN where it failed.
     failed : (n,) bool array
@@ -53,6 +55,7 @@ class Compared:
         Cells with intervals on both sides.
     """
 
+    rows: pd.DataFrame
     reference: NDArray[np.float64]
     model: NDArray[np.float64]
     failed: NDArray[np.bool_]
@@ -82,6 +85,7 @@ def compared_sigma(table: pd.DataFrame, potential: str, approach: str, group: st
     lost = numbers_in(rows, "md_collapsed") == 1.0 if approach == "model_only" else np.zeros(len(rows), bool)
     with_interval = _with_interval(table)
     return Compared(
+        rows=rows,
         reference=np.array([known[name] for name in rows["material"]], dtype=np.float64),
         model=numbers_in(rows, f"sigma_{approach}_mean_t"),
         failed=failed,
@@ -143,9 +147,8 @@ def _figures(matrix: ConfusionMatrix, seed: int) -> Iterator[dict[str, Any]]:
             "n": matrix.n_materials,
             "failed": matrix.n_failed,
         }
-        for name in ("accuracy", "kappa", "called_more_stable", "called_less_stable"):
-            figure = getattr(estimate, name)
-            row |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+        for name in FIGURES:
+            row |= getattr(estimate, name).columns(name)
         for i, of_reference in enumerate(CLASSES):
             for j, of_model in enumerate(CLASSES):
                 cell = f"{of_reference}_called_{of_model}"
@@ -169,10 +172,8 @@ def error_correlations(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     for potential, cells in good.groupby("potential", sort=False):
         error = (cells["sigma_phi_model_mean_t"] - cells["sigma_reference_mean_t"]).abs().to_numpy(float)
         pearson, spearman = correlations(cells["path_rmse_w2_THz2"].to_numpy(float), error, seed)
-        row: dict[str, Any] = {"potential": potential, "n": len(cells)}
-        for name, found in (("pearson", pearson), ("spearman", spearman)):
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-        rows.append(row)
+        found = pearson.columns("pearson") | spearman.columns("spearman")
+        rows.append({"potential": potential, "n": len(cells), **found})
     return pd.DataFrame(rows, columns=None if rows else ["potential", "n"])
 
 

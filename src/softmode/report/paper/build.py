@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -72,11 +72,7 @@ def build_paper(study: Study, folder: Path | None = None, cells: pd.DataFrame | 
 
 def _all_records(data: PaperData) -> pd.DataFrame:
     columns = ["material", "potential", "measurement", "digest", "record"]
-    rows = [
-        (link.material, link.potential, link.measurement, link.digest, link.file)
-        for link in data.links.values()
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame([astuple(link) for link in data.links.values()], columns=columns)
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

@@ -297,8 +297,7 @@ def _model_rows(data: PaperData, common: pd.DataFrame, labels: Sequence[str], li
         return [*rows, _claim(claim, of)]
     ratio = ratio_of_medians(values[worst].to_numpy(float), values[best].to_numpy(float), seed)
     verdict = HOLDS if ratio.low <= times <= ratio.high else "more" if ratio.value > times else "less"
-    shown = interval(ratio.value, ratio.low, ratio.high)
-    texts = [f"{shown} times", str(found.n), "95 % bootstrap interval"]
+    texts = [f"{interval(*ratio)} times", str(found.n), "95 % bootstrap interval"]
     return [*rows, _claim(claim, of, link, texts, verdict)]
 
 

@@ -12,8 +12,7 @@ from softmode.anharmonic.classes import CLASSES, class_indices
 from softmode.panel import Link, RowList, RowsLink, row_list
 from softmode.report.paper.source import PaperData
 from softmode.statistics.confusion import ConfusionMatrix
-from softmode.study.results import FAILED, OK, numbers_in
-from softmode.study.sigma_results import MEASURED_BY, reference_sigma
+from softmode.study.sigma_results import ALL, MEASURED_BY, compared_sigma
 
 #: In place of a class: the potential gave no result.
 FAILED_CLASS = "failed"
@@ -51,20 +50,12 @@ def classified(data: PaperData, label: str, approach: str, group: str | None = N
         class of the reference and of the potential, which is ``failed`` where it gave nothing, and
         ``unstable`` where its own dynamics lost the crystal (then σ is that of the frames before).
     """
-    measurement = MEASURED_BY[approach]
-    known = reference_sigma(data.cells)
-    state = f"{measurement}_state"
-    rows = data.cells[(data.cells["potential"] == label) & data.cells["material"].isin(list(known))]
-    rows = rows[rows[state].isin([OK, FAILED])] if state in rows else rows.iloc[:0]
-    rows = rows if group is None else rows[rows["group"] == group]
-    reference = np.array([known[name] for name in rows["material"]], dtype=np.float64)
-    sigma = numbers_in(rows, f"sigma_{approach}_mean_t")
-    failed = (rows[state] == FAILED).to_numpy(bool) if state in rows else np.zeros(0, bool)
-    lost = (numbers_in(rows, "md_collapsed") == 1.0) & ~failed & (approach == "model_only")
-    failed = failed | (~np.isfinite(sigma) & ~lost)
+    compared = compared_sigma(data.cells, label, approach, ALL if group is None else group)
+    reference, sigma, lost = compared.reference, compared.model, compared.collapsed
+    failed = compared.failed | (~np.isfinite(sigma) & ~lost)
     by_score = class_indices(np.where(np.isfinite(sigma), sigma, 0.0))
     given = np.where(lost, len(CLASSES) - 1, by_score)
-    frame = rows.assign(
+    frame = compared.rows.assign(
         approach=approach,
         class_reference=np.array(CLASSES)[class_indices(reference)],
         class_potential=np.where(failed, FAILED_CLASS, np.array(CLASSES)[given]),
@@ -78,9 +69,8 @@ def classified(data: PaperData, label: str, approach: str, group: str | None = N
         frame[name] = pd.Categorical(frame[name], categories=order)
     ordered = frame.sort_values(["class_reference", "class_potential", "material"], kind="stable")
     ordered = ordered.astype({"class_reference": str, "class_potential": str})
-    of_reference = data.with_records(ordered, "reference_sigma", (), prefix="reference_")
-    found = data.with_records(ordered, measurement, COLUMNS)
-    return found.join(of_reference[["reference_record", "reference_digest"]]).reset_index(drop=True)
+    others = {"reference_": "reference_sigma"}
+    return data.with_records(ordered, MEASURED_BY[approach], COLUMNS, others).reset_index(drop=True)
 
 
 def matrix_of(frame: pd.DataFrame) -> ConfusionMatrix:

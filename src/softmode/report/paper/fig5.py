@@ -152,8 +152,8 @@ def _table(data: PaperData, frame: pd.DataFrame) -> Table:
         )
         texts = (
             str(len(frame)),
-            interval(spearman.value, spearman.low, spearman.high, 2),
-            interval(pearson.value, pearson.low, pearson.high, 2),
+            interval(*spearman, 2),
+            interval(*pearson, 2),
             number(100 * pearson.value**2, 2),
         )
         rows.append((name, *(Entry(text, link) for text in texts)))

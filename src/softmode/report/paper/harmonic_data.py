@@ -44,11 +44,8 @@ def harmonic_errors(data: PaperData, label: str, group: str | None = None) -> pd
     rows = rows.assign(**{name: numbers_in(rows, name) for name in (W2, VG)})
     rows = rows.sort_values(W2, kind="stable")
     columns = (W2, VG, SIGMA_REFERENCE)
-    listed = data.with_records(rows, "harmonic", columns)
-    of_sigma = data.with_records(rows, "reference_sigma", (), prefix="sigma_")
-    return listed.assign(
-        sigma_record=of_sigma["sigma_record"], sigma_digest=of_sigma["sigma_digest"]
-    ).reset_index(drop=True)
+    listed = data.with_records(rows, "harmonic", columns, {"sigma_": "reference_sigma"})
+    return listed.reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class RankCorrelations:
 
     def entries(self, link: RowsLink) -> tuple[Entry, ...]:
         """Number of materials and both coefficients with their intervals, with their source."""
-        texts = (interval(found.value, found.low, found.high, 2) for found in (self.w2, self.vg))
+        texts = (interval(*found, 2) for found in (self.w2, self.vg))
         return linked([str(self.n), *texts], link)
 
 

@@ -15,7 +15,6 @@ from softmode.published import (
 from softmode.report.paper.classes import Classified, classify_all
 from softmode.report.paper.matrix_figures import comparison_figure, grid_figure, legend_figure
 from softmode.report.paper.matrix_tables import (
-    APPROACH_NAMES,
     Beside,
     compared,
     counts_table,
@@ -32,6 +31,7 @@ from softmode.report.paper.missing import (
     models_missing,
 )
 from softmode.report.paper.source import PaperData
+from softmode.report.sigma_figures import APPROACH_NAMES
 from softmode.statistics.confusion import ConfusionMatrix, with_intervals
 from softmode.study.sigma_results import COMPARED
 from softmode.style import group_name, order_groups

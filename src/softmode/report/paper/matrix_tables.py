@@ -10,13 +10,12 @@ import numpy as np
 from softmode.anharmonic.classes import CLASSES
 from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Row, Table, interval, linked, number, probability
 from softmode.report.paper.classes import FAILED_CLASS, Classified
+from softmode.report.sigma_figures import APPROACH_NAMES
 from softmode.statistics.bootstrap import Estimate
 from softmode.statistics.confusion import ConfusionEstimate, ConfusionMatrix, with_intervals
 from softmode.statistics.matrix_tests import Homogeneity, MatrixComparison, compare_matrices, holm
 from softmode.statistics.shares import Difference
 
-#: How the approaches are called.
-APPROACH_NAMES = {"phi_ref": "Φ of the reference", "phi_model": "Φ of the potential"}
 _FIGURES = {
     "accuracy": "same class (%)",
     "kappa": "Cohen's κ",

@@ -24,9 +24,9 @@ from softmode.panel import (
     number,
     row_list,
 )
-from softmode.report.md_figures import PART_NAMES, attribution_figure
+from softmode.report.md_figures import SUM_NAMES, attribution_figure
 from softmode.report.paper.classes import classified
-from softmode.report.paper.matrix_tables import APPROACH_NAMES, signed_interval
+from softmode.report.paper.matrix_tables import signed_interval
 from softmode.report.paper.missing import (
     halides_missing,
     main_model_missing,
@@ -35,7 +35,7 @@ from softmode.report.paper.missing import (
 )
 from softmode.report.paper.sigma_figures import difference_histograms, score_scatter
 from softmode.report.paper.source import PaperData
-from softmode.report.sigma_figures import trace_figure
+from softmode.report.sigma_figures import APPROACH_NAMES, trace_figure
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.statistics.shares import wilson_interval
 from softmode.study.md_results import PARTS, attribution, attribution_summary
@@ -244,7 +244,7 @@ def _figures(values: np.ndarray, link: RowsLink, seed: int) -> Row:
     skewness = float(skew(values)) if n >= _FEWEST_FOR_SKEW and np.ptp(values) > 0 else np.nan
     texts = (
         str(n),
-        signed_interval(median.value, median.low, median.high),
+        signed_interval(*median),
         f"{low:+.3f}",
         f"{high:+.3f}",
         interval(share[0], share[1], share[2]),
@@ -285,9 +285,7 @@ def beyond(data: PaperData) -> Panel:
 
 def _listed_parts(data: PaperData, parts: pd.DataFrame) -> tuple[RowList, dict[str, RowsLink]]:
     """Parts by material, with the records of both measurements."""
-    frame = data.with_records(parts, "model_only", _OF_PARTS)
-    of_sigma = data.with_records(parts, "sigma", (), prefix="sigma_")
-    frame = frame.join(of_sigma[["sigma_record", "sigma_digest"]])
+    frame = data.with_records(parts, "model_only", _OF_PARTS, {"sigma_": "sigma"})
     kept = frame.sort_values("collapsed", kind="stable")
     return row_list(
         "attribution_materials", {label: kept[kept["potential"] == label] for label in data.labels}
@@ -296,7 +294,6 @@ def _listed_parts(data: PaperData, parts: pd.DataFrame) -> tuple[RowList, dict[s
 
 def _parts_table(data: PaperData, parts: pd.DataFrame, links: dict[str, RowsLink]) -> Table:
     summary = attribution_summary(parts, data.study.settings.conditions.seed)
-    names = {"difference": "sum: σ alone − σ reference", **PART_NAMES}
     rows: list[Row] = []
     for _, row in summary.iterrows():
         label, n = str(row["potential"]), int(row["n"])
@@ -311,7 +308,7 @@ def _parts_table(data: PaperData, parts: pd.DataFrame, links: dict[str, RowsLink
         signed = signed_interval(*(row[f"median{end}"] for end in ("", "_low", "_high")))
         texts = (str(n), signed, estimate(row, "median_size"), share)
         lost = Entry(str(int(row["n_collapsed"])), links[label])
-        rows.append((data.shown_as(label), names[str(row["part"])], *linked(texts, link), lost))
+        rows.append((data.shown_as(label), SUM_NAMES[str(row["part"])], *linked(texts, link), lost))
     return Table(
         name="attribution_parts",
         title="Parts of the error of the score",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from softmode.panel import RecordLink
 from softmode.potentials.registry import find_entry
 from softmode.potentials.settings import PotentialSettings
 from softmode.published import PublishedModel, published_models
-from softmode.records import Record, digest_of
+from softmode.records import Record
 from softmode.structures.formulas import parse_formula
 from softmode.study.folder import Study
 from softmode.study.results import cell_table, done
@@ -137,14 +137,16 @@ class PaperData:
 
     def record(self, material: str, potential: str, measurement: str) -> Record | None:
         """Record with its arrays, read now; None when there is none, or when it is a failure."""
-        link = self.link(material, potential, measurement)
-        record = None if link is None else self.study.store.find(link.digest)
-        return record if record is not None and record.ok else None
+        return self.study.result(material, potential, measurement)
 
     def with_records(
-        self, rows: pd.DataFrame, measurement: str, columns: Sequence[str], prefix: str = ""
+        self,
+        rows: pd.DataFrame,
+        measurement: str,
+        columns: Sequence[str],
+        others: Mapping[str, str] = MappingProxyType({}),
     ) -> pd.DataFrame:
-        """List for a CSV file: identity, some columns, and the record each row came from.
+        """List for a CSV file: identity, some columns, and the records each row came from.
 
         Parameters
         ----------
@@ -154,8 +156,8 @@ class PaperData:
             Whose records.
         columns : sequence of str
             Columns kept besides ``material, formula, group, potential``, as far as there are such.
-        prefix : str
-            Of the names of the two new columns, where numbers of a row come from several records.
+        others : mapping of str to str
+            Further measurements that numbers of a row come from, by the prefix of their two columns.
 
         Returns
         -------
@@ -163,16 +165,16 @@ class PaperData:
             With ``record`` (file, relative to the study's folder) and ``digest``, empty where there is none.
         """
         kept = [name for name in ("material", "formula", "group", "potential", *columns) if name in rows]
-        found = [
-            self.link(material, potential, measurement)
-            for material, potential in zip(rows["material"], rows["potential"], strict=True)
-        ]
-        return rows[kept].assign(
-            **{
-                f"{prefix}record": ["" if link is None else link.file for link in found],
-                f"{prefix}digest": ["" if link is None else link.digest for link in found],
-            }
-        )
+        listed = rows[kept]
+        for prefix, source in {"": measurement, **others}.items():
+            found = [
+                self.link(material, potential, source)
+                for material, potential in zip(rows["material"], rows["potential"], strict=True)
+            ]
+            files = ["" if link is None else link.file for link in found]
+            digests = ["" if link is None else link.digest for link in found]
+            listed = listed.assign(**{f"{prefix}record": files, f"{prefix}digest": digests})
+        return listed
 
 
 def _composition(formula: str) -> Hashable:
@@ -202,7 +204,7 @@ def collect_paper(study: Study, cells: pd.DataFrame | None = None) -> PaperData:
 
 
 def _potentials(study: Study, paper: tuple[str, ...]) -> tuple[PotentialInRun, ...]:
-    digests = _digests(study)
+    digests = {case.label: case.facts.potential for case in study.cases}
     found = []
     for settings in study.settings.potentials:
         label = settings.label or settings.name
@@ -222,21 +224,10 @@ def _potentials(study: Study, paper: tuple[str, ...]) -> tuple[PotentialInRun, .
     )
 
 
-def _digests(study: Study) -> dict[str, str]:
-    try:
-        content: dict[str, str] = json.loads((study.folder / "potentials.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content
-
-
 def _links(study: Study) -> dict[tuple[str, str, str], RecordLink]:
-    found = {}
-    for cell in study.cases:
-        for measurement, inputs in cell.inputs.items():
-            digest = digest_of(inputs)
-            path = study.store.path(digest)
-            if path.exists():
-                of_what = (cell.material.name, cell.label, measurement)
-                found[of_what] = RecordLink(*of_what, digest, str(path.relative_to(study.folder)))
-    return found
+    return {
+        (case.material.name, case.label, measurement): study.link(case.material.name, case.label, measurement)
+        for case in study.cases
+        for measurement, key in case.keys.items()
+        if study.store.path(key).exists()
+    }

@@ -23,7 +23,7 @@ from softmode.panel import (
     row_list,
 )
 from softmode.published import published_harmonic
-from softmode.report.bands import BandOverlay, band_figure, overlay_of_record
+from softmode.report.bands import BandOverlay, band_figure, band_overlay
 from softmode.report.paper.fig1 import box_numbers
 from softmode.report.paper.harmonic_data import (
     SIGMA_REFERENCE,
@@ -153,7 +153,7 @@ def s2(data: PaperData) -> Panel:
     found = [
         overlay
         for material, role in chosen.items()
-        if (overlay := _overlay(data, label, material, role)) is not None
+        if (overlay := band_overlay(data.study, label, material, role)) is not None
     ]
     caption = (
         f"Reference solid, {data.shown_as(label)} dashed; imaginary frequencies below zero. Best and worst: "
@@ -177,13 +177,6 @@ def _ends(errors: pd.DataFrame) -> dict[str, str]:
         return {}
     names = [str(name) for name in errors["material"]]
     return {names[0]: "best", names[-1]: "worst"} if len(names) > 1 else {names[0]: ""}
-
-
-def _overlay(data: PaperData, label: str, material: str, role: str) -> BandOverlay | None:
-    record = data.record(material, label, "harmonic")
-    if record is None:
-        return None
-    return overlay_of_record(record, material, data.formula(material), label, role)
 
 
 def _band_table(data: PaperData, found: list[BandOverlay]) -> Table:
