@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from softmode.crystal import Cell, Material
 from softmode.crystal.periodic_images import shortest_vector
 from softmode.datasets import Dataset, Selection, open_dataset, select, supercell_of
-from softmode.datasets.structure_files import standard_primitive
+from softmode.datasets.structure_files import standard_cell
 from softmode.errors import InputDataError, SettingsError
 from softmode.structures.prototype_structures import build_structure
 from softmode.structures.supercell_choice import choose_supercell
@@ -128,15 +128,15 @@ def test_supercells_that_are_asked_for() -> None:
 def test_chosen_supercells_keep_images_apart(length: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     skewed = Cell(rng.uniform(-1, 1, (3, 3)) + 4 * np.eye(3), rng.random((1, 3)), np.array([11]))
-    fcc = standard_primitive(Cell.from_atoms(bulk("Cu")), 1e-3)
-    for cell in (standard_primitive(skewed, 1e-5), fcc):
+    fcc = standard_cell(Cell.from_atoms(bulk("Cu")), 1e-3)
+    for cell in (standard_cell(skewed, 1e-5), fcc):
         matrix = choose_supercell(cell, minimum_length=length)
         assert np.linalg.det(matrix) > 0
         assert shortest_vector(matrix.T @ cell.lattice) >= length - 1e-5
 
 
 def test_large_cells_are_not_made_conventional() -> None:
-    fcc = standard_primitive(Cell.from_atoms(bulk("Cu")), 1e-3)
+    fcc = standard_cell(Cell.from_atoms(bulk("Cu")), 1e-3)
     np.testing.assert_array_equal(choose_supercell(fcc, minimum_length=20), 8 * np.eye(3))
     assert np.linalg.det(choose_supercell(fcc, minimum_length=10)) == pytest.approx(4 * 27)
 
@@ -203,9 +203,9 @@ def test_noisy_structures_are_made_symmetric() -> None:
     cell = build_structure("Cs2AgBiBr6", "elpasolite", conventional=True).cell
     noise = np.random.default_rng(0).normal(scale=0.002, size=(40, 3))
     noisy = Cell(cell.lattice, cell.scaled_positions + noise @ np.linalg.inv(cell.lattice), cell.numbers)
-    assert standard_primitive(noisy, 0.05).n_atoms == 10
-    assert standard_primitive(noisy, 1e-5).n_atoms == 40
-    symbols = standard_primitive(noisy, 0.05).symbols
+    assert standard_cell(noisy, 0.05).n_atoms == 10
+    assert standard_cell(noisy, 1e-5).n_atoms == 40
+    symbols = standard_cell(noisy, 0.05).symbols
     assert len([a for a, b in pairwise(symbols) if a != b]) == 3  # kinds stand together
 
 

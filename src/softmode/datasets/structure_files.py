@@ -165,8 +165,8 @@ def check_distances(cell: Cell) -> None:
         )
 
 
-def standard_primitive(cell: Cell, symprec: float) -> Cell:
-    """The standard primitive cell of spglib, made exactly symmetric; atoms of one kind stand together.
+def standard_cell(cell: Cell, symprec: float, *, to_primitive: bool = True) -> Cell:
+    """The standard cell of spglib, made exactly symmetric; atoms of one kind stand together.
 
     Parameters
     ----------
@@ -174,6 +174,8 @@ def standard_primitive(cell: Cell, symprec: float) -> Cell:
         Any cell of the crystal.
     symprec : float
         How far atoms may be from symmetric positions, Å.
+    to_primitive : bool
+        Whether the primitive cell is wanted, or the conventional one.
 
     Raises
     ------
@@ -181,10 +183,7 @@ def standard_primitive(cell: Cell, symprec: float) -> Cell:
         If spglib finds no symmetry, not even the identity.
     """
     found = spglib.standardize_cell(
-        (cell.lattice, cell.scaled_positions, cell.numbers),
-        to_primitive=True,
-        no_idealize=False,
-        symprec=symprec,
+        (cell.lattice, cell.scaled_positions, cell.numbers), to_primitive, no_idealize=False, symprec=symprec
     )
     if found is None:
         raise InputDataError(

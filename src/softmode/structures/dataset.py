@@ -23,7 +23,7 @@ from softmode.datasets.structure_files import (
     check_distances,
     find_structures,
     read_structure,
-    standard_primitive,
+    standard_cell,
     structure_name,
 )
 from softmode.errors import InputDataError, SettingsError
@@ -220,7 +220,7 @@ def load_formula(
 
 
 def _material(name: str, cell: Cell, options: StructureOptions, tags: Mapping[str, str]) -> Material:
-    primitive = standard_primitive(cell, options.symprec)
+    primitive = standard_cell(cell, options.symprec)
     classification = classify(primitive)
     if options.supercell_matrix is not None:
         matrix = np.array(options.supercell_matrix, dtype=np.int64).reshape(3, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -102,10 +101,6 @@ class Labels:
             If it is no formula.
         """
         return self._by_key.get(compound_key(formula, (tags or {}).get("site_A")))
-
-    def counts(self, class_of: ClassOf) -> dict[tuple[str, str], int]:
-        """Number of compounds of each halide and class (`softmode.anharmonic.classes.classify`)."""
-        return dict(Counter((label.group, class_of(label.sigma)) for label in self.labels))
 
 
 def compound_key(formula: str, site_a: str | None = None) -> CompoundKey:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import spglib
 
 from softmode.crystal import Cell
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.periodic_images import shortest_vector
 from softmode.datasets.assemble import supercell_matrix_between
-from softmode.errors import InputDataError
+from softmode.datasets.structure_files import standard_cell
 
 #: Å, between an atom and its nearest image.
 MINIMUM_LENGTH = 10.0
@@ -45,7 +44,8 @@ def choose_supercell(
     if minimum_length is None and prototype in DOUBLED:
         return 2 * np.eye(3, dtype=np.int64)
     length = MINIMUM_LENGTH if minimum_length is None else minimum_length
-    conventional = _conventional_matrix(primitive)
+    standard = standard_cell(primitive, 1e-5, to_primitive=False)
+    conventional = supercell_matrix_between(primitive, standard, "conventional cell")
     matrix = conventional @ _multiples(conventional.T @ primitive.lattice, length)
     if round(float(np.linalg.det(matrix))) * primitive.n_atoms <= _MAX_CONVENTIONAL_ATOMS:
         return matrix
@@ -59,17 +59,3 @@ def _multiples(lattice: FloatArray, length: float) -> IntArray:
     while shortest_vector(times[:, None] * lattice) < length - 1e-6:
         times[np.argmin(times * lengths)] += 1
     return np.diag(times)
-
-
-def _conventional_matrix(primitive: Cell) -> IntArray:
-    found = spglib.standardize_cell(
-        (primitive.lattice, primitive.scaled_positions, primitive.numbers),
-        to_primitive=False,
-        no_idealize=False,
-        symprec=1e-5,
-    )
-    if found is None:
-        raise InputDataError("structure", "spglib finds no symmetry", "check the structure")
-    lattice, positions, numbers = found
-    conventional = Cell(lattice=lattice, scaled_positions=positions, numbers=numbers)
-    return supercell_matrix_between(primitive, conventional, "conventional cell")
