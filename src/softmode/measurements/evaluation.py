@@ -10,12 +10,11 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import NonFiniteForcesError
 from softmode.measurements.declaration import Result
 from softmode.measurements.view import View
 from softmode.records import Partial
-
-FloatArray = NDArray[np.float64]
 
 _BATCH = 8  # frames per call of the potential; fixed, so that an interruption does not change batches
 _SAVE_EVERY = 10.0  # seconds between saving what has been evaluated

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from spglib import get_symmetry_dataset
 
 from softmode import harmonic as hm
+from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Column, Measurement, Result
 from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
-
-FloatArray = NDArray[np.float64]
 
 
 def model_phonons(view: View) -> Result:

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode.anharmonic.classes import CLASSES, classify
 from softmode.anharmonic.modes import mode_sigma, supercell_modes
 from softmode.anharmonic.score import Score, score
 from softmode.anharmonic.sigma import Sigma, sigma
+from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Result
 from softmode.measurements.shared import Side
 from softmode.measurements.view import View
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

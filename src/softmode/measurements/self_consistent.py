@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from softmode import dynamics as dy
+from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Measurement, Result, SettingsTable
 from softmode.measurements.sampled import forces_on_samples, sampled_sigma, sigma_columns
 from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
-
-FloatArray = NDArray[np.float64]
 
 
 class SelfConsistentSampling(dy.SelfConsistentSettings, SettingsTable):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from softmode import harmonic as hm
@@ -14,12 +13,11 @@ from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces
 from softmode.anharmonic.sites import site_labels
 from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, NonAnalyticalCorrection
+from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.displacement_solver import DisplacementSolver, displacement_solver
 from softmode.harmonic.finite_displacement import single_displacements
 from softmode.measurements.view import View, derived
 from softmode.records import Record
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

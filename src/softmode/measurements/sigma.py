@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmode.anharmonic.sigma import harmonic_forces, sigma_std_by
+from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Column, Measurement, Result
 from softmode.measurements.evaluation import forces_on
 from softmode.measurements.sampled import sigma_columns
 from softmode.measurements.scoring import Scored, mode_results, scored
 from softmode.measurements.shared import ModelCrystal, Side, labels, moved, phonon, reference_side, supercell
 from softmode.measurements.view import View
-
-FloatArray = NDArray[np.float64]
 
 #: Ways of combining force constants and forces on the reference's configurations: both of the reference;
 #: forces of the potential; both of the potential; force constants of the potential, forces of the reference.

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.qpoints import BandPath
 from softmode.records import Record
 from softmode.study.folder import Study
 from softmode.style import REFERENCE_COLOUR, figure_style, legend_below, panel_grid, plain, pretty_formula
-
-FloatArray = NDArray[np.float64]
 
 _DASHED = (0, (4, 1.5))
 _BESIDE = 3  # bands of potentials alone in a row

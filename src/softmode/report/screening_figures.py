@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.anharmonic.label_score import LabelScore
+from softmode.crystal.arrays import FloatArray
 from softmode.datasets.prototypes import HALIDES
 from softmode.statistics.calibration import ReliabilityBin
 from softmode.study.label_results import Labelled
@@ -38,8 +39,6 @@ from softmode.style import (
     plain,
     pretty_formula,
 )
-
-FloatArray = NDArray[np.float64]
 
 #: Compounds up to which a ranking names each of them.
 MOST_NAMES = 60

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, class_indices
 from softmode.anharmonic.label_score import LabelScore, score_against_labels
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
 from softmode.statistics.confusion import FIGURES
 from softmode.statistics.recalibration import enough_labels, held_out_probabilities, recalibrate
@@ -21,8 +22,6 @@ from softmode.study.results import FAILED, OK, numbers_in
 from softmode.study.screening import softest, ways
 from softmode.study.settings import LabelSettings
 from softmode.study.sigma_results import ALL
-
-FloatArray = NDArray[np.float64]
 
 #: σ that stands for a crystal lost in dynamics, unless it was larger: one of the class unstable.
 _LOST = 2.0

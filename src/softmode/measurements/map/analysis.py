@@ -9,7 +9,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmode.configurations import (
     Foreignness,
@@ -19,10 +18,8 @@ from softmode.configurations import (
     overlap,
 )
 from softmode.crystal import Trajectory
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.rank_correlation import RankCorrelation, rank_correlation
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,10 +31,10 @@ from softmode.configurations import (
 )
 from softmode.configurations.reduction import SAMPLE_FRAMES
 from softmode.crystal import Trajectory
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
 from softmode.records import Partial
 
-FloatArray = NDArray[np.float64]
 #: Called with what is done (``"frames"``, ``"pairs"``), how much of it, and how much there is.
 Advance = Callable[[str, int, int], None]
 #: Called with what is about to be done, how much of it, and the seconds it will take.

@@ -28,8 +28,6 @@ from softmode.measurements.shared import supercell
 from softmode.measurements.view import View
 from softmode.records import Record
 
-FloatArray = NDArray[np.float64]
-
 #: Names of the two clouds in a record; the second is replaced by the potential's where it is shown.
 REFERENCE, MODEL = "reference", "potential"
 

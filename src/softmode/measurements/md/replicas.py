@@ -11,18 +11,16 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
 from softmode import dynamics as dy
 from softmode.anharmonic.displacements import displacements
 from softmode.crystal import Cell
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import NonFiniteForcesError, StorageError
 from softmode.measurements.md.settings import DynamicsSettings
 from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
 from softmode.potentials.base import Potential
-
-FloatArray = NDArray[np.float64]
 
 _RUNS, _START_FRAMES = 1, 2  # streams of random numbers
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
+from softmode.crystal.arrays import FloatArray
 from softmode.panel import (
     NOTHING,
     PUBLISHED,
@@ -34,8 +35,6 @@ from softmode.report.paper.source import PaperData
 from softmode.report.paper.supplement import FREQUENCY, reference_values
 from softmode.statistics.bootstrap import Estimate, bootstrap_over, resampled
 from softmode.style import group_name
-
-FloatArray = NDArray[np.float64]
 
 HOLDS, FAILS, IN_PART, UNDECIDED = "holds", "does not hold", "in part", "not decided"
 _LEVEL = 0.05

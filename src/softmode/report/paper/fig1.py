@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.panel import PUBLISHED, Entry, Panel, Picture, Row, RowsLink, Table, entry, row_list
 from softmode.published import published_harmonic
 from softmode.report.figures import VG, W2
@@ -29,8 +29,6 @@ from softmode.report.paper.missing import (
 from softmode.report.paper.source import MAIN_MODEL, PaperData
 from softmode.study.results import FAILED
 from softmode.style import VG_LABEL, W2_LABEL, group_name, order_groups
-
-FloatArray = NDArray[np.float64]
 
 _CHLORIDES = "Cl"
 _NOT_HELD = "not in the run"

@@ -12,9 +12,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import EDGES
+from softmode.crystal.arrays import FloatArray
 from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import SIGMA_REFERENCE
 from softmode.style import (
@@ -35,8 +35,6 @@ from softmode.style import (
     pretty_formula,
     side_by_side,
 )
-
-FloatArray = NDArray[np.float64]
 
 _MAP = "viridis"
 _UNKNOWN_COLOUR = "0.5"

@@ -8,13 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, EDGES
+from softmode.crystal.arrays import FloatArray
 from softmode.statistics.confusion import ConfusionMatrix
 from softmode.style import figure_style, legend_below, patch_handles, plain
-
-FloatArray = NDArray[np.float64]
 
 #: Colour of each kind of block: on the diagonal, below it, above it.
 BLOCK_COLOURS = {"agree": "#0072B2", "more stable": "#E69F00", "less stable": "#CC79A7"}

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from softmode.crystal.arrays import FloatArray
 from softmode.panel import (
     NOTHING,
     Entry,
@@ -41,8 +41,6 @@ from softmode.report.paper.missing import (
 from softmode.report.paper.source import MAIN_MODEL, PaperData
 from softmode.study.results import numbers_in
 from softmode.style import SIGMA, colours, group_name, order_groups
-
-FloatArray = NDArray[np.float64]
 
 FREQUENCY = "mesh_mean_frequency_reference_THz"
 _S1 = "Fig. S1: anharmonicity and mean frequency by halide"
