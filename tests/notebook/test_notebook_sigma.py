@@ -43,6 +43,8 @@ def test_of_the_reference_alone(metal: tuple[Crystal, Motion, np.ndarray]) -> No
     )  # the reference's, where there is no potential
     with pytest.raises(SettingsError, match="the potential has no force constants"):
         result.to_phonopy("potential")
+    with pytest.raises(SettingsError, match="the modle has no force constants"):
+        result.to_phonopy("modle")  # type: ignore[arg-type]
 
 
 def crystal_constants(hessian: np.ndarray) -> np.ndarray:

@@ -31,6 +31,9 @@ def test_a_study_by_its_folder_or_its_file(tiny_dataset: Path, tmp_path: Path) -
     assert "<table" in opened._repr_html_()
     [records] = opened.records("harmonic", "Cu").values()
     assert records["emt"].arrays["frequencies_model"].shape[1] == 3
+    key = study.store.path(records["emt"].key).stem
+    values, arrays = len(records["emt"].values), ", ".join(records["emt"].arrays)
+    assert repr(records["emt"]) == f"<Record harmonic {key[:8]}: {values} values, arrays {arrays}>"
     row = opened.table.set_index(["material", "potential"]).loc["Cu", "emt"]
     assert row["path_rmse_w2_THz2"] == records["emt"].values["path_rmse_w2_THz2"]
     assert set(opened.records("harmonic")) == {"Al", "Au", "Cu"}

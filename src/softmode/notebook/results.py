@@ -107,7 +107,7 @@ class Measured(Shown):
     def _phonons(self, of: Side) -> CrystalPhonons:
         has_reference = self.material.reference is not None
         forces = [record for name, record in self.records.items() if name.startswith("displaced_forces")]
-        if (of == "potential" and not forces) or (of == "reference" and not has_reference):
+        if not {"potential": forces, "reference": has_reference}.get(of):
             raise SettingsError(
                 self.material.name, f"the {of} has no force constants", "Take the other side's"
             )

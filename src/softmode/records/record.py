@@ -50,7 +50,7 @@ class Failure:
         return cls(kind=error.kind, message=str(error), transient=error.transient)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Record:
     """Result, or failure, of one measurement in one cell.
 
@@ -85,6 +85,12 @@ class Record:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     software: str = field(default_factory=lambda: f"softmode {__version__}")
     arithmetic: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Whose it is, and what it holds; the numbers themselves may be megabytes."""
+        held = f"{len(self.values)} values, arrays {', '.join(self.arrays) or 'none'}"
+        held = held if self.failure is None else self.failure.message
+        return f"<Record {self.measurement} {self.key[:8]}: {held}>"
 
     @property
     def ok(self) -> bool:
