@@ -54,8 +54,9 @@ def progress() -> Iterator[Progress]:
         MofNCompleteColumn(),
         RateColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("gone,"),
         TimeRemainingColumn(),
+        TextColumn("left"),
     )
     # averaged over an hour: cells may take longer than the half minute rich looks back by default
     with Progress(

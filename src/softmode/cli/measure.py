@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from rich.table import Table
 
 from softmode.cli.console import Command, busy, out, print_json
-from softmode.cli.reference import said_reference
+from softmode.cli.reference import said
 from softmode.crystal import Material, Trajectory
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
@@ -24,7 +24,7 @@ from softmode.measurements.measure import measure as make
 from softmode.measurements.plan import with_requirements
 from softmode.measurements.registry import measurement, named
 from softmode.measurements.results import Results
-from softmode.notebook.inputs import Crystal, conditions_of, resolved_potential
+from softmode.notebook.inputs import conditions_of, load, resolved_potential
 from softmode.panel import RecordLink
 from softmode.records import Record
 from softmode.report.rendering import png_and_pdf
@@ -119,8 +119,10 @@ def _command(one: Measurement) -> Callable[..., None]:
 def _run(one: Measurement, conditions: Conditions, given: Mapping[str, Any]) -> None:
     if given["plot"] is not None and given["plot"].suffix not in (".png", ".pdf"):
         raise SettingsError(str(given["plot"]), "is no picture this command can write", "Use .png or .pdf")
-    material = said_reference(given["reference"], given["supercell"])
-    crystal = Crystal(material)
+    if given["plot"] is not None and one.panels is None:
+        raise SettingsError(f"measurement {one.name}", "has no figure of its own", "Leave --plot away")
+    crystal = load(given["reference"], given["supercell"])
+    material = said(crystal.material, given["reference"])
     if given["trajectory"]:
         crystal = crystal.with_trajectory(given["trajectory"])
     potentials: list[LoadablePotential | None] = [

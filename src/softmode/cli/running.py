@@ -33,7 +33,7 @@ from softmode.study.folder import Case, Study, open_study
 from softmode.study.forecast import forecast
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
-from softmode.study.results import OK, cell_table, failures
+from softmode.study.results import OK, cell_table, failures, ranking
 from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
 from softmode.study.worker import CaseOutcome
@@ -114,8 +114,19 @@ def summarise(run: FinishedRun) -> None:
         line = Text.assemble(("not stored ", "red"), f"{material} × {potential}: {reason}")
         err.print(line, soft_wrap=True)
     _repeat_failures(run)
+    _ranked(run)
     say("records", run.study.store.root)
     say("report", run.page)
+
+
+def _ranked(run: FinishedRun) -> None:
+    """Potentials by their median error, where phonons were compared."""
+    table = ranking(run.cells, run.study.settings.conditions.seed)
+    for row in table[table["group"] == "all"].itertuples():
+        if row.n:
+            over = f"{row.n} material{'s' if row.n > 1 else ''}"
+            score = f"RMSE(ω²) {row.median_rmse_w2_THz2:.3g} THz², softening {row.median_softening:.2f}"
+            out.print(Text(f"{row.potential}: median {score}, {over}"), soft_wrap=True)
 
 
 def _repeat_failures(run: FinishedRun) -> None:

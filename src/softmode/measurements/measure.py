@@ -17,7 +17,7 @@ from softmode.crystal import Material, Trajectory
 from softmode.errors import MeasurementFailedError, SettingsError, SoftmodeError, StorageError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result
-from softmode.measurements.plan import blocked, lacking, record_inputs
+from softmode.measurements.plan import blocked, lacking, needs_potential, record_inputs
 from softmode.measurements.registry import measurement
 from softmode.measurements.view import Sources, View
 from softmode.numerics import arithmetic, limited_threads
@@ -104,7 +104,9 @@ def measure(
         if missing := lacking(measurement(name), facts, conditions):
             what = {"reference": "reference force constants", "trajectory": "a reference trajectory"}
             absent = " and ".join(what[one] for one in sorted(missing))
-            raise SettingsError(material.name, f"{name} needs {absent}", "Give a reference that has them")
+            raise SettingsError(material.name, f"{name} needs {absent}", "Give a reference that has it")
+        if potential is None and needs_potential(name):
+            raise SettingsError(f"{name} of {material.name}", "needs a potential", "Name one")
     sources = Sources(
         facts,
         lambda: material,

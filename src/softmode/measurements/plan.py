@@ -29,8 +29,8 @@ def lacking(one: Measurement, facts: Facts, conditions: Conditions) -> frozenset
 def needs_potential(name: str) -> bool:
     """Whether a measurement depends on the potential; records of others serve every potential."""
     one = measurement(name)
-    uses = one.uses
-    return callable(uses) or "potential" in uses or any(needs_potential(other) for other in one.requires)
+    used = one.used(Conditions.create(), Facts("any", "any", "any", "any"))
+    return "potential" in used or any(needs_potential(other) for other in one.requires)
 
 
 def with_requirements(*names: str) -> tuple[str, ...]:
