@@ -27,7 +27,7 @@ from hdp_cases import (
 from hdp_standin import Truth, make_truth
 from vasprun_writer import vasprun_text
 
-from softmode.datasets import ingest as ingest_module
+from softmode import processes
 from softmode.datasets import open_dataset
 from softmode.datasets.base import MaterialEntry
 from softmode.datasets.hdf5 import read_decimals, write_decimals
@@ -179,11 +179,11 @@ def test_interrupted_it_goes_on(tree: Path, store: Path) -> None:
 
 
 def test_a_killed_process_is_named(tree: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(ingest_module.ProcessPoolExecutor):
+    class Broken(processes.ProcessPoolExecutor):
         def submit(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
             return super().submit(os._exit, 9)
 
-    monkeypatch.setattr(ingest_module, "ProcessPoolExecutor", Broken)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Broken)
     with pytest.raises(WorkerDiedError, match="died"):
         ingest("hdp", tree, store, workers=2)
 
