@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import duration, err, out, print_json, progress, remark, say
+from softmode.cli.options import Every, Skip
 from softmode.cli.reference import said_reference
 from softmode.configurations import KernelSettings, SoapSettings
 from softmode.crystal import Material
@@ -76,8 +77,8 @@ def map_command(
         ),
     ],
     *,
-    every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
-    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")] = 0,
+    every: Every = 1,
+    skip: Skip = 0,
     labels: Annotated[
         list[str] | None,
         typer.Option(help="One for each trajectory, repeatable; equal ones make one cloud. Default: names."),

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from softmode.cli.console import out, print_json, progress, remark
+from softmode.cli.options import Device, Dtype, Relax, Supercell
 from softmode.cli.reference import said
 from softmode.crystal import Material
 from softmode.dynamics import MDRun, export_ase, read_md
@@ -142,15 +143,11 @@ def md(
         list[Path] | None,
         typer.Option(help="Start in random frames of these instead of thermally displaced supercells."),
     ] = None,
-    supercell: Annotated[
-        str | None, typer.Option(help="Three or nine integers, as '2 2 2', where no file says it.")
-    ] = None,
-    relax: Annotated[
-        bool, typer.Option("--relax", help="Relax with the potential first, symmetry kept.")
-    ] = False,
+    supercell: Supercell = None,
+    relax: Relax = False,
     seed: Annotated[int, typer.Option(min=0, help="Of starts, velocities and thermostat.")] = 2026,
-    dtype: Annotated[str | None, typer.Option(help="'float32' or 'float64'.")] = None,
-    device: Annotated[str, typer.Option(help="'cpu' or 'cuda'.")] = "cpu",
+    dtype: Dtype = None,
+    device: Device = "cpu",
     output: Annotated[
         Path | None,
         typer.Option(

@@ -13,19 +13,20 @@ from pydantic import BaseModel
 from rich.table import Table
 
 from softmode.cli.console import Command, busy, out, print_json
+from softmode.cli.options import Device, Dtype, Supercell
 from softmode.cli.reference import said
 from softmode.crystal import Material, Trajectory
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Measurement, SettingsTable
-from softmode.measurements.measure import LoadablePotential
 from softmode.measurements.measure import measure as make
 from softmode.measurements.plan import with_requirements
 from softmode.measurements.registry import measurement, named
 from softmode.measurements.results import Results
 from softmode.notebook.inputs import conditions_of, load, resolved_potential
 from softmode.panel import RecordLink
+from softmode.potentials import ResolvedPotential
 from softmode.records import Record
 from softmode.report.rendering import png_and_pdf
 from softmode.study.template import descriptions
@@ -44,14 +45,11 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         Annotated[list[Path] | None, typer.Option(help="Reference trajectory; may be given several times.")],
         None,
     ),
-    "supercell": (
-        Annotated[str | None, typer.Option(help="Where the reference does not say: '2 2 2'.")],
-        None,
-    ),
+    "supercell": (Supercell, None),
     "protocol": (Annotated[str, typer.Option(help="'default' or 'yang2026'.")], "default"),
     "seed": (Annotated[int, typer.Option(min=0, help="Seed of everything random.")], 2026),
-    "dtype": (Annotated[str | None, typer.Option(help="'float32' or 'float64'.")], None),
-    "device": (Annotated[str, typer.Option(help="'cpu' or 'cuda'.")], "cpu"),
+    "dtype": (Dtype, None),
+    "device": (Device, "cpu"),
     "plot": (
         Annotated[Path | None, typer.Option(help="Draw the measurement's figure to this .png or .pdf.")],
         None,
@@ -125,7 +123,7 @@ def _run(one: Measurement, conditions: Conditions, given: Mapping[str, Any]) -> 
     material = said(crystal.material, given["reference"])
     if given["trajectory"]:
         crystal = crystal.with_trajectory(given["trajectory"])
-    potentials: list[LoadablePotential | None] = [
+    potentials: list[ResolvedPotential | None] = [
         resolved_potential(name, given["dtype"], given["device"]) for name in given["potential"] or ()
     ]
     records = {
@@ -150,7 +148,7 @@ def _run(one: Measurement, conditions: Conditions, given: Mapping[str, Any]) -> 
 def _made(
     one: Measurement,
     material: Material,
-    potential: LoadablePotential | None,
+    potential: ResolvedPotential | None,
     conditions: Conditions,
     trajectory: Trajectory | None,
 ) -> Record:

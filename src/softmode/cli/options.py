@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
+
+import typer
 
 from softmode.cli.console import busy
 from softmode.errors import SettingsError
 from softmode.notebook.inputs import Model, resolved_potential
+
+Supercell = Annotated[
+    str | None, typer.Option(help="Three or nine integers, as '2 2 2', where no file says it; or its file.")
+]
+Relax = Annotated[bool, typer.Option("--relax", help="Relax with the potential first, symmetry kept.")]
+Dtype = Annotated[str | None, typer.Option(help="'float32' or 'float64'.")]
+Device = Annotated[str, typer.Option(help="'cpu' or 'cuda'.")]
+Skip = Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")]
+Every = Annotated[int, typer.Option(min=1, help="Use every n-th frame.")]
 
 POTENTIAL = "Name of `softmode potentials`, a .model file, or module:factory"
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import busy, out, print_json, remark
-from softmode.cli.options import POTENTIAL, loaded_potential
+from softmode.cli.options import POTENTIAL, Device, Dtype, Relax, Supercell, loaded_potential
 from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
@@ -96,15 +96,10 @@ def phonons(
     ],
     potential: Annotated[list[str], typer.Option(help=f"{POTENTIAL}; may be given several times.")],
     protocol: Annotated[str, typer.Option(help="'default' or 'yang2026'.")] = "default",
-    supercell: Annotated[
-        str | None,
-        typer.Option(help="Three or nine integers, as '2 2 2', where no file says it; or its file."),
-    ] = None,
-    relax: Annotated[
-        bool, typer.Option("--relax", help="Relax with the potential first, symmetry kept.")
-    ] = False,
-    dtype: Annotated[str | None, typer.Option(help="'float32' or 'float64'.")] = None,
-    device: Annotated[str, typer.Option(help="'cpu' or 'cuda'.")] = "cpu",
+    supercell: Supercell = None,
+    relax: Relax = False,
+    dtype: Dtype = None,
+    device: Device = "cpu",
     kwargs: Annotated[str, typer.Option(help="Keyword arguments of the potential, as JSON.")] = "{}",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the figures as JSON: of several potentials a list.")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import busy, out, print_json, remark
-from softmode.cli.options import POTENTIAL, loaded_potential
+from softmode.cli.options import POTENTIAL, Device, Dtype, Every, Skip, loaded_potential
 from softmode.cli.reference import said_reference
 from softmode.crystal import Material
 from softmode.datasets import open_reference
@@ -171,10 +171,10 @@ def sigma(
             help=f"{POTENTIAL}, measured on the same frames; may be given several times.", show_default=False
         ),
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="'float32' or 'float64'.")] = None,
-    device: Annotated[str, typer.Option(help="'cpu' or 'cuda'.")] = "cpu",
-    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")] = 0,
-    every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
+    dtype: Dtype = None,
+    device: Device = "cpu",
+    skip: Skip = 0,
+    every: Every = 1,
     symmetrise: Annotated[
         bool, typer.Option("--symmetrise", help="Impose the sum rule on the force constants first.")
     ] = False,

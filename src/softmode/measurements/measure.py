@@ -17,11 +17,12 @@ from softmode.crystal import Material, Trajectory
 from softmode.errors import MeasurementFailedError, SettingsError, SoftmodeError, StorageError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result
-from softmode.measurements.plan import blocked, lacking, needs_potential, record_inputs
+from softmode.measurements.plan import lacking, needs_potential, possible, record_inputs
 from softmode.measurements.registry import measurement
 from softmode.measurements.view import Sources, View
 from softmode.numerics import arithmetic, limited_threads
 from softmode.potentials.base import Potential
+from softmode.potentials.resolution import ResolvedPotential
 from softmode.records import Failure, Partial, Record, digest_of
 
 
@@ -38,25 +39,10 @@ class Store(Protocol):
         """Return the place for the pieces of a record that takes long."""
 
 
-class LoadablePotential(Protocol):
-    """What is known of a potential before it is loaded, as :class:`softmode.potentials.ResolvedPotential`."""
-
-    @property
-    def digest(self) -> str:
-        """Digest of weights, precision and code."""
-
-    @property
-    def info(self) -> Any:
-        """Description with its name."""
-
-    def load(self) -> Potential:
-        """Load the model."""
-
-
 def measure(
     names: str | Iterable[str],
     material: Material,
-    potential: LoadablePotential | Potential | None = None,
+    potential: ResolvedPotential | Potential | None = None,
     conditions: Conditions | None = None,
     store: Store | None = None,
     *,
@@ -119,13 +105,11 @@ def measure(
         key, own = digest_of(inputs), (pieces or {}).get(name)
         kept = store if own is None else None  # what has a folder of its own is gone on with there
         record = None if kept is None else kept.find(key)
-        if record is not None and record.failure is not None:
-            if not record.failure.transient:
-                raise MeasurementFailedError(
-                    f"{name} of {material.name}", record.failure.message, "See its record"
-                )
-            record = None
-        if record is None:
+        if record is not None and record.failure is not None and record.settled:
+            raise MeasurementFailedError(
+                f"{name} of {material.name}", record.failure.message, "See its record"
+            )
+        if record is None or not record.settled:
             partial = Partial(own) if own is not None else None if kept is None else kept.partial(key)
             record = compute(
                 name,
@@ -143,13 +127,13 @@ def measure(
     return records
 
 
-def _loaded(potential: LoadablePotential | Potential) -> Potential:
+def _loaded(potential: ResolvedPotential | Potential) -> Potential:
     return potential if isinstance(potential, Potential) else potential.load()
 
 
 def facts_of(
     material: Material,
-    potential: LoadablePotential | Potential | None = None,
+    potential: ResolvedPotential | Potential | None = None,
     trajectory: Trajectory | None = None,
     *,
     stored: bool = True,
@@ -321,14 +305,11 @@ def missing_records(
     """
     done: dict[str, Record] = {}
     failed: set[str] = set()
-    for name, own in inputs.items():
-        if blocked(name, failed):
-            failed.add(name)
-            continue
-        key = digest_of(own)
+    for name in possible(inputs, failed):
+        key = digest_of(inputs[name])
         record = store.find(key)
-        if record is None or (record.failure is not None and record.failure.transient):
-            record = compute(name, own, sources, conditions, done, partial=store.partial(key))
+        if record is None or not record.settled:
+            record = compute(name, inputs[name], sources, conditions, done, partial=store.partial(key))
             store.write(record)
         if record.failure is None:
             done[name] = record

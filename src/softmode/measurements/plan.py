@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from softmode.measurements import registry
@@ -76,6 +76,10 @@ def _not_loaded() -> Any:
     raise AssertionError("keys are made without loading anything")
 
 
-def blocked(name: str, failed: Collection[str]) -> bool:
-    """Whether a measurement cannot be made because one it requires has failed."""
-    return any(requirement in failed for requirement in measurement(name).requires)
+def possible(names: Iterable[str], failed: set[str]) -> Iterator[str]:
+    """Measurements in running order but for those that require one in `failed`, which they join."""
+    for name in names:
+        if failed.isdisjoint(measurement(name).requires):
+            yield name
+        else:
+            failed.add(name)

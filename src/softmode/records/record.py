@@ -96,3 +96,8 @@ class Record:
     def ok(self) -> bool:
         """Whether there is a result."""
         return self.failure is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing to compute: a result, or a failure that would repeat."""
+        return self.failure is None or not self.failure.transient

@@ -135,7 +135,7 @@ class RecordStore:
             If it cannot be written.
         """
         write_atomically(self.path(record.key), _encode(record))
-        if record.failure is None or not record.failure.transient:
+        if record.settled:
             self.partial(record.key).clear()
 
     def write_and_tell(self, record: Record) -> Header | None:
@@ -222,7 +222,7 @@ class RecordStore:
     def settled(self, key: str) -> bool:
         """Whether nothing is to be computed for `key`: there is a result, or a failure that would repeat."""
         record = self.header(key)
-        return record is not None and (record.failure is None or not record.failure.transient)
+        return record is not None and record.settled
 
     def remove_leftovers(self) -> int:
         """Delete temporary files that an interrupted writer left behind; returns how many."""

@@ -14,7 +14,7 @@ from softmode.datasets.catalog import open_dataset
 from softmode.errors import SettingsError, SoftmodeError
 from softmode.files import write_atomically
 from softmode.measurements.declaration import Facts
-from softmode.measurements.plan import blocked, needs_potential, record_inputs
+from softmode.measurements.plan import needs_potential, possible, record_inputs
 from softmode.panel import RecordLink
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
@@ -110,16 +110,13 @@ class Study:
     def settled(self, case: Case) -> bool:
         """Whether there is nothing to compute in the case: all there, or a failure that would repeat."""
         failed: set[str] = set()
-        for name in case.inputs:
-            if blocked(name, failed):
-                failed.add(name)
-                continue
+        for name in possible(case.inputs, failed):
             record = self.store.header(case.keys[name])
             if record is None and case.failure is not None and not needs_potential(name):
                 continue  # cannot be made in this case, nor is it about this case's potential
-            if record is None or (record.failure is not None and record.failure.transient):
+            if record is None or not record.settled:
                 return False
-            if record.failure is not None:
+            if not record.ok:
                 failed.add(name)
         return True
 

@@ -12,7 +12,7 @@ from statistics import fmean
 from softmode.errors import SoftmodeError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.measure import view_of
-from softmode.measurements.plan import blocked
+from softmode.measurements.plan import possible
 from softmode.measurements.registry import measurement
 from softmode.measurements.shared import plan
 from softmode.measurements.view import Sources, View
@@ -103,12 +103,13 @@ def _missing(study: Study, case: Case, seen: set[str]) -> list[str]:
         return []
     failed: set[str] = set()
     missing = []
-    for name in case.inputs:
+    for name in possible(case.inputs, failed):
         key = case.keys[name]
         record = study.store.header(key)
-        if blocked(name, failed) or (record is not None and record.failure and not record.failure.transient):
-            failed.add(name)
-        elif (record is None or record.failure is not None) and key not in seen:
+        if record is not None and record.settled:
+            if not record.ok:
+                failed.add(name)
+        elif key not in seen:
             seen.add(key)
             missing.append(name)
     return missing

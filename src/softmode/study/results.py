@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.measurements.plan import blocked
+from softmode.measurements.plan import possible
 from softmode.records import Record
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.folder import Case, Study
@@ -28,14 +28,12 @@ def _states(cell: Case, records: Mapping[str, Record]) -> dict[str, str]:
     """State of each measurement of a cell; one that requires a failed one has failed with it."""
     states: dict[str, str] = {}
     failed: set[str] = set()
-    for name in cell.inputs:
+    for name in possible(cell.inputs, failed):
         record = records.get(name)
-        if blocked(name, failed) or (record is not None and record.failure is not None):
+        states[name] = PENDING if record is None else OK
+        if record is not None and not record.ok:
             failed.add(name)
-            states[name] = FAILED
-        else:
-            states[name] = PENDING if record is None else OK
-    return states
+    return {name: FAILED if name in failed else states[name] for name in cell.inputs}
 
 
 def _row(study: Study, cell: Case) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from softmode.errors import SettingsError, SoftmodeError, StorageError, WorkerDiedError
-from softmode.measurements.plan import blocked, needs_potential
+from softmode.measurements.plan import needs_potential, possible
 from softmode.numerics import thread_variables
 from softmode.processes import available_cores, process_pool
 from softmode.records import Failure, Record, digest_of
@@ -88,13 +88,12 @@ def _store_failure(study: Study, case: Case, failure: Failure) -> CaseOutcome:
     records = study.records(case)
     failed: set[str] = set()
     try:
-        for name, inputs in case.inputs.items():
-            if blocked(name, failed):
-                failed.add(name)
-            elif not needs_potential(name) and not case.material.failure:
+        for name in possible(case.inputs, failed):
+            if not needs_potential(name) and not case.material.failure:
                 continue  # about the reference alone: another potential's case may have it
-            elif name not in records or not records[name].ok:
+            if name not in records or not records[name].ok:
                 failed.add(name)
+                inputs = case.inputs[name]
                 study.store.write(Record(digest_of(inputs), inputs["measurement"], inputs, failure=failure))
     except StorageError as error:
         return CaseOutcome(Failure.from_error(error), stored=False, seconds=0.0)
