@@ -29,7 +29,8 @@ $(VENV)/installed-demo: $(SOURCES) | $(BIN)/python
 
 $(VENV)/installed-test: $(SOURCES) | $(BIN)/python
 	@echo "installing softmode with all potentials and what the tests need (a few minutes, once)"
-	@$(PIP) install -c $(ROOT)/constraints.txt -e '$(ROOT)[mace,chgnet,sevennet,dev]'
+	@$(PIP) install -c $(ROOT)/constraints.txt -e '$(ROOT)[mace,chgnet,sevennet,nequix,matgl,dev]'
+	@$(PIP) install --no-deps -c $(ROOT)/constraints.txt nequix matgl
 	@touch $@ $(VENV)/installed-demo
 
 demo: $(VENV)/installed-demo

@@ -94,6 +94,12 @@ class CorruptWeightsError(PotentialError):
     transient = True
 
 
+class WrongAnswerError(PotentialError):
+    """A potential without the energy and forces that upstream's own code gives with its weights."""
+
+    transient = True
+
+
 class DownloadError(SoftmodeError):
     """A file that could not be fetched from the network.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import textwrap
 
 import pytest
 from command_imports import imported, processor_time
@@ -62,11 +63,17 @@ def test_the_list_is_readable_at_80_columns(monkeypatch: pytest.MonkeyPatch, mis
     lines = listed().splitlines()
     assert max(map(len, lines)) <= 80
     for info in known_potentials():
-        [line] = [line for line in lines if line.startswith(f"{info.name} ") and info.name != info.family]
+        first, *others = textwrap.wrap(info.name, 20)
+        found = [
+            at for at, line in enumerate(lines) if line.split(" ")[0] == first and info.name != info.family
+        ]
+        [at] = [at for at in found if all(map(str.startswith, lines[at + 1 :], others))]
+        line = lines[at]
         assert line.rstrip().endswith("not installed") or not missing
         if len(info.training_data) <= 13:
             assert f" {info.training_data} " in line
             assert f" {info.level_of_theory} " in line
+            assert {True: " yes ", False: " no ", None: " – "}[info.hessians] in line
     mace_is_here = importlib.util.find_spec("mace") is not None and not missing
     assert ("MACE needs: pip install 'softmode[mace]'" in lines) is not mace_is_here
 

@@ -13,10 +13,11 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
+from shared_weights import shared_weights
 
 from softmode.errors import NonFiniteForcesError, PotentialError, UncoveredElementError
 from softmode.potentials import Potential, PotentialSettings, WeightsStatus, families, weights_status
-from softmode.potentials.weights import find_cached
+from softmode.potentials.resolution import find_weights
 
 Load = Callable[[PotentialSettings], Potential]
 SMALL_MACE = "a small MACE made here"
@@ -70,25 +71,27 @@ STAND_INS = [
     Case("morse-al", element("Al"), plugin="morse"),
 ]
 USABLE = (WeightsStatus.PACKAGED, WeightsStatus.CACHED, WeightsStatus.NOT_NEEDED)
+#: One architecture with other weights: checked by name with  pytest -m slow, for each is compiled anew.
+COSTLY = ("nequix-omat-1", "nequix-oam-1", "nequix-oam-1-pft", "nequix-mp-1-pft-nocotrain")
 
 
 def of_the_registry() -> Iterator[Any]:
     """Every potential known by name that is installed and has its weights here, in all its precisions."""
     for family in families():
         for entry in family.entries:
-            if weights_status(entry.name) not in USABLE:
+            # found now: the tests themselves do not see the caches of whoever runs them
+            here = find_weights(entry) or shared_weights(entry)
+            if weights_status(entry.name) not in USABLE and not (family.is_installed() and here):
                 continue
             covered = set(entry.elements)
             crystal = rock_salt if not covered or {"Na", "Cl"} <= covered else element(min(covered))
             uncovered = next(symbol for symbol in ("Xe", "Ra", "Am") if symbol not in covered)
-            # found now: the tests themselves do not see the caches of whoever runs them
-            cached = find_cached(entry.url) if entry.url is not None else None
             for dtype in family.dtypes:
                 limits = FLOAT32 if dtype == "float32" else {}
                 yield pytest.param(
-                    Case(entry.name, crystal, weights=cached, uncovered=uncovered, **limits),
+                    Case(entry.name, crystal, weights=here, uncovered=uncovered, **limits),
                     id=f"{entry.name}-{dtype}",
-                    marks=pytest.mark.real_potential,
+                    marks=[pytest.mark.real_potential, *([pytest.mark.slow] if entry.name in COSTLY else [])],
                 )
 
 
@@ -98,10 +101,14 @@ CASES = [
 ]
 
 
-def test_what_carries_its_weights_is_among_the_cases() -> None:
-    for name, module in (("chgnet", "chgnet"), ("7net-0", "sevenn")):
+def test_what_has_its_weights_here_is_among_the_cases() -> None:
+    names = {case.values[0].name for case in CASES}
+    for name, module in (("chgnet", "chgnet"), ("7net-0", "sevenn"), ("7net-l3i5", "sevenn")):
         if importlib.util.find_spec(module) is not None:
-            assert name in {case.values[0].name for case in CASES}
+            assert name in names
+    for family in families():
+        for entry in family.entries:
+            assert entry.name in names or not (family.is_installed() and shared_weights(entry))
 
 
 @pytest.fixture(params=CASES)

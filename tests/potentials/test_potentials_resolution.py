@@ -63,7 +63,7 @@ def test_every_mace_key_is_a_known_name_with_the_url_of_the_installed_mace() -> 
 
 def test_no_name_is_used_twice() -> None:
     names = [info.name for info in known_potentials()]
-    assert len(set(names)) == len(names) == 18
+    assert len(set(names)) == len(names) == 28
 
 
 def test_the_paper_models_are_as_its_table_says() -> None:

@@ -308,3 +308,46 @@ def test_progress_is_shown_on_a_terminal_only(
     captured = capsys.readouterr()
     assert NAME in captured.err
     assert captured.out == ""
+
+
+def test_a_mirror_keeps_the_folders_of_families(
+    tmp_path: Path, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "mirror" / "family" / "its-own-name.bin"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"weights that are no archive")
+    sha256 = hashlib.sha256(place.read_bytes()).hexdigest()
+    monkeypatch.setenv("SOFTMODE_WEIGHTS_URL", (tmp_path / "mirror").as_uri())
+    url, stored_as = "https://example.org/raw/another-name.bin", "family/its-own-name.bin"
+    found = obtain(url, sha256, stored_as=stored_as)
+    assert found.path == isolated_cache / stored_as
+    assert found.sha256 == sha256
+    place.unlink()
+    assert obtain(url, sha256, stored_as=stored_as) == found
+    found.path.write_bytes(b"other weights")
+    with pytest.raises(CorruptWeightsError, match=rf"but {sha256} is asked for"):
+        obtain(url, sha256, stored_as=stored_as)
+
+
+def test_a_folder_is_fetched_file_by_file_and_pinned(
+    weight_server: WeightServer, isolated_cache: Path
+) -> None:
+    bodies = {"b.pt": b"second", "a.json": b"first"}
+    pins = {name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()}
+    for name, body in bodies.items():
+        weight_server.answers[f"family/model/{name}"] = Answer(body)
+    found = weights.obtain_folder("https://example.org/model", pins, "", "family/model")
+    assert found.path == isolated_cache / "family" / "model"
+    listing = f"{pins['a.json']}  a.json\n{pins['b.pt']}  b.pt\n"  # as sha256sum * prints it
+    assert found.sha256 == hashlib.sha256(listing.encode()).hexdigest()
+    assert weights.obtain_folder("https://example.org/model", pins, "", "family/model") == found
+    assert len(weight_server.requested) == 2
+
+
+def test_a_folder_with_a_file_of_another_model_is_refused(
+    weight_server: WeightServer, isolated_cache: Path
+) -> None:
+    weight_server.answers["family/model/a.json"] = Answer(b"another")
+    with pytest.raises(CorruptWeightsError, match="is asked for"):
+        weights.obtain_folder("https://example.org/model", {"a.json": "0" * 64}, "", "family/model")
+    assert not list((isolated_cache / "family" / "model").glob("*"))

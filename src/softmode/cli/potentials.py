@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import asdict
 from typing import Annotated
 
@@ -16,13 +17,17 @@ from softmode.potentials.registry import families, known
 from softmode.potentials.resolution import weights_status
 
 #: Columns of the list and their widths: with a blank between them they fit into 80 characters.
-_COLUMNS = {"name": 20, "elements": 8, "training data": 13, "theory": 8, "licence": 12, "weights": 13}
+_COLUMNS = {
+    **{"name": 20, "el.": 3, "training data": 13, "theory": 8},
+    **{"Hess": 4, "size": 5, "licence": 7, "weights": 13},
+}
+_TO_THE_RIGHT = ("el.", "size")
 
 
 def potentials(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List potentials: family, elements, training data, level of theory, licence, weights on this machine.
+    """List potentials: training data, level of theory, Hessians, size, licence, weights on this machine.
 
     Besides these: a path to any MACE .model file, and any ASE calculator as module:factory.
     """
@@ -38,6 +43,7 @@ def potentials(
         if family.entries and family.package is not None and not family.is_installed():
             out.print(f"{family.name} needs: {family.package.how_to_install}", markup=False)
     others = "; ".join(family.others for family in families() if family.others)
+    out.print("el.: elements covered; Hess: trained on Hessians; size: parameters.")
     out.print(f"Also: {others}. Case does not matter in names.")
     out.print("Notes, citations and licences in full: softmode potentials --json")
 
@@ -46,16 +52,18 @@ def _table() -> Table:
     """One line for each potential, under the name of its family."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column, width in _COLUMNS.items():
-        table.add_column(column, width=width, justify="right" if column == "elements" else "left")
+        table.add_column(column, width=width, justify="right" if column in _TO_THE_RIGHT else "left")
     for family in families():
         if family.entries:
             table.add_row(Text(family.name, style="bold"))
         for entry in family.entries:
             table.add_row(
-                entry.name,
+                _broken(entry.name, _COLUMNS["name"]),
                 str(len(entry.elements)) if entry.elements else "–",
                 entry.training_data,
                 entry.level_of_theory,
+                {True: "yes", False: "no", None: "–"}[entry.hessians],
+                _size(entry.parameters),
                 _short_licence(entry),
                 str(weights_status(entry.name)).removeprefix("package "),
             )
@@ -68,3 +76,15 @@ def _short_licence(entry: Entry) -> str:
     if abbreviation:
         return abbreviation.group(1)
     return "see --json" if entry.licence.startswith("see ") else entry.licence.partition(":")[0]
+
+
+def _broken(name: str, width: int) -> str:
+    """A long name on several lines, broken after hyphens."""
+    return "\n".join(textwrap.wrap(name, width))
+
+
+def _size(parameters: int | None) -> str:
+    """A number of parameters as ``843 k`` and ``1.2 M``."""
+    if parameters is None:
+        return "–"
+    return f"{parameters / 1e6:.1f} M" if parameters >= 999_500 else f"{parameters / 1e3:.0f} k"

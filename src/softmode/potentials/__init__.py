@@ -6,7 +6,15 @@
 
 from softmode.potentials.base import Evaluation, LoopedPotential, Potential, PotentialInfo
 from softmode.potentials.calculator import CalculatorPotential
-from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, Options, Package
+from softmode.potentials.family import (
+    FOR_WEIGHTS,
+    MATERIALS_PROJECT_ELEMENTS,
+    Entry,
+    Family,
+    KnownAnswer,
+    Options,
+    Package,
+)
 from softmode.potentials.mace import PAPER_MODELS
 from softmode.potentials.registry import families, find_entry, known_potentials
 from softmode.potentials.resolution import (
@@ -20,11 +28,13 @@ from softmode.potentials.settings import PotentialSettings
 
 __all__ = [
     "FOR_WEIGHTS",
+    "MATERIALS_PROJECT_ELEMENTS",
     "PAPER_MODELS",
     "CalculatorPotential",
     "Entry",
     "Evaluation",
     "Family",
+    "KnownAnswer",
     "LoopedPotential",
     "Options",
     "Package",

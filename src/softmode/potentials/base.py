@@ -40,6 +40,10 @@ class PotentialInfo:
         For the table of ``softmode potentials``; ``"unknown"`` where it is.
     notes : str
         Anything a user should know.
+    hessians : bool or None
+        Whether second derivatives of the energy were among the training data; None where it is not known.
+    parameters : int or None
+        Number of trained parameters, where it is known.
     """
 
     name: str
@@ -50,6 +54,8 @@ class PotentialInfo:
     licence: str = "unknown"
     citation: str = ""
     notes: str = ""
+    hessians: bool | None = None
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import importlib
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from softmode.errors import MissingDependencyError, PotentialError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
@@ -20,6 +20,32 @@ if TYPE_CHECKING:
     from softmode.potentials.resolution import ResolvedPotential
 
 _FACTORY = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
+
+
+def calculator_of(predict: Callable[[Atoms], tuple[float, Any, Any]]) -> Calculator:
+    """An ASE calculator of a function.
+
+    Parameters
+    ----------
+    predict : callable
+        Gives energy, eV, forces, eV/Å, and stress, eV/Å³, as a (3, 3) array, or None where it has no sense.
+    """
+    from ase.calculators.calculator import Calculator, all_changes
+    from ase.stress import full_3x3_to_voigt_6_stress
+
+    class PredictingCalculator(Calculator):  # type: ignore[misc]
+        implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+
+        def calculate(
+            self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes
+        ) -> None:
+            super().calculate(atoms, properties, system_changes)
+            energy, forces, stress = predict(self.atoms)
+            self.results = {"energy": energy, "free_energy": energy, "forces": forces}
+            if stress is not None:
+                self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
+
+    return PredictingCalculator()
 
 
 class CalculatorPotential(LoopedPotential):

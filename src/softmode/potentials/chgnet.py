@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from softmode.errors import CorruptWeightsError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
-from softmode.potentials.family import FOR_WEIGHTS, MATERIALS_PROJECT_ELEMENTS, Entry, Family, Package
+from softmode.potentials.family import (
+    FOR_WEIGHTS,
+    MATERIALS_PROJECT_ELEMENTS,
+    Entry,
+    Family,
+    KnownAnswer,
+    Package,
+)
 from softmode.potentials.runtime import default_dtype, quiet, torch_device
 
 if TYPE_CHECKING:
@@ -85,11 +92,18 @@ FAMILY = Family(
             elements=MATERIALS_PROJECT_ELEMENTS,
             training_data="MPtrj",
             level_of_theory="PBE+U",
-            licence="Modified BSD",
+            licence="Modified BSD licence (BSD)",
             citation="Deng et al., CHGNet, Nat. Mach. Intell. 5, 1031 (2023), doi 10.1038/s42256-023-00716-3",
             notes="CHGNet 0.3.0; float32 only, forces noisy at small displacements",
+            hessians=False,
+            parameters=412_525,
             aliases=("chgnet-0.3.0", "chgnet-v0.3.0"),
             packaged="pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar",
+            answer=KnownAnswer(
+                -18.38277,
+                ((-0.06062, -0.29719, 0.02235), (0.14731, -0.15255, 0.03628), (-0.08668, 0.44974, -0.05863)),
+                "CHGNetCalculator of chgnet 0.4.2 with torch 2.13.0 and pymatgen 2026.10.24, on a CPU",
+            ),
         ),
     ),
 )

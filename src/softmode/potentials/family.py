@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -50,12 +50,16 @@ class Package:
         The extra of softmode that installs it; empty where there is none.
     beside : tuple of str
         Further distributions whose versions are recorded; they do not count in the digest.
+    alone : str
+        The release to install without its dependencies, as ``nequix==0.4.5``, for a package that asks for
+        more, or for other versions, than it needs; what it needs is in the extra.
     """
 
     module: str
     distribution: str
     extra: str = ""
     beside: tuple[str, ...] = ()
+    alone: str = ""
 
     def is_installed(self) -> bool:
         """Whether it can be found, without importing it."""
@@ -64,7 +68,8 @@ class Package:
     @property
     def how_to_install(self) -> str:
         """The command that installs it."""
-        return f"pip install '{f'softmode[{self.extra}]' if self.extra else self.distribution}'"
+        command = f"pip install '{f'softmode[{self.extra}]' if self.extra else self.distribution}'"
+        return f"{command} && pip install --no-deps {self.alone}" if self.alone else command
 
     def require(self, subject: str) -> None:
         """Refuse to go on when it is absent.
@@ -89,31 +94,62 @@ class Package:
 
 
 @dataclass(frozen=True)
+class KnownAnswer:
+    """What upstream's own code gives for :func:`softmode.potentials.answers.compound`.
+
+    Parameters
+    ----------
+    energy : float
+        Total energy, eV.
+    forces : (3, 3) tuple
+        Forces on Ca, F and F, eV/Å.
+    source : str
+        Which code gave it, with versions.
+    """
+
+    energy: float
+    forces: tuple[tuple[float, float, float], ...]
+    source: str
+
+
+@dataclass(frozen=True)
 class Entry(PotentialInfo):
     """A potential known by name.
 
     Parameters
     ----------
-    name, elements, training_data, level_of_theory, licence, citation, notes
+    name, elements, training_data, level_of_theory, licence, citation, notes, hessians, parameters
         As in :class:`~softmode.potentials.base.PotentialInfo`.
     aliases : tuple of str
         Other names it answers to. Case, blanks and underscores do not matter in any of them.
     url : str, optional
-        Where its weights are downloaded from.
+        Where its weights are downloaded from: a file, or with `files` a folder.
+    sha256 : str, optional
+        The SHA-256 of that file.
+    files : mapping of str to str
+        The files of that folder, each with its SHA-256.
+    stored_as : str
+        Its place in the cache and in a mirror, ``family/file``; the name at the end of `url` when empty.
     packaged : str, optional
         Where its weights lie inside the family's Python package, relative to it.
     licence_binds : bool
         Whether whoever downloads the weights accepts terms by it; they are told.
+    answer : KnownAnswer, optional
+        What it must reproduce before it is used.
     """
 
     aliases: tuple[str, ...] = ()
     url: str | None = None
+    sha256: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict, hash=False)
+    stored_as: str = ""
     packaged: str | None = None
     licence_binds: bool = False
+    answer: KnownAnswer | None = None
 
     def info(self, family: str) -> PotentialInfo:
         """The description of the potential."""
-        said = {field.name: getattr(self, field.name) for field in fields(PotentialInfo)}
+        said = {each.name: getattr(self, each.name) for each in fields(PotentialInfo)}
         return PotentialInfo(**{**said, "family": family})
 
     @property
@@ -169,6 +205,8 @@ class Family:
         for potentials with a weight file. The others are refused, not ignored.
     suffixes : tuple of str
         Ends of the names of its weight files, as ``.model``.
+    files : tuple of str
+        Where its weights are folders: the names of the files that make up one.
     recognises : callable, optional
         Whether a name that is no entry and has no known suffix, be it a file or not, is one of this family.
     others : str
@@ -187,6 +225,7 @@ class Family:
     options: type[Options] | None = Options
     settings: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     recognises: Callable[[str], bool] | None = None
     others: str = ""
     notes: str = ""

@@ -272,6 +272,7 @@ def _entry(row: Mapping[str, str]) -> Entry:
         licence=_LICENCES[row["licence"]],
         citation=_CITATION + _REFERENCES[row["reference"]],
         notes=row["notes"],
+        hessians=False,
         aliases=tuple(aliases),
         url=_RELEASES.format(repository, row["file"]),
         licence_binds=row["licence"] == "ASL",

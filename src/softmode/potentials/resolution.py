@@ -19,8 +19,9 @@ from softmode.errors import (
     SoftmodeError,
 )
 from softmode.potentials import weights
+from softmode.potentials.answers import check_answer
 from softmode.potentials.base import Potential, PotentialInfo
-from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, Origin
+from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, KnownAnswer, Origin
 from softmode.potentials.modules import distribution_version, source_sha256
 from softmode.potentials.registry import find, find_family, recognise
 from softmode.potentials.settings import PotentialSettings
@@ -70,6 +71,8 @@ class ResolvedPotential:
         Its weight file.
     weights_sha256 : str or None
         SHA-256 of that file.
+    answer : KnownAnswer or None
+        What it must reproduce before it is used; None for weights of a user's own.
     """
 
     info: PotentialInfo
@@ -79,6 +82,7 @@ class ResolvedPotential:
     known_as: str
     weights_path: Path | None = None
     weights_sha256: str | None = None
+    answer: KnownAnswer | None = None
 
     @property
     def family(self) -> Family:
@@ -126,12 +130,16 @@ class ResolvedPotential:
         Raises
         ------
         SoftmodeError
-            If the package, the device or the weights cannot be used, or the weights have changed since
-            they were resolved.
+            If the package, the device or the weights cannot be used, the weights have changed since they
+            were resolved, or the known answer is not reproduced (:mod:`softmode.potentials.answers`).
         """
+        if self.family.package is not None:
+            self.family.package.require(self.info.name)
+        check_answer(self, self._load)
+        return self._load()
+
+    def _load(self) -> Potential:
         family = self.family
-        if family.package is not None:
-            family.package.require(self.info.name)
         try:
             return family.load(self)
         except SoftmodeError:
@@ -154,7 +162,7 @@ class ResolvedPotential:
         path = self.weights_path
         if path is None:
             raise MissingWeightsError(self.info.name, "was resolved without weights", "Resolve it again")
-        if weights.file_sha256(path) != self.weights_sha256:
+        if weights.weights_sha256(path, self.family.files) != self.weights_sha256:
             raise CorruptWeightsError(
                 str(path),
                 "has changed since the potential was resolved",
@@ -200,6 +208,7 @@ def resolve(settings: PotentialSettings | str) -> ResolvedPotential:
         target.name,
         found.path if found is not None else None,
         found.sha256 if found is not None else None,
+        _answer(target, settings, found),
     )
 
 
@@ -211,13 +220,24 @@ def weights_status(settings: PotentialSettings | str) -> WeightsStatus:
     if not target.family.has_weights:
         return WeightsStatus.NOT_NEEDED
     if target.path is not None:
-        return WeightsStatus.FILE if target.path.is_file() else WeightsStatus.FILE_MISSING
+        parts = [target.path / name for name in target.family.files] or [target.path]
+        return WeightsStatus.FILE if all(part.is_file() for part in parts) else WeightsStatus.FILE_MISSING
     if _packaged_weights(target) is not None:
         return WeightsStatus.PACKAGED
-    url = target.entry.url if target.entry else None
-    if url is None:
+    if target.entry is None or target.entry.url is None:
         return WeightsStatus.FILE_MISSING
-    return WeightsStatus.CACHED if weights.find_cached(url) else WeightsStatus.DOWNLOADABLE
+    cached = find_weights(target.entry)
+    return WeightsStatus.CACHED if cached is not None else WeightsStatus.DOWNLOADABLE
+
+
+def find_weights(entry: Entry) -> Path | None:
+    """The weights of an entry that are downloaded, when they are in the cache; not verified, no network."""
+    if entry.url is None:
+        return None
+    parts = [weights.find_cached(f"{entry.url}/{name}", f"{entry.stored_as}/{name}") for name in entry.files]
+    if parts:
+        return weights.cached_path(entry.url, entry.stored_as) if all(parts) else None
+    return weights.find_cached(entry.url, entry.stored_as)
 
 
 def _settings(given: PotentialSettings | str) -> PotentialSettings:
@@ -289,17 +309,36 @@ def _check_options(settings: PotentialSettings, family: Family, subject: str) ->
 
 
 def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
+    entry, package = target.entry, target.family.package
     path = target.path or _packaged_weights(target)
     if path is not None:
-        return weights.local_weights(path, pinned)
-    if target.entry is not None and target.entry.url is not None:
-        return weights.obtain(target.entry.url, pinned, target.entry.terms)
-    package = target.family.package
-    raise MissingWeightsError(
-        target.info.name,
-        f"the installed {package.distribution if package else target.family.name} carries no weights of it",
-        f"Install the version softmode asks for: {package.how_to_install}" if package else "Give weights",
-    )
+        return weights.local_weights(path, pinned, target.family.files)
+    if entry is None or entry.url is None:
+        name = package.distribution if package else target.family.name
+        raise MissingWeightsError(
+            target.info.name,
+            f"the installed {name} carries no weights of it",
+            f"Install the version softmode asks for: {package.how_to_install}" if package else "Give weights",
+        )
+    if entry.files:
+        found = weights.obtain_folder(entry.url, entry.files, entry.terms, entry.stored_as)
+    else:
+        found = weights.obtain(entry.url, entry.sha256 or pinned, entry.terms, entry.stored_as)
+    weights.check_pin(target.info.name, found.sha256, pinned)
+    return found
+
+
+def _answer(target: _Target, settings: PotentialSettings, found: WeightFile | None) -> KnownAnswer | None:
+    """The known answer of an entry; None where weights or options are the user's own."""
+    entry = target.entry
+    if entry is None or settings.kwargs:
+        return None
+    own = target.path is not None and (found is None or found.sha256 != _published_sha256(entry))
+    return None if own else entry.answer
+
+
+def _published_sha256(entry: Entry) -> str | None:
+    return weights.listing_sha256(entry.files) if entry.files else entry.sha256
 
 
 def _packaged_weights(target: _Target) -> Path | None:

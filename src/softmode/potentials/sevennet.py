@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softmode.errors import CorruptWeightsError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
-from softmode.potentials.family import FOR_WEIGHTS, MATERIALS_PROJECT_ELEMENTS, Entry, Family, Package
+from softmode.potentials.family import (
+    FOR_WEIGHTS,
+    MATERIALS_PROJECT_ELEMENTS,
+    Entry,
+    Family,
+    KnownAnswer,
+    Package,
+)
 from softmode.potentials.runtime import allow_e3nn_constants, default_dtype, quiet, torch_device
 
 if TYPE_CHECKING:
@@ -80,6 +88,49 @@ class SevenNetPotential(LoopedPotential):
         return self._calculator.results["energy"], self._calculator.results["forces"]
 
 
+_CITE = "Park et al., SevenNet, J. Chem. Theory Comput. 20, 4857 (2024), doi 10.1021/acs.jctc.4c00190"
+_ANSWERED_BY = "SevenNetCalculator of sevenn 0.10.4 with torch 2.13.0 and e3nn 0.4.4, on a CPU"
+
+
+def _entry(
+    names: str,
+    packaged: str,
+    notes: str,
+    parameters: int,
+    energy: float,
+    forces: tuple[tuple[float, float, float], ...],
+) -> Entry:
+    """A checkpoint that sevenn carries, under its own names."""
+    name, *aliases = names.split()
+    return Entry(
+        name=name,
+        elements=MATERIALS_PROJECT_ELEMENTS,
+        training_data="MPtrj",
+        level_of_theory="PBE+U",
+        licence="GPL-3.0",
+        citation=_CITE,
+        notes=f"{notes}; float32 only",
+        hessians=False,
+        parameters=parameters,
+        aliases=tuple(aliases),
+        packaged=f"pretrained_potentials/{packaged}.pth",
+        answer=KnownAnswer(energy, forces, _ANSWERED_BY),
+    )
+
+
+def _is_checkpoint(name: str) -> bool:
+    """Whether a ``.pth`` file holds a model state and settings as sevenn writes them; nothing is run."""
+    if not name.lower().endswith(".pth"):
+        return False
+    try:
+        with zipfile.ZipFile(Path(name).expanduser()) as archive:
+            pickles = [member for member in archive.namelist() if member.endswith("data.pkl")]
+            texts = [archive.read(member) for member in pickles]
+    except (OSError, zipfile.BadZipFile, RuntimeError):  # RuntimeError: encrypted, or packed in a new way
+        return False
+    return any(b"model_state_dict" in text and b"_type_map" in text for text in texts)
+
+
 FAMILY = Family(
     name="SevenNet",
     load=lambda resolved: SevenNetPotential(
@@ -88,18 +139,32 @@ FAMILY = Family(
     package=Package("sevenn", "sevenn", extra="sevennet", beside=("torch",)),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
+    recognises=_is_checkpoint,
+    others="a path to a SevenNet .pth checkpoint",
     entries=(
-        Entry(
-            name="7net-0",
-            elements=MATERIALS_PROJECT_ELEMENTS,
-            training_data="MPtrj",
-            level_of_theory="PBE+U",
-            licence="GPL-3.0",
-            citation="Park et al., SevenNet, J. Chem. Theory Comput. 20, 4857 (2024), "
-            "doi 10.1021/acs.jctc.4c00190",
-            notes="SevenNet-0 of 11 July 2024; float32 only",
-            aliases=("sevennet-0", "7net-0-11jul2024", "sevennet-0-11jul2024"),
-            packaged="pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
+        _entry(
+            "7net-0 sevennet-0 7net-0-11jul2024 sevennet-0-11jul2024 7net-0-11july2024 sevennet-0-11july2024",
+            "SevenNet_0__11Jul2024/checkpoint_sevennet_0",
+            "SevenNet-0 of 11 July 2024",
+            842_623,
+            -17.48232,
+            ((-0.05545, -0.26497, 0.02003), (0.14951, -0.19106, 0.02735), (-0.09406, 0.45603, -0.04738)),
+        ),
+        _entry(
+            "7net-0_22May2024 sevennet-0-22may2024",
+            "SevenNet_0__22May2024/checkpoint_sevennet_0",
+            "SevenNet-0 of 22 May 2024, the first",
+            842_623,
+            -17.49613,
+            ((-0.06168, -0.30938, 0.02622), (0.15275, -0.16377, 0.02783), (-0.09107, 0.47315, -0.05404)),
+        ),
+        _entry(
+            "7net-l3i5 sevennet-l3i5",
+            "SevenNet_l3i5/checkpoint_l3i5",
+            "SevenNet-l3i5: angular momenta to 3, five layers",
+            1_171_327,
+            -17.48827,
+            ((-0.05597, -0.28809, 0.02876), (0.15446, -0.18182, 0.02847), (-0.09849, 0.46991, -0.05724)),
         ),
     ),
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import time
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -28,24 +30,29 @@ _STALE_PART_S = 24 * 3600.0
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A weight file on this machine.
+    """A weight file, or a folder of weights, on this machine.
 
     Parameters
     ----------
     path : Path
         Where it is.
     sha256 : str
-        SHA-256 of its content.
+        SHA-256 of its content, as by :func:`weights_sha256`.
     """
 
     path: Path
     sha256: str
 
 
-def cache_directory() -> Path:
-    """Where downloaded weights are kept: ``$SOFTMODE_CACHE/weights``, else ``~/.cache/softmode/weights``."""
+def cache_root() -> Path:
+    """Softmode's cache: ``$SOFTMODE_CACHE``, else ``~/.cache/softmode``."""
     configured = os.environ.get("SOFTMODE_CACHE")
-    return (Path(configured).expanduser() if configured else _user_cache() / "softmode") / "weights"
+    return Path(configured).expanduser() if configured else _user_cache() / "softmode"
+
+
+def cache_directory() -> Path:
+    """Where downloaded weights are kept: ``weights`` in softmode's cache."""
+    return cache_root() / "weights"
 
 
 def _user_cache() -> Path:
@@ -57,15 +64,24 @@ def url_basename(url: str) -> str:
     return PurePosixPath(unquote(urlsplit(url).path)).name
 
 
-def download_url(url: str) -> str:
-    """Where a file is fetched from: `url`, or the same file name under ``$SOFTMODE_WEIGHTS_URL``."""
+def download_url(url: str, stored_as: str = "") -> str:
+    """Where a file is fetched from: `url`, or its place under ``$SOFTMODE_WEIGHTS_URL``.
+
+    Parameters
+    ----------
+    url : str
+        Where it is published.
+    stored_as : str
+        Its path in the cache and in a mirror, as ``nequix/nequix-mp-1.nqx``; the name at the end of the URL
+        when empty.
+    """
     mirror = os.environ.get("SOFTMODE_WEIGHTS_URL")
-    return f"{mirror.rstrip('/')}/{url_basename(url)}" if mirror else url
+    return f"{mirror.rstrip('/')}/{stored_as or url_basename(url)}" if mirror else url
 
 
-def cached_path(url: str) -> Path:
-    """Where the file of a URL is, or would be, kept."""
-    return cache_directory() / url_basename(url)
+def cached_path(url: str, stored_as: str = "") -> Path:
+    """Where the file of a URL is, or would be, kept; parameters as in :func:`download_url`."""
+    return cache_directory() / (stored_as or url_basename(url))
 
 
 def _mace_cached_path(url: str) -> Path:
@@ -74,19 +90,29 @@ def _mace_cached_path(url: str) -> Path:
     return _user_cache() / "mace" / name
 
 
-def find_cached(url: str) -> Path | None:
+def find_cached(url: str, stored_as: str = "") -> Path | None:
     """The file of a URL in softmode's cache or in mace-torch's own; not verified, no network."""
-    return next((path for path in (cached_path(url), _mace_cached_path(url)) if path.is_file()), None)
+    places = (cached_path(url, stored_as), *(() if stored_as else (_mace_cached_path(url),)))
+    return next((path for path in places if path.is_file()), None)
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file.
+def weights_sha256(path: Path, files: Sequence[str] = ()) -> str:
+    """SHA-256 of a weight file; of a folder, that of what ``sha256sum`` says of its files.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    files : sequence of str
+        Names of the files that make up a folder of weights; what else lies in it does not count.
 
     Raises
     ------
     MissingWeightsError
         If there is no such file, or it cannot be read.
     """
+    if files:
+        return listing_sha256({name: weights_sha256(path / name) for name in files})
     try:
         return checksum_of(path, "sha256")
     except OSError as exc:
@@ -95,8 +121,14 @@ def file_sha256(path: Path) -> str:
         ) from exc
 
 
-def local_weights(path: Path, pinned: str | None = None) -> WeightFile:
-    """A weight file given by its path.
+def listing_sha256(files: Mapping[str, str]) -> str:
+    """SHA-256 of the lines of ``sha256sum`` for files, given by name with their own, in order of names."""
+    listing = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def local_weights(path: Path, pinned: str | None = None, files: Sequence[str] = ()) -> WeightFile:
+    """A weight file, or a folder of `files`, given by its path.
 
     Raises
     ------
@@ -105,12 +137,31 @@ def local_weights(path: Path, pinned: str | None = None) -> WeightFile:
     CorruptWeightsError
         If it has not the pinned SHA-256.
     """
-    found = WeightFile(path, file_sha256(path))
-    _check_pin(str(path), found.sha256, pinned)
+    found = WeightFile(path, weights_sha256(path, files))
+    check_pin(str(path), found.sha256, pinned)
     return found
 
 
-def obtain(url: str, pinned: str | None = None, terms: str = "") -> WeightFile:
+def obtain_folder(url: str, files: Mapping[str, str], terms: str, stored_as: str) -> WeightFile:
+    """The folder of weights of a URL, each of its files as by :func:`obtain`.
+
+    Parameters
+    ----------
+    url : str
+        Where the folder is published.
+    files : mapping of str to str
+        SHA-256 by name of file.
+    terms, stored_as : str
+        As in :func:`obtain` and :func:`download_url`, of the folder.
+    """
+    for name, pinned in files.items():
+        obtain(f"{url}/{name}", pinned, terms, f"{stored_as}/{name}")
+        terms = ""  # said once
+    folder = cached_path(url, stored_as)
+    return WeightFile(folder, weights_sha256(folder, list(files)))
+
+
+def obtain(url: str, pinned: str | None = None, terms: str = "", stored_as: str = "") -> WeightFile:
     """The weight file of a URL: from the cache when it is there, downloaded when not, verified in both cases.
 
     Parameters
@@ -121,6 +172,8 @@ def obtain(url: str, pinned: str | None = None, terms: str = "") -> WeightFile:
         The SHA-256 it must have.
     terms : str
         What whoever downloads it should know of its licence; logged as a warning before it is fetched.
+    stored_as : str
+        As in :func:`download_url`.
 
     Raises
     ------
@@ -131,13 +184,15 @@ def obtain(url: str, pinned: str | None = None, terms: str = "") -> WeightFile:
     StorageError
         If it cannot be written.
     """
-    cached = find_cached(url)
+    cached = find_cached(url, stored_as)
     if cached is None:
         if terms:
             log.warning("%s", terms)
-        return download(url, pinned)
-    found = WeightFile(cached, file_sha256(cached))
-    _check_pin(str(cached), found.sha256, pinned)
+        return download(url, pinned, stored_as)
+    found = WeightFile(cached, weights_sha256(cached))
+    check_pin(str(cached), found.sha256, pinned)
+    if stored_as:  # pinned by the catalogue: no more is to be known
+        return found
     if cached == cached_path(url) and _sidecar(cached).is_file():
         _check_sidecar(found)
     else:
@@ -149,13 +204,13 @@ def obtain(url: str, pinned: str | None = None, terms: str = "") -> WeightFile:
     return found
 
 
-def download(url: str, pinned: str | None = None) -> WeightFile:
+def download(url: str, pinned: str | None = None, stored_as: str = "") -> WeightFile:
     """Download a weight file into the cache, under its name only once it is whole and verified.
 
     What came before a connection broke is kept for a day and gone on with; while another process downloads
-    the same file, it is waited for. Parameters `url` and `pinned`, and errors, are those of :func:`obtain`.
+    the same file, it is waited for. Parameters and errors are those of :func:`obtain`.
     """
-    source, target = download_url(url), cached_path(url)
+    source, target = download_url(url, stored_as), cached_path(url, stored_as)
     _remove_stale(target)
     log.info("downloading %s to %s", source, target)
     try:
@@ -164,7 +219,10 @@ def download(url: str, pinned: str | None = None) -> WeightFile:
                 RemoteFile(source, target.name),
                 target.parent,
                 meter,
-                problem=lambda part: _archive_problem(part) or _pin_problem(file_sha256(part), pinned),
+                problem=lambda part: (
+                    ("" if stored_as else _archive_problem(part))
+                    or _pin_problem(weights_sha256(part), pinned)
+                ),
                 wait=True,
             )
     except DamagedDownloadError as exc:
@@ -186,8 +244,8 @@ def download(url: str, pinned: str | None = None) -> WeightFile:
             f"weights: {exc.problem}",
             "Free space or permissions, or set SOFTMODE_CACHE to another directory",
         ) from exc
-    fetched = WeightFile(target, file_sha256(target))
-    _check_pin(source, fetched.sha256, pinned)
+    fetched = WeightFile(target, weights_sha256(target))
+    check_pin(source, fetched.sha256, pinned)
     _write_sidecar(fetched)
     return fetched
 
@@ -214,7 +272,14 @@ def _pin_problem(sha256: str, pinned: str | None) -> str:
     return f"has SHA-256 {sha256}, but {pinned} is asked for" if pinned not in (None, sha256) else ""
 
 
-def _check_pin(subject: str, sha256: str, pinned: str | None) -> None:
+def check_pin(subject: str, sha256: str, pinned: str | None) -> None:
+    """Refuse weights that have not the SHA-256 they must have.
+
+    Raises
+    ------
+    CorruptWeightsError
+        Naming both.
+    """
     problem = _pin_problem(sha256, pinned)
     if problem:
         remedy = "Check which weights are meant, and correct sha256 or replace the file"

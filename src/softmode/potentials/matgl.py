@@ -1,0 +1,194 @@
+"""MatGL: TensorNet potentials with the PyTorch Geometric backend of the release that they were made with."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softmode.errors import CorruptWeightsError
+from softmode.potentials.base import LoopedPotential, PotentialInfo
+from softmode.potentials.calculator import calculator_of
+from softmode.potentials.family import (
+    FOR_WEIGHTS,
+    MATERIALS_PROJECT_ELEMENTS,
+    Entry,
+    Family,
+    KnownAnswer,
+    Package,
+)
+from softmode.potentials.runtime import default_dtype, quiet, torch_device
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+#: What MatGL writes of a model: its class and settings, the same for Python, its weights.
+FILES = ("model.json", "model.pt", "state.pt")
+#: MatGL gives stresses in GPa.
+_GPA_IN_EV_PER_CUBIC_ANGSTROM = 1 / 160.21766208
+
+
+class MatGLPotential(LoopedPotential):
+    """A MatGL potential, in float32 (it is trained in no other precision).
+
+    Parameters
+    ----------
+    info : PotentialInfo
+        Description; its elements are replaced by those of the model.
+    folder : Path
+        Holds :data:`FILES`. Two of them are Python pickles: load only what you trust.
+    device : str
+        Where it runs.
+
+    Raises
+    ------
+    CorruptWeightsError
+        If the folder cannot be read, or is of another kind of model.
+    """
+
+    def __init__(self, info: PotentialInfo, folder: Path, *, device: str = "cpu") -> None:
+        self.dtype = "float32"
+        self.device = device
+        self._torch_device = torch_device(device, info.name)
+        _refuse_other_models(folder)
+        # read once, when matgl is imported; DGL, its other backend, reads other weights
+        os.environ["MATGL_BACKEND"] = "PYG"
+        with quiet(), default_dtype("float32"):
+            from matgl.apps.pes import Potential as MatGLModel
+            from matgl.ext._ase_pyg import Atoms2Graph
+
+            try:
+                model = MatGLModel.load({name: folder / name for name in FILES})
+            except Exception as exc:
+                raise CorruptWeightsError(
+                    str(folder),
+                    f"cannot be read as a MatGL model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
+                    "Check that it is complete, and of a version that matgl can read",
+                ) from exc
+            self._with_stress = model.to(self._torch_device).eval()
+            # the same modules and weights; the strain, which forces do not need, is left out
+            self._model = copy.copy(self._with_stress)
+            self._model.calc_stresses = False
+            elements = tuple(str(symbol) for symbol in model.model.element_types)
+            self._graph_of = Atoms2Graph(elements, float(model.model.cutoff)).get_graph
+        self.info = replace(info, elements=elements)
+
+    def calculator(self) -> Calculator:
+        """An ASE calculator of the same weights, with stress, for relaxation and molecular dynamics."""
+        return calculator_of(lambda atoms: self._predict(self._with_stress, atoms))
+
+    def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
+        energy, forces, _ = self._predict(self._model, atoms)
+        return energy, forces
+
+    def _predict(self, model: Any, atoms: Atoms) -> tuple[float, Any, Any]:
+        """Energy (eV), forces (eV/Å) and, of a model with stress, stress (eV/Å³; zero without)."""
+        with quiet(), default_dtype("float32"):
+            graph, lattice, state = self._graph_of(atoms)
+            energy, forces, stress, *_ = model(
+                graph.to(self._torch_device), lattice.to(self._torch_device), state
+            )
+        return (
+            float(energy.detach()),
+            forces.detach().cpu().numpy(),
+            stress.detach().cpu().numpy() * _GPA_IN_EV_PER_CUBIC_ANGSTROM,
+        )
+
+
+def _refuse_other_models(folder: Path) -> None:
+    """Refuse what is no potential of the PyTorch Geometric backend."""
+    description = folder / "model.json"
+    try:
+        content: Mapping[str, Any] = json.loads(description.read_text(encoding="utf-8"))
+        kind, module = str(content["@class"]), str(content["@module"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise CorruptWeightsError(
+            str(description), "does not describe a MatGL model", f"Give a folder with {', '.join(FILES)}"
+        ) from exc
+    if kind != "Potential" or "dgl" in module:
+        raise CorruptWeightsError(
+            str(folder),
+            f"holds a {kind} of {module}, not a potential of the PyTorch Geometric backend",
+            "Give a folder of such a potential, as the TensorNet ones",
+        )
+
+
+def _is_matgl_folder(name: str) -> bool:
+    """Whether a name is a folder with the files of a MatGL model."""
+    folder = Path(name).expanduser()
+    return all((folder / file).is_file() for file in FILES)
+
+
+_MODELS = "https://github.com/materialsvirtuallab/matgl/raw/e9cde2291acd0b4c4a342428e7dd5e4d596b7bf9/pretrained_models"
+_CITE = (
+    "Kaplan et al., A foundational potential energy surface dataset for materials, arXiv:2503.04070; "
+    "Ko et al., MatGL, npj Comput. Mater. (2025); Simeon, De Fabritiis, TensorNet, NeurIPS (2023)"
+)
+_ANSWERED_BY = "PESCalculator of matgl 2.0.4 with torch 2.13.0 and torch-geometric 2.8.1, on a CPU"
+
+
+def _entry(
+    functional: str,
+    sha256: Mapping[str, str],
+    energy: float,
+    forces: tuple[tuple[float, float, float], ...],
+) -> Entry:
+    """TensorNet trained on the MatPES set of a functional."""
+    name = f"TensorNet-MatPES-{functional}-v2025.1-PES"
+    return Entry(
+        name=name,
+        elements=MATERIALS_PROJECT_ELEMENTS,
+        training_data=f"MatPES-{functional}",
+        level_of_theory=functional,
+        licence="BSD-3",
+        citation=_CITE,
+        notes="no +U correction; float32 only; matgl 4.1.2 reads these weights wrongly without a word",
+        hessians=False,
+        parameters=837_378,
+        aliases=(f"TensorNet-MatPES-{functional}", name.removesuffix("-PES")),
+        url=f"{_MODELS}/{name}",
+        files=sha256,
+        stored_as=f"matgl/{name}",
+        answer=KnownAnswer(energy, forces, _ANSWERED_BY),
+    )
+
+
+FAMILY = Family(
+    name="MatGL",
+    load=lambda resolved: MatGLPotential(resolved.info, resolved.weights(), device=resolved.settings.device),
+    package=Package(
+        "matgl", "matgl", extra="matgl", beside=("torch", "torch-geometric"), alone="matgl==2.0.4"
+    ),
+    dtypes=("float32",),
+    settings=FOR_WEIGHTS,
+    files=FILES,
+    recognises=_is_matgl_folder,
+    others="a folder of a MatGL potential",
+    entries=(
+        _entry(
+            "PBE",
+            {
+                "model.json": "cf7d1db6c89da617245021a8fde16fb79db5bc06f7b6e11ee837f06eb32137d8",
+                "model.pt": "1cba95766c872082eec349a7e417a28461aea450b655a0301eec060a985fdd71",
+                "state.pt": "d2dfa51a65d23a47fd935eb0628177d2a1088584562091ef3350ce3a002fce6a",
+            },
+            -17.28943,
+            ((-0.06012, -0.31698, 0.03258), (0.14270, -0.12535, 0.01460), (-0.08257, 0.44233, -0.04718)),
+        ),
+        _entry(
+            "r2SCAN",
+            {
+                "model.json": "408b29cb197ae7ebfb72cff6685745bb112018be983ab23040669a4c7c4b87df",
+                "model.pt": "0444e7e9396e1b34be25e33821373c93eedacd214b23d686323e19740495c23d",
+                "state.pt": "b1f87297bac09ada6f0e2f41d362d784f894ff0f1f031478187c55ec661b71ba",
+            },
+            -25.85585,
+            ((-0.07110, -0.38315, 0.04390), (0.14785, -0.12775, 0.02343), (-0.07675, 0.51090, -0.06734)),
+        ),
+    ),
+)

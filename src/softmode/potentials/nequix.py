@@ -1,0 +1,281 @@
+"""Nequix: equivariant message passing in JAX, compiled once for all displaced copies of a cell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmode.errors import CorruptWeightsError, PotentialError
+from softmode.potentials.base import LoopedPotential, PotentialInfo
+from softmode.potentials.calculator import calculator_of
+from softmode.potentials.family import (
+    FOR_WEIGHTS,
+    MATERIALS_PROJECT_ELEMENTS,
+    Entry,
+    Family,
+    KnownAnswer,
+    Package,
+)
+from softmode.potentials.runtime import quiet
+from softmode.potentials.weights import cache_root
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+#: JAX compiles for each shape, ten seconds each time: atoms and edges are padded to multiples of these.
+ATOMS_STEP = 8
+EDGES_STEP = 512
+#: Compiled programs kept in memory: after some hundreds a process can map no more of them and dies. Those
+#: given up are read from the cache on disk.
+_MOST_SHAPES = 48
+
+
+class NequixPotential(LoopedPotential):
+    """Nequix with the weights of one file, in float32 (it has no other precision), on one thread.
+
+    Parameters
+    ----------
+    info : PotentialInfo
+        Description; its elements are replaced by those of the file.
+    path : Path
+        The ``.nqx`` file.
+    device : str
+        Where it runs.
+
+    Raises
+    ------
+    CorruptWeightsError
+        If the file cannot be read.
+    """
+
+    def __init__(self, info: PotentialInfo, path: Path, *, device: str = "cpu") -> None:
+        from ase.data import chemical_symbols
+
+        self.dtype = "float32"
+        self.device = device
+        with quiet():
+            self._jax_device = _start_jax(device, info.name)
+            import equinox
+            import jax
+            from nequix.data import atomic_numbers_to_indices
+            from nequix.model import load_model
+
+            try:
+                with jax.default_device(self._jax_device):
+                    model, config = load_model(str(path), kernel=False)
+            except Exception as exc:
+                raise CorruptWeightsError(
+                    str(path),
+                    f"cannot be read as a Nequix model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
+                    "Check that it is a complete .nqx file, of a version that nequix can read",
+                ) from exc
+            self._model = equinox.filter_jit(model)
+        self._cutoff = float(config["cutoff"])
+        self._species = atomic_numbers_to_indices(config["atomic_numbers"])
+        self._shapes: set[tuple[int, int, bool]] = set()
+        self.info = replace(info, elements=tuple(chemical_symbols[number] for number in self._species))
+
+    def calculator(self) -> Calculator:
+        """An ASE calculator of the same model and compiled programs, with stress."""
+        return calculator_of(self._predict)
+
+    def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
+        energy, forces, _ = self._predict(atoms)
+        return energy, forces
+
+    def _predict(self, atoms: Atoms) -> tuple[float, Any, Any]:
+        """Energy (eV), forces (eV/Å) and stress (eV/Å³; None where it is not periodic) of a configuration."""
+        import jax
+        import jraph
+        from nequix.data import dict_to_graphstuple, preprocess_graph
+
+        with quiet(), jax.default_device(self._jax_device):
+            graph = dict_to_graphstuple(preprocess_graph(atoms, self._species, self._cutoff, False))
+            shape = padded_shape(len(atoms), int(graph.n_edge[0]))
+            self._make_room(shape, bool(atoms.pbc.all()))
+            padded = jraph.pad_with_graphs(graph, n_node=shape[0], n_edge=shape[1], n_graph=2)
+            energy, forces, stress = self._model(padded)
+            return (
+                float(energy[0]),
+                np.array(forces[: len(atoms)], dtype=np.float64),
+                None if stress is None else np.array(stress[0], dtype=np.float64),
+            )
+
+    def _make_room(self, shape: tuple[int, int], periodic: bool) -> None:
+        """Give up the compiled programs of all shapes before there are too many."""
+        import jax
+
+        if len(self._shapes) >= _MOST_SHAPES and (*shape, periodic) not in self._shapes:
+            jax.clear_caches()
+            self._shapes.clear()
+        self._shapes.add((*shape, periodic))
+
+
+def padded_shape(n_atoms: int, n_edges: int) -> tuple[int, int]:
+    """Atoms and edges of the padded graph: one atom more at least, which takes the edges that are none.
+
+    Parameters
+    ----------
+    n_atoms, n_edges : int
+        Atoms, and pairs of neighbours in both directions.
+    """
+    return (n_atoms // ATOMS_STEP + 1) * ATOMS_STEP, max(1, -(-n_edges // EDGES_STEP)) * EDGES_STEP
+
+
+def _start_jax(device: str, subject: str) -> Any:
+    """The JAX device of a name of torch's; JAX is started on one thread, with compiled programs kept on disk.
+
+    Raises
+    ------
+    PotentialError
+        If there is no such device.
+    """
+    # What XLA reads when it starts. A sum split among threads has other last digits, and the processors of a
+    # study are taken by its workers.
+    flag = "--xla_cpu_multi_thread_eigen=false"
+    if flag not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_root() / "jax"))
+    kind, _, index = device.partition(":")
+    with _one_processor():
+        try:
+            return jax.devices(kind)[int(index or 0)]
+        except (RuntimeError, IndexError) as exc:
+            raise PotentialError(
+                subject,
+                f"device {device} is asked for, but JAX {jax.__version__} has none of that name",
+                'Set device = "cpu", or install a build of JAX for the device',
+            ) from exc
+
+
+@contextlib.contextmanager
+def _one_processor() -> Iterator[None]:
+    """Let XLA see one processor while it makes its pool of threads."""
+    before = {name: os.environ.get(name) for name in ("NPROC", "PJRT_NPROC")}
+    os.environ.update(dict.fromkeys(before, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+_MODELS = "https://github.com/atomicarchitects/nequix/raw/{}/models/{}.nqx"
+_COMMIT_MP = "7c2854de8e754b1a60274c7d9d2e014989ed632e"
+_COMMIT_OMAT = "9c852a9c4cce69ae5e75bc5a2cf670be21ff8c28"
+_CITE = "Koker, Kotak, Smidt, Training a foundation model for materials on a budget, arXiv:2508.16067"
+_CITE_PFT = f"{_CITE}; phonon fine-tuning: arXiv:2601.07742"
+#: Trained numbers of each of the published models, which have one architecture.
+_PARAMETERS = 707_658
+_ANSWERED_BY = "NequixCalculator of nequix 0.4.5 with jax 0.10.2 and e3nn-jax 0.21.0, on a CPU"
+
+
+def _entry(
+    name: str,
+    sha256: str,
+    training_data: str,
+    energy: float,
+    forces: tuple[tuple[float, float, float], ...],
+    *,
+    upstream: str = "",
+    notes: str = "",
+) -> Entry:
+    """A published model; `upstream` is the name of its file where that is another."""
+    hessians = "pft" in name
+    return Entry(
+        name=name,
+        elements=MATERIALS_PROJECT_ELEMENTS,
+        training_data=training_data,
+        level_of_theory="PBE+U",
+        licence="MIT",
+        citation=_CITE_PFT if hessians else _CITE,
+        notes=f"float32 only; {notes}" if notes else "float32 only",
+        hessians=hessians,
+        parameters=_PARAMETERS,
+        aliases=(upstream,) if upstream else (),
+        url=_MODELS.format(_COMMIT_MP if "-mp-" in name else _COMMIT_OMAT, upstream or name),
+        sha256=sha256,
+        stored_as=f"nequix/{name}.nqx",
+        answer=KnownAnswer(energy, forces, _ANSWERED_BY),
+    )
+
+
+_OF_MDR = "fine-tuned on the Hessians of PBE phonons (MDR), many benchmarks' crystals among them"
+
+FAMILY = Family(
+    name="Nequix",
+    load=lambda resolved: NequixPotential(resolved.info, resolved.weights(), device=resolved.settings.device),
+    package=Package(
+        "nequix",
+        "nequix",
+        extra="nequix",
+        beside=("jax", "jaxlib", "e3nn-jax", "equinox"),
+        alone="nequix==0.4.5",
+    ),
+    dtypes=("float32",),
+    settings=FOR_WEIGHTS,
+    suffixes=(".nqx",),
+    others="a path to a Nequix .nqx file",
+    entries=(
+        _entry(
+            "nequix-mp-1",
+            "1647af8e627e1afa11e2bfadeab0797326513a521afd7dd01606a96f56783eee",
+            "MPtrj",
+            -17.50317,
+            ((-0.05253, -0.29003, 0.02659), (0.14296, -0.16123, 0.02638), (-0.09043, 0.45125, -0.05297)),
+        ),
+        _entry(
+            "nequix-omat-1",
+            "2d0802ae7f5915cb488c44d25649d98404a103697e6500abb40f515e003a46a6",
+            "OMat24",
+            -17.26380,
+            ((-0.06226, -0.32312, 0.02938), (0.15009, -0.15989, 0.03214), (-0.08783, 0.48301, -0.06151)),
+            notes="pseudopotentials of VASP 54",
+        ),
+        _entry(
+            "nequix-oam-1",
+            "6a43475eaeb32a7a049f36c1306d78aa1e7a17e8af37aeda7901c8fec0ca845c",
+            "OMat24 + sAlex + MPtrj",
+            -17.49093,
+            ((-0.06038, -0.31309, 0.03030), (0.14813, -0.16435, 0.03064), (-0.08774, 0.47744, -0.06094)),
+        ),
+        _entry(
+            "nequix-mp-1-pft",
+            "a88aeaed71fd447572dc57af21d469207d7737b85a6dbb66f8c38156f175c5f1",
+            "MPtrj + MDR phonons",
+            -17.50664,
+            ((-0.05957, -0.31407, 0.02957), (0.14877, -0.16023, 0.02820), (-0.08920, 0.47429, -0.05777)),
+            notes=_OF_MDR,
+        ),
+        _entry(
+            "nequix-mp-1-pft-nocotrain",
+            "c191f7208e15f7caf8cc5c1202444652f301fed2f41d85f9a8080af3843ef308",
+            "MPtrj, then MDR phonons",
+            -17.30962,
+            ((-0.06175, -0.31263, 0.02833), (0.15387, -0.17037, 0.03024), (-0.09212, 0.48300, -0.05858)),
+            upstream="nequix-mp-1-pft-no-cotrain",
+            notes=_OF_MDR,
+        ),
+        _entry(
+            "nequix-oam-1-pft",
+            "4ce693d68886512aab50c84ea2400efd68163e11155f7c7babe98e695177e809",
+            "OMat24 + sAlex + MPtrj + MDR phonons",
+            -17.48609,
+            ((-0.06083, -0.31204, 0.03047), (0.14898, -0.16845, 0.03400), (-0.08815, 0.48049, -0.06446)),
+            notes=_OF_MDR,
+        ),
+    ),
+)
