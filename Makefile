@@ -41,7 +41,7 @@ test: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Of the rooms that compute and of studies; what they promise must hold whatever the processor (docs/reliability.md).
-ARITHMETIC := $(addprefix tests/,harmonic anharmonic statistics configurations dynamics study)
+ARITHMETIC := $(addprefix tests/,harmonic anharmonic statistics configurations dynamics measurements study)
 test-kernels: $(VENV)/installed-test
 	@cd $(ROOT) && unset OPENBLAS_L2_SIZE && \
 	  kernels=$$($(BIN)/python tests/helpers/kernel_figures.py --others) && for kernel in $$kernels; do \
