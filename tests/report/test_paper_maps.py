@@ -96,7 +96,7 @@ def test_the_longer_trajectory_is_asked_for(data: PaperData) -> None:
 
 
 def test_the_longer_trajectory_is_drawn_where_it_is(data: PaperData, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = replace(published_trajectories(), extended_ps=0.001 * N_FRAMES)
+    said = published_trajectories().model_copy(update={"extended_ps": 0.001 * N_FRAMES})
     monkeypatch.setattr(map_panels, "published_trajectories", lambda: said)
     for make in (s11, s12):
         panel = make(data)
