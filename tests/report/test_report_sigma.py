@@ -21,6 +21,7 @@ from softmode.report.sigma_figures import (
     mode_figure,
     parity_figure,
     sigma_against_reference,
+    sigma_differences,
     trace_figure,
 )
 from softmode.statistics.confusion import ConfusionMatrix
@@ -230,3 +231,22 @@ def test_figures_show_what_the_records_hold(reported: tuple[Study, Path]) -> Non
     for axes in scatter.axes:
         assert axes.get_xlim() == axes.get_ylim()
         assert axes.get_xlim()[1] > 1.5  # the unstable one is inside
+
+
+def test_no_difference_lies_outside_its_axes() -> None:
+    """The panels share an axis: the larger differences may be in the first or in the second."""
+    for first, second in ((0.9, 0.1), (0.1, 0.9)):
+        table = pd.DataFrame(
+            {
+                "potential": ["a", "b"],
+                "sigma_state": "ok",
+                "sigma_reference_mean_t": 0.5,
+                "sigma_phi_ref_mean_t": [0.5 + first, 0.5],
+                "sigma_phi_model_mean_t": [0.5, 0.5 - second],
+            }
+        )
+        for axes in sigma_differences(table).axes:
+            low, high = axes.get_xlim()
+            drawn = [x for line in axes.lines for x in line.get_xdata()]
+            assert low < min(drawn)
+            assert max(drawn) < high

@@ -146,8 +146,10 @@ def sigma_differences(table: pd.DataFrame) -> Figure:
     with figure_style():
         figure = Figure(figsize=(8.2, 3.4 if many else 2.2 + 0.4 * len(potentials)))
         panels = figure.subplots(1, 2, sharex=True, sharey=not many)
+        widest = 0.1
         for axes, (approach, name) in zip(panels, APPROACH_NAMES.items(), strict=True):
             difference = good[f"sigma_{approach}_mean_t"] - good["sigma_reference_mean_t"]
+            widest = max(widest, float(difference.abs().max()))
             draw = _draw_distributions if many else _draw_points
             draw(axes, [difference[good["potential"] == p].to_numpy(float) for p in potentials], potentials)
             axes.axvline(0.0, color="0.4", linewidth=0.8)
@@ -156,6 +158,8 @@ def sigma_differences(table: pd.DataFrame) -> Figure:
         if many:
             panels[0].set_ylabel("materials")
             potential_legend(figure, potentials)
+        else:  # both panels share the axis, whichever holds the largest difference
+            panels[0].set_xlim(-1.15 * widest, 1.15 * widest)
         return figure
 
 
@@ -181,8 +185,6 @@ def _draw_points(axes: Axes, values: Sequence[np.ndarray], potentials: Sequence[
         axes.plot(np.median(own), place, "|", color=MEDIAN_COLOUR, ms=22, mew=2.2, zorder=1)
     axes.set_yticks(range(len(potentials)), [plain(potential) for potential in potentials])
     axes.set_ylim(len(potentials) - 0.4, -0.6)
-    limit = 1.15 * max(0.1, float(np.abs(np.concatenate(values)).max()))
-    axes.set_xlim(-limit, limit)
     axes.grid(axis="y", visible=False)
 
 
