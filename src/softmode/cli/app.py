@@ -85,8 +85,7 @@ COMMANDS = {
     ),
     "potentials": Announced(
         "What there is",
-        "List potentials: family, elements, training data, level of theory, licence, "
-        "weights on this machine.",
+        "List potentials: training data, level of theory, Hessians, size, licence, weights on this machine.",
     ),
 }
 
