@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ from softmode.measurements.plan import with_requirements
 from softmode.measurements.registry import measurement, named
 from softmode.measurements.results import Results
 from softmode.notebook.inputs import conditions_of, load, resolved_potential
-from softmode.panel import RecordLink
+from softmode.panel import Panel, RecordLink
 from softmode.potentials import ResolvedPotential
 from softmode.records import Record
 from softmode.report.rendering import png_and_pdf
@@ -132,8 +132,8 @@ def _run(one: Measurement, conditions: Conditions, given: Mapping[str, Any]) -> 
         )
         for potential in potentials or [None]
     }
-    if given["plot"] is not None:
-        _draw(one, conditions, material, records, given["plot"])
+    if given["plot"] is not None and one.panels is not None:
+        _draw(one, one.panels, conditions, material, records, given["plot"])
     if given["as_json"]:
         print_json(
             [
@@ -175,6 +175,7 @@ def _cell(value: Any) -> str:
 
 def _draw(
     one: Measurement,
+    panels: Callable[[Results], Iterable[Panel]],
     conditions: Conditions,
     material: Material,
     records: Mapping[str, Record],
@@ -196,15 +197,11 @@ def _draw(
         return RecordLink(material, potential, one.name, records[potential].key, "")
 
     results = Results(one, rows, conditions, lambda material, potential: records[potential], link)
-    pictures = [picture for panel in (one.panels or _none)(results) for picture in panel.pictures]
+    pictures = [picture for panel in panels(results) for picture in panel.pictures]
     if not pictures:
         raise SettingsError(f"measurement {one.name}", "has no figure of its own", "Leave --plot away")
     png, pdf = png_and_pdf(pictures[0].figure)
     write_atomically(path, png if path.suffix == ".png" else pdf)
-
-
-def _none(results: Results) -> tuple[()]:  # noqa: ARG001
-    return ()
 
 
 measure = typer.Typer(
