@@ -37,6 +37,7 @@ class Springs(Potential):
     """A stand-in whose numbers can be made wrong, as those of a library that misreads the weights."""
 
     loaded = 0
+    closed = 0
     error_of_energy = 0.0
     error_of_forces = 0.0
     order: Sequence[int] = (0, 1, 2)
@@ -47,6 +48,9 @@ class Springs(Potential):
 
     def calculator(self) -> Any:
         raise NotImplementedError
+
+    def close(self) -> None:
+        Springs.closed += 1
 
     def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[list[float], list[Any]]:
         energies = [
@@ -72,7 +76,7 @@ def name(monkeypatch: pytest.MonkeyPatch) -> str:
     )
     known = (*families(), family)
     monkeypatch.setattr(registry, "families", lambda: known)
-    for attribute in ("loaded", "error_of_energy", "error_of_forces", "order"):
+    for attribute in ("loaded", "closed", "error_of_energy", "error_of_forces", "order"):
         monkeypatch.setattr(Springs, attribute, getattr(Springs, attribute))
     return "springs"
 
@@ -84,6 +88,7 @@ def remembered(cache: Path) -> list[Path]:
 def test_what_agrees_is_checked_once_and_loaded_anew(name: str, isolated_cache: Path) -> None:
     resolve(name).load()
     assert Springs.loaded == 2, "what was loaded for the check must be used for nothing else"
+    assert Springs.closed == 1
     [note] = remembered(isolated_cache)
     content = json.loads(note.read_text())
     assert content["potential"] == name

@@ -14,6 +14,8 @@ from tiny_study import emt, factory, record_contents, run_tiny, tiny_study
 from softmode.datasets.base import MaterialEntry
 from softmode.measurements import Facts
 from softmode.measurements.view import Sources
+from softmode.potentials.calculator import CalculatorPotential
+from softmode.potentials.resolution import ResolvedPotential
 from softmode.study import worker
 from softmode.study.folder import Case
 from softmode.study.lanes import BLOCK, Lanes, blocks
@@ -128,3 +130,26 @@ def test_long_trajectories_push_others_out(
     monkeypatch.setattr(worker, "_MAX_MATERIALS_SIZE", 0)
     run_tiny(tiny_study(tiny_dataset, tmp_path / "o", emt(), soft("a", 0.9)))
     assert sum(loads.values()) > 2 * len(loads)
+
+
+def test_potentials_are_closed_when_others_take_their_place_and_at_the_end(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    load, close = ResolvedPotential.load, CalculatorPotential.close
+
+    def loading(resolved: ResolvedPotential) -> Any:
+        told.append(f"load {resolved.info.name}")
+        return load(resolved)
+
+    def closing(potential: CalculatorPotential) -> None:
+        told.append(f"close {potential.info.name}")
+        close(potential)
+
+    monkeypatch.setattr(ResolvedPotential, "load", loading)
+    monkeypatch.setattr(CalculatorPotential, "close", closing)
+    run_tiny(
+        tiny_study(tiny_dataset, tmp_path / "o", *[soft(name, 0.9 - 0.1 * n) for n, name in enumerate("abc")])
+    )
+    assert told[:3] == ["load a", "load b", "close a"]
+    assert sorted(told) == sorted(f"{what} {name}" for what in ("load", "close") for name in "abc")

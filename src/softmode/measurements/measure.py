@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -93,42 +94,46 @@ def measure(
             raise SettingsError(material.name, f"{name} needs {absent}", "Give a reference that has it")
         if potential is None and needs_potential(name):
             raise SettingsError(f"{name} of {material.name}", "needs a potential", "Name one")
-    sources = Sources(
-        facts,
-        lambda: material,
-        None if trajectory is None else lambda: trajectory,
-        None if potential is None else cache(lambda: _loaded(potential)),
-        "" if potential is None else potential.info.name,
-    )
-    records: dict[str, Record] = {}
-    for name, inputs in record_inputs(names, facts, conditions).items():
-        key, own = digest_of(inputs), (pieces or {}).get(name)
-        kept = store if own is None else None  # what has a folder of its own is gone on with there
-        record = None if kept is None else kept.find(key)
-        if record is not None and record.failure is not None and record.settled:
-            raise MeasurementFailedError(
-                f"{name} of {material.name}", record.failure.message, "See its record"
-            )
-        if record is None or not record.settled:
-            partial = Partial(own) if own is not None else None if kept is None else kept.partial(key)
-            record = compute(
-                name,
-                inputs,
-                sources,
-                conditions,
-                records,
-                partial=partial,
-                advance=advance,
-                keep_failure=False,
-            )
-            if kept is not None:
-                kept.write(record)
-        records[name] = record
+    with ExitStack() as closed_at_end:
+        sources = Sources(
+            facts,
+            lambda: material,
+            None if trajectory is None else lambda: trajectory,
+            None if potential is None else cache(lambda: _loaded(potential, closed_at_end)),
+            "" if potential is None else potential.info.name,
+        )
+        records: dict[str, Record] = {}
+        for name, inputs in record_inputs(names, facts, conditions).items():
+            key, own = digest_of(inputs), (pieces or {}).get(name)
+            kept = store if own is None else None  # what has a folder of its own is gone on with there
+            record = None if kept is None else kept.find(key)
+            if record is not None and record.failure is not None and record.settled:
+                raise MeasurementFailedError(
+                    f"{name} of {material.name}", record.failure.message, "See its record"
+                )
+            if record is None or not record.settled:
+                partial = Partial(own) if own is not None else None if kept is None else kept.partial(key)
+                record = compute(
+                    name,
+                    inputs,
+                    sources,
+                    conditions,
+                    records,
+                    partial=partial,
+                    advance=advance,
+                    keep_failure=False,
+                )
+                if kept is not None:
+                    kept.write(record)
+            records[name] = record
     return records
 
 
-def _loaded(potential: ResolvedPotential | Potential) -> Potential:
-    return potential if isinstance(potential, Potential) else potential.load()
+def _loaded(potential: ResolvedPotential | Potential, closed_at_end: ExitStack) -> Potential:
+    """The potential; one that is loaded for the purpose is closed at the end."""
+    if isinstance(potential, Potential):
+        return potential
+    return closed_at_end.enter_context(closing(potential.load()))
 
 
 def facts_of(

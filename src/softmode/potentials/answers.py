@@ -13,6 +13,7 @@ import json
 import logging
 import platform
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,8 @@ def check_answer(resolved: ResolvedPotential, load: Callable[[], Potential]) -> 
     remembered = _remembered(resolved, answer)
     if remembered.is_file():
         return
-    deviations = _compare(resolved, answer, load())
+    with closing(load()) as potential:
+        deviations = _compare(resolved, answer, potential)
     note = {"potential": resolved.known_as, "versions": dict(resolved.versions), **deviations}
     try:
         write_atomically(remembered, json.dumps(note, indent=1).encode())

@@ -132,6 +132,13 @@ class Potential(ABC):
     def calculator(self) -> Calculator:
         """An ASE calculator of the same model, for relaxation and molecular dynamics."""
 
+    def close(self) -> None:  # noqa: B027  (nothing to do for most)
+        """Give back what the loaded model holds beyond its own memory: a process, compiled programs.
+
+        Whoever loads a potential calls it when done with it; a second call does nothing. The potential and
+        its calculator are not used afterwards. A family that holds nothing of the kind leaves it as it is.
+        """
+
     def check_configurations(self, configurations: Sequence[Atoms]) -> None:
         """Refuse positions or cells that are not finite: neighbour searches hang or crash on them.
 

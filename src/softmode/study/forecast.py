@@ -6,6 +6,7 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -165,11 +166,12 @@ def _seconds_per_atom(case: Case, read: Mapping[str, Sources], conditions: Condi
     except SoftmodeError as error:
         return math.nan, str(error)
     problem = "none of its materials can be read"
-    for sources in read.values():
-        try:
-            return _timed(potential, sources, conditions), ""
-        except SoftmodeError as error:
-            problem = str(error)
+    with closing(potential):
+        for sources in read.values():
+            try:
+                return _timed(potential, sources, conditions), ""
+            except SoftmodeError as error:
+                problem = str(error)
     return math.nan, problem
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import OrderedDict
@@ -72,11 +73,33 @@ class CaseOutcome:
     headers: tuple[Header, ...] = ()
 
 
+class _Potentials:
+    """Potentials loaded by one thread: closed when others take their place, and when the thread ends."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Potential] = OrderedDict()
+
+    def get(self, resolved: ResolvedPotential) -> Potential:
+        """Return the potential, loaded when it is not."""
+        if resolved.digest not in self._kept:
+            while len(self._kept) >= _MAX_LOADED:
+                self._kept.popitem(last=False)[1].close()
+            self._kept[resolved.digest] = resolved.load()
+        return self._kept[resolved.digest]
+
+    def close(self) -> None:
+        """Close them all."""
+        while self._kept:
+            self._kept.popitem()[1].close()
+
+    __del__ = close  # with the thread
+
+
 class _Loaded(threading.local):
     """Potentials and materials of this thread: calculators keep state, so threads must not share one."""
 
     def __init__(self) -> None:
-        self.potentials: OrderedDict[str, Potential] = OrderedDict()
+        self.potentials = _Potentials()
         self.materials: OrderedDict[tuple[str, ...], dict[Any, Any]] = OrderedDict()
 
 
@@ -86,14 +109,10 @@ _MAX_MATERIALS = 8  # those of a block of cases, see softmode.study.lanes
 _MAX_MATERIALS_SIZE = 300 << 20  # bytes
 
 
-def _potential(resolved: ResolvedPotential) -> Potential:
-    """Return the potential, loaded once per worker."""
-    potentials = _loaded.potentials
-    if resolved.digest not in potentials:
-        potentials[resolved.digest] = resolved.load()
-        if len(potentials) > _MAX_LOADED:
-            potentials.popitem(last=False)
-    return potentials[resolved.digest]
+@atexit.register
+def _close_potentials() -> None:
+    """Close those of the main thread, which ends with the process."""
+    _loaded.potentials.close()
 
 
 def _sources(task: CaseTask) -> Sources:
@@ -104,7 +123,7 @@ def _sources(task: CaseTask) -> Sources:
         facts,
         entry.load,
         entry.load_trajectory if entry.has_trajectory else None,
-        lambda: _potential(task.potential),
+        lambda: _loaded.potentials.get(task.potential),
         task.potential.info.name,
         materials.pop(key, {}),
     )
