@@ -128,6 +128,12 @@ class UndeclaredInputError(SoftmodeError):
     transient = True
 
 
+class ChangedInputError(SoftmodeError):
+    """What was read, or the code that was run, is not what the record it was for says."""
+
+    transient = True
+
+
 class MeasurementFailedError(SoftmodeError):
     """A measurement failed before, and its record says why."""
 

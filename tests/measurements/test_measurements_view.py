@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def view_of(tiny_dataset: Path) -> Callable[..., View]:
     material, potential = open_reference(tiny_dataset / "Cu"), resolve(EMT_NAME)
 
     def made(*uses: Any) -> View:
-        sources = Sources(FACTS, lambda: material, None, potential.load, "EMT")
+        facts = replace(FACTS, structure=material.structure_digest, reference=material.reference_digest)
+        sources = Sources(facts, lambda: material, None, potential.load, "EMT")
         records = {"harmonic": Record("0", "harmonic", {})}
         return View(sources, Conditions.create(), uses, who="measurement x", records=records)
 
@@ -113,11 +115,12 @@ def test_what_is_shared_is_declared_by_both_sides(view_of: Callable[..., View]) 
         reading_more(view_of("structure", "protocol.points_per_segment"))
 
 
-def test_a_key_is_made_from_what_is_declared(view_of: Callable[..., View]) -> None:
+def test_a_key_is_made_from_what_is_declared(view_of: Callable[..., View], tiny_dataset: Path) -> None:
+    material = open_reference(tiny_dataset / "Cu")
     view = view_of("reference", "seed", "md.steps", "tags.prototype")
     assert view.inputs() == {
         "threads": 1,
-        "reference": "reference",
+        "reference": material.reference_digest,
         "seed": 2026,
         "md.steps": 2000,
         "tags.prototype": "abx3",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms
 
-from softmode.errors import MissingDependencyError, NonFiniteForcesError, PotentialError
+from softmode.errors import ChangedInputError, MissingDependencyError, NonFiniteForcesError, PotentialError
 from softmode.potentials import Potential, PotentialSettings, resolve
 
 SOURCE = '''
@@ -182,3 +183,37 @@ def test_elements_are_checked_when_given() -> None:
     with pytest.raises(PotentialError, match="does not cover Ag, Au"):
         resolve(settings).load().evaluate([bulk("Cu"), bulk("Au"), bulk("Ag")])
     assert load("ase.calculators.emt:EMT").evaluate([bulk("Au")]).energies.shape == (1,)
+
+
+STIFF = "from ase.calculators.emt import EMT\n\ndef make():\n    return EMT(asap_cutoff=%s)\n"
+
+
+def test_the_source_that_is_run_is_the_one_the_digest_is_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edit of the same size and time is run, though Python has compiled the other one and imported it."""
+    module = tmp_path / "softmode_test_edited.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module.write_text(STIFF % "True ")
+    times = module.stat()
+    atoms = rattled(4)
+    forces = {}
+    for cutoff in ("True ", "False"):
+        module.write_text(STIFF % cutoff)
+        os.utime(module, ns=(times.st_atime_ns, times.st_mtime_ns))
+        forces[cutoff] = load("softmode_test_edited:make").evaluate([atoms]).forces[0]
+        atoms.calc = EMT(asap_cutoff=cutoff == "True ")
+        np.testing.assert_array_equal(forces[cutoff], atoms.get_forces())
+    assert np.abs(forces["True "] - forces["False"]).max() > 1e-6
+
+
+def test_a_source_that_changes_after_it_was_looked_up_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "softmode_test_late.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module.write_text(STIFF % "True")
+    resolved = resolve("softmode_test_late:make")
+    module.write_text(STIFF % "False")
+    with pytest.raises(ChangedInputError, match=r"softmode_test_late\.py: has changed since"):
+        resolved.load()

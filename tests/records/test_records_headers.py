@@ -169,6 +169,17 @@ def test_a_line_that_a_kill_has_cut_off_costs_that_line_only(tmp_path: Path, los
     assert cache.find("b", (1, 2)) in (None, header("b", x=2))
 
 
+def test_a_damaged_line_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "headers.jsonl"
+    saved(path, header("a", x=1), header("b", x=2))
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        cache = HeaderCache(path)
+        assert cache.find("a", (1, 2)) in (None, header("a", x=1))
+        assert cache.find("b", (1, 2)) in (None, header("b", x=2))
+
+
 def test_the_stamp_must_agree(tmp_path: Path) -> None:
     saved(tmp_path / "headers.jsonl", header("a", x=1))
     cache = HeaderCache(tmp_path / "headers.jsonl")

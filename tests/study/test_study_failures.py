@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -243,3 +245,35 @@ def test_a_worker_that_dies_takes_no_other_cell_with_it(
     assert (report.computed, report.failed) == (3, 1)
     assert not study.settled(study.cases[1])  # tried again: there may be more memory then
     assert study.settled(study.cases[0])
+
+
+def test_data_that_change_while_a_study_runs_fail_their_cells_and_are_read_again(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    """Also by an edit that keeps size and time of the file; put back, the result is the one it always was."""
+    data = tmp_path / "data"
+    shutil.copytree(tiny_dataset, data)
+    expected = run_tiny(tiny_study(tiny_dataset, tmp_path / "expected", emt()))[0]
+    study = open_study(tiny_study(data, tmp_path / "changing", emt()))
+    forces = data / "Cu" / "FORCE_SETS"
+    true, times = forces.read_text(), forces.stat()
+
+    def put(text: str) -> None:
+        forces.write_text(text)
+        os.utime(forces, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    sign = true.index("-")  # one digit of one force
+    put(true[: sign + 1] + str((int(true[sign + 1]) + 1) % 10) + true[sign + 2 :])
+    assert forces.stat().st_size == times.st_size
+    assert run_study(study).failed == 1
+    table = cell_table(study).set_index("material")
+    assert "Cu: its files have changed since they were first read" in table.loc["Cu", "failure"]
+    assert (table.drop(index="Cu")["state"] == OK).all()
+    put(true)
+    again = open_study(study.settings)
+    assert run_study(again).failed == 0
+    for case, other in zip(again.cases, expected.cases, strict=True):
+        assert case.keys == other.keys
+        assert {name: record.values for name, record in again.records(case).items()} == {
+            name: record.values for name, record in expected.records(other).items()
+        }

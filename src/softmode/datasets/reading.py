@@ -293,9 +293,13 @@ def source_fingerprint(path: Path) -> str:
 
 
 def fingerprint(files: list[Path], relative_to: Path) -> str:
-    """SHA-256 of names relative to a folder, sizes and modification times (ns): changes when the files do."""
+    """SHA-256 of names relative to a folder, sizes and times (ns): changes when the files do.
+
+    The time of the last change of the inode counts as well: an editor or archive can put back the other one.
+    """
     digest = hashlib.sha256()
     for path in files:
         status = path.stat()
-        digest.update(f"{path.relative_to(relative_to)}:{status.st_size}:{status.st_mtime_ns};".encode())
+        digest.update(f"{path.relative_to(relative_to)}:{status.st_size}".encode())
+        digest.update(f":{status.st_mtime_ns}:{status.st_ctime_ns};".encode())
     return digest.hexdigest()

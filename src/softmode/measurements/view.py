@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from pydantic import BaseModel
 
 from softmode.crystal import Material, Trajectory
-from softmode.errors import SettingsError, UndeclaredInputError
+from softmode.errors import ChangedInputError, SettingsError, UndeclaredInputError
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.conditions import Conditions, Table, canonical
 from softmode.measurements.declaration import Facts, Given, Use
@@ -57,15 +57,37 @@ class Sources:
 
     @property
     def material(self) -> Material:
-        """The material with its reference data."""
-        return self.once("material", self.load_material)
+        """The material with its reference data; refused when they are not those the facts speak of."""
+        return self.once("material", self._material)
 
     @property
     def trajectory(self) -> Trajectory:
-        """The reference trajectory."""
+        """The reference trajectory; refused when it is not the one the facts speak of."""
+        return self.once("trajectory", self._trajectory)
+
+    def _material(self) -> Material:
+        material, facts = self.load_material(), self.facts
+        read = material.structure_digest, material.reference_digest
+        _require_unchanged(material.name, "structure and reference", read, (facts.structure, facts.reference))
+        return material
+
+    def _trajectory(self) -> Trajectory:
         if self.load_trajectory is None:
             raise AssertionError("measurements of trajectories are planned only where there is one")
-        return self.once("trajectory", self.load_trajectory)
+        trajectory = self.load_trajectory()
+        _require_unchanged(self.material.name, "trajectory", trajectory.digest, self.facts.trajectory)
+        return trajectory
+
+
+def _require_unchanged(name: str, what: str, read: object, told: object) -> None:
+    """Refuse data that are not those a record would be stored for: it would be kept for good."""
+    if read != told:
+        raise ChangedInputError(
+            name,
+            f"its files have changed since they were first read: the {what} read now are not those that "
+            "this result would be stored for",
+            "Run again: they are then read as they are now",
+        )
 
 
 def loaded_size(loaded: Mapping[Any, Any]) -> int:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from softmode.errors import MissingDependencyError, PotentialError
+from softmode.errors import MissingDependencyError, PotentialError, SoftmodeError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
 from softmode.potentials.family import Family, Origin
-from softmode.potentials.modules import folder_beyond_path, importable, module_version, source_sha256
+from softmode.potentials.modules import (
+    folder_beyond_path,
+    import_source,
+    importable,
+    module_version,
+    source_sha256,
+)
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -105,7 +110,7 @@ def _keeps_results(kind: Any) -> bool:
     )
 
 
-def find_factory(subject: str, factory: str) -> Any:
+def find_factory(subject: str, factory: str, sha256: str | None = None) -> Any:
     """Import a factory.
 
     Parameters
@@ -114,10 +119,14 @@ def find_factory(subject: str, factory: str) -> Any:
         Name of the potential, for errors.
     factory : str
         ``module:factory``.
+    sha256 : str, optional
+        Of the source of the module, where that is a user's own; another one is refused.
     """
     module_name, _, attribute = factory.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
+        found: Any = import_source(module_name, sha256)
+    except SoftmodeError:
+        raise
     except ModuleNotFoundError as exc:
         raise MissingDependencyError(
             subject,
@@ -155,7 +164,7 @@ def _called(subject: str, factory: Any, kwargs: Mapping[str, Any]) -> Any:
 def _load(resolved: ResolvedPotential) -> CalculatorPotential:
     info, settings = resolved.info, resolved.settings
     with importable(resolved.origin.folder):
-        factory = find_factory(info.name, settings.name)
+        factory = find_factory(info.name, settings.name, resolved.source_sha256)
         return CalculatorPotential(info, _called(info.name, factory, settings.kwargs))
 
 

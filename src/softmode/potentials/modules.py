@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import importlib.metadata
+import importlib.util
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
+from types import ModuleType
+
+from softmode.errors import ChangedInputError
+
+#: Under this name a module says which source it was made from.
+_EXECUTED = "__softmode_source_sha256__"
 
 
 def find_module(name: str, search: Sequence[str] | None = None) -> ModuleSpec | None:
@@ -62,6 +70,56 @@ def source_sha256(name: str, folder: Path | None = None) -> str | None:
     if not path.is_file() or any(path.is_relative_to(directory) for directory in installed):
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def import_source(name: str, sha256: str | None) -> ModuleType:
+    """Import a module; one of the user's own runs the source that has this SHA-256, and no other.
+
+    Python would run what it compiled earlier when size and time of the file are as they were, and a module
+    imported before stays what it was then.
+
+    Parameters
+    ----------
+    name : str
+        Of the module.
+    sha256 : str or None
+        From :func:`source_sha256`; None for a module that is installed.
+
+    Raises
+    ------
+    ChangedInputError
+        If its source is another one now.
+    """
+    if sha256 is None:
+        return importlib.import_module(name)
+    parent = name.rpartition(".")[0]
+    if parent:
+        importlib.import_module(parent)
+    spec = find_module(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    source = Path(spec.origin).read_bytes()
+    if hashlib.sha256(source).hexdigest() != sha256:
+        raise ChangedInputError(
+            spec.origin, "has changed since it was looked up", "Run again with the module as it is now"
+        )
+    if not isinstance(spec.loader, SourceFileLoader):
+        return importlib.import_module(name)
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, _EXECUTED, None) == sha256:
+        return known
+    module = importlib.util.module_from_spec(spec)
+    setattr(module, _EXECUTED, sha256)
+    sys.modules[name] = module
+    try:
+        exec(compile(source, spec.origin, "exec"), module.__dict__)
+    except BaseException:
+        if known is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = known
+        raise
+    return module
 
 
 def distribution_version(distribution: str) -> str:

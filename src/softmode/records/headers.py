@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,20 +124,22 @@ class HeaderCache:
             kind = self._kind(header.names)
             if kind not in self._written:
                 self._written.add(kind)
-                yield json.dumps({"kind": kind, "names": header.names})
-            yield json.dumps(
-                [
-                    header.key,
-                    header.measurement,
-                    header.stamp,
-                    kind,
-                    header.row,
-                    header.failure,
-                    header.seconds,
-                    header.created,
-                    header.software,
-                ],
-                separators=(",", ":"),
+                yield _summed(json.dumps({"kind": kind, "names": header.names}))
+            yield _summed(
+                json.dumps(
+                    [
+                        header.key,
+                        header.measurement,
+                        header.stamp,
+                        kind,
+                        header.row,
+                        header.failure,
+                        header.seconds,
+                        header.created,
+                        header.software,
+                    ],
+                    separators=(",", ":"),
+                )
             )
 
     def _kind(self, names: tuple[str, ...]) -> str:
@@ -153,10 +156,18 @@ class HeaderCache:
             logger.debug("%s", error)
 
 
+def _summed(text: str) -> str:
+    """A line of the file: its checksum, so that a damaged one is not believed, and what it says."""
+    return f"{zlib.crc32(text.encode()):08x} {text}"
+
+
 def _parsed(line: str, kinds: dict[str, tuple[str, ...]]) -> Header | None:
-    """Header of a line; None for a list of names, which is noted, and for what a kill has cut off."""
+    """Header of a line; None for a list of names, which is noted, and for what is cut off or damaged."""
+    total, _, text = line.rstrip("\n").partition(" ")
+    if not text or _summed(text) != f"{total} {text}":
+        return None
     try:
-        content = json.loads(line)
+        content = json.loads(text)
         if isinstance(content, dict):
             kinds[content["kind"]] = tuple(content["names"])
             return None
