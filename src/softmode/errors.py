@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
+
+#: Control characters, invisible ones (they can reverse what follows), halves of characters, breaks of lines.
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""A text without what a terminal would obey and what no file can hold.
+
+    Control characters, and bytes of names that are not UTF-8, are written out, as ``\x1b``.
+
+    Parameters
+    ----------
+    text : str
+        Of any origin.
+    keep : str
+        Characters to leave as they are, as the line break.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        ascii(c)[1:-1] if unicodedata.category(c) in _UNPRINTABLE and c not in keep else c for c in text
+    )
 
 
 class SoftmodeError(Exception):
@@ -30,7 +53,7 @@ class SoftmodeError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.problem}. {self.remedy}."
+        return printable(f"{self.subject}: {self.problem}. {self.remedy}.")
 
     @property
     def kind(self) -> str:
@@ -144,6 +167,12 @@ class RelaxationError(SoftmodeError):
 
 class StorageError(SoftmodeError):
     """A record or report that could not be written or read (full disk, no permission, damaged file)."""
+
+    transient = True
+
+
+class StudyIsRunningError(SoftmodeError):
+    """A study that another process runs."""
 
     transient = True
 

@@ -113,6 +113,18 @@ def file_stamp(path: Path) -> Stamp | None:
     return found.st_size, found.st_mtime_ns
 
 
+_LONGEST = 150  # characters of a name; file systems allow 255 bytes, and endings are added
+
+
 def file_name(*parts: str) -> str:
-    """Parts of a file name: everything but letters, digits and ``-_.`` becomes an underscore."""
-    return "_".join("".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in parts)
+    """Parts of a file name: everything but letters, digits and ``-_.`` becomes an underscore.
+
+    A digest at the end tells apart what would have the same name, as ``a/b`` and ``a_b``.
+    """
+    clean = ["".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in parts]
+    name = "_".join(clean)
+    alike = clean != list(parts) or (len(parts) > 1 and any("_" in part for part in parts))
+    if not alike and len(name) <= _LONGEST:
+        return name
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name[:_LONGEST]}-{digest[:8]}"

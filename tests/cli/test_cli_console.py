@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from softmode.cli import console
 from softmode.cli.console import jsonable, print_json
@@ -120,3 +122,21 @@ def test_a_long_step_is_shown_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatc
 )
 def test_durations(seconds: float, said: str) -> None:
     assert console.duration(seconds) == said
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("material")
+    table.add_row(escape("Cu\x1b[2J"))
+    console.out.print(table)
+    console.say("report", "runs/\x1b]0;title\x07")
+    console.out.print(console.failure_line("Cu\x1b[2J", "\udcff", "no\treason"))
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert r"runs/\x1b]0;title" in shown
+    assert r"\udcff" in shown
+
+
+def test_json_holds_names_that_are_not_utf_8(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": b"n\xffme".decode("utf-8", "surrogateescape"), "path": Path("a\udcff")})
+    assert json.loads(capsys.readouterr().out) == {"name": r"n\udcffme", "path": r"a\udcff"}

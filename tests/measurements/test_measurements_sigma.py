@@ -246,7 +246,7 @@ def test_a_mended_trajectory_is_used(suffering: Study, tmp_path: Path) -> None:
     truth = moving("Cu", n_frames=8)
     write(folder / "data" / "Cu" / "run.extxyz", truth.frames())
     study, report = run_tiny(tiny_study(folder / "data", folder / "o", options=MOVING))
-    assert (report.computed, report.failed) == (1, 0)
+    assert (report.computed, report.failed) == (3, 2)  # those still damaged are copies, and looked at again
     row = cell_table(study).set_index("material").loc["Cu"]
     expected = truth.sigma_t(phonopy_hessian(folder / "data" / "Cu"))
     assert row["sigma_reference_mean_t"] == pytest.approx(expected.mean(), rel=1e-6)

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from tiny_study import emt, factory, run_tiny, tiny_study, write_metal
 
+from softmode.files import file_name
 from softmode.report import interactive, site
 from softmode.report.bands import band_overlay
 from softmode.report.build import build_report
@@ -166,7 +167,8 @@ def test_the_ranking_on_the_page(reported: tuple[Study, Path], page: str) -> Non
 def test_every_figure_is_drawn(reported: tuple[Study, Path], suffix: str) -> None:
     folder = reported[1].parent / "figures"
     names = {path.stem for path in folder.glob(f"*.{suffix}")}
-    assert names == {"errors_scatter", "errors_boxes", "stability", "bands_soft_one", "bands_exact_one"}
+    bands = {f"bands_{file_name(label)}" for label in ("soft one", "exact/one")}
+    assert names == {"errors_scatter", "errors_boxes", "stability", *bands}
     for path in folder.glob(f"*.{suffix}"):
         content = path.read_bytes()
         assert content.startswith(PNG if suffix == "png" else PDF)

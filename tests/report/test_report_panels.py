@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tiny_study import emt, run_tiny, tiny_study, write_metal
 from softmode.panel import PUBLISHED, Entry, Panel, Picture, RecordLink, Table, linked, row_list
 from softmode.published import DOI_URL
 from softmode.report.build import build_report
+from softmode.report.panels import csv_files
 from softmode.study.folder import Study
 from softmode.study.results import record_index
 from softmode.style import figure_style
@@ -95,3 +97,14 @@ def test_names_that_the_page_has_already_are_refused(reported: tuple[Study, Path
         build_report(
             reported[0], panels=[Panel("x", "", "", pictures=(Picture("errors_boxes", "", Figure()),))]
         )
+
+
+def test_no_cell_of_a_csv_is_a_formula() -> None:
+    """Texts that a spreadsheet would run are preceded by an apostrophe; numbers stay numbers."""
+    bad = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3|x", "\t=1", "-abc"]
+    good = ["7net-0", "-0.3", "+1.5 \u00b1 0.2", "-1.2 THz", "\u2212", ""]
+    frame = pd.DataFrame({"label": bad + good, "x": range(len(bad) + len(good))})
+    text = csv_files({"t": frame})["tables/t.csv"].decode()
+    read = pd.read_csv(io.StringIO(text), keep_default_na=False)
+    assert list(read["label"]) == [f"'{cell}" for cell in bad] + good
+    assert list(read["x"]) == list(frame["x"])

@@ -14,6 +14,7 @@ from moving_metals import MOVING, write_moving_metal
 from report_page import assert_not_blank, cells_of, drawn, section_of
 from tiny_study import emt, factory, run_tiny, tiny_study
 
+from softmode.files import file_name
 from softmode.published import published_confusion_matrices
 from softmode.report.build import build_report
 from softmode.report.sigma_figures import (
@@ -28,7 +29,7 @@ from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
 
-HARMONIC = {"errors_scatter", "errors_boxes", "stability", "bands_soft_one", "bands_exact"}
+HARMONIC = {"errors_scatter", "errors_boxes", "stability", f"bands_{file_name('soft one')}", "bands_exact"}
 OVER_MATERIALS = {"confusion", "sigma_reference", "sigma_differences", "sigma_phonon_errors"}
 CLASS_OF = {"Al": "weak", "Au": "unstable"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 from tiny_study import factory, record_contents, record_times, run_tiny, study_toml, tiny_study
 
+from softmode.errors import StudyIsRunningError
 from softmode.study.folder import reopen_study
 from softmode.study.settings import StudySettings
+from softmode.study.sole import runner
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
@@ -73,9 +76,15 @@ def test_kill_9_loses_only_the_cells_in_flight(tiny_dataset: Path, tmp_path: Pat
     settings = settings_of(tiny_dataset, tmp_path / "killed")
     process = start(study_toml(tmp_path / "study.toml", settings))
     wait_for_records(settings.output, process)
+    by = runner(settings.output)
+    assert by is not None
+    assert (by.host, by.pid) == (socket.gethostname(), process.pid)
+    with pytest.raises(StudyIsRunningError, match=rf"is being run by process {process.pid} on .* since 20"):
+        run_tiny(settings)
     process.kill()
     process.communicate()
     wait_until_gone(process.pid)
+    assert runner(settings.output) is None
     study = reopen_study(settings.output)
     before = record_times(study)
     kept = record_contents(study)
@@ -133,3 +142,17 @@ def test_an_interrupt_while_workers_start_shows_no_traceback(tiny_dataset: Path,
     assert process.returncode == 130
     assert "Traceback" not in out + err
     wait_until_gone(process.pid)
+
+
+@pytest.mark.usefixtures("importable_helpers")
+def test_a_reader_that_goes_away_leaves_a_whole_report(tiny_dataset: Path, tmp_path: Path) -> None:
+    """As in `softmode run study.toml | head`."""
+    settings = tiny_study(tiny_dataset, tmp_path / "o", SLOW)
+    process = start(study_toml(tmp_path / "study.toml", settings))
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert "BrokenPipe" not in err
+    assert (settings.output / "report" / "index.html").is_file()

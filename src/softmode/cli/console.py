@@ -8,13 +8,14 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,12 +26,31 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
 from typer.core import TyperCommand
 
+from softmode.errors import printable
+
+
+class _Console(Console):
+    """A console whose reader may go away, and that shows control characters instead of obeying them."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more, and go on: `softmode run | head` still writes its report."""
+        self.quiet = True
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), self.file.fileno())
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Segments of what is to be printed; only rich's own control codes reach the terminal."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text, keep="\n\t"))
+
+
 #: Results go to standard output, everything else to standard error.
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = _Console(highlight=False)
+err = _Console(stderr=True, highlight=False)
 
 #: What a command leaves with, see docs/commands.md; 2 is a wrong use of options, as is usual.
 DONE, ERROR, FAILED_CELLS, INTERRUPTED = 0, 1, 3, 130
@@ -138,12 +158,14 @@ def jsonable(value: Any) -> Any:
     TypeError
         For anything else.
     """
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return jsonable(os.fspath(value))
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -160,8 +182,9 @@ def jsonable(value: Any) -> Any:
 def print_json(content: Any) -> None:
     """Print one JSON document (RFC 8259, UTF-8) on standard output; see :func:`jsonable`."""
     stream = _json_stream or sys.stdout
-    stream.write(json.dumps(jsonable(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    stream.flush()
+    with suppress(BrokenPipeError):  # nobody reads it any more
+        stream.write(json.dumps(jsonable(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        stream.flush()
 
 
 def say(name: str, what: object) -> None:

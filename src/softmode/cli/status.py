@@ -14,6 +14,7 @@ from softmode.cli.console import failure_line, out, print_json
 from softmode.study.folder import reopen_study
 from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import FAILED, OK, PENDING, cell_table, failures
+from softmode.study.sole import runner
 
 _HEADS = {"done": OK, "failed": FAILED, "to compute": PENDING}
 
@@ -33,7 +34,8 @@ def status(
     }
     if as_json:
         steps = {"made": dynamics.made(), "total": dynamics.total}
-        print_json(_json(study.settings.name, counts, lost) | {"steps_of_dynamics": steps})
+        by = runner(study.folder)
+        print_json(_json(study.settings.name, counts, lost) | {"steps_of_dynamics": steps, "run_by": by})
         return
     table = Table(title=escape(study.settings.name), title_justify="left")
     for column in ("potential", *_HEADS):
@@ -41,6 +43,8 @@ def status(
     for potential, row in counts.items():
         table.add_row(escape(potential), *map(str, row.values()))
     out.print(table)
+    if (by := runner(study.folder)) is not None:
+        out.print(f"run by {by}", markup=False, soft_wrap=True)
     if dynamics.total:
         made = f"steps of dynamics under way: {dynamics.made():,} of {dynamics.total:,} are made"
         out.print(made)

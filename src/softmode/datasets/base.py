@@ -15,7 +15,7 @@ from softmode.crystal.arrays import array_digest
 from softmode.datasets.names import natural_key
 from softmode.datasets.prototypes import PrototypeName, prototype_named
 from softmode.datasets.remote import Remote
-from softmode.errors import InputDataError, SettingsError, did_you_mean
+from softmode.errors import InputDataError, SettingsError, did_you_mean, printable
 
 
 class DatasetOptions(BaseModel):
@@ -191,7 +191,10 @@ class Dataset:
         InputDataError
             If nothing is found, or two materials bear the same name.
         """
-        return sorted(self.kind.entries(self.path, self.options), key=lambda entry: natural_key(entry.name))
+        found = [
+            replace(entry, name=printable(entry.name)) for entry in self.kind.entries(self.path, self.options)
+        ]
+        return sorted(found, key=lambda entry: natural_key(entry.name))
 
 
 @dataclass(frozen=True)

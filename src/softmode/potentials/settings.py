@@ -5,10 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+)
+
+from softmode.errors import printable
 
 Dtype = Literal["float32", "float64"]
 Device = Annotated[str, StringConstraints(pattern=r"^(cpu|mps|(cuda|xpu)(:\d+)?)$")]
+#: Without control characters, which a terminal would obey.
+Label = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(printable)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True, strip_whitespace=True)]
 
 
@@ -39,7 +51,7 @@ class PotentialSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-    label: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
+    label: Label | None = None
     dtype: Dtype | None = None
     device: Device = "cpu"
     kwargs: dict[str, JsonValue] = Field(default_factory=dict)

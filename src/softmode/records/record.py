@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from softmode import __version__
-from softmode.errors import SoftmodeError
+from softmode.errors import SoftmodeError, printable
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -43,6 +43,10 @@ class Failure:
     message: str
     transient: bool = False
     details: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
+        object.__setattr__(self, "details", printable(self.details, keep="\n"))
 
     @classmethod
     def from_error(cls, error: SoftmodeError) -> Failure:

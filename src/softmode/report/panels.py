@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from softmode.panel import NOTHING, Entry, Link, Panel, PublishedLink, RecordLink, Table
 from softmode.published import CITATION, DOI_URL
@@ -149,7 +150,21 @@ def shown_table(table: Table) -> pd.DataFrame:
 
 def csv_files(frames: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
     """Tables as CSV files, by path beside the page."""
-    return {f"tables/{name}.csv": frame.to_csv(index=False).encode() for name, frame in frames.items()}
+    return {
+        f"tables/{name}.csv": _harmless(frame).to_csv(index=False).encode("utf-8", "backslashreplace")
+        for name, frame in frames.items()
+    }
+
+
+def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose texts no spreadsheet takes for formulas: an apostrophe stands before such."""
+    texts = {name: frame[name].map(_text) for name in frame.columns if not is_numeric_dtype(frame[name])}
+    return frame.assign(**texts) if texts else frame
+
+
+def _text(cell: Any) -> Any:
+    formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if formula and not (_NUMBER.match(cell) and not set(cell) & set("=@|!(")) else cell
 
 
 def draw_pictures(files: dict[str, bytes], panel: Panel) -> dict[str, bytes]:

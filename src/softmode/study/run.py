@@ -24,6 +24,7 @@ from softmode.processes import available_cores, process_pool
 from softmode.records import Failure, Record, digest_of
 from softmode.study.folder import Case, Study
 from softmode.study.lanes import Lanes
+from softmode.study.sole import sole_run
 from softmode.study.worker import CaseOutcome, CaseTask, run_case
 
 
@@ -123,12 +124,18 @@ def run_study(study: Study, listener: Listener = lambda case, outcome: None) -> 
     Returns
     -------
     RunReport
+
+    Raises
+    ------
+    StudyIsRunningError
+        If another process runs it.
     """
-    study.store.remove_leftovers()
-    try:
-        return _run_study(study, listener)
-    finally:
-        study.store.flush()
+    with sole_run(study.folder):
+        study.store.remove_leftovers()
+        try:
+            return _run_study(study, listener)
+        finally:
+            study.store.flush()
 
 
 def _run_study(study: Study, listener: Listener) -> RunReport:
