@@ -183,6 +183,12 @@ class WorkerDiedError(SoftmodeError):
     transient = True
 
 
+class TimeLimitError(SoftmodeError):
+    """A potential that took longer than its time limit."""
+
+    transient = True
+
+
 def nearest_names(wanted: str, known: Sequence[str], limit: int = 3) -> list[str]:
     """Names that look like `wanted`."""
     inside = [name for name in known if wanted in name or (len(name) > 2 and name in wanted)]

@@ -11,10 +11,12 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 #: What BLAS, LAPACK and OpenMP read when they are imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_limit: ContextVar[int | None] = ContextVar("threads", default=None)
 
 
 def set_thread_variables(threads: int = 1) -> None:
@@ -50,14 +52,21 @@ def limited_threads(threads: int = 1) -> Iterator[None]:
 
     torch = sys.modules.get("torch")
     before = None if torch is None else torch.get_num_threads()
+    limit = _limit.set(threads)
     with threadpool_limits(limits=threads):
         if torch is not None:
             torch.set_num_threads(threads)
         try:
             yield
         finally:
+            _limit.reset(limit)
             if torch is not None:
                 torch.set_num_threads(before)
+
+
+def thread_limit() -> int | None:
+    """Threads that :func:`limited_threads` holds libraries to at the moment; None outside of it."""
+    return _limit.get()
 
 
 def arithmetic() -> dict[str, Any]:

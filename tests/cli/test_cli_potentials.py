@@ -57,7 +57,7 @@ def test_potentials_are_listed() -> None:
 @pytest.mark.parametrize("missing", [False, True])
 def test_the_list_is_readable_at_80_columns(monkeypatch: pytest.MonkeyPatch, missing: bool) -> None:
     if missing:
-        monkeypatch.setattr(Package, "is_installed", lambda package: False)
+        monkeypatch.setattr(Package, "is_installed", lambda package, interpreter=None: False)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("softmode.cli.potentials.out._width", 80)
     lines = listed().splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -133,6 +134,42 @@ def dying_emt(element: str = "Cu") -> EMT:
             super().calculate(atoms, *args, **kwargs)
 
     return Dying()
+
+
+def misbehaving_emt(what: str, marker: str = "") -> EMT:
+    """EMT that ends, hangs or prints when it is evaluated.
+
+    Parameters
+    ----------
+    what : str
+        ``exit``, ``abort``, ``hang`` (deaf to all that Python could stop), ``print`` or ``shape``.
+    marker : str
+        A file: where it is given, it does so once, and makes the file.
+    """
+
+    class Misbehaving(AdjustableEMT):
+        def before(self) -> None:
+            if marker and Path(marker).exists():
+                return
+            if marker:
+                Path(marker).touch()
+            print("last words of the library")  # noqa: T201
+            os.write(1, b"written without Python\n")
+            if what == "exit":
+                raise SystemExit(7)
+            if what == "abort":
+                os.abort()
+            if what == "hang":
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+                time.sleep(600)
+
+        def after(self, results: dict[str, Any]) -> None:
+            if what == "shape":
+                results["forces"] = results["forces"][:-1]
+            if what == "float32":
+                results["forces"] = results["forces"].astype(np.float32)
+
+    return Misbehaving()
 
 
 def raising_emt(message: str = "the sum [/of] all [red] fears") -> EMT:

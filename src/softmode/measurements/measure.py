@@ -206,10 +206,12 @@ def compute(
     started = time.perf_counter()
     result, failure, bits = Result(), None, {}
     try:
-        if "potential" in view.uses and sources.load_potential is not None:
-            sources.load_potential()  # only libraries that are loaded already can be held to so many threads
+        # first, for only libraries that are loaded already can be held to so many threads
+        potential = sources.load_potential() if "potential" in view.uses and sources.load_potential else None
         with limited_threads(conditions.threads):
             bits = arithmetic()
+            if potential is not None and (there := potential.arithmetic()):
+                bits["potential"] = there
             result = _checked(one, one.function(view))
     except StorageError:
         raise

@@ -100,7 +100,9 @@ def _compare(resolved: ResolvedPotential, answer: KnownAnswer, potential: Potent
 
 def _remembered(resolved: ResolvedPotential, answer: KnownAnswer) -> Path:
     """The file that says a potential has reproduced its answer in this environment."""
-    environment = [sys.prefix, platform.python_version(), platform.machine(), *map(list, resolved.versions)]
+    other = resolved.interpreter
+    prefix, version = (other.prefix, other.version) if other else (sys.prefix, platform.python_version())
+    environment = [prefix, version, platform.machine(), *map(list, resolved.versions)]
     content = [resolved.digest, environment, answer.energy, answer.forces, ENERGY_TOLERANCE, FORCE_TOLERANCE]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return cache_root() / "answers" / f"{digest[:32]}.json"

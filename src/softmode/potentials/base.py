@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,7 @@ class Potential(ABC):
     info: PotentialInfo
     dtype: str
     device: str
-    batches: ClassVar[bool] = False
+    batches: bool = False
 
     @abstractmethod
     def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
@@ -138,6 +138,10 @@ class Potential(ABC):
         Whoever loads a potential calls it when done with it; a second call does nothing. The potential and
         its calculator are not used afterwards. A family that holds nothing of the kind leaves it as it is.
         """
+
+    def arithmetic(self) -> dict[str, Any]:
+        """What decides the last bits where it is evaluated, for records; empty where that is this process."""
+        return {}
 
     def check_configurations(self, configurations: Sequence[Atoms]) -> None:
         """Refuse positions or cells that are not finite: neighbour searches hang or crash on them.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from softmode.errors import MissingDependencyError, PotentialError, SoftmodeError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
 from softmode.potentials.family import Family, Origin
+from softmode.potentials.interpreters import Interpreter
 from softmode.potentials.modules import (
     folder_beyond_path,
     import_source,
@@ -168,11 +169,11 @@ def _load(resolved: ResolvedPotential) -> CalculatorPotential:
         return CalculatorPotential(info, _called(info.name, factory, settings.kwargs))
 
 
-def _origin(name: str) -> Origin:
+def _origin(name: str, interpreter: Interpreter | None) -> Origin:
     module = name.partition(":")[0]
-    folder = folder_beyond_path(module)
-    versions = ((module.partition(".")[0], module_version(module)),)
-    return Origin(versions, source_sha256(module, folder), folder)
+    folder = folder_beyond_path(module, interpreter)
+    versions = ((module.partition(".")[0], module_version(module, interpreter)),)
+    return Origin(versions, source_sha256(module, folder, interpreter), folder)
 
 
 FAMILY = Family(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from softmode.errors import MissingDependencyError
 from softmode.potentials.base import Potential, PotentialInfo
+from softmode.potentials.interpreters import Interpreter
 
 if TYPE_CHECKING:
     from softmode.potentials.resolution import ResolvedPotential
@@ -53,6 +54,8 @@ class Package:
     alone : str
         The release to install without its dependencies, as ``nequix==0.4.5``, for a package that asks for
         more, or for other versions, than it needs; what it needs is in the extra.
+    pins : tuple of str
+        What an environment of its own is made of, as ``sevenn==0.13.0``; empty where none can be made.
     """
 
     module: str
@@ -60,10 +63,14 @@ class Package:
     extra: str = ""
     beside: tuple[str, ...] = ()
     alone: str = ""
+    pins: tuple[str, ...] = ()
 
-    def is_installed(self) -> bool:
-        """Whether it can be found, without importing it."""
-        return importlib.util.find_spec(self.module) is not None
+    def is_installed(self, interpreter: Interpreter | None = None) -> bool:
+        """Whether it can be found, here or with another interpreter, without importing it."""
+        if interpreter is None:
+            return importlib.util.find_spec(self.module) is not None
+        # a package installed to be edited may be found by its metadata only
+        return bool(interpreter.find(self.module) or interpreter.version_of(self.distribution))
 
     @property
     def how_to_install(self) -> str:
@@ -71,24 +78,30 @@ class Package:
         command = f"pip install '{f'softmode[{self.extra}]' if self.extra else self.distribution}'"
         return f"{command} && pip install --no-deps {self.alone}" if self.alone else command
 
-    def require(self, subject: str) -> None:
-        """Refuse to go on when it is absent.
+    def require(self, subject: str, interpreter: Interpreter | None = None) -> None:
+        """Refuse to go on when it is absent, here or with another interpreter.
 
         Raises
         ------
         MissingDependencyError
             With the command that installs it.
         """
-        if not self.is_installed():
-            raise MissingDependencyError(
-                subject,
-                f"the Python package {self.distribution} is not installed",
-                f"Install it with: {self.how_to_install}",
-            )
+        if self.is_installed(interpreter):
+            return
+        if interpreter is None:
+            where, command = "", self.how_to_install
+        else:
+            where = f" in the environment of {interpreter.python}"
+            command = interpreter.install_command(*(self.pins or (self.distribution,)))
+        raise MissingDependencyError(
+            subject,
+            f"the Python package {self.distribution} is not installed{where}",
+            f"Install it with: {command}",
+        )
 
-    def carried(self, path: str) -> Path | None:
+    def carried(self, path: str, interpreter: Interpreter | None = None) -> Path | None:
         """A file inside the package, found without importing it; None where it is not there."""
-        spec = importlib.util.find_spec(self.module)
+        spec = importlib.util.find_spec(self.module) if interpreter is None else interpreter.find(self.module)
         folders = (spec.submodule_search_locations or []) if spec is not None else []
         return next((file for folder in folders if (file := Path(folder) / path).is_file()), None)
 
@@ -214,7 +227,7 @@ class Family:
     notes : str
         Notes of potentials that are no entry.
     origin : callable, optional
-        Where the code behind a name comes from; when None, it is the package.
+        Where the code behind a name comes from, here or with another interpreter; the package when None.
     """
 
     name: str
@@ -229,13 +242,13 @@ class Family:
     recognises: Callable[[str], bool] | None = None
     others: str = ""
     notes: str = ""
-    origin: Callable[[str], Origin] | None = None
+    origin: Callable[[str, Interpreter | None], Origin] | None = None
 
     @property
     def has_weights(self) -> bool:
         """Whether its potentials are determined by a weight file."""
         return "weights" in self.settings
 
-    def is_installed(self) -> bool:
-        """Whether what it needs can be found, without importing it."""
-        return self.package is None or self.package.is_installed()
+    def is_installed(self, interpreter: Interpreter | None = None) -> bool:
+        """Whether what it needs can be found, here or with another interpreter, without importing it."""
+        return self.package is None or self.package.is_installed(interpreter)

@@ -66,7 +66,7 @@ class MACEPotential(Potential):
         If the head is not one of the model's.
     """
 
-    batches: ClassVar[bool] = True
+    batches = True
 
     def __init__(
         self,

@@ -11,10 +11,12 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import ModuleType
 
 from softmode.errors import ChangedInputError
+from softmode.potentials.interpreters import Interpreter
 
 #: Under this name a module says which source it was made from.
 _EXECUTED = "__softmode_source_sha256__"
@@ -32,15 +34,19 @@ def find_module(name: str, search: Sequence[str] | None = None) -> ModuleSpec | 
     return spec
 
 
-def folder_beyond_path(name: str) -> Path | None:
+def folder_beyond_path(name: str, interpreter: Interpreter | None = None) -> Path | None:
     """The current folder, when a module lies there and its top-level name is found nowhere else.
 
     What is installed, or on PYTHONPATH, can so never be replaced by a file that happens to lie in the folder.
     """
     top = name.partition(".")[0]
-    # not importlib.util.find_spec, which answers otherwise once the module has been imported
-    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
-    if any(finder.find_spec(top, None) is not None for finder in finders):
+    if interpreter is not None:
+        found = interpreter.find(top) is not None
+    else:
+        # not importlib.util.find_spec, which answers otherwise once the module has been imported
+        finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+        found = any(finder.find_spec(top, None) is not None for finder in finders)
+    if found:
         return None
     here = Path.cwd()
     return here if find_module(name, [str(here)]) is not None else None
@@ -60,13 +66,17 @@ def importable(folder: Path | None) -> Iterator[None]:
             sys.path.remove(str(folder))
 
 
-def source_sha256(name: str, folder: Path | None = None) -> str | None:
+def source_sha256(
+    name: str, folder: Path | None = None, interpreter: Interpreter | None = None
+) -> str | None:
     """SHA-256 of the source file of a module, when that is the user's own and not installed."""
-    spec = find_module(name, None if folder is None else [str(folder)])
+    search = interpreter.path if interpreter is not None else None
+    spec = find_module(name, search if folder is None else [str(folder)])
     if spec is None or spec.origin is None or not spec.has_location:
         return None
     path = Path(spec.origin).resolve()
-    installed = {Path(sysconfig.get_path(key)).resolve() for key in ("purelib", "platlib", "stdlib")}
+    here = (sysconfig.get_path(key) for key in ("purelib", "platlib", "stdlib"))
+    installed = {Path(each).resolve() for each in (here if interpreter is None else interpreter.installed)}
     if not path.is_file() or any(path.is_relative_to(directory) for directory in installed):
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -122,19 +132,25 @@ def import_source(name: str, sha256: str | None) -> ModuleType:
     return module
 
 
-def distribution_version(distribution: str) -> str:
+def distribution_version(distribution: str, interpreter: Interpreter | None = None) -> str:
     """Version of a distribution, ``"unknown"`` where it is not installed."""
+    if interpreter is not None:
+        return interpreter.version_of(distribution) or "unknown"
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return "unknown"
 
 
-def module_version(name: str) -> str:
+def module_version(name: str, interpreter: Interpreter | None = None) -> str:
     """Version of the distribution a module comes from, ``"unknown"`` for modules of no distribution."""
     top = name.partition(".")[0]
-    version = distribution_version(top)
+    version = distribution_version(top, interpreter)
     if version != "unknown":
         return version
-    distributions = importlib.metadata.packages_distributions().get(top, [])
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in distributions) or "unknown"
+    distributions = (
+        packages_distributions().get(top, []) if interpreter is None else interpreter.providers(top)
+    )
+    return (
+        ", ".join(f"{each} {distribution_version(each, interpreter)}" for each in distributions) or "unknown"
+    )

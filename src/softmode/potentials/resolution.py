@@ -21,7 +21,9 @@ from softmode.errors import (
 from softmode.potentials import weights
 from softmode.potentials.answers import check_answer
 from softmode.potentials.base import Potential, PotentialInfo
+from softmode.potentials.environments import SAME, made_for
 from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, KnownAnswer, Origin
+from softmode.potentials.interpreters import Interpreter, ask
 from softmode.potentials.modules import distribution_version, source_sha256
 from softmode.potentials.registry import find, find_family, recognise
 from softmode.potentials.settings import PotentialSettings
@@ -49,6 +51,16 @@ class _Target:
     name: str
     entry: Entry | None = None
     path: Path | None = None
+    python: str | None = None
+
+    @cached_property
+    def interpreter(self) -> Interpreter | None:
+        """What it runs with; None for the one that runs this."""
+        if self.python == SAME:
+            return None
+        if self.python is None:
+            return made_for(self.family.name)
+        return ask(Path(self.python).expanduser().absolute())
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,8 @@ class ResolvedPotential:
         SHA-256 of that file.
     answer : KnownAnswer or None
         What it must reproduce before it is used; None for weights of a user's own.
+    interpreter : Interpreter or None
+        What it runs with, in a process of its own; None when it runs in this one.
     """
 
     info: PotentialInfo
@@ -83,6 +97,7 @@ class ResolvedPotential:
     weights_path: Path | None = None
     weights_sha256: str | None = None
     answer: KnownAnswer | None = None
+    interpreter: Interpreter | None = None
 
     @property
     def family(self) -> Family:
@@ -134,12 +149,16 @@ class ResolvedPotential:
             were resolved, or the known answer is not reproduced (:mod:`softmode.potentials.answers`).
         """
         if self.family.package is not None:
-            self.family.package.require(self.info.name)
+            self.family.package.require(self.info.name, self.interpreter)
         check_answer(self, self._load)
         return self._load()
 
     def _load(self) -> Potential:
         family = self.family
+        if self.interpreter is not None:
+            from softmode.potentials.remote import RemotePotential
+
+            return RemotePotential(self)
         try:
             return family.load(self)
         except SoftmodeError:
@@ -196,9 +215,11 @@ def resolve(settings: PotentialSettings | str) -> ResolvedPotential:
     """
     settings = _settings(settings)
     target = _identify(settings)
-    family = target.family
+    family, interpreter = target.family, target.interpreter
+    if interpreter is not None:
+        interpreter.require(target.info.name)
     if family.package is not None:
-        family.package.require(target.info.name)
+        family.package.require(target.info.name, interpreter)
     found = _weight_file(target, settings.sha256) if family.has_weights else None
     return ResolvedPotential(
         target.info,
@@ -209,13 +230,14 @@ def resolve(settings: PotentialSettings | str) -> ResolvedPotential:
         found.path if found is not None else None,
         found.sha256 if found is not None else None,
         _answer(target, settings, found),
+        interpreter,
     )
 
 
 def weights_status(settings: PotentialSettings | str) -> WeightsStatus:
     """Whether the weights of a potential are on this machine; nothing is read, no network is asked."""
     target = _identify(_settings(settings))
-    if not target.family.is_installed():
+    if not target.family.is_installed(target.interpreter):
         return WeightsStatus.NOT_INSTALLED
     if not target.family.has_weights:
         return WeightsStatus.NOT_NEEDED
@@ -250,12 +272,14 @@ def _identify(settings: PotentialSettings) -> _Target:
     found = find(name)
     if found is not None:
         family, entry = found
-        target = _Target(family, entry.info(family.name), entry.name, entry, _expanded(settings.weights))
+        target = _Target(
+            family, entry.info(family.name), entry.name, entry, _expanded(settings.weights), settings.python
+        )
     else:
         family = recognise(name)
         path = _expanded(Path(name)) if family.has_weights else None
         info = PotentialInfo(name, family.name, settings.elements or (), notes=family.notes)
-        target = _Target(family, info, name, path=path)
+        target = _Target(family, info, name, path=path, python=settings.python)
     _check_settings(settings, target)
     notes = target.info.notes
     if target.path is not None:
@@ -345,17 +369,17 @@ def _packaged_weights(target: _Target) -> Path | None:
     """Weights inside the family's package."""
     if target.entry is None or target.entry.packaged is None or target.family.package is None:
         return None
-    return target.family.package.carried(target.entry.packaged)
+    return target.family.package.carried(target.entry.packaged, target.interpreter)
 
 
 def _origin(target: _Target) -> Origin:
     """The family's package, with what else is recorded; of a plugin that is not installed also its source."""
-    family = target.family
+    family, interpreter = target.family, target.interpreter
     if family.origin is not None:
-        return family.origin(target.name)
+        return family.origin(target.name, interpreter)
     module = family.load.__module__
     own = module.partition(".")[0] == __name__.partition(".")[0]
     package = family.package
     names = (package.distribution, *package.beside) if package else (module.partition(".")[0],)
-    versions = tuple((name, distribution_version(name)) for name in names)
-    return Origin(versions, None if own else source_sha256(module))
+    versions = tuple((name, distribution_version(name, interpreter)) for name in names)
+    return Origin(versions, None if own else source_sha256(module, interpreter=interpreter))

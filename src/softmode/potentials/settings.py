@@ -46,6 +46,12 @@ class PotentialSettings(BaseModel):
         The SHA-256 the weights must have.
     elements : tuple of str, optional
         The chemical symbols a ``module:factory`` potential covers; when not given, anything is accepted.
+    python : str, optional
+        The Python of the environment it runs in, as ``env/bin/python``, or ``same`` for the one softmode runs
+        in. When not given, the environment that ``softmode potentials install`` made for its family, else
+        the same.
+    time_limit : float
+        Longest time for one configuration in another environment, and for loading, s; then it is ended.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +64,8 @@ class PotentialSettings(BaseModel):
     weights: Path | None = None
     sha256: Sha256 | None = None
     elements: tuple[str, ...] | None = None
+    python: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
+    time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800.0
 
     @field_validator("elements")
     @classmethod
