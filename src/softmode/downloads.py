@@ -27,6 +27,8 @@ BLOCK = 1 << 20
 #: Longest a server may ask to wait, s; and how often in a row nothing may come before giving up.
 LONGEST_WAIT_S = 300.0
 ATTEMPTS = 5
+#: What is taken of a listing, and of a file whose size nobody has said, bytes.
+LARGEST_ANSWER, LARGEST_UNKNOWN = 64 << 20, 20 << 30
 _BUSY = (408, 429, 500, 502, 503, 504)
 _NO_WAY_THERE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 #: Hosts that have answered this process. Where one has, a lost connection may come back; where none ever has,
@@ -167,7 +169,13 @@ def get_bytes(url: str) -> bytes:
     for attempt in range(ATTEMPTS):
         try:
             with _open(url) as response:
-                return b"".join(_pieces(response))
+                pieces, size = [], 0
+                for data in _pieces(response):
+                    size += len(data)
+                    if size > LARGEST_ANSWER:
+                        raise _Failed(f"the answer has over {LARGEST_ANSWER >> 20} MiB", final=True)
+                    pieces.append(data)
+                return b"".join(pieces)
         except _Failed as error:
             _wait_or_give_up(url, error, attempt, time.sleep)
     raise AssertionError("the last attempt raises")
@@ -185,7 +193,7 @@ def fetch(
     """Fetch a file; under its name there is only ever a whole and verified one.
 
     What came before a connection broke, or this process was killed, is kept as ``.<name>.part`` and gone on
-    with. A file that is there with the right size is taken as fetched.
+    with. A file that is there is taken as fetched when size and checksum are right, as far as they are known.
 
     Parameters
     ----------
@@ -260,8 +268,8 @@ def _fetch(
 
 
 def _is_there(remote: RemoteFile, target: Path) -> bool:
-    """Whether the file is there with the right size, where that is known."""
-    return target.is_file() and remote.size in (None, target.stat().st_size)
+    """Whether the file is there as it should be, as far as that is known."""
+    return target.is_file() and not _wrong(remote, target)
 
 
 def safe_target(folder: Path, path: str) -> Path:
@@ -336,6 +344,11 @@ def _append(remote: RemoteFile, stream: IO[bytes], meter: Meter) -> None:
                 stream.flush()
             size += len(data)
             meter.advance(len(data))
+            if stream.tell() > (LARGEST_UNKNOWN if remote.size is None else remote.size):
+                _restart(stream, meter)
+                raise DamagedDownloadError(
+                    remote.url, "the server sends more than the file should hold", "check the address"
+                )
     if announced is not None and size < announced:
         raise _Failed(f"ended after {size} of {announced} bytes", cut=True)
 

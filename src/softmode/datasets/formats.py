@@ -6,11 +6,8 @@ import io
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
-import h5py
 import numpy as np
-import yaml
 from ase.data import atomic_numbers
 from numpy.typing import ArrayLike
 from phonopy.file_IO import get_cell_from_disp_yaml, parse_BORN_from_strings
@@ -20,11 +17,10 @@ from phonopy.structure.cells import get_primitive_matrix_by_centring
 
 from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
 from softmode.crystal.arrays import FloatArray, IntArray
+from softmode.datasets.limits import load_yaml, open_hdf5
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
 
-#: libyaml's where there is one: ten times faster.
-YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: eV Å: phonopy's conversion factor of the non-analytical term in VASP's units.
 NAC_FACTOR = float(get_calculator_physical_units(None).nac_factor)
 
@@ -271,7 +267,7 @@ def parse_disp_yaml(text: str, subject: str) -> Cell:
     """
     remedy = "make disp.yaml again with  phonopy -d, or remove it (the atom order is then not verified)"
     with reading(subject, "the supercell in it is not readable", remedy), naming(subject):
-        return Cell.from_phonopy(get_cell_from_disp_yaml(yaml.load(text, Loader=YamlLoader)))
+        return Cell.from_phonopy(get_cell_from_disp_yaml(load_yaml(text, subject)))
 
 
 def parse_force_constants(text: str, subject: str) -> tuple[FloatArray, IntArray]:
@@ -313,7 +309,7 @@ def read_force_constants_hdf5(data: bytes, subject: str) -> tuple[FloatArray, In
     remedy = "write it again with  phonopy --writefc --hdf5"
     with (
         reading(subject, "this is not a readable force_constants.hdf5 (truncated?)", remedy),
-        h5py.File(io.BytesIO(data), "r") as file,
+        open_hdf5(io.BytesIO(data), subject) as file,
     ):
         key = next((name for name in ("force_constants", "fc2") if name in file), None)
         if key is None:

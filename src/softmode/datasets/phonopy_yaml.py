@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import ArrayLike
 from phonopy.interface.phonopy_yaml import PhonopyYamlLoader
 from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
@@ -13,7 +12,8 @@ from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physi
 from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
 from softmode.crystal.arrays import FloatArray
 from softmode.datasets.assemble import CrystalFiles, FileForceConstants
-from softmode.datasets.formats import NAC_FACTOR, YamlLoader, expand_displacements
+from softmode.datasets.formats import NAC_FACTOR, expand_displacements
+from softmode.datasets.limits import load_yaml
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
 
@@ -35,7 +35,7 @@ def parse_phonopy_yaml(text: str, subject: str) -> CrystalFiles:
     """
     remedy = "write it again with phonopy (Phonopy.save), or fetch it again"
     with reading(subject, "this is not readable YAML (cut short?)", remedy):
-        raw = yaml.load(text, Loader=YamlLoader)
+        raw = load_yaml(text, subject)
     if not isinstance(raw, dict) or "unit_cell" not in raw:
         raise InputDataError(subject, "it holds no unit_cell: this is no phonopy.yaml", remedy)
     if "supercell_matrix" not in raw:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from softmode.datasets.limits import check_memory, check_size
 from softmode.errors import InputDataError, SoftmodeError
 
 ARCHIVE_SUFFIXES = (".tar.lzma", ".tar.xz", ".txz")
@@ -70,15 +71,20 @@ def read_archive(path: Path, wanted: Callable[[str], bool] = lambda name: True) 
         If it is cut short or damaged.
     """
     contents: dict[str, bytes] = {}
+    packed, size = path.stat().st_size if path.exists() else 0, 0
     with reading(str(path), "the archive is truncated or damaged", _AGAIN), tarfile.open(path) as tar:
         for member in tar:
+            size += member.size
+            check_size(str(path), size, packed)
             if member.isfile():
+                check_memory(str(path), size)
                 stream = tar.extractfile(member) if wanted(member.name) else None
                 contents[member.name] = data = b"" if stream is None else stream.read()
                 if stream is not None and len(data) != member.size:
                     raise EOFError(f"{member.name} ends after {len(data)} of {member.size} bytes")
-        while tar.fileobj is not None and tar.fileobj.read(_PIECE):
-            pass  # to the end: compression that is cut short shows there
+        while tar.fileobj is not None and (piece := tar.fileobj.read(_PIECE)):
+            size += len(piece)  # to the end: compression that is cut short shows there
+            check_size(str(path), size, packed)
     return contents
 
 
@@ -121,7 +127,7 @@ class ByteStream:
                 return
             file = gzip.GzipFile(fileobj=raw) if compression == "gzip" else lzma.LZMAFile(raw)  # noqa: SIM115
             self.cut = True  # until its end is seen
-            empty = True
+            empty, size, packed = True, 0, self._size()
             while True:
                 with reading(subject, "the compressed file is truncated or damaged", _AGAIN):
                     try:
@@ -132,6 +138,8 @@ class ByteStream:
                     self.cut = empty
                     return
                 empty = False
+                size += len(piece)
+                check_size(subject, size, packed)
                 yield piece
 
     def lines(self) -> Iterator[bytes]:
@@ -161,14 +169,26 @@ class ByteStream:
         InputDataError
             If the file cannot be read, or is compressed and cut short or damaged.
         """
-        data = b"".join(self)
+        data = self._in_memory()
         if self.cut:
             raise InputDataError(str(self.path), "the compressed file is truncated or damaged", _AGAIN)
         return data
 
+    def _in_memory(self) -> bytes:
+        pieces, size = [], 0
+        for piece in self:
+            size += len(piece)
+            check_memory(str(self.path), size)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _size(self) -> int:
+        """Bytes of the file as it is, compressed or not."""
+        return len(self._data) if self._data is not None else self.path.stat().st_size
+
     def seekable(self) -> Path | io.BytesIO:
         """What random access needs: the file itself, or in memory what a compressed one holds."""
-        return self.path if self._compression() is None else io.BytesIO(b"".join(self))
+        return self.path if self._compression() is None else io.BytesIO(self._in_memory())
 
     def _compression(self) -> str | None:
         with self._raw() as file:

@@ -28,6 +28,7 @@ from softmode.crystal import (
 from softmode.crystal.arrays import array_digest
 from softmode.datasets.base import Dataset, DatasetKind, DatasetOptions, MaterialEntry
 from softmode.datasets.hdf5 import read_object, write_object
+from softmode.datasets.limits import open_hdf5
 from softmode.datasets.reading import reading
 from softmode.datasets.runs import Run
 from softmode.datasets.trajectory_frames import FrameCollector
@@ -322,7 +323,7 @@ def load(path: Path) -> Material:
     InputDataError
         If its file is missing or damaged.
     """
-    with reading(str(path), _DAMAGED, _AGAIN), h5py.File(path, "r") as file:
+    with reading(str(path), _DAMAGED, _AGAIN), open_hdf5(path, str(path)) as file:
         material: Material = read_object(file["material"], _TYPES)
     return material
 
@@ -335,7 +336,7 @@ def collect(path: Path, collector: FrameCollector) -> RunContext:
     InputDataError
         If its file is missing or damaged, or frames do not belong together.
     """
-    with reading(str(path), _DAMAGED, _AGAIN), h5py.File(path, "r") as file:
+    with reading(str(path), _DAMAGED, _AGAIN), open_hdf5(path, str(path)) as file:
         runs: list[Run] = [read_object(file[f"runs/{index}"], _TYPES) for index in range(len(file["runs"]))]
         context: RunContext = read_object(file["context"], _TYPES)
     for run in runs:

@@ -13,6 +13,7 @@ from ase.data import atomic_numbers
 
 from softmode.crystal import Cell
 from softmode.datasets.assemble import CrystalFiles, FileForceConstants, supercell_matrix_between
+from softmode.datasets.limits import open_hdf5
 from softmode.datasets.reading import ByteStream, naming, reading
 from softmode.datasets.trajectory_frames import FrameCollector
 from softmode.errors import InputDataError
@@ -24,7 +25,7 @@ _FUNCTIONALS = {"pbe": "PBE", "pbesol": "PBEsol", "pw-lda": "LDA", "hse06": "HSE
 @contextmanager
 def _opened(stream: ByteStream) -> Iterator[h5py.File]:
     problem = "this is not a readable trajectory.nc (truncated?)"
-    with reading(str(stream.path), problem, _REMEDY), h5py.File(stream.seekable(), "r") as file:
+    with reading(str(stream.path), problem, _REMEDY), open_hdf5(stream.seekable(), str(stream.path)) as file:
         yield file
 
 
