@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ase.data import atomic_numbers
 
@@ -15,8 +16,13 @@ def build_small_mace(
     *,
     heads: Sequence[str] = ("Default",),
     seed: int = 7,
+    interactions: tuple[str, str] = ("RealAgnosticResidual", "RealAgnosticResidual"),
+    **changes: Any,
 ) -> Path:
-    """Save a random MACE model (cutoff 4 Å) for `symbols` at `path`; the same for the same seed."""
+    """Save a random MACE model (cutoff 4 Å) for `symbols` at `path`; the same for the same seed.
+
+    `interactions` are the kinds of its two layers; `changes` are other arguments of mace-torch's class.
+    """
     import numpy as np
     import torch
     from e3nn import o3
@@ -28,13 +34,14 @@ def build_small_mace(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = modules.ScaleShiftMACE(
+            first, second = (modules.interaction_classes[f"{kind}InteractionBlock"] for kind in interactions)
+            arguments: dict[str, Any] = dict(  # noqa: C408
                 r_max=4.0,
                 num_bessel=4,
                 num_polynomial_cutoff=5,
                 max_ell=2,
-                interaction_cls=modules.interaction_classes["RealAgnosticResidualInteractionBlock"],
-                interaction_cls_first=modules.interaction_classes["RealAgnosticResidualInteractionBlock"],
+                interaction_cls_first=first,
+                interaction_cls=second,
                 num_interactions=2,
                 num_elements=len(numbers),
                 hidden_irreps=o3.Irreps("8x0e + 8x1o"),
@@ -49,6 +56,7 @@ def build_small_mace(
                 atomic_inter_scale=[2.0] * len(heads),
                 atomic_inter_shift=[0.0] * len(heads),
             )
+            model = modules.ScaleShiftMACE(**arguments | changes)
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(model, path)
     finally:

@@ -228,6 +228,9 @@ class Family:
         Notes of potentials that are no entry.
     origin : callable, optional
         Where the code behind a name comes from, here or with another interpreter; the package when None.
+    revision : int
+        Counts in the digest; raised when results of the same weights get other last digits by what this
+        family's own code does.
     """
 
     name: str
@@ -243,6 +246,7 @@ class Family:
     others: str = ""
     notes: str = ""
     origin: Callable[[str, Interpreter | None], Origin] | None = None
+    revision: int = 0
 
     @property
     def has_weights(self) -> bool:

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from softmode.errors import CorruptWeightsError, PotentialError, SettingsError
 from softmode.potentials.base import Potential, PotentialInfo
+from softmode.potentials.calculator import calculator_of
 from softmode.potentials.family import (
     FOR_WEIGHTS,
     MATERIALS_PROJECT_ELEMENTS,
@@ -23,6 +24,7 @@ from softmode.potentials.family import (
     Options,
     Package,
 )
+from softmode.potentials.mace_elements import model_of_elements
 from softmode.potentials.runtime import default_dtype, quiet, torch_device
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 #: take memory; an accelerator does, and a batch that turns out too large for it is halved.
 MAX_ATOMS_PER_BATCH = {"cpu": 256}
 MAX_ATOMS_ON_ACCELERATOR = 4000
+
+#: Models of few elements kept: each takes up to 100 MB, and is made anew in a fifth of a second.
+_MOST_MODELS = 2
 
 #: Where MACE looks for charge, spin and field in ``atoms.info``.
 _INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": "external_field"}
@@ -57,6 +62,9 @@ class MACEPotential(Potential):
         Which head of a multi-head model.
     max_atoms_per_batch : int, optional
         Atoms in one forward pass; larger batches are split between configurations.
+    all_elements : bool
+        Compute with the weights of all elements of the model, as mace-torch does, and not only with those of
+        the elements that a configuration has.
 
     Raises
     ------
@@ -77,6 +85,7 @@ class MACEPotential(Potential):
         device: str = "cpu",
         head: str | None = None,
         max_atoms_per_batch: int | None = None,
+        all_elements: bool = False,
     ) -> None:
         from ase.data import chemical_symbols
 
@@ -87,21 +96,25 @@ class MACEPotential(Potential):
         )
         self._torch_device = torch_device(device, info.name)
         self.model = _load_model(path, dtype, self._torch_device)
-        self._numbers = [int(number) for number in self.model.atomic_numbers]
-        self.info = replace(info, elements=tuple(chemical_symbols[number] for number in self._numbers))
+        self._all_elements = all_elements
+        self._small: dict[frozenset[int], Any] = {}
+        numbers = self.model.atomic_numbers.tolist()
+        self.info = replace(info, elements=tuple(chemical_symbols[number] for number in numbers))
         self.heads = [str(name) for name in getattr(self.model, "heads", None) or ["Default"]]
         self.head = _choose_head(info.name, self.heads, head)
         self.cutoff = float(self.model.r_max)
 
     def calculator(self) -> Calculator:
-        """A ``MACECalculator`` on the same model object, for relaxation and molecular dynamics."""
-        with quiet(), default_dtype():
-            from mace.calculators.mace import MACECalculator
+        """An ASE calculator of the same weights, with stress, for relaxation and molecular dynamics."""
 
-            # MACECalculator extends the list `implemented_properties`, which it inherits from ASE and so
-            # would change for every other calculator; a subclass with a list of its own contains that.
-            own = type("MACECalculator", (MACECalculator,), {"implemented_properties": []})
-            return own(models=[self.model], device=self.device, default_dtype=self.dtype, head=self.head)
+        def predict(atoms: Atoms) -> tuple[float, Any, Any]:
+            output = self._output([atoms], stress=True)
+            energy, forces, stress = (
+                output[name].double().numpy() for name in ("energy", "forces", "stress")
+            )
+            return float(energy[0]), forces, stress[0] if atoms.pbc.all() else None
+
+        return calculator_of(predict)
 
     def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
         energies: list[float] = []
@@ -127,42 +140,65 @@ class MACEPotential(Potential):
         return first[0] + second[0], first[1] + second[1]
 
     def _forward(self, chunk: Sequence[Atoms]) -> tuple[list[float], list[Any]]:
+        output = self._output(chunk)
+        ends = np.cumsum([len(atoms) for atoms in chunk])[:-1]
+        return output["energy"].reshape(-1).tolist(), np.split(output["forces"].numpy(), ends)
+
+    def _output(self, chunk: Sequence[Atoms], *, stress: bool = False) -> dict[str, Any]:
+        """What the model gives for configurations of the same elements."""
+        import torch
         from mace.tools import torch_geometric
 
-        with quiet(), default_dtype(self.dtype):
-            graphs = [self._graph(atoms) for atoms in chunk]
+        # TorchScript optimises after its first evaluation and gives other last digits then; on a processor
+        # that costs more than it saves.
+        optimise = self._torch_device.type != "cpu"
+        with quiet(), default_dtype(self.dtype), torch.jit.optimized_execution(optimise):
+            model = self._model_for(chunk[0])
+            graphs = [self._graph(atoms, model) for atoms in chunk]
             batch = torch_geometric.Batch.from_data_list(graphs).to(self._torch_device)
-            output = self.model(batch.to_dict(), compute_force=True, compute_stress=False)
+            output = model(batch.to_dict(), compute_force=True, compute_stress=stress)
         if output.get("energy") is None or output.get("forces") is None:
             raise PotentialError(
                 self.info.name,
                 f"the model ({type(self.model).__name__}) gives no energy and forces",
                 "Use a MACE model of energies and forces",
             )
-        energies = output["energy"].detach().cpu().numpy().reshape(-1)
-        forces = output["forces"].detach().cpu().numpy()
-        ends = np.cumsum([len(atoms) for atoms in chunk])[:-1]
-        return [float(energy) for energy in energies], np.split(forces, ends)
+        return {name: value.detach().cpu() for name, value in output.items() if value is not None}
 
-    def _graph(self, atoms: Atoms) -> Any:
+    def _model_for(self, atoms: Atoms) -> Any:
+        """The model of the elements of a configuration: its last digits follow from these alone."""
+        if self._all_elements:
+            return self.model
+        elements = frozenset(atoms.numbers.tolist())
+        if elements not in self._small:
+            if len(self._small) >= _MOST_MODELS:
+                self._small.pop(next(iter(self._small)))
+            self._small[elements] = model_of_elements(self.model, elements)
+        return self._small[elements]
+
+    def _graph(self, atoms: Atoms, model: Any) -> Any:
         """Neighbours within the cutoff, periodic as the configuration is, in the default precision."""
         from mace import data as mace_data
         from mace.tools.utils import AtomicNumberTable
 
         keys = mace_data.KeySpecification(info_keys=_INFO_KEYS, arrays_keys={})
         configuration = mace_data.config_from_atoms(atoms, key_specification=keys, head_name=self.head)
-        table = AtomicNumberTable(self._numbers)
+        table = AtomicNumberTable(model.atomic_numbers.tolist())
         return mace_data.AtomicData.from_config(
             configuration, z_table=table, cutoff=self.cutoff, heads=self.heads
         )
 
 
 def chunks_of_atoms(configurations: Sequence[Atoms], max_atoms: int) -> Iterator[list[Atoms]]:
-    """Split a batch, in order, into parts of at most `max_atoms` atoms (or of one larger configuration)."""
+    """Split a batch, in order, into parts of the same elements and at most `max_atoms` atoms.
+
+    A configuration of more atoms is a part of its own.
+    """
     chunk: list[Atoms] = []
     n_atoms = 0
     for atoms in configurations:
-        if chunk and n_atoms + len(atoms) > max_atoms:
+        others = bool(chunk) and set(atoms.numbers) != set(chunk[0].numbers)
+        if chunk and (others or n_atoms + len(atoms) > max_atoms):
             yield chunk
             chunk, n_atoms = [], 0
         chunk.append(atoms)
@@ -219,12 +255,16 @@ class MACEOptions(Options):
         Which head of a multi-head model.
     max_atoms_per_batch : int, optional
         Atoms in one forward pass; what suits the device when not given.
+    all_elements : bool
+        Compute with the weights of all elements, as mace-torch does: slower, and the same but for the last
+        digits.
     """
 
     without_effect_on_results: ClassVar[frozenset[str]] = frozenset({"max_atoms_per_batch"})
 
     head: str | None = None
     max_atoms_per_batch: Annotated[int, Field(strict=True, ge=1)] | None = None
+    all_elements: Annotated[bool, Field(strict=True)] = False
 
 
 def _load(resolved: ResolvedPotential) -> MACEPotential:
@@ -297,4 +337,5 @@ FAMILY = Family(
     suffixes=(".model",),
     recognises=_is_mace_file,
     others="a path to a MACE .model file",
+    revision=1,
 )

@@ -134,6 +134,7 @@ class ResolvedPotential:
             "dtype": self.dtype,
             "device": self.settings.device.partition(":")[0],
             "package": self.versions[0],
+            "revision": self.family.revision,
             "source": self.source_sha256,
             "elements": sorted(elements) if elements is not None else None,
         }
