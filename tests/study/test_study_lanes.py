@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +15,46 @@ from tiny_study import emt, factory, record_contents, run_tiny, tiny_study
 
 from softmode.datasets.base import MaterialEntry
 from softmode.measurements import Facts
-from softmode.measurements.view import Sources
+from softmode.measurements.view import Sources, loaded_size
 from softmode.potentials.calculator import CalculatorPotential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.study import worker
 from softmode.study.folder import Case
-from softmode.study.lanes import BLOCK, Lanes, blocks
+from softmode.study.lanes import FEW, SHARED_SIZE, Lanes, blocks
 from softmode.study.materials import MaterialSummary
 
 POTENTIALS = ("one", "two", "three")
 
 
-def grid(n_materials: int, labels: tuple[str, ...] = POTENTIALS) -> list[Case]:
+def grid(n_materials: int, labels: tuple[str, ...] = POTENTIALS, **about: Any) -> list[Case]:
     """Cells in the order of a study: potential by potential."""
-    return [
-        Case(MaterialSummary(name=f"m{index}", fingerprint=""), label, Facts(""), {}, None, None)
-        for label in labels
-        for index in range(n_materials)
-    ]
+    materials = [MaterialSummary(name=f"m{index}", fingerprint="", **about) for index in range(n_materials)]
+    return [Case(one, label, Facts(""), {}, None, None) for label in labels for one in materials]
 
 
-def names(cells: list[Case]) -> list[tuple[str, str]]:
+def names(cells: Iterable[Case]) -> list[tuple[str, str]]:
     return [(cell.material.name, cell.label) for cell in cells]
 
 
-def taken(lanes: Lanes, order: list[int]) -> list[tuple[int, Case]]:
+def taken(lanes: Lanes, order: Iterable[int]) -> list[tuple[int, Case]]:
     found = [(lane, lanes.next(lane)) for lane in order]
     return [(lane, cell) for lane, cell in found if cell is not None]
 
 
-@pytest.mark.parametrize("n_materials", [1, BLOCK, BLOCK + 1, 5 * BLOCK])
+def loads_of(cells: Iterable[Case]) -> list[str]:
+    """The potentials that a worker loads for these cells, one after the other."""
+    return [label for label, _ in groupby(cell.label for cell in cells)]
+
+
+#: Atoms of a supercell that is as large as what a worker may keep.
+HUGE = int((SHARED_SIZE / 500) ** 0.5) + 1
+
+
+@pytest.mark.parametrize("n_materials", [1, FEW, 2 * FEW + 1, 5 * FEW])
 @pytest.mark.parametrize("n_lanes", [1, 2, 5])
-def test_every_cell_is_given_out_once(n_materials: int, n_lanes: int) -> None:
-    cells = grid(n_materials)
+@pytest.mark.parametrize("n_supercell_atoms", [40, HUGE])
+def test_every_cell_is_given_out_once(n_materials: int, n_lanes: int, n_supercell_atoms: int) -> None:
+    cells = grid(n_materials, n_supercell_atoms=n_supercell_atoms)
     random = np.random.default_rng(n_materials + n_lanes)
     order = random.integers(0, n_lanes, size=100 * len(cells)).tolist()
     given = [cell for _, cell in taken(Lanes(cells, n_lanes), order)]
@@ -53,33 +62,71 @@ def test_every_cell_is_given_out_once(n_materials: int, n_lanes: int) -> None:
 
 
 def test_lanes_that_keep_pace_share_no_material() -> None:
-    cells = grid(4 * BLOCK)
+    cells = grid(4 * FEW)
     lanes_of: dict[str, set[int]] = {}
     for lane, cell in taken(Lanes(cells, 2), [0, 1] * (len(cells) // 2)):
         lanes_of.setdefault(cell.material.name, set()).add(lane)
     assert all(len(lanes) == 1 for lanes in lanes_of.values())
 
 
+@pytest.mark.parametrize("pace", [[0, 1], [0, 0, 0, 0, 0, 1, 1, 1, 1], [0, 1, 1], [0, 0, 0, 0, 1]])
+def test_a_worker_loads_a_potential_once_whoever_is_faster(pace: list[int]) -> None:
+    cells = grid(8 * FEW, labels=tuple("abcdefghij"))
+    of_lane: dict[int, list[Case]] = {}
+    for lane, cell in taken(Lanes(cells, 2), pace * len(cells)):
+        of_lane.setdefault(lane, []).append(cell)
+    assert sum(map(len, of_lane.values())) == len(cells)
+    assert [loads_of(of_lane[lane]) for lane in (0, 1)] == [list("abcdefghij")] * 2
+
+
+def test_of_few_materials_workers_take_potentials() -> None:
+    of_lane: dict[int, list[Case]] = {}
+    for lane, cell in taken(Lanes(grid(2, labels=tuple("abcd")), 2), [0, 1] * 8):
+        of_lane.setdefault(lane, []).append(cell)
+    assert loads_of(of_lane[0]) == ["a", "b"]
+    assert loads_of(of_lane[1]) == ["d", "c"]
+
+
 def test_a_lane_without_work_takes_half_of_anothers() -> None:
-    lanes = Lanes(grid(2), 2)
+    lanes = Lanes(grid(4, labels=("one",)), 2)
     first = lanes.next(0)
     assert first is not None
-    rest = names([cell for _, cell in taken(lanes, [1, 1, 1])])
-    assert len(rest) == 3
-    assert names([first])[0] not in rest
+    assert names(cell for _, cell in taken(lanes, [1, 1])) == [("m2", "one"), ("m3", "one")]
+    assert names(cell for _, cell in taken(lanes, [0])) == [("m1", "one")]
 
 
-def test_potentials_change_as_seldom_as_can_be() -> None:
-    """There and back: of three potentials two change in a block, and none from one block to the next."""
-    order = [cell for block in blocks(grid(3 * BLOCK)) for cell in block]
-    changes = sum(a.label != b.label for a, b in pairwise(order))
-    assert changes == 3 * (len(POTENTIALS) - 1)
-    assert {cell.label for cell in order[:BLOCK]} == {"one"}
+def test_materials_that_are_too_large_to_be_kept_come_in_parts() -> None:
+    """There and back: of three potentials two change in a part, and none from one part to the next."""
+    parts = blocks(grid(6, n_supercell_atoms=HUGE), 2)
+    assert len(parts) == 6
+    assert all(len({cell.material.name for cell in part}) == 1 for part in parts)
+    for lane in range(2):
+        assert loads_of(cell for part in parts[lane::2] for cell in part) == [
+            "one", "two", "three", "two", "one", "two", "three",
+        ]  # fmt: skip
+
+
+def test_trajectories_take_room() -> None:
+    alone, with_frames = (
+        blocks(grid(100, n_supercell_atoms=80, trajectory=digest), 1) for digest in ("", "digest")
+    )
+    assert len(with_frames) > len(alone)
 
 
 def test_the_last_material_of_one_potential_is_the_first_of_the_next() -> None:
-    (block,) = blocks(grid(3))
+    (block,) = blocks(grid(3), 1)
     assert [cell.material.name for cell in block] == ["m0", "m1", "m2", "m2", "m1", "m0", "m0", "m1", "m2"]
+
+
+def test_what_is_said_to_be_shared_is_about_its_size(tiny_dataset: Path, tmp_path: Path) -> None:
+    found: list[dict[Any, Any]] = []
+    settings = tiny_study(tiny_dataset, tmp_path / "o", emt(), protocol={"points_per_segment": 50})
+    with pytest.MonkeyPatch.context() as patch:
+        made = worker._sources
+        patch.setattr(worker, "_sources", lambda task: found.append((one := made(task)).loaded) or one)
+        run_tiny(settings)
+    for loaded in found:
+        assert 0.2 < len(pickle.dumps(loaded)) / loaded_size(loaded) < 1
 
 
 @pytest.fixture
@@ -127,7 +174,7 @@ def test_what_is_shared_changes_no_record(
 def test_long_trajectories_push_others_out(
     tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loads: Counter[str]
 ) -> None:
-    monkeypatch.setattr(worker, "_MAX_MATERIALS_SIZE", 0)
+    monkeypatch.setattr(worker, "SHARED_SIZE", 0)
     run_tiny(tiny_study(tiny_dataset, tmp_path / "o", emt(), soft("a", 0.9)))
     assert sum(loads.values()) > 2 * len(loads)
 
@@ -151,5 +198,5 @@ def test_potentials_are_closed_when_others_take_their_place_and_at_the_end(
     run_tiny(
         tiny_study(tiny_dataset, tmp_path / "o", *[soft(name, 0.9 - 0.1 * n) for n, name in enumerate("abc")])
     )
-    assert told[:3] == ["load a", "load b", "close a"]
+    assert told[:3] == ["load a", "close a", "load b"]
     assert sorted(told) == sorted(f"{what} {name}" for what in ("load", "close") for name in "abc")

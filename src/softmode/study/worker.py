@@ -21,6 +21,7 @@ from softmode.measurements.view import Sources, loaded_size
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.records import Failure, Header, Partial, Record, RecordStore
+from softmode.study.lanes import SHARED_SIZE
 
 
 @dataclass(frozen=True)
@@ -73,46 +74,44 @@ class CaseOutcome:
     headers: tuple[Header, ...] = ()
 
 
-class _Potentials:
-    """Potentials loaded by one thread: closed when others take their place, and when the thread ends."""
+class _Kept:
+    """The potential a thread has loaded: closed when another takes its place, or when the thread ends."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Potential] = OrderedDict()
+        self._digest = ""
+        self._potential: Potential | None = None
 
     def get(self, resolved: ResolvedPotential) -> Potential:
-        """Return the potential, loaded when it is not."""
-        if resolved.digest not in self._kept:
-            while len(self._kept) >= _MAX_LOADED:
-                self._kept.popitem(last=False)[1].close()
-            self._kept[resolved.digest] = resolved.load()
-        return self._kept[resolved.digest]
+        """Return the potential, loaded when it is not; cases come potential by potential."""
+        if self._potential is None or self._digest != resolved.digest:
+            self.close()  # its memory is free before the other asks for some
+            self._potential, self._digest = resolved.load(), resolved.digest
+        return self._potential
 
     def close(self) -> None:
-        """Close them all."""
-        while self._kept:
-            self._kept.popitem()[1].close()
+        """Close it."""
+        potential, self._potential = self._potential, None
+        if potential is not None:
+            potential.close()
 
     __del__ = close  # with the thread
 
 
 class _Loaded(threading.local):
-    """Potentials and materials of this thread: calculators keep state, so threads must not share one."""
+    """Potential and materials of this thread: calculators keep state, so threads must not share one."""
 
     def __init__(self) -> None:
-        self.potentials = _Potentials()
+        self.potential = _Kept()
         self.materials: OrderedDict[tuple[str, ...], dict[Any, Any]] = OrderedDict()
 
 
 _loaded = _Loaded()
-_MAX_LOADED = 2  # cases come potential by potential, so an older one is not needed again
-_MAX_MATERIALS = 8  # those of a block of cases, see softmode.study.lanes
-_MAX_MATERIALS_SIZE = 300 << 20  # bytes
 
 
 @atexit.register
-def _close_potentials() -> None:
-    """Close those of the main thread, which ends with the process."""
-    _loaded.potentials.close()
+def _close_potential() -> None:
+    """Close that of the main thread, which ends with the process."""
+    _loaded.potential.close()
 
 
 def _sources(task: CaseTask) -> Sources:
@@ -123,15 +122,13 @@ def _sources(task: CaseTask) -> Sources:
         facts,
         entry.load,
         entry.load_trajectory if entry.has_trajectory else None,
-        lambda: _loaded.potentials.get(task.potential),
+        lambda: _loaded.potential.get(task.potential),
         task.potential.info.name,
         materials.pop(key, {}),
     )
-    while materials and (
-        len(materials) >= _MAX_MATERIALS
-        or loaded_size(sources.loaded) + sum(map(loaded_size, materials.values())) > _MAX_MATERIALS_SIZE
-    ):
-        materials.popitem(last=False)  # long trajectories push others out
+    size = loaded_size(sources.loaded) + sum(map(loaded_size, materials.values()))
+    while materials and size > SHARED_SIZE:
+        size -= loaded_size(materials.popitem(last=False)[1])  # long trajectories push others out
     materials[key] = sources.loaded
     return sources
 
