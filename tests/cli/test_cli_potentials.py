@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import textwrap
+from pathlib import Path
+from typing import Any
 
 import pytest
+from ase import Atoms
+from ase.build import bulk
 from command_imports import imported, processor_time
 from typer.testing import CliRunner
 
 from softmode.cli.app import app
-from softmode.potentials import Package, known_potentials
+from softmode.errors import SoftmodeError
+from softmode.potentials import CalculatorPotential, Package, known_potentials
 
 #: What the command may import besides the standard library: nothing that computes but numpy.
 LIGHT = {
@@ -76,6 +81,61 @@ def test_the_list_is_readable_at_80_columns(monkeypatch: pytest.MonkeyPatch, mis
             assert {True: " yes ", False: " no ", None: " – "}[info.hessians] in line
     mace_is_here = importlib.util.find_spec("mace") is not None and not missing
     assert ("MACE needs: pip install 'softmode[mace]'" in lines) is not mace_is_here
+
+
+CHECK = ["potentials", "check", "ase.calculators.emt:EMT"]
+
+
+@pytest.fixture
+def copper(tmp_path: Path) -> str:
+    bulk("Cu", cubic=True).write(tmp_path / "POSCAR")
+    return str(tmp_path / "POSCAR")
+
+
+def test_a_potential_is_checked(copper: str) -> None:
+    result = CliRunner().invoke(app, [*CHECK, "--structure", copper, "--json"])
+    assert result.exit_code == 0, result.output
+    [found] = json.loads(result.stdout)
+    assert found["crystal"] == "Cu4"
+    assert found["precision"] == found["dtype"] == "float64"
+    assert found["conservative"] is True
+    assert found["broken"] == []
+    assert found["figures"]["work"]["value"] < found["figures"]["work"]["limits"]["float64"] < 1e-6
+    assert found["known_answer"] is False
+    assert set(found["versions"]) == {"ase"}
+
+
+def test_what_breaks_a_limit_ends_with_status_1(copper: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nudged(potential: CalculatorPotential, atoms: Atoms) -> tuple[float, Any]:
+        energy, forces = true(potential, atoms)
+        forces[0, 0] += 1.0
+        return energy, forces
+
+    true = CalculatorPotential._evaluate_one
+    monkeypatch.setattr(CalculatorPotential, "_evaluate_one", nudged)
+    monkeypatch.setattr("softmode.cli.checking.out._width", 80)
+    result = CliRunner().invoke(app, [*CHECK, "--structure", copper])
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    [row] = [line for line in lines if line.startswith("energy less work of forces")]
+    assert row.rstrip().endswith("broken")
+    assert "FAILS: its forces are not the derivative of its energy" in " ".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["check", "no-such-potential"], "no-such-potential"),
+        (["check", "ase.calculators.emt:EMT"], "No EMT-potential for Na"),
+        (["check", "ase.calculators.emt:EMT", "--structure", "absent.cif"], "absent.cif"),
+    ],
+)
+def test_what_cannot_be_checked_is_said(options: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["potentials", *options])
+    assert isinstance(result.exception, SoftmodeError)
+    assert said in str(result.exception)
+    assert len(str(result.exception).splitlines()) == 1
 
 
 def test_nothing_heavy_is_imported_for_the_list() -> None:

@@ -28,7 +28,7 @@ from rich.progress import (
 )
 from rich.segment import Segment
 from rich.text import Text
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from softmode.errors import printable
 
@@ -144,6 +144,15 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run it."""
+        with json_alone() if ctx.params.get("as_json") else nullcontext():
+            return super().invoke(ctx)
+
+
+class Group(TyperGroup):
+    """Commands under one name, which does something by itself, too; ``--json`` as of :class:`Command`."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run what is called."""
         with json_alone() if ctx.params.get("as_json") else nullcontext():
             return super().invoke(ctx)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from softmode.cli.console import busy
 from softmode.errors import SettingsError
-from softmode.notebook.inputs import Model, resolved_potential
+
+if TYPE_CHECKING:
+    from softmode.notebook.inputs import Model
 
 Supercell = Annotated[
     str | None, typer.Option(help="Three or nine integers, as '2 2 2', where no file says it; or its file.")
@@ -31,6 +33,9 @@ def loaded_potential(name: str, dtype: str | None = None, device: str = "cpu", k
     SettingsError
         If an option is not valid.
     """
+    # here, for `softmode potentials` needs nothing of it
+    from softmode.notebook.inputs import Model, resolved_potential
+
     try:
         options = json.loads(kwargs)
         if not isinstance(options, dict):

@@ -1,17 +1,20 @@
-"""``softmode potentials``: what potentials softmode knows by name."""
+"""``softmode potentials``: what potentials softmode knows by name, what is known of one, and checking one."""
 
 from __future__ import annotations
 
 import re
 import textwrap
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from softmode.cli.console import out, print_json
+from softmode.cli.checking import check_potentials
+from softmode.cli.console import Command, Group, out, print_json
+from softmode.cli.options import Device, Dtype
 from softmode.potentials.family import Entry
 from softmode.potentials.registry import families, known
 from softmode.potentials.resolution import weights_status
@@ -23,14 +26,25 @@ _COLUMNS = {
 }
 _TO_THE_RIGHT = ("el.", "size")
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
-def potentials(
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-) -> None:
+potentials = typer.Typer(
+    cls=Group,
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+@potentials.callback()
+def listed(context: typer.Context, as_json: AsJson = False) -> None:
     """List potentials: training data, level of theory, Hessians, size, licence, weights on this machine.
 
     Besides these: a path to any MACE .model file, and any ASE calculator as module:factory.
     """
+    if context.invoked_subcommand is not None:
+        return
     if as_json:
         rows = [
             asdict(entry.info(family.name)) | {"weights": str(weights_status(entry.name))}
@@ -46,6 +60,27 @@ def potentials(
     out.print("el.: elements covered; Hess: trained on Hessians; size: parameters.")
     out.print(f"Also: {others}. Case does not matter in names.")
     out.print("Notes, citations and licences in full: softmode potentials --json")
+
+
+@potentials.command(cls=Command)
+def check(
+    names: Annotated[
+        list[str], typer.Argument(help="Names, weight files, or calculators as module:factory.")
+    ],
+    structure: Annotated[
+        Path | None,
+        typer.Option(help="Crystal to check it on, a file of a few atoms; a simple one when not given."),
+    ] = None,
+    dtype: Dtype = None,
+    device: Device = "cpu",
+    kwargs: Annotated[str, typer.Option(help="Keyword arguments of the potential, as JSON.")] = "{}",
+    as_json: AsJson = False,
+) -> None:
+    """Check potentials: known answer, forces against the energy, invariances, precision.
+
+    Leaves with status 1 if one fails.
+    """
+    check_potentials(names, structure, dtype, device, kwargs, as_json=as_json)
 
 
 def _table() -> Table:
