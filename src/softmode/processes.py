@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
+import time
 import warnings
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+from typing import TypeVar
 
+from softmode.errors import TimeLimitError, WorkerDiedError
 from softmode.numerics import set_thread_variables
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 def available_cores() -> int:
@@ -49,3 +59,99 @@ def _prepare(threads: int) -> None:
 
         threading.Thread(target=leave_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")
+
+
+def apart(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    name: Callable[[Task], str],
+    *,
+    workers: int,
+    seconds: float,
+) -> Iterator[tuple[int, Result | Exception]]:
+    """What a function makes of each task, in processes of which one may die, or hang, without harm to others.
+
+    Parameters
+    ----------
+    function : callable
+        A module-level function, or a `functools.partial` of one.
+    tasks : sequence
+        Picklable.
+    name : callable
+        What to call a task in errors.
+    workers : int
+        How many processes.
+    seconds : float
+        How long a task may take, the start of its process included.
+
+    Yields
+    ------
+    int, result or exception
+        Index of a task and its result, in the order they are finished; what it raised,
+        :class:`~softmode.errors.WorkerDiedError` or :class:`~softmode.errors.TimeLimitError`.
+    """
+    left = iter(range(len(tasks)))
+    pools: dict[int, _Single] = {}
+    running: dict[Future[Result], tuple[int, int, float]] = {}  # lane, task, when it must have ended
+
+    def begin(lane: int) -> None:
+        index = next(left, None)
+        if index is not None:
+            pools[lane] = pools.get(lane) or _Single()
+            future = pools[lane].submit(function, tasks[index])
+            running[future] = lane, index, time.monotonic() + seconds
+
+    try:
+        for lane in range(min(workers, len(tasks))):
+            begin(lane)
+        while running:
+            soonest = min(until for _, _, until in running.values()) - time.monotonic()
+            finished = wait_for(running, timeout=max(0.0, soonest), return_when=FIRST_COMPLETED).done
+            late = {future for future in running if running[future][2] <= time.monotonic()} - finished
+            for future in (*finished, *late):
+                lane, index, _ = running.pop(future)
+                subject = name(tasks[index])
+                outcome: Result | Exception = (
+                    TimeLimitError(subject, *_LATE) if future in late else _outcome(future, subject)
+                )
+                if isinstance(outcome, WorkerDiedError | TimeLimitError):
+                    pools.pop(lane).end()
+                begin(lane)
+                yield index, outcome
+    finally:
+        for pool in pools.values():
+            pool.end()
+
+
+_LATE = ("has not come to an end in the time allowed", "Allow more, or leave it out")
+_DIED = ("ended its process (crashed, killed, or out of memory)", "Check what it reads, or leave it out")
+
+
+def _outcome(future: Future[Result], subject: str) -> Result | Exception:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, BrokenProcessPool):
+        return WorkerDiedError(subject, *_DIED)
+    if isinstance(error, Exception):
+        return error
+    raise error
+
+
+class _Single:
+    """A pool of one process that can be killed."""
+
+    def __init__(self) -> None:
+        self._pool = process_pool(1)
+        self._pid = self._pool.submit(os.getpid)
+
+    def submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
+        """Let the process do something, once it has started."""
+        return self._pool.submit(function, task)
+
+    def end(self) -> None:
+        """Kill the process, whatever it does."""
+        if self._pid.done() and self._pid.exception() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid.result(), signal.SIGKILL)
+        self._pool.shutdown(wait=False, cancel_futures=True)

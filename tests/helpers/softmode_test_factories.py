@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,14 @@ def four_threads() -> Executor:
 def no_executor() -> str:
     """Something else than an executor."""
     return "nothing"
+
+
+def hostile_loader(loader: Callable[[], Any], what: str) -> Any:
+    """A reader that ends its process, never ends, or raises what nobody foresaw."""
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "hang":
+        time.sleep(3600)
+    if what == "raise":
+        return 1 / 0
+    return loader()

@@ -6,17 +6,22 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from softmode_test_factories import hostile_loader
 from tiny_study import emt, factory, run_tiny, tiny_study, write_metal
 from typer.testing import CliRunner
 
 from softmode.cli.app import app
+from softmode.datasets import open_dataset
+from softmode.datasets.base import MaterialEntry, Selection
 from softmode.report.build import build_report
 from softmode.study.folder import Study, open_study
+from softmode.study.materials import summarise_materials
 from softmode.study.results import FAILED, OK, cell_table, ranking
 from softmode.study.run import RunReport, run_study
 
@@ -277,3 +282,38 @@ def test_data_that_change_while_a_study_runs_fail_their_cells_and_are_read_again
         assert {name: record.values for name, record in again.records(case).items()} == {
             name: record.values for name, record in expected.records(other).items()
         }
+
+
+@pytest.mark.usefixtures("importable_helpers")
+def test_a_material_that_ends_or_hangs_its_reader_costs_no_other(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read in processes of their own: a crash of a library, an endless parse, an error nobody foresaw."""
+    entries = [
+        replace(entry, loader=partial(hostile_loader, entry.loader, what))
+        for entry, what in zip(
+            (entry for name in ("Al", "Au", "Cu") for entry in entries_of(tiny_dataset, name)),
+            ("kill", "hang", "raise"),
+            strict=True,
+        )
+    ]
+    good = entries_of(tiny_dataset, "Cu")
+    read = summarise_materials(
+        [*entries, replace(good[0], name="fine")],
+        Selection(),
+        tmp_path / "index.json",
+        workers=2,
+        seconds=15.0,
+    )
+    assert {item.name: item.failure_kind for item in read} == {
+        "Al": "WorkerDied",
+        "Au": "TimeLimit",
+        "Cu": "ZeroDivisionError",
+        "fine": "",
+    }
+    assert "reading Al: ended its process" in read[0].failure
+    assert "reading Au: has not come to an end in the time allowed" in read[1].failure
+
+
+def entries_of(dataset: Path, name: str) -> list[MaterialEntry]:
+    return [entry for entry in open_dataset("phonopy", dataset).entries() if entry.name == name]

@@ -218,7 +218,7 @@ def compute(
     except Exception as error:
         if not keep_failure:
             raise
-        failure = failure_of(error, name)
+        failure = failure_of(error, f"measurement {name}")
     return Record(
         key=digest_of(inputs),
         measurement=inputs["measurement"],
@@ -270,14 +270,14 @@ def _checked(one: Measurement, result: Result) -> Result:
     return Result(values, {name: np.asarray(array) for name, array in result.arrays.items()})
 
 
-def failure_of(error: Exception, name: str) -> Failure:
-    """Why the measurement `name` has no result, from what it raised."""
+def failure_of(error: Exception, doing: str) -> Failure:
+    """Why something has no result, from what `doing` it has raised."""
     if isinstance(error, SoftmodeError):
         return Failure.from_error(error)
     memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
     return Failure(
         kind="OutOfMemory" if memory else type(error).__name__,
-        message=f"{type(error).__name__}: {error} (measurement {name}, {_place(error)})",
+        message=f"{type(error).__name__}: {error} ({doing}, {_place(error)})",
         transient=True,  # not foreseen, so nothing says that it would repeat
         details=traceback.format_exc(),
     )

@@ -18,8 +18,8 @@ from types import ModuleType
 from softmode.errors import ChangedInputError
 from softmode.potentials.interpreters import Interpreter
 
-#: Under this name a module says which source it was made from.
-_EXECUTED = "__softmode_source_sha256__"
+#: Modules of a user's own, and the SHA-256 of the source that was run.
+_executed: dict[str, tuple[str, ModuleType]] = {}
 
 
 def find_module(name: str, search: Sequence[str] | None = None) -> ModuleSpec | None:
@@ -115,20 +115,20 @@ def import_source(name: str, sha256: str | None) -> ModuleType:
         )
     if not isinstance(spec.loader, SourceFileLoader):
         return importlib.import_module(name)
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, _EXECUTED, None) == sha256:
-        return known
-    module = importlib.util.module_from_spec(spec)
-    setattr(module, _EXECUTED, sha256)
-    sys.modules[name] = module
+    made = _executed.get(name)
+    if made is not None and made[0] == sha256:
+        return made[1]
+    before = sys.modules.get(name)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         exec(compile(source, spec.origin, "exec"), module.__dict__)
     except BaseException:
-        if known is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = known
+        del sys.modules[name]
         raise
+    finally:
+        if before is not None and (made is None or before is not made[1]):
+            sys.modules[name] = before  # whoever imported it before goes on with the objects they have
+    _executed[name] = sha256, module
     return module
 
 

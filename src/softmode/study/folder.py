@@ -18,6 +18,7 @@ from softmode.measurements.plan import needs_potential, possible, record_inputs
 from softmode.panel import RecordLink
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
+from softmode.processes import available_cores
 from softmode.records import Failure, HeaderCache, Record, RecordStore, digest_of
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
 from softmode.study.settings import StudySettings, parse_study
@@ -208,11 +209,16 @@ def open_study(
     StorageError
         If the study's folder cannot be written.
     """
-    folder = settings.output
+    folder, run = settings.output, settings.run
     dataset = open_dataset(settings.dataset.kind, settings.dataset.path, **settings.dataset.options)
     entries = settings.dataset.select.pick(dataset.entries())
     materials = summarise_materials(
-        entries, settings.dataset.select, folder / _MATERIALS_FILE, advance=advance
+        entries,
+        settings.dataset.select,
+        folder / _MATERIALS_FILE,
+        advance=advance,
+        workers=None if run.executor is not None else run.workers or available_cores(),
+        seconds=run.reading_limit,
     )
     if not materials:
         raise SettingsError(

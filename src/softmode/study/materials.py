@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from softmode.crystal import Material
 from softmode.datasets.base import MaterialEntry, Selection
-from softmode.errors import SoftmodeError
 from softmode.files import write_atomically
 from softmode.measurements.declaration import Facts
+from softmode.measurements.measure import failure_of
+from softmode.processes import apart
 from softmode.records import Failure, digest_of
 
 
@@ -73,16 +75,8 @@ class MaterialSummary(BaseModel):
 def _summarise(entry: MaterialEntry, selection: Selection) -> MaterialSummary:
     try:
         material: Material = entry.load()
-    except SoftmodeError as error:
-        unread = digest_of({"unread": entry.fingerprint, "name": entry.name})
-        return MaterialSummary(
-            name=entry.name,
-            fingerprint=entry.fingerprint,
-            structure=unread,
-            reference=unread,
-            failure=str(error),
-            failure_kind=error.kind,
-        )
+    except Exception as error:  # noqa: BLE001  whatever it is, it is this material's failure
+        return _unread(entry, error)
     return MaterialSummary(
         name=entry.name,
         fingerprint=entry.fingerprint,
@@ -97,13 +91,31 @@ def _summarise(entry: MaterialEntry, selection: Selection) -> MaterialSummary:
     )
 
 
+def _reading(entry: MaterialEntry) -> str:
+    return f"reading {entry.name}"
+
+
+def _unread(entry: MaterialEntry, error: Exception) -> MaterialSummary:
+    """The summary of a material that could not be read, for whatever reason."""
+    failure = failure_of(error, _reading(entry))
+    unread = digest_of({"unread": entry.fingerprint, "name": entry.name})
+    return MaterialSummary(
+        name=entry.name,
+        fingerprint=entry.fingerprint,
+        structure=unread,
+        reference=unread,
+        failure=failure.message,
+        failure_kind=failure.kind,
+    )
+
+
 def _trajectory_digest(entry: MaterialEntry) -> str:
     """Digest of the trajectory; one that cannot be read fails the measurements that need it, no others."""
     if not entry.has_trajectory or entry.trajectory_digest:
         return entry.trajectory_digest
     try:
         return entry.load_trajectory().digest
-    except SoftmodeError:
+    except Exception:  # noqa: BLE001  whatever it is, reading it again will say
         return digest_of({"unread trajectory": entry.fingerprint, "name": entry.name})
 
 
@@ -133,6 +145,8 @@ def summarise_materials(
     index: Path,
     *,
     advance: Callable[[int, int], None] = lambda done, total: None,
+    workers: int | None = None,
+    seconds: float = 3600.0,
 ) -> list[MaterialSummary]:
     """Summaries of all entries that the selection takes, or that could not be read.
 
@@ -146,16 +160,34 @@ def summarise_materials(
         JSON file in which summaries are remembered; only what changed is read again.
     advance : callable
         Told how many of how many entries are known.
+    workers : int, optional
+        Processes to read materials in, so that one that hangs its reader, or kills it, costs no other one;
+        they are read in this process when not given.
+    seconds : float
+        How long reading one may then take.
     """
     wanted = digest_of(selection.model_dump(mode="json"))
     remembered = {item.name: item for item in remembered_materials(index) if item.selection == wanted}
-    summaries = []
-    for number, entry in enumerate(entries, start=1):
-        known = remembered.get(entry.name)
-        if known is None or known.fingerprint != entry.fingerprint or known.failure:
-            known = _summarise(entry, selection)
-        summaries.append(known.model_copy(update={"selection": wanted}))
-        advance(number, len(entries))
+    known: dict[str, MaterialSummary] = {}
+    unread: list[MaterialEntry] = []
+    for entry in entries:
+        item = remembered.get(entry.name)
+        if item is None or item.fingerprint != entry.fingerprint or item.failure:
+            unread.append(entry)
+        else:
+            known[entry.name] = item
+    advance(len(known), len(entries))
+    read = partial(_summarise, selection=selection)
+    made = (
+        enumerate(map(read, unread))
+        if workers is None
+        else apart(read, unread, _reading, workers=workers, seconds=seconds)
+    )
+    for place, outcome in made:
+        entry = unread[place]
+        known[entry.name] = _unread(entry, outcome) if isinstance(outcome, Exception) else outcome
+        advance(len(known), len(entries))
+    summaries = [known[entry.name].model_copy(update={"selection": wanted}) for entry in entries]
     text = json.dumps({"materials": [item.model_dump(mode="json") for item in summaries]}, indent=1)
     if not index.exists() or index.read_text(encoding="utf-8") != text:
         write_atomically(index, text.encode())

@@ -86,11 +86,15 @@ class RunSettings(_Settings):
     workers : int, optional
         Worker processes; by default one per core.
     executor : str, optional
-        ``module:factory`` that returns any ``concurrent.futures.Executor`` (a cluster's, say).
+        ``module:factory`` that returns any ``concurrent.futures.Executor`` (a cluster's, say). Materials are
+        then read in the process that opens the study, not in processes of their own.
+    reading_limit : float
+        How long reading one material may take, s.
     """
 
     workers: int | None = Field(default=None, ge=1)
     executor: str | None = None
+    reading_limit: float = Field(default=3600.0, gt=0)
 
 
 class StudyPotential(PotentialSettings):
