@@ -107,13 +107,11 @@ def apart(
         while running:
             soonest = min(until for _, _, until in running.values()) - time.monotonic()
             finished = wait_for(running, timeout=max(0.0, soonest), return_when=FIRST_COMPLETED).done
-            late = {future for future in running if running[future][2] <= time.monotonic()} - finished
-            for future in (*finished, *late):
+            late = {future for future, (_, _, until) in running.items() if until <= time.monotonic()}
+            for future in finished | late:
                 lane, index, _ = running.pop(future)
                 subject = name(tasks[index])
-                outcome: Result | Exception = (
-                    TimeLimitError(subject, *_LATE) if future in late else _outcome(future, subject)
-                )
+                outcome = _outcome(future, subject)
                 if isinstance(outcome, WorkerDiedError | TimeLimitError):
                     pools.pop(lane).end()
                 begin(lane)
@@ -128,6 +126,8 @@ _DIED = ("ended its process (crashed, killed, or out of memory)", "Check what it
 
 
 def _outcome(future: Future[Result], subject: str) -> Result | Exception:
+    if not future.done():
+        return TimeLimitError(subject, *_LATE)
     error = future.exception()
     if error is None:
         return future.result()
