@@ -99,6 +99,12 @@ class MissingDependencyError(PotentialError):
     transient = True
 
 
+class InstallationError(SoftmodeError):
+    """An environment for a potential that cannot be made."""
+
+    transient = True
+
+
 class MissingExtraError(SoftmodeError):
     """A Python package of an optional part of softmode is not installed."""
 

@@ -80,7 +80,7 @@ def test_the_list_is_readable_at_80_columns(monkeypatch: pytest.MonkeyPatch, mis
             assert f" {info.level_of_theory} " in line
             assert {True: " yes ", False: " no ", None: " – "}[info.hessians] in line
     mace_is_here = importlib.util.find_spec("mace") is not None and not missing
-    assert ("MACE needs: pip install 'softmode[mace]'" in lines) is not mace_is_here
+    assert ("MACE needs: softmode potentials install MACE" in lines) is not mace_is_here
 
 
 CHECK = ["potentials", "check", "ase.calculators.emt:EMT"]

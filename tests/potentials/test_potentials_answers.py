@@ -195,7 +195,8 @@ def test_a_wrong_answer_of_the_catalogue_would_be_noticed(monkeypatch: pytest.Mo
     assert right.answer is not None
     other = KnownAnswer(-17.48232, right.answer.forces, "another potential")
     with pytest.raises(
-        WrongAnswerError, match=r"chgnet: with chgnet 0\.4\.2.*0\.3002 eV/atom.*softmode\[chgnet\]"
+        WrongAnswerError,
+        match=r"chgnet: with chgnet 0\.4\.2.*0\.3002 eV/atom.*softmode potentials install CHGNet",
     ):
         replace(right, answer=other).load()
 

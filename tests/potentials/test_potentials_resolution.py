@@ -220,16 +220,16 @@ def test_status_of_weights(tmp_path: Path, isolated_cache: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("name", "module", "extra"), [("chgnet", "chgnet", "chgnet"), ("7net-0", "sevenn", "sevennet")]
+    ("name", "module", "family"), [("chgnet", "chgnet", "CHGNet"), ("7net-0", "sevenn", "SevenNet")]
 )
 def test_a_package_that_is_not_installed_is_named_with_the_remedy(
-    name: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+    name: str, module: str, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if importlib.util.find_spec(module):
         assert weights_status(name) is WeightsStatus.PACKAGED
     fake_spec(monkeypatch, module, None)
     assert weights_status(name) is WeightsStatus.NOT_INSTALLED
-    with pytest.raises(MissingDependencyError, match=rf"{name}: .*softmode\[{extra}\]"):
+    with pytest.raises(MissingDependencyError, match=rf"{name}: .*softmode potentials install {family}"):
         resolve(name)
 
 

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -90,13 +90,13 @@ def progress() -> Iterator[Progress]:
 
 
 @contextmanager
-def busy(what: str) -> Iterator[None]:
+def busy(what: str) -> Iterator[Callable[[str], None]]:
     """Say what a long single step is about while it lasts; silent when standard error is not a terminal.
 
-    Not inside :func:`progress`, which has the line.
+    What it gives is told how far the step is. Not inside :func:`progress`, which has the line.
     """
-    with err.status(f"{what} …") if err.is_terminal else nullcontext():
-        yield
+    with err.status(f"{what} …") if err.is_terminal else nullcontext() as status:
+        yield lambda more: status.update(Text(f"{what} … {more}"[: err.width - 4])) if status else None
 
 
 _json_stream: TextIO | None = None  # true standard output, while everything else goes to standard error

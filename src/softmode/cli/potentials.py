@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,11 @@ from rich.text import Text
 
 from softmode.cli.checking import check_potentials
 from softmode.cli.console import Command, Group, out, print_json
+from softmode.cli.installing import install_families
 from softmode.cli.options import Device, Dtype
-from softmode.potentials.family import Entry
+from softmode.potentials.environments import made_for
+from softmode.potentials.family import Entry, Family
+from softmode.potentials.modules import distribution_version
 from softmode.potentials.registry import families, known
 from softmode.potentials.resolution import weights_status
 
@@ -54,8 +58,8 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
         return
     out.print(_table())
     for family in families():
-        if family.entries and family.package is not None and not family.is_installed():
-            out.print(f"{family.name} needs: {family.package.how_to_install}", markup=False)
+        if family.entries and family.package is not None:
+            out.print(*_where_it_runs(family), markup=False, end="")
     others = "; ".join(family.others for family in families() if family.others)
     out.print("el.: elements covered; Hess: trained on Hessians; size: parameters.")
     out.print(f"Also: {others}. Case does not matter in names.")
@@ -81,6 +85,39 @@ def check(
     Leaves with status 1 if one fails.
     """
     check_potentials(names, structure, dtype, device, kwargs, as_json=as_json)
+
+
+@potentials.command("install", cls=Command)
+def install_command(
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Families, as SevenNet, or potentials, whose weights are then fetched too."),
+    ],
+    python: Annotated[
+        Path | None,
+        typer.Option(help="Python to make the environment with, 3.11 or newer; this one when not given."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give families of potentials environments of their own, in which they run from then on.
+
+    An environment is made in softmode's cache, by uv where it is on PATH, else by venv and pip, from
+    the versions that softmode asks for. Before it is used, a potential whose weights are at hand must
+    give its known answer there and pass `softmode potentials check`. Install again to renew one. With
+    python = "same" in a study file a potential runs beside softmode all the same.
+    """
+    install_families(names, python, as_json=as_json)
+
+
+def _where_it_runs(family: Family) -> Iterator[str]:
+    """A line on a family that runs in its own environment, or is not installed."""
+    own = made_for(family.name)
+    if own is not None and family.package is not None and own.python.exists():
+        package = family.package.distribution
+        version = distribution_version(package, own)
+        yield f"{family.name} runs in its own environment ({package} {version}, Python {own.version})\n"
+    elif own is not None or not family.is_installed():
+        yield f"{family.name} needs: {family.how_to_install()}\n"
 
 
 def _table() -> Table:

@@ -88,12 +88,13 @@ def _compare(resolved: ResolvedPotential, answer: KnownAnswer, potential: Potent
     force = float(np.abs(result.forces[0] - np.array(answer.forces)).max())
     if energy > ENERGY_TOLERANCE or force > FORCE_TOLERANCE:
         here = ", ".join(f"{name} {version}" for name, version in resolved.versions)
-        package = resolved.family.package
         raise WrongAnswerError(
             resolved.info.name,
             f"with {here} the energy of {atoms.symbols} differs by {energy:.4f} eV/atom, its forces "
             f"by up to {force:.4f} eV/Å, from what is known ({answer.source}): the weights are read wrongly",
-            f"Install the versions softmode asks for: {package.how_to_install}" if package else "Report it",
+            f"Install the versions softmode asks for: {resolved.family.how_to_install(resolved.interpreter)}"
+            if resolved.family.package
+            else "Report it",
         )
     return {"energy_difference_ev_per_atom": energy, "force_difference_ev_per_angstrom": force}
 

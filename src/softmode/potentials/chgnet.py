@@ -83,7 +83,9 @@ class CHGNetPotential(LoopedPotential):
 FAMILY = Family(
     name="CHGNet",
     load=lambda found: CHGNetPotential(found.info, found.weights(), device=found.settings.device),
-    package=Package("chgnet", "chgnet", extra="chgnet", beside=("torch",)),
+    package=Package(
+        "chgnet", "chgnet", extra="chgnet", beside=("torch",), pins=("chgnet==0.4.2", "torch==2.13.0")
+    ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
     entries=(

@@ -78,27 +78,6 @@ class Package:
         command = f"pip install '{f'softmode[{self.extra}]' if self.extra else self.distribution}'"
         return f"{command} && pip install --no-deps {self.alone}" if self.alone else command
 
-    def require(self, subject: str, interpreter: Interpreter | None = None) -> None:
-        """Refuse to go on when it is absent, here or with another interpreter.
-
-        Raises
-        ------
-        MissingDependencyError
-            With the command that installs it.
-        """
-        if self.is_installed(interpreter):
-            return
-        if interpreter is None:
-            where, command = "", self.how_to_install
-        else:
-            where = f" in the environment of {interpreter.python}"
-            command = interpreter.install_command(*(self.pins or (self.distribution,)))
-        raise MissingDependencyError(
-            subject,
-            f"the Python package {self.distribution} is not installed{where}",
-            f"Install it with: {command}",
-        )
-
     def carried(self, path: str, interpreter: Interpreter | None = None) -> Path | None:
         """A file inside the package, found without importing it; None where it is not there."""
         spec = importlib.util.find_spec(self.module) if interpreter is None else interpreter.find(self.module)
@@ -256,3 +235,32 @@ class Family:
     def is_installed(self, interpreter: Interpreter | None = None) -> bool:
         """Whether what it needs can be found, here or with another interpreter, without importing it."""
         return self.package is None or self.package.is_installed(interpreter)
+
+    def require(self, subject: str, interpreter: Interpreter | None = None) -> None:
+        """Refuse to go on when its package is absent, here or with another interpreter.
+
+        Raises
+        ------
+        MissingDependencyError
+            With the command that installs it.
+        """
+        if self.package is None or self.package.is_installed(interpreter):
+            return
+        where = "" if interpreter is None else f" in the environment of {interpreter.python}"
+        raise MissingDependencyError(
+            subject,
+            f"the Python package {self.package.distribution} is not installed{where}",
+            f"Install it with: {self.how_to_install(interpreter)}",
+        )
+
+    def how_to_install(self, interpreter: Interpreter | None = None) -> str:
+        """The command that installs the package that softmode asks for, here or with another interpreter."""
+        package = self.package
+        if package is None:
+            return ""
+        if interpreter is None or interpreter.made_for:
+            own = f"softmode potentials install {self.name}"
+            return own if package.pins else package.how_to_install
+        command = f"{interpreter.python} -m pip install"
+        wanted = " ".join(package.pins or (package.distribution,))
+        return f"{command} {wanted}{f' && {command} --no-deps {package.alone}' if package.alone else ''}"

@@ -162,7 +162,12 @@ FAMILY = Family(
     name="MatGL",
     load=lambda resolved: MatGLPotential(resolved.info, resolved.weights(), device=resolved.settings.device),
     package=Package(
-        "matgl", "matgl", extra="matgl", beside=("torch", "torch-geometric"), alone="matgl==2.0.4"
+        "matgl",
+        "matgl",
+        extra="matgl",
+        beside=("torch", "torch-geometric"),
+        alone="matgl==2.0.4",
+        pins=("torch==2.13.0", "torch-geometric==2.8.1", "pymatgen==2026.10.24", "requests>=2.32"),
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,

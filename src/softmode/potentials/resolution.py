@@ -21,9 +21,9 @@ from softmode.errors import (
 from softmode.potentials import weights
 from softmode.potentials.answers import check_answer
 from softmode.potentials.base import Potential, PotentialInfo
-from softmode.potentials.environments import SAME, made_for
+from softmode.potentials.environments import interpreter_for
 from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, KnownAnswer, Origin
-from softmode.potentials.interpreters import Interpreter, ask
+from softmode.potentials.interpreters import Interpreter
 from softmode.potentials.modules import distribution_version, source_sha256
 from softmode.potentials.registry import find, find_family, recognise
 from softmode.potentials.settings import PotentialSettings
@@ -56,11 +56,7 @@ class _Target:
     @cached_property
     def interpreter(self) -> Interpreter | None:
         """What it runs with; None for the one that runs this."""
-        if self.python == SAME:
-            return None
-        if self.python is None:
-            return made_for(self.family.name)
-        return ask(Path(self.python).expanduser().absolute())
+        return interpreter_for(self.family.name, self.python)
 
 
 @dataclass(frozen=True)
@@ -149,8 +145,7 @@ class ResolvedPotential:
             If the package, the device or the weights cannot be used, the weights have changed since they
             were resolved, or the known answer is not reproduced (:mod:`softmode.potentials.answers`).
         """
-        if self.family.package is not None:
-            self.family.package.require(self.info.name, self.interpreter)
+        self.family.require(self.info.name, self.interpreter)
         check_answer(self, self._load)
         return self._load()
 
@@ -219,8 +214,7 @@ def resolve(settings: PotentialSettings | str) -> ResolvedPotential:
     family, interpreter = target.family, target.interpreter
     if interpreter is not None:
         interpreter.require(target.info.name)
-    if family.package is not None:
-        family.package.require(target.info.name, interpreter)
+    family.require(target.info.name, interpreter)
     found = _weight_file(target, settings.sha256) if family.has_weights else None
     return ResolvedPotential(
         target.info,
@@ -343,7 +337,9 @@ def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
         raise MissingWeightsError(
             target.info.name,
             f"the installed {name} carries no weights of it",
-            f"Install the version softmode asks for: {package.how_to_install}" if package else "Give weights",
+            f"Install the version softmode asks for: {target.family.how_to_install(target.interpreter)}"
+            if package
+            else "Give weights",
         )
     if entry.files:
         found = weights.obtain_folder(entry.url, entry.files, entry.terms, entry.stored_as)

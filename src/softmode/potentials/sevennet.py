@@ -136,7 +136,13 @@ FAMILY = Family(
     load=lambda resolved: SevenNetPotential(
         resolved.info, resolved.weights(), device=resolved.settings.device
     ),
-    package=Package("sevenn", "sevenn", extra="sevennet", beside=("torch",)),
+    package=Package(
+        "sevenn",
+        "sevenn",
+        extra="sevennet",
+        beside=("torch",),
+        pins=("sevenn==0.13.0", "e3nn==0.6.0", "torch==2.13.0"),
+    ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
     recognises=_is_checkpoint,

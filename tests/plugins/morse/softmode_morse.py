@@ -47,6 +47,6 @@ FAMILY = Family(
     name="Morse",
     load=_load,
     entries=(_entry("morse-cu", "Cu"), _entry("morse-al", "Al")),
-    package=Package("softmode_morse", "softmode-morse"),
+    package=Package("softmode_morse", "softmode-morse", pins=("softmode-morse==0.1.0",)),
     options=MorseOptions,
 )
