@@ -74,7 +74,10 @@ def test_the_list_is_readable_at_80_columns(monkeypatch: pytest.MonkeyPatch, mis
         ]
         [at] = [at for at in found if all(map(str.startswith, lines[at + 1 :], others))]
         line = lines[at]
-        assert line.rstrip().endswith("not installed") or not missing
+        if not info.tried:
+            assert line.rstrip().endswith("not tried")
+        elif missing:
+            assert line.rstrip().endswith("not installed")
         if len(info.training_data) <= 13:
             assert f" {info.training_data} " in line
             assert f" {info.level_of_theory} " in line

@@ -161,7 +161,7 @@ def test_pins_are_those_of_the_extras() -> None:
         "optional-dependencies"
     ]
     for family in families():
-        if family.package is None or not family.package.pins or family.name == "SevenNet":
+        if family.package is None or not family.package.extra or family.name == "SevenNet":
             continue
         exact = {pin for pin in extras[family.package.extra] if "==" in pin}
         assert exact <= set(family.package.pins)

@@ -29,6 +29,7 @@ _COLUMNS = {
     **{"Hess": 4, "size": 5, "licence": 7, "weights": 13},
 }
 _TO_THE_RIGHT = ("el.", "size")
+_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
@@ -62,6 +63,7 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
             out.print(*_where_it_runs(family), markup=False, end="")
     others = "; ".join(family.others for family in families() if family.others)
     out.print("el.: elements covered; Hess: trained on Hessians; size: parameters.")
+    out.print("not tried: a recipe written from documentation, which nobody has run here yet.")
     out.print(f"Also: {others}. Case does not matter in names.")
     out.print("Notes, citations and licences in full: softmode potentials --json")
 
@@ -137,7 +139,7 @@ def _table() -> Table:
                 {True: "yes", False: "no", None: "–"}[entry.hessians],
                 _size(entry.parameters),
                 _short_licence(entry),
-                str(weights_status(entry.name)).removeprefix("package "),
+                str(weights_status(entry.name)).removeprefix("package ") if entry.tried else "not tried",
             )
     return table
 
@@ -156,7 +158,9 @@ def _broken(name: str, width: int) -> str:
 
 
 def _size(parameters: int | None) -> str:
-    """A number of parameters as ``843 k`` and ``1.2 M``."""
+    """A number of parameters as ``843 k``, ``1.2 M`` and ``26 M``."""
     if parameters is None:
         return "–"
-    return f"{parameters / 1e6:.1f} M" if parameters >= 999_500 else f"{parameters / 1e3:.0f} k"
+    scale, unit = next(each for each in _UNITS if parameters >= 0.9995 * each[0] or each[1] == "k")
+    value = parameters / scale
+    return f"{value:.0f} {unit}" if value >= 9.95 or unit == "k" else f"{value:.1f} {unit}"

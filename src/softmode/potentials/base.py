@@ -44,6 +44,8 @@ class PotentialInfo:
         Whether second derivatives of the energy were among the training data; None where it is not known.
     parameters : int or None
         Number of trained parameters, where it is known.
+    tried : bool
+        Whether softmode has been run with it; otherwise it is a recipe, written from its documentation.
     """
 
     name: str
@@ -56,6 +58,7 @@ class PotentialInfo:
     notes: str = ""
     hessians: bool | None = None
     parameters: int | None = None
+    tried: bool = True
 
 
 @dataclass(frozen=True)

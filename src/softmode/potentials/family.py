@@ -110,7 +110,7 @@ class Entry(PotentialInfo):
 
     Parameters
     ----------
-    name, elements, training_data, level_of_theory, licence, citation, notes, hessians, parameters
+    name, elements, training_data, level_of_theory, licence, citation, notes, hessians, parameters, tried
         As in :class:`~softmode.potentials.base.PotentialInfo`.
     aliases : tuple of str
         Other names it answers to. Case, blanks and underscores do not matter in any of them.

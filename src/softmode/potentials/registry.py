@@ -28,11 +28,12 @@ def families() -> tuple[Family, ...]:
 
 @functools.cache
 def _own() -> tuple[Family, ...]:
-    """Every object ``FAMILY`` of the modules beside this one."""
+    """Every object ``FAMILY`` of the modules beside this one, and those of a tuple ``FAMILIES``."""
     package = __name__.rpartition(".")[0]
     names = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
     modules = [importlib.import_module(f"{package}.{name}") for name in names]
-    return tuple(module.FAMILY for module in modules if hasattr(module, "FAMILY"))
+    alone = [module.FAMILY for module in modules if hasattr(module, "FAMILY")]
+    return (*alone, *(family for module in modules for family in getattr(module, "FAMILIES", ())))
 
 
 @functools.cache
