@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ class Case:
     weights: Path | None = None
     same: float = 1e-10  # eV/Å, for two evaluations that should agree
     uncovered: str = "Xe"
+    python: str | None = None
 
 
 def rock_salt() -> Atoms:
@@ -60,6 +62,7 @@ STAND_INS = [
     Case(SMALL_MACE, rock_salt),
     Case(SMALL_MACE, rock_salt, **FLOAT32),
     Case("ase.calculators.emt:EMT", alloy, elements=("Cu", "Al")),
+    Case("ase.calculators.emt:EMT", alloy, elements=("Cu", "Al"), python=sys.executable),
     Case(
         "ase.calculators.lj:LennardJones",
         argon,
@@ -96,7 +99,10 @@ def of_the_registry() -> Iterator[Any]:
 
 CASES = [
     *of_the_registry(),
-    *(pytest.param(case, id=f"{case.name.split(':')[-1]}-{case.dtype}") for case in STAND_INS),
+    *(
+        pytest.param(case, id=f"{case.name.split(':')[-1]}-{'elsewhere' if case.python else case.dtype}")
+        for case in STAND_INS
+    ),
 ]
 
 
@@ -127,6 +133,7 @@ def potential(case: Case, load_potential: Load, request: pytest.FixtureRequest) 
             kwargs=case.kwargs,
             elements=case.elements,
             weights=case.weights,
+            python=case.python,
         )
     )
 

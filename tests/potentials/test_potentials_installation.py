@@ -126,6 +126,7 @@ def test_names_that_cannot_be_installed_are_refused() -> None:
     assert installable("nequix-mp-1")[1] == "nequix-mp-1"
     assert installable("SevenNet")[1] == "7net-0"
     assert installable("mace")[1] == ""
+    assert installable("MatterSim")[1] == "", "nothing is fetched for a recipe that was not asked for by name"
 
 
 def test_the_command_says_what_it_made_and_the_list_where_it_runs(morse: Path) -> None:

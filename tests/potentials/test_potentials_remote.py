@@ -68,8 +68,7 @@ def crystal(seed: int = 1) -> Atoms:
 
 def process_of(potential: Potential) -> int:
     assert isinstance(potential, RemotePotential)
-    assert potential._worker is not None
-    return potential._worker._process.pid
+    return potential.process
 
 
 def runs(process: int) -> bool:
@@ -220,7 +219,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         "settings = PotentialSettings(name='softmode_test_factories:slow_emt', kwargs={'seconds': 60},"
         " python=sys.executable)\n"
         "potential = resolve(settings).load()\n"
-        "print(potential._worker._process.pid, flush=True)\n"
+        "print(potential.process, flush=True)\n"
         "potential.evaluate([bulk('Cu')])\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

@@ -84,7 +84,7 @@ def installable(name: str) -> tuple[Family, str]:
         here = (
             entry.name
             for entry in family.entries
-            if not family.has_weights or entry.packaged or find_weights(entry)
+            if entry.tried and (not family.has_weights or entry.packaged or find_weights(entry))
         )
         checked = next(here, "")
     else:

@@ -113,6 +113,11 @@ class RemotePotential(Potential):
         self.batches = bool(answer["batches"])
         return worker
 
+    @property
+    def process(self) -> int:
+        """Number of the process; 0 where there is none."""
+        return self._worker.number if self._worker is not None else 0
+
     def close(self) -> None:
         """End the process; it is started again when the potential is used again."""
         if self._worker is not None:
@@ -227,6 +232,11 @@ class _Worker:
             os.close(lifeline)
         self._printed = _Printed(subject, self._process.stdout)
         self._end = weakref.finalize(self, _end, self._process, self._line, held, os.getpid())
+
+    @property
+    def number(self) -> int:
+        """Of the process."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
