@@ -32,6 +32,7 @@ from softmode.potentials import (
     resolve,
     weights_status,
 )
+from softmode.potentials.family import meets
 from softmode.study.folder import open_study
 from softmode.study.results import OK, cell_table
 
@@ -258,3 +259,39 @@ def test_a_study_started_in_the_folder_uses_its_calculator(here: Path, tiny_data
     assert list(table.material) == ["Al", "Cu"]
     assert set(table.state) == {OK}
     np.testing.assert_allclose(table["path_rmse_w2_THz2"], 0, atol=1e-4)  # the reference forces are EMT's
+
+
+@pytest.mark.parametrize(
+    ("releases", "fine", "refused"),
+    [
+        ("==2.0.4", ["2.0.4", "2.0.4.0", "2.0.4+cpu"], ["2.0.3", "2.0", "2.0.40", "4.1.2"]),
+        (">=0.10.4", ["0.10.4", "0.10.4.post1", "0.11", "0.13.0", "1.0"], ["0.9.9", "0.10"]),
+        (">=0.4.5,<0.5", ["0.4.5", "0.4.10"], ["0.4.4", "0.5", "0.5.0", "0.10"]),
+        ("", ["0", "17.3"], []),
+    ],
+)
+def test_releases_are_compared_by_their_numbers(releases: str, fine: list[str], refused: list[str]) -> None:
+    assert [version for version in fine + refused if meets(version, releases)] == fine
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "name"),
+    [
+        ("matgl", "4.1.2", "TensorNet-MatPES-PBE-v2025.1-PES"),
+        ("sevenn", "0.9.5", "7net-0"),
+        ("nequix", "0.3.0", "nequix-mp-1"),
+    ],
+)
+def test_another_release_is_refused_before_anything_is_imported(
+    package: str, version: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As matgl 4.1.2, which has modules of other names, and where it has not, is wrong by eV/atom."""
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("raise ImportError('of another release')")
+    about = tmp_path / f"{package}-{version}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said = rf"^{name}: {package} {version} is installed, but {package}[=>].* is needed\. Install it with: "
+    with pytest.raises(MissingDependencyError, match=said):
+        resolve(name)

@@ -16,7 +16,8 @@ from weight_server import Answer, WeightServer
 
 from softmode import downloads
 from softmode.errors import CorruptWeightsError, MissingWeightsError, StorageError
-from softmode.potentials import weights
+from softmode.potentials import PotentialSettings, resolve, weights
+from softmode.potentials.registry import find
 from softmode.potentials.weights import cached_path, find_cached, obtain
 
 NAME = "a-model_2.model"
@@ -351,3 +352,36 @@ def test_a_folder_with_a_file_of_another_model_is_refused(
     with pytest.raises(CorruptWeightsError, match="is asked for"):
         weights.obtain_folder("https://example.org/model", {"a.json": "0" * 64}, "", "family/model")
     assert not list((isolated_cache / "family" / "model").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "kind"),
+    [("7net-0", "sevenn", "SevenNet"), ("chgnet", "chgnet", "CHGNet"), ("mpa-0-medium", "mace", "MACE")],
+)
+@pytest.mark.parametrize("what", ["half", "ten bytes", "nothing", "of Nequix"])
+def test_weights_that_are_another_model_s_or_cut_short_are_said_in_a_line(
+    name: str, module: str, kind: str, what: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    pytest.importorskip(module)
+    found = find(name)
+    assert found is not None
+    assert found[0].package is not None
+    carried = found[0].package.carried(found[1].packaged) if found[1].packaged else None
+    whole = (carried or request.getfixturevalue("small_mace_path")).read_bytes()
+    path = tmp_path / "weights"
+    path.write_bytes(
+        {
+            "half": whole[: len(whole) // 2],
+            "ten bytes": whole[:10],
+            "nothing": b"",
+            "of Nequix": b'{"cutoff": 6.0, "n_species": 89}\n' + whole[:5000],
+        }[what]
+    )
+    with pytest.raises(CorruptWeightsError) as error:
+        resolve(PotentialSettings(name=name, weights=path)).load()
+    said = str(error.value)
+    assert said.startswith(
+        f"{path}: cannot be read as a {kind} model, so it is another's, cut short or damaged ("
+    )
+    assert len(said.splitlines()) == 1
+    assert len(said) < len(str(path)) + 350

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,27 @@ def test_the_example_plans_dynamics_with_omat_alone(opened: Study) -> None:
     assert {"md", "reference_sigma"} <= planned["omat-0-medium"]
     for label in ("matpes-pbe-omat-ft", "mpa-0-medium", "mp-0b3-medium"):
         assert planned[label] & {*ALL, "md"} == {"harmonic", "sigma"}
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+@pytest.mark.real_potential
+@pytest.mark.parametrize(
+    ("potential", "phi_ref", "phi_model"), [("chgnet", 0.504, 0.457), ("7net-0", 0.499, 0.473)]
+)
+def test_srtio3_is_as_anharmonic_as_an_independent_calculation_says(
+    potential: str, phi_ref: float, phi_model: float, shared_data: Path, tmp_path: Path
+) -> None:
+    """Overall σ with the reference's and the potential's force constants, to the digits it was given with.
+
+    That calculation used upstream's calculators and phonopy alone, with displacements of 0.02 Å.
+    """
+    pytest.importorskip({"7net-0": "sevenn"}.get(potential, potential))
+    content = tomllib.loads(EXAMPLE.with_name("srtio3.toml").read_text(encoding="utf-8"))
+    content["dataset"]["path"] = str(shared_data / "srtio3_alamode")
+    content |= {"output": str(tmp_path / "o"), "potential": [{"name": potential}]}
+    run_tiny(StudySettings.model_validate(content))
+    [row] = cell_table(reopen_study(tmp_path / "o")).to_dict("records")
+    assert row["sigma_reference_overall"] == pytest.approx(0.4775, abs=5e-5)
+    assert row["sigma_phi_ref_overall"] == pytest.approx(phi_ref, abs=6e-4)
+    assert row["sigma_phi_model_overall"] == pytest.approx(phi_model, abs=6e-4)

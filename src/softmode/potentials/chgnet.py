@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmode.errors import CorruptWeightsError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
 from softmode.potentials.family import (
     FOR_WEIGHTS,
@@ -16,6 +15,7 @@ from softmode.potentials.family import (
     Package,
 )
 from softmode.potentials.runtime import default_dtype, quiet, torch_device
+from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -51,10 +51,8 @@ class CHGNetPotential(LoopedPotential):
             try:
                 model = CHGNet.from_file(str(path), mlp_out_bias=False)
             except Exception as exc:
-                raise CorruptWeightsError(
-                    str(path),
-                    f"cannot be read as a CHGNet model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
-                    "Install chgnet again, or give a complete weight file",
+                raise unreadable(
+                    path, "CHGNet", exc, "Install chgnet again, or give a complete weight file"
                 ) from exc
             self.model = model.to(target).eval()
             # An isolated atom is a fact about the structure, not a reason to write to the terminal.

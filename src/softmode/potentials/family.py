@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from softmode.errors import MissingDependencyError
 from softmode.potentials.base import Potential, PotentialInfo
 from softmode.potentials.interpreters import Interpreter
+from softmode.potentials.modules import distribution_version
 
 if TYPE_CHECKING:
     from softmode.potentials.resolution import ResolvedPotential
@@ -56,6 +59,8 @@ class Package:
         more, or for other versions, than it needs; what it needs is in the extra.
     pins : tuple of str
         What an environment of its own is made of, as ``sevenn==0.13.0``; empty where none can be made.
+    releases : str
+        Releases that the family works with, as ``==2.0.4`` or ``>=0.4.5,<0.5``; any when empty.
     """
 
     module: str
@@ -64,6 +69,7 @@ class Package:
     beside: tuple[str, ...] = ()
     alone: str = ""
     pins: tuple[str, ...] = ()
+    releases: str = ""
 
     def is_installed(self, interpreter: Interpreter | None = None) -> bool:
         """Whether it can be found, here or with another interpreter, without importing it."""
@@ -83,6 +89,30 @@ class Package:
         spec = importlib.util.find_spec(self.module) if interpreter is None else interpreter.find(self.module)
         folders = (spec.submodule_search_locations or []) if spec is not None else []
         return next((file for folder in folders if (file := Path(folder) / path).is_file()), None)
+
+
+def meets(version: str, releases: str) -> bool:
+    """Whether a version is among releases.
+
+    Parameters
+    ----------
+    version : str
+        As ``2.0.4``; what comes after the numbers (``+cpu``, ``rc1``) does not count.
+    releases : str
+        Comparisons with ``==``, ``>=`` or ``<``, separated by commas, as ``>=0.4.5,<0.5``; all must hold.
+    """
+    compare = {"==": operator.eq, ">=": operator.ge, "<": operator.lt}
+    asked = re.findall(r"(==|>=|<)\s*([\d.]+)", releases)
+    return all(compare[sign](_numbers(version), _numbers(bound)) for sign, bound in asked)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version, without zeros at the end."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in found.group().split(".")] if found else []
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 @dataclass(frozen=True)
@@ -237,19 +267,28 @@ class Family:
         return self.package is None or self.package.is_installed(interpreter)
 
     def require(self, subject: str, interpreter: Interpreter | None = None) -> None:
-        """Refuse to go on when its package is absent, here or with another interpreter.
+        """Refuse to go on when its package is absent or of another release, here or with another interpreter.
 
         Raises
         ------
         MissingDependencyError
             With the command that installs it.
         """
-        if self.package is None or self.package.is_installed(interpreter):
+        package = self.package
+        if package is None:
+            return
+        version = distribution_version(package.distribution, interpreter)
+        if not package.is_installed(interpreter):
+            problem = f"the Python package {package.distribution} is not installed"
+        elif version != "unknown" and not meets(version, package.releases):
+            needed = f"{package.distribution}{package.releases}"
+            problem = f"{package.distribution} {version} is installed, but {needed} is needed"
+        else:
             return
         where = "" if interpreter is None else f" in the environment of {interpreter.python}"
         raise MissingDependencyError(
             subject,
-            f"the Python package {self.package.distribution} is not installed{where}",
+            f"{problem}{where}",
             f"Install it with: {self.how_to_install(interpreter)}",
         )
 

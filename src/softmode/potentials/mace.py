@@ -26,6 +26,7 @@ from softmode.potentials.family import (
 )
 from softmode.potentials.mace_elements import model_of_elements
 from softmode.potentials.runtime import default_dtype, quiet, torch_device
+from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -217,9 +218,10 @@ def _load_model(path: Path, dtype: str, device: Any) -> Any:
             # The file holds a whole module, not a table of weights, so that it cannot be read otherwise.
             model = torch.load(path, map_location=device, weights_only=False)
         except Exception as exc:
-            raise CorruptWeightsError(
-                str(path),
-                f"cannot be read as a MACE model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
+            raise unreadable(
+                path,
+                "MACE",
+                exc,
                 "Check that it is a complete .model file, of a version that mace-torch can read",
             ) from exc
     if not isinstance(model, torch.nn.Module) or not hasattr(model, "atomic_numbers"):

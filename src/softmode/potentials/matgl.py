@@ -22,6 +22,7 @@ from softmode.potentials.family import (
     Package,
 )
 from softmode.potentials.runtime import default_dtype, quiet, torch_device
+from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -65,10 +66,8 @@ class MatGLPotential(LoopedPotential):
             try:
                 model = MatGLModel.load({name: folder / name for name in FILES})
             except Exception as exc:
-                raise CorruptWeightsError(
-                    str(folder),
-                    f"cannot be read as a MatGL model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
-                    "Check that it is complete, and of a version that matgl can read",
+                raise unreadable(
+                    folder, "MatGL", exc, "Check that it is complete, and of a version that matgl can read"
                 ) from exc
             self._with_stress = model.to(self._torch_device).eval()
             # the same modules and weights; the strain, which forces do not need, is left out
@@ -168,6 +167,7 @@ FAMILY = Family(
         beside=("torch", "torch-geometric"),
         alone="matgl==2.0.4",
         pins=("torch==2.13.0", "torch-geometric==2.8.1", "pymatgen==2026.10.24", "requests>=2.32"),
+        releases="==2.0.4",
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,

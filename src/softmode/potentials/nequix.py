@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmode.errors import CorruptWeightsError, PotentialError
+from softmode.errors import PotentialError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
 from softmode.potentials.calculator import calculator_of
 from softmode.potentials.family import (
@@ -23,7 +23,7 @@ from softmode.potentials.family import (
     Package,
 )
 from softmode.potentials.runtime import quiet
-from softmode.potentials.weights import cache_root
+from softmode.potentials.weights import cache_root, unreadable
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -71,9 +71,10 @@ class NequixPotential(LoopedPotential):
                 with jax.default_device(self._jax_device):
                     model, config = load_model(str(path), kernel=False)
             except Exception as exc:
-                raise CorruptWeightsError(
-                    str(path),
-                    f"cannot be read as a Nequix model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
+                raise unreadable(
+                    path,
+                    "Nequix",
+                    exc,
                     "Check that it is a complete .nqx file, of a version that nequix can read",
                 ) from exc
             self._model = equinox.filter_jit(model)
@@ -233,6 +234,7 @@ FAMILY = Family(
             "pyyaml>=6",
             "tqdm>=4.67",
         ),
+        releases=">=0.4.5,<0.5",
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,

@@ -135,7 +135,8 @@ def _unknown(name: str) -> SettingsError:
     near = list(nearest.values())[:3]
     hint = f"Did you mean {' or '.join(near)}? Otherwise see" if near else "See"
     if Path(name).expanduser().exists():
-        problem = "it is not recognised as a model of any family"
+        others = "; ".join(family.others for family in families() if "path" in family.others)
+        problem = f"it is not recognised as a model of any family, or is cut short ({others})"
     elif "/" in name:
         problem = "there is no such file"
     else:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmode.errors import CorruptWeightsError
 from softmode.potentials.base import LoopedPotential, PotentialInfo
 from softmode.potentials.family import (
     FOR_WEIGHTS,
@@ -18,6 +17,7 @@ from softmode.potentials.family import (
     Package,
 )
 from softmode.potentials.runtime import allow_e3nn_constants, default_dtype, quiet, torch_device
+from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -57,10 +57,8 @@ class SevenNetPotential(LoopedPotential):
             try:
                 self._calculator = SevenNetCalculator(str(path), device=target)
             except Exception as exc:
-                raise CorruptWeightsError(
-                    str(path),
-                    f"cannot be read as a SevenNet model ({type(exc).__name__}: {str(exc).splitlines()[:1]})",
-                    "Install sevenn again, or give a complete checkpoint",
+                raise unreadable(
+                    path, "SevenNet", exc, "Install sevenn again, or give a complete checkpoint"
                 ) from exc
         self._warm = False
         elements = tuple(chemical_symbols[number] for number in sorted(self._calculator.type_map))
@@ -142,6 +140,7 @@ FAMILY = Family(
         extra="sevennet",
         beside=("torch",),
         pins=("sevenn==0.13.0", "e3nn==0.6.0", "torch==2.13.0"),
+        releases=">=0.10.4",
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,

@@ -258,6 +258,29 @@ def _remove_stale(target: Path) -> None:
                 part.unlink()
 
 
+def unreadable(path: Path, kind: str, cause: Exception, remedy: str) -> CorruptWeightsError:
+    """The error for weights that their library cannot read, with the first sentence of what it says.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    kind : str
+        Whose model it should be.
+    cause : Exception
+        What the library raised.
+    remedy : str
+        What can be done.
+    """
+    first = (str(cause).strip().splitlines() or [""])[0].partition(". ")[0].rstrip(".")
+    said = f"{type(cause).__name__}: {first}" if first else type(cause).__name__
+    return CorruptWeightsError(
+        str(path),
+        f"cannot be read as a {kind} model, so it is another's, cut short or damaged ({said})",
+        remedy,
+    )
+
+
 def _archive_problem(path: Path) -> str:
     """What is wrong with a file torch saved (a zip archive with checksums); empty if nothing."""
     try:
