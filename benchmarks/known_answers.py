@@ -4,6 +4,8 @@ Prints, for each potential whose package is installed here, energy (eV) and forc
 ``Entry.answer``, with the versions. Softmode gives the compound alone; nothing of its potentials is used.
 
     python benchmarks/known_answers.py ../shared/data/weights [NAME ...]
+
+The folder is laid out as a mirror of weights: those of MACE lie in it, under the names of their files.
 """
 
 from __future__ import annotations
@@ -37,6 +39,15 @@ def _matgl(folder: Path) -> Iterator[tuple[str, str, Callable[[], Any]]]:
         yield path.name, versions, lambda path=path: PESCalculator(matgl.load_model(path))
 
 
+def _mace(folder: Path) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    from mace.calculators import MACECalculator
+
+    # of a model with several heads one must be named, which the catalogue does not
+    for path in sorted(each for each in folder.glob("*.model") if not each.stem.startswith("mace-mh")):
+        arguments = {"model_paths": str(path), "device": "cpu", "default_dtype": "float64"}
+        yield path.stem, "mace-torch torch e3nn", lambda arguments=arguments: MACECalculator(**arguments)
+
+
 def _sevenn(folder: Path) -> Iterator[tuple[str, str, Callable[[], Any]]]:  # noqa: ARG001
     import torch
 
@@ -58,6 +69,7 @@ def main() -> None:
     for module, calculators in {
         "nequix": _nequix,
         "matgl": _matgl,
+        "mace": _mace,
         "sevenn": _sevenn,
         "chgnet": _chgnet,
     }.items():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.io import write
+from typer.testing import CliRunner
 
-from softmode.errors import WrongAnswerError
+from softmode.cli.app import app
+from softmode.errors import SettingsError, WrongAnswerError
 from softmode.potentials import (
     CalculatorPotential,
     Entry,
@@ -20,12 +28,19 @@ from softmode.potentials import (
     KnownAnswer,
     Package,
     Potential,
+    PotentialSettings,
     ResolvedPotential,
     families,
     registry,
     resolve,
 )
-from softmode.potentials.answers import ENERGY_TOLERANCE, FORCE_TOLERANCE, compound
+from softmode.potentials.answers import (
+    ENERGY_TOLERANCE,
+    FORCE_TOLERANCE,
+    compound,
+    read_answer,
+    save_answer,
+)
 
 #: Of harmonic springs to where the atoms stand in the cell, derived by hand: E = Σ k r²/2, F = −k r.
 SPRING = 0.1
@@ -210,3 +225,86 @@ def test_a_calculator_of_ones_own_is_not_checked(isolated_cache: Path) -> None:
     potential = resolve("ase.calculators.emt:EMT").load()
     assert isinstance(potential, CalculatorPotential)
     assert remembered(isolated_cache) == []
+
+
+STIFF = "softmode_test_factories:stiff_emt"
+
+
+def test_the_file_of_an_answer_is_read_as_it_was_written(tmp_path: Path, isolated_cache: Path) -> None:
+    file = tmp_path / "al.xyz"
+    structure = bulk("Al", cubic=True)
+    save_answer(file, resolve("ase.calculators.emt:EMT").load(), "EMT of ase", structure)
+    answer = read_answer(file)
+    assert answer.source == "EMT of ase"
+    assert answer.structure is not None
+    moved = answer.structure.copy()
+    assert 0.05 < np.abs(moved.positions - structure.positions).max() < 0.5
+    moved.calc = EMT()
+    assert answer.energy == pytest.approx(moved.get_potential_energy(), abs=1e-6)
+    np.testing.assert_allclose(answer.forces, moved.get_forces(), atol=1e-6)
+    assert np.abs(answer.forces).max() > 0.1
+
+    resolve(PotentialSettings(name="ase.calculators.emt:EMT", answer=file)).load()
+    assert len(remembered(isolated_cache)) == 1
+    with pytest.raises(WrongAnswerError, match=r"EMT of ase.*make .*al\.xyz anew"):
+        resolve(PotentialSettings(name=STIFF, answer=file)).load()
+    structure.set_cell(1.001 * structure.cell, scale_atoms=True)  # the same file, another question
+    save_answer(file, resolve("ase.calculators.emt:EMT").load(), "EMT of ase", structure)
+    resolve(PotentialSettings(name="ase.calculators.emt:EMT", answer=file)).load()
+    assert len(remembered(isolated_cache)) == 2
+
+
+def test_weights_of_ones_own(small_mace_path: Path, tmp_path: Path, isolated_cache: Path) -> None:
+    """Of elements that the compound has not: a simple crystal of its own is taken."""
+    from small_mace import build_small_mace
+
+    file = tmp_path / "mace.xyz"
+    save_answer(file, resolve(str(small_mace_path)).load(), "mace-torch")
+    resolve(PotentialSettings(name=str(small_mace_path), answer=file)).load()
+    other = build_small_mace(tmp_path / "other.model", seed=8)
+    with pytest.raises(WrongAnswerError, match="mace-torch"):
+        resolve(PotentialSettings(name=str(other), answer=file)).load()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "2\n\nH 0 0 0\n", "1\nProperties=species:S:1:pos:R:3\nH 0 0 0\n", None]
+)
+def test_a_file_without_an_answer_is_named(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "bad.xyz"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsError, match=r"bad\.xyz.*no energy and forces.*--save-answer"):
+        resolve(PotentialSettings(name="ase.calculators.emt:EMT", answer=file))
+
+
+def test_the_command_saves_and_checks(tmp_path: Path) -> None:
+    crystal, file = tmp_path / "al.vasp", tmp_path / "al.xyz"
+    write(crystal, bulk("Al", cubic=True))
+    check = ["potentials", "check", "--structure", str(crystal)]
+    emt = "ase.calculators.emt:EMT"
+    assert CliRunner().invoke(app, [*check, emt, "--save-answer", str(file)]).exit_code == 0
+    again = CliRunner().invoke(app, [*check, emt, "--answer", str(file)])
+    assert again.exit_code == 0
+    assert "reproduced" in again.stdout
+    assert isinstance(
+        CliRunner().invoke(app, [*check, STIFF, "--answer", str(file)]).exception, WrongAnswerError
+    )
+    two = CliRunner().invoke(app, [*check, emt, STIFF, "--answer", str(file)])
+    assert isinstance(two.exception, SettingsError)
+
+
+def test_the_script_makes_answers_for_mace(tmp_path: Path) -> None:
+    """By mace-torch alone; what it prints is what softmode gives."""
+    pytest.importorskip("mace")
+    from small_mace import build_small_mace
+
+    path = build_small_mace(tmp_path / "tiny.model", ("F", "Ca", "O"))
+    script = Path(__file__).parents[2] / "benchmarks" / "known_answers.py"
+    command = [sys.executable, str(script), str(tmp_path), "tiny"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    at = printed.index("tiny")
+    assert "mace-torch" in printed[at + 1]
+    energy, forces = ast.literal_eval(printed[at + 2].strip())
+    found = resolve(str(path)).load().evaluate([compound()])
+    assert energy == pytest.approx(found.energies[0], abs=2e-5)
+    np.testing.assert_allclose(forces, found.forces[0], atol=2e-5)

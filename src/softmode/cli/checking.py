@@ -14,8 +14,9 @@ from rich.table import Table
 
 from softmode.cli.console import ERROR, busy, out, print_json
 from softmode.cli.options import loaded_potential
-from softmode.errors import InputDataError
+from softmode.errors import InputDataError, SettingsError
 from softmode.numerics import limited_threads
+from softmode.potentials.answers import save_answer
 from softmode.potentials.conformance import Conformance, measure_conformance, verdict
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def check_potentials(
     dtype: str | None = None,
     device: str = "cpu",
     kwargs: str = "{}",
+    answer: Path | None = None,
+    save_answer_to: Path | None = None,
     *,
     as_json: bool = False,
 ) -> None:
@@ -42,12 +45,16 @@ def check_potentials(
     SoftmodeError
         If one cannot be used, or does not give its known answer.
     """
+    if len(names) > 1 and (answer or save_answer_to):
+        raise SettingsError("options", "an answer is that of one potential", "Name one potential")
     crystal = None if structure is None else _read(structure)
     found: list[tuple[Model, Conformance]] = []
     for name in names:
-        model = loaded_potential(name, dtype, device, kwargs)
+        model = loaded_potential(name, dtype, device, kwargs, answer)
         with closing(model.potential), busy(f"checking {name}"), limited_threads():
             found.append((model, measure_conformance(model.potential, crystal)))
+            if save_answer_to is not None:
+                save_answer(save_answer_to, model.potential, _what(model), crystal)
         if not as_json:
             _show(*found[-1])
     if as_json:

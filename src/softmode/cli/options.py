@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,7 +26,13 @@ Every = Annotated[int, typer.Option(min=1, help="Use every n-th frame.")]
 POTENTIAL = "Name of `softmode potentials`, a .model file, or module:factory"
 
 
-def loaded_potential(name: str, dtype: str | None = None, device: str = "cpu", kwargs: str = "{}") -> Model:
+def loaded_potential(
+    name: str,
+    dtype: str | None = None,
+    device: str = "cpu",
+    kwargs: str = "{}",
+    answer: Path | None = None,
+) -> Model:
     """The potential that options name, loaded; a terminal shows that it takes time.
 
     Raises
@@ -45,5 +52,5 @@ def loaded_potential(name: str, dtype: str | None = None, device: str = "cpu", k
             f"potential {name!r}", f"its options are not valid ({error})", "Correct them"
         ) from error
     with busy(f"loading {name}"):
-        resolved = resolved_potential(name, dtype, device, options)
+        resolved = resolved_potential(name, dtype, device, options, answer)
         return Model(resolved.load(), resolved)

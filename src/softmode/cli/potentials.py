@@ -80,13 +80,21 @@ def check(
     dtype: Dtype = None,
     device: Device = "cpu",
     kwargs: Annotated[str, typer.Option(help="Keyword arguments of the potential, as JSON.")] = "{}",
+    answer: Annotated[
+        Path | None,
+        typer.Option(help="Energy and forces of one structure that it must give (extended XYZ)."),
+    ] = None,
+    save_answer: Annotated[
+        Path | None,
+        typer.Option(help="Write what it gives, for --answer and for `answer` in a study file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check potentials: known answer, forces against the energy, invariances, precision.
 
     Leaves with status 1 if one fails.
     """
-    check_potentials(names, structure, dtype, device, kwargs, as_json=as_json)
+    check_potentials(names, structure, dtype, device, kwargs, answer, save_answer, as_json=as_json)
 
 
 @potentials.command("install", cls=Command)

@@ -192,6 +192,7 @@ def resolved_potential(
     dtype: str | None = None,
     device: str = "cpu",
     options: Mapping[str, Any] = MappingProxyType({}),
+    answer: Path | None = None,
 ) -> ResolvedPotential:
     """A potential that is settled down to its weights but not loaded.
 
@@ -200,7 +201,7 @@ def resolved_potential(
     SettingsError
         If there is no such potential or an option is not valid.
     """
-    content = {"name": name, "dtype": dtype, "device": device, "kwargs": dict(options)}
+    content = {"name": name, "dtype": dtype, "device": device, "kwargs": dict(options), "answer": answer}
     try:
         settings = PotentialSettings.model_validate(content)
     except ValidationError as error:

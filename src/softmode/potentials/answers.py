@@ -3,12 +3,13 @@
 A library can load weights of another release without a word and be wrong by eV/atom, and a ranking of
 potentials would never show it. So a catalogue entry carries energy and forces of fluorite as an independent
 run of upstream's own code gave them, and the potential must reproduce them before it is used, once in each
-environment and with each version of its packages.
+environment and with each version of its packages. For weights of a user's own a file holds such an answer.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import platform
@@ -19,8 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softmode.errors import StorageError, WrongAnswerError
+from softmode.errors import SettingsError, StorageError, WrongAnswerError
 from softmode.files import write_atomically
+from softmode.potentials.conformance import default_crystal
+from softmode.potentials.family import KnownAnswer
 from softmode.potentials.weights import cache_root
 
 if TYPE_CHECKING:
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from softmode.potentials.base import Potential
-    from softmode.potentials.family import KnownAnswer
     from softmode.potentials.resolution import ResolvedPotential
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ log = logging.getLogger(__name__)
 #: another release of numerical libraries make of a potential, a hundredth of what wrongly read weights do.
 ENERGY_TOLERANCE = 1e-3
 FORCE_TOLERANCE = 2e-3
+
+_STRUCTURE = ("numbers", "positions", "cell", "pbc")
 
 
 def compound() -> Atoms:
@@ -82,7 +86,7 @@ def check_answer(resolved: ResolvedPotential, load: Callable[[], Potential]) -> 
 
 def _compare(resolved: ResolvedPotential, answer: KnownAnswer, potential: Potential) -> dict[str, float]:
     """Differences to the answer, eV/atom and eV/Å; refused where they are too large."""
-    atoms = compound()
+    atoms = _structure(answer)
     result = potential.evaluate([atoms])
     energy = abs(float(result.energies[0]) - answer.energy) / len(atoms)
     force = float(np.abs(result.forces[0] - np.array(answer.forces)).max())
@@ -92,11 +96,21 @@ def _compare(resolved: ResolvedPotential, answer: KnownAnswer, potential: Potent
             resolved.info.name,
             f"with {here} the energy of {atoms.symbols} differs by {energy:.4f} eV/atom, its forces "
             f"by up to {force:.4f} eV/Å, from what is known ({answer.source}): the weights are read wrongly",
-            f"Install the versions softmode asks for: {resolved.family.how_to_install(resolved.interpreter)}"
-            if resolved.family.package
-            else "Report it",
+            _remedy(resolved),
         )
     return {"energy_difference_ev_per_atom": energy, "force_difference_ev_per_angstrom": force}
+
+
+def _structure(answer: KnownAnswer) -> Atoms:
+    return compound() if answer.structure is None else answer.structure
+
+
+def _remedy(resolved: ResolvedPotential) -> str:
+    if resolved.settings.answer is not None:
+        return f"Use the versions it was made with, or make {resolved.settings.answer} anew"
+    if resolved.family.package is None:
+        return "Report it"
+    return f"Install the versions softmode asks for: {resolved.family.how_to_install(resolved.interpreter)}"
 
 
 def _remembered(resolved: ResolvedPotential, answer: KnownAnswer) -> Path:
@@ -105,5 +119,70 @@ def _remembered(resolved: ResolvedPotential, answer: KnownAnswer) -> Path:
     prefix, version = (other.prefix, other.version) if other else (sys.prefix, platform.python_version())
     environment = [prefix, version, platform.machine(), *map(list, resolved.versions)]
     content = [resolved.digest, environment, answer.energy, answer.forces, ENERGY_TOLERANCE, FORCE_TOLERANCE]
+    if answer.structure is not None:
+        content += [np.asarray(getattr(answer.structure, name)).tolist() for name in _STRUCTURE]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return cache_root() / "answers" / f"{digest[:32]}.json"
+
+
+def save_answer(path: Path, potential: Potential, source: str, structure: Atoms | None = None) -> None:
+    """Write what a potential gives, as a file that :func:`read_answer` reads: extended XYZ.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must be there.
+    potential : Potential
+        Loaded.
+    source : str
+        Which code gives it, with versions.
+    structure : ase.Atoms, optional
+        Of what, distorted so that symmetry fixes no force. When not given, :func:`compound`, or a simple
+        crystal where that is not covered.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    from ase.calculators.singlepoint import SinglePointCalculator
+    from ase.io import write
+
+    covered = potential.info.elements
+    atoms = compound()
+    if structure is not None or (covered and not set(atoms.symbols) <= set(covered)):
+        atoms = structure.copy() if structure is not None else default_crystal(covered)
+        atoms.rattle(0.1, rng=np.random.default_rng(0))
+    result = potential.evaluate([atoms])
+    atoms.info = {"source": source}
+    atoms.calc = SinglePointCalculator(atoms, energy=float(result.energies[0]), forces=result.forces[0])
+    text = io.StringIO()
+    write(text, atoms, format="extxyz")
+    write_atomically(path, text.getvalue().encode())
+
+
+def read_answer(path: Path) -> KnownAnswer:
+    """An answer that a file holds: one structure with energy, eV, and forces, eV/Å, in extended XYZ.
+
+    Raises
+    ------
+    SettingsError
+        If it holds no such thing.
+    """
+    from ase.io import read
+
+    try:
+        atoms = read(path, format="extxyz", index=":")
+        [structure] = atoms
+        energy, forces = structure.get_potential_energy(), structure.get_forces()
+        if not (np.isfinite(energy) and np.isfinite(forces).all()):
+            raise ValueError("numbers that are not finite")
+    except Exception as error:
+        raise SettingsError(
+            f"answer {str(path)!r}",
+            f"holds no energy and forces of one structure ({type(error).__name__}: {error})",
+            "Make it with: softmode potentials check NAME --save-answer FILE",
+        ) from error
+    source = str(structure.info.get("source", path.name))
+    structure.calc = None
+    return KnownAnswer(float(energy), tuple(map(tuple, forces.tolist())), source, structure)

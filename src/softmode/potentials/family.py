@@ -18,6 +18,8 @@ from softmode.potentials.interpreters import Interpreter
 from softmode.potentials.modules import distribution_version
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from softmode.potentials.resolution import ResolvedPotential
 
 _SYMBOLS = """
@@ -117,21 +119,24 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class KnownAnswer:
-    """What upstream's own code gives for :func:`softmode.potentials.answers.compound`.
+    """What a potential gives for one structure.
 
     Parameters
     ----------
     energy : float
         Total energy, eV.
-    forces : (3, 3) tuple
-        Forces on Ca, F and F, eV/Å.
+    forces : (n_atoms, 3) tuple
+        Forces, eV/Å.
     source : str
         Which code gave it, with versions.
+    structure : ase.Atoms, optional
+        Of what; :func:`softmode.potentials.answers.compound` when not given.
     """
 
     energy: float
     forces: tuple[tuple[float, float, float], ...]
     source: str
+    structure: Atoms | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

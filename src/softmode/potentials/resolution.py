@@ -19,7 +19,7 @@ from softmode.errors import (
     SoftmodeError,
 )
 from softmode.potentials import weights
-from softmode.potentials.answers import check_answer
+from softmode.potentials.answers import check_answer, read_answer
 from softmode.potentials.base import Potential, PotentialInfo
 from softmode.potentials.environments import interpreter_for
 from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, KnownAnswer, Origin
@@ -350,7 +350,9 @@ def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
 
 
 def _answer(target: _Target, settings: PotentialSettings, found: WeightFile | None) -> KnownAnswer | None:
-    """The known answer of an entry; None where weights or options are the user's own."""
+    """What settings ask for, else that of an entry; None where weights or options are the user's own."""
+    if settings.answer is not None:
+        return read_answer(settings.answer.expanduser())
     entry = target.entry
     if entry is None or settings.kwargs:
         return None

@@ -44,6 +44,8 @@ class PotentialSettings(BaseModel):
         A weight file to use in place of the catalogue's.
     sha256 : str, optional
         The SHA-256 the weights must have.
+    answer : path, optional
+        Energy and forces of one structure (extended XYZ) that it must reproduce before it is used.
     elements : tuple of str, optional
         The chemical symbols a ``module:factory`` potential covers; when not given, anything is accepted.
     python : str, optional
@@ -63,6 +65,7 @@ class PotentialSettings(BaseModel):
     kwargs: dict[str, JsonValue] = Field(default_factory=dict)
     weights: Path | None = None
     sha256: Sha256 | None = None
+    answer: Path | None = None
     elements: tuple[str, ...] | None = None
     python: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800.0
