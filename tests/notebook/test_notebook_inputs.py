@@ -90,14 +90,16 @@ def test_a_trajectory_is_added(tmp_path: Path) -> None:
 
 def test_potentials_by_name_and_as_objects() -> None:
     named, given = sm.potential(EMT_NAME), sm.potential(EMT(), name="mine")
+    elsewhere = sm.potential(EMT_NAME, python=sys.executable)
     assert repr(named) == f"<Model {EMT_NAME} (ASE), float64 on cpu>"
     assert repr(given) == "<Model mine (ASE), float64 on cpu>"
     assert sm.potential(EMT()).name == "EMT"
     assert sm.potential(named) is named
     atoms = bulk("Cu", cubic=True)
     atoms.rattle(0.1, seed=1)
-    forces = [model.potential.evaluate([atoms]).forces[0] for model in (named, given)]
-    np.testing.assert_array_equal(*forces)
+    forces = [model.potential.evaluate([atoms]).forces[0] for model in (named, given, elsewhere)]
+    np.testing.assert_array_equal(forces[1], forces[0])
+    np.testing.assert_array_equal(forces[2], forces[0])
 
 
 def test_what_is_no_potential_is_explained() -> None:

@@ -154,7 +154,13 @@ class Model:
 
 
 def potential(
-    what: Any, *, dtype: str | None = None, device: str = "cpu", name: str = "", **options: Any
+    what: Any,
+    *,
+    dtype: str | None = None,
+    device: str = "cpu",
+    name: str = "",
+    python: str | None = None,
+    **options: Any,
 ) -> Model:
     """A potential, loaded; weights that are not on this machine are downloaded.
 
@@ -166,6 +172,8 @@ def potential(
         Precision and device; for a calculator object its precision, where it is known.
     name : str
         What a calculator object is called in tables; the name of its class when empty.
+    python : str, optional
+        As ``python`` of a study file: the interpreter it runs with, or ``same`` for the one that runs this.
     **options
         Of the family, as ``kwargs`` of a study file.
 
@@ -177,7 +185,7 @@ def potential(
     if isinstance(what, Model):
         return what
     if isinstance(what, str | Path):
-        resolved = resolved_potential(str(what), dtype, device, options)
+        resolved = resolved_potential(str(what), dtype, device, options, python=python)
         return Model(resolved.load(), resolved)
     if options:
         raise SettingsError("potential", f"an object takes no {next(iter(options))}", "Leave it away")
@@ -193,6 +201,7 @@ def resolved_potential(
     device: str = "cpu",
     options: Mapping[str, Any] = MappingProxyType({}),
     answer: Path | None = None,
+    python: str | None = None,
 ) -> ResolvedPotential:
     """A potential that is settled down to its weights but not loaded.
 
@@ -202,6 +211,7 @@ def resolved_potential(
         If there is no such potential or an option is not valid.
     """
     content = {"name": name, "dtype": dtype, "device": device, "kwargs": dict(options), "answer": answer}
+    content["python"] = python
     try:
         settings = PotentialSettings.model_validate(content)
     except ValidationError as error:

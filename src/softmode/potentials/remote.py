@@ -17,11 +17,11 @@ import subprocess
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 import softmode
 from softmode import errors
@@ -37,6 +37,7 @@ from softmode.potentials.messages import (
     receive,
     send,
 )
+from softmode.potentials.settings import PotentialSettings
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -97,7 +98,7 @@ class RemotePotential(Potential):
         module = self._resolved.family.load.__module__
         message = {
             "call": "load",
-            "resolved": _dumped(self._resolved),
+            "resolved": _described(self._resolved),
             "module": module,
             "place": _place(module),
         }
@@ -108,7 +109,7 @@ class RemotePotential(Potential):
             worker.end()
             raise
         self._worker = worker
-        self.info = TypeAdapter(PotentialInfo).validate_json(answer["info"])
+        self.info = PotentialInfo(**{**answer["info"], "elements": tuple(answer["info"]["elements"])})
         self.dtype, self.device = str(answer["dtype"]), str(answer["device"])
         self.batches = bool(answer["batches"])
         return worker
@@ -328,7 +329,8 @@ def _end(process: subprocess.Popen[bytes], line: socket.socket, held: int, owner
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):  # a device may keep even a killed process
+        process.wait(_LAST_SECONDS)
 
 
 class _Printed:
@@ -363,11 +365,18 @@ class _Printed:
         return f"; it printed last: {text}" if text else ""
 
 
-def _dumped(resolved: ResolvedPotential) -> str:
-    from softmode.potentials.resolution import ResolvedPotential
-
-    adapter = TypeAdapter(ResolvedPotential)
-    return adapter.dump_json(resolved, warnings=False).decode()
+def _described(resolved: ResolvedPotential) -> dict[str, Any]:
+    """What the other side needs to load it; its answer is checked and its interpreter known here."""
+    settings = resolved.settings.model_dump(mode="json", include=set(PotentialSettings.model_fields))
+    return {
+        "info": asdict(resolved.info),
+        "settings": settings,
+        "dtype": resolved.dtype,
+        "origin": {**asdict(resolved.origin), "folder": str(resolved.origin.folder or "")},
+        "known_as": resolved.known_as,
+        "weights_path": str(resolved.weights_path or ""),
+        "weights_sha256": resolved.weights_sha256,
+    }
 
 
 def _place(module: str) -> str:

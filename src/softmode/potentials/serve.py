@@ -16,21 +16,21 @@ import platform
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from softmode.errors import PotentialError, SettingsError, SoftmodeError
 from softmode.numerics import arithmetic, limited_threads
-from softmode.potentials.base import Potential, evaluation_failure
-from softmode.potentials.family import Family
+from softmode.potentials.base import Potential, PotentialInfo, evaluation_failure
+from softmode.potentials.family import Family, Origin
 from softmode.potentials.messages import Arrays, ConnectionEndedError, receive, send, unpack
 from softmode.potentials.registry import find_family
 from softmode.potentials.resolution import ResolvedPotential
+from softmode.potentials.settings import PotentialSettings
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -94,12 +94,24 @@ class _Side:
             return {"error": described(error)}, {}
 
     def _load(self, header: Mapping[str, Any]) -> dict[str, Any]:
-        resolved: ResolvedPotential = TypeAdapter(ResolvedPotential).validate_json(header["resolved"])
-        family = _family(resolved.info.family, header["module"], header["place"])
-        potential = _Given(**vars(resolved), given=family).load_here()
-        self._potential = potential
+        given = header["resolved"]
+        info, origin = given["info"], given["origin"]
+        self._potential = potential = _Given(
+            PotentialInfo(**{**info, "elements": tuple(info["elements"])}),
+            PotentialSettings.model_validate(given["settings"]),
+            given["dtype"],
+            Origin(
+                tuple(map(tuple, origin["versions"])),
+                origin["source_sha256"],
+                Path(origin["folder"]) if origin["folder"] else None,
+            ),
+            given["known_as"],
+            Path(given["weights_path"]) if given["weights_path"] else None,
+            given["weights_sha256"],
+            given=_family(info["family"], header["module"], header["place"]),
+        ).load_unchecked()
         return {
-            "info": TypeAdapter(type(potential.info)).dump_json(potential.info).decode(),
+            "info": asdict(potential.info),
             "dtype": potential.dtype,
             "device": potential.device,
             "batches": potential.batches,
@@ -150,9 +162,9 @@ class _Given(ResolvedPotential):
         """Family of the potential."""
         return self.given or super().family
 
-    def load_here(self) -> Potential:
+    def load_unchecked(self) -> Potential:
         """Load the model; its known answer is checked on the other side."""
-        return replace(self, interpreter=None)._load()
+        return self._load()
 
 
 def _family(name: str, module: str, place: str) -> Family:
