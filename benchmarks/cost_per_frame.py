@@ -157,7 +157,10 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
             name, atoms = name_of(case, halide, Path(folder)), supercell(halide)
             passes = 1 if name in loaded else 2  # TorchScript compiles in the first
             if name not in loaded:
-                loaded = {name: resolve(PotentialSettings(name=name, dtype=case.dtype)).load()}
+                # what mace-torch does; what softmode saves of it: mace_speed.py
+                kwargs = {"all_elements": True} if case.potential.startswith("mace") else {}
+                settings = PotentialSettings(name=name, dtype=case.dtype, kwargs=kwargs)
+                loaded = {name: resolve(settings).load()}
             for _ in range(passes):
                 loaded[name].evaluate([atoms])
             times = [timed(loaded[name], atoms) for _ in range(repeats)]

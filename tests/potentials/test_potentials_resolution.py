@@ -236,11 +236,11 @@ def test_a_package_that_is_not_installed_is_named_with_the_remedy(
 def test_a_paper_model_is_downloaded_loaded_and_evaluated(
     weight_server: WeightServer, small_mace_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weight_server.answers["mace-mpa-0-medium.model"] = Answer(small_mace_path.read_bytes())
-    resolved = resolve("mpa-0-medium")
-    assert weights_status("mpa-0-medium") is WeightsStatus.CACHED
+    weight_server.answers["mace-mp-0b3-medium.model"] = Answer(small_mace_path.read_bytes())
+    resolved = resolve("mp-0b3-medium")
+    assert weights_status("mp-0b3-medium") is WeightsStatus.CACHED
     potential = pickle.loads(pickle.dumps(resolved)).load()
-    assert potential.info.name == "mpa-0-medium"
+    assert potential.info.name == "mp-0b3-medium"
     assert potential.info.elements == ("Na", "Cl")  # of the model itself, not of the catalogue
     assert potential.dtype == "float64"
     atoms = bulk("NaCl", "rocksalt", a=5.6)
@@ -251,7 +251,7 @@ def test_a_paper_model_is_downloaded_loaded_and_evaluated(
     )
     # the same weights under another name are the same potential
     monkeypatch.setenv("SOFTMODE_WEIGHTS_URL", "http://127.0.0.1:9")
-    assert resolve("medium-mpa-0").digest == resolved.digest == by_path.digest
+    assert resolve("medium-0b3").digest == resolved.digest == by_path.digest
 
 
 def test_weights_of_ones_own_take_the_place_of_the_catalogues(small_mace_path: Path) -> None:

@@ -185,6 +185,11 @@ def offer(server: WeightServer, published: dict[str, Path]) -> None:
         server.answers[path.name] = Answer(path.read_bytes())
 
 
+def settings_of(name: str, published: dict[str, Path], dtype: str | None = None) -> PotentialSettings:
+    """A published name, with the SHA-256 of what is served here in place of that of the catalogue."""
+    return PotentialSettings(name=name, dtype=dtype, sha256=sha256(published[name]))
+
+
 def direct(path: Path, configurations: list[Atoms], dtype: str = "float64") -> FloatArray:
     """Forces of a model file by mace-torch's own calculator."""
     from mace.calculators import MACECalculator
@@ -204,7 +209,7 @@ def test_a_published_name_is_the_model_of_the_file_it_is_published_as(
     name: str, dtype: str, published: dict[str, Path], weight_server: WeightServer, unseen: Frames
 ) -> None:
     offer(weight_server, published)
-    resolved = resolve(PotentialSettings(name=name, dtype=dtype))
+    resolved = resolve(settings_of(name, published, dtype))
     assert weight_server.requested == [f"/{published[name].name}"]
     assert resolved.weights_sha256 == hashlib.sha256(published[name].read_bytes()).hexdigest()
     found = resolved.load().evaluate(unseen.atoms[:1]).forces[0]
@@ -220,13 +225,13 @@ def test_the_academic_licence_is_announced_once_before_the_download(
 ) -> None:
     offer(weight_server, published)
     for name in PAPER_MODELS:
-        resolve(name)
+        resolve(settings_of(name, published))
     announced = [record.getMessage() for record in caplog.records if "licence" in record.getMessage()]
     assert [text.partition(":")[0] for text in announced] == ["matpes-pbe-omat-ft", "omat-0-medium"]
     assert all("https://github.com/gabor1/ASL" in text for text in announced)
     caplog.clear()
     for name in PAPER_MODELS:
-        resolve(name)
+        resolve(settings_of(name, published))
     assert not caplog.records
 
 

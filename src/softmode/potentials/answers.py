@@ -15,6 +15,7 @@ import logging
 import platform
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ import numpy as np
 from softmode.errors import SettingsError, StorageError, WrongAnswerError
 from softmode.files import write_atomically
 from softmode.potentials.conformance import default_crystal
-from softmode.potentials.family import KnownAnswer
+from softmode.potentials.family import KnownAnswer, Structure, as_tuples
 from softmode.potentials.weights import cache_root
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 #: another release of numerical libraries make of a potential, a hundredth of what wrongly read weights do.
 ENERGY_TOLERANCE = 1e-3
 FORCE_TOLERANCE = 2e-3
-
-_STRUCTURE = ("numbers", "positions", "cell", "pbc")
 
 
 def compound() -> Atoms:
@@ -102,7 +101,9 @@ def _compare(resolved: ResolvedPotential, answer: KnownAnswer, potential: Potent
 
 
 def _structure(answer: KnownAnswer) -> Atoms:
-    return compound() if answer.structure is None else answer.structure
+    from ase import Atoms
+
+    return compound() if answer.structure is None else Atoms(**asdict(answer.structure))
 
 
 def _remedy(resolved: ResolvedPotential) -> str:
@@ -120,7 +121,7 @@ def _remembered(resolved: ResolvedPotential, answer: KnownAnswer) -> Path:
     environment = [prefix, version, platform.machine(), *map(list, resolved.versions)]
     content = [resolved.digest, environment, answer.energy, answer.forces, ENERGY_TOLERANCE, FORCE_TOLERANCE]
     if answer.structure is not None:
-        content += [np.asarray(getattr(answer.structure, name)).tolist() for name in _STRUCTURE]
+        content.append(asdict(answer.structure))
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return cache_root() / "answers" / f"{digest[:32]}.json"
 
@@ -184,5 +185,8 @@ def read_answer(path: Path) -> KnownAnswer:
             "Make it with: softmode potentials check NAME --save-answer FILE",
         ) from error
     source = str(structure.info.get("source", path.name))
-    structure.calc = None
-    return KnownAnswer(float(energy), tuple(map(tuple, forces.tolist())), source, structure)
+    positions, cell = structure.positions.tolist(), structure.cell.array.tolist()
+    asked = Structure(
+        tuple(structure.symbols), as_tuples(positions), as_tuples(cell), tuple(structure.pbc.tolist())
+    )
+    return KnownAnswer(float(energy), as_tuples(forces.tolist()), source, asked)

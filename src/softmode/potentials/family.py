@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -18,8 +18,6 @@ from softmode.potentials.interpreters import Interpreter
 from softmode.potentials.modules import distribution_version
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from softmode.potentials.resolution import ResolvedPotential
 
 _SYMBOLS = """
@@ -117,6 +115,33 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def as_tuples(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Rows of numbers that cannot be changed."""
+    return tuple(map(tuple, rows))
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Atoms in a cell, without ASE: what the catalogue holds must be cheap to import.
+
+    Parameters
+    ----------
+    symbols : tuple of str
+        Chemical symbols.
+    positions : (n_atoms, 3) tuple
+        Å.
+    cell : (3, 3) tuple
+        Lattice vectors, Å.
+    pbc : tuple of bool
+        Along which of them it is periodic.
+    """
+
+    symbols: tuple[str, ...]
+    positions: tuple[tuple[float, ...], ...]
+    cell: tuple[tuple[float, ...], ...]
+    pbc: tuple[bool, bool, bool] = (True, True, True)
+
+
 @dataclass(frozen=True)
 class KnownAnswer:
     """What a potential gives for one structure.
@@ -129,14 +154,14 @@ class KnownAnswer:
         Forces, eV/Å.
     source : str
         Which code gave it, with versions.
-    structure : ase.Atoms, optional
+    structure : Structure, optional
         Of what; :func:`softmode.potentials.answers.compound` when not given.
     """
 
     energy: float
-    forces: tuple[tuple[float, float, float], ...]
+    forces: tuple[tuple[float, ...], ...]
     source: str
-    structure: Atoms | None = field(default=None, compare=False)
+    structure: Structure | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,8 +22,11 @@ from softmode.potentials.family import (
     MATERIALS_PROJECT_ELEMENTS,
     Entry,
     Family,
+    KnownAnswer,
     Options,
     Package,
+    Structure,
+    as_tuples,
 )
 from softmode.potentials.mace_elements import model_of_elements
 from softmode.potentials.runtime import default_dtype, quiet, torch_device
@@ -304,6 +308,7 @@ def _entry(row: Mapping[str, str]) -> Entry:
     """A model of the table, under its names, also with ``mace-`` before them; its file is without suffix."""
     name, *others = row["names"].split()
     aliases = [*others, *(f"mace-{text}" for text in (name, *others) if not text.startswith("mace-"))]
+    answer = _ANSWERS["answers"].get(name)
     several_heads = row["file"].startswith("mace_mh")
     repository = "mace-foundations" if several_heads or "matpes" in row["file"] else "mace-mp"
     return Entry(
@@ -317,13 +322,22 @@ def _entry(row: Mapping[str, str]) -> Entry:
         hessians=False,
         aliases=tuple(aliases),
         url=_RELEASES.format(repository, row["file"]),
+        sha256=row["sha256"] or None,
         licence_binds=row["licence"] == "ASL",
+        answer=answer
+        and KnownAnswer(answer["energy"], as_tuples(answer["forces"]), _ANSWERS["source"], _ANSWERED),
     )
 
 
 #: The models known by name. First the four of Yang et al., Phys. Chem. Chem. Phys. 28, 4459 (2026), under its
 #: names. MACE-MP-0 without a size is the medium one of the first release, the authors' default of that time.
-_TABLE = (files("softmode") / "data" / "mace_models.csv").read_text(encoding="utf-8")
+_DATA = files("softmode") / "data"
+_TABLE = (_DATA / "mace_models.csv").read_text(encoding="utf-8")
+#: Of a structure of C, H and O that mace-torch tests with: answers for CaF2 need the weights.
+_ANSWERS = json.loads((_DATA / "mace_answers.json").read_text(encoding="utf-8"))
+_ANSWERED = Structure(
+    tuple(_ANSWERS["symbols"]), as_tuples(_ANSWERS["positions"]), as_tuples(_ANSWERS["cell"])
+)
 _ENTRIES = tuple(map(_entry, csv.DictReader(_TABLE.splitlines())))
 #: The paper's four models, in the order of its Table 1.
 PAPER_MODELS: tuple[str, ...] = tuple(entry.name for entry in _ENTRIES[:4])

@@ -344,7 +344,7 @@ def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
     if entry.files:
         found = weights.obtain_folder(entry.url, entry.files, entry.terms, entry.stored_as)
     else:
-        found = weights.obtain(entry.url, entry.sha256 or pinned, entry.terms, entry.stored_as)
+        found = weights.obtain(entry.url, pinned or entry.sha256, entry.terms, entry.stored_as)
     weights.check_pin(target.info.name, found.sha256, pinned)
     return found
 
@@ -356,7 +356,8 @@ def _answer(target: _Target, settings: PotentialSettings, found: WeightFile | No
     entry = target.entry
     if entry is None or settings.kwargs:
         return None
-    own = target.path is not None and (found is None or found.sha256 != _published_sha256(entry))
+    published = _published_sha256(entry)
+    own = target.path is not None if published is None or found is None else found.sha256 != published
     return None if own else entry.answer
 
 
