@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from softmode.cli.app import app
 from softmode.errors import SoftmodeError
-from softmode.potentials import CalculatorPotential, Package, known_potentials
+from softmode.potentials import CalculatorPotential, Package, find_entry, known_potentials
+from softmode.potentials.conformance import Conformance, Figure, measured, verdict
 
 #: What the command may import besides the standard library: nothing that computes but numpy.
 LIGHT = {
@@ -68,7 +69,7 @@ def test_the_list_is_readable_at_80_columns(monkeypatch: pytest.MonkeyPatch, mis
     lines = listed().splitlines()
     assert max(map(len, lines)) <= 80
     for info in known_potentials():
-        first, *others = textwrap.wrap(info.name, 20)
+        first, *others = textwrap.wrap(info.name, 18)
         found = [
             at for at, line in enumerate(lines) if line.split(" ")[0] == first and info.name != info.family
         ]
@@ -84,6 +85,40 @@ def test_the_list_is_readable_at_80_columns(monkeypatch: pytest.MonkeyPatch, mis
             assert {True: " yes ", False: " no ", None: " – "}[info.hessians] in line
     mace_is_here = importlib.util.find_spec("mace") is not None and not missing
     assert ("MACE needs: softmode potentials install MACE" in lines) is not mace_is_here
+
+
+def test_all_that_is_known_of_one_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("softmode.cli.potentials.out._width", 80)
+    lines = listed("show", "CHGNet").splitlines()
+    assert max(map(len, lines)) <= 80
+    shown = " ".join(" ".join(lines).split())
+    entry = find_entry("chgnet")
+    assert entry is not None
+    for said in (entry.licence, entry.notes, "412,525", "MPtrj, PBE+U, no Hessians", "89: H He Li"):
+        assert said in shown
+    assert (
+        "the same bits in every run on one machine; last digits may change from run to run on an acc" in shown
+    )
+    assert "energy less work of forces" in shown
+    assert "Conservative and invariant to float32" in shown
+    assert "Not measured here: softmode potentials check omat-0-medium" in listed("show", "omat-0-medium")
+
+
+def test_what_was_measured_of_the_catalogue_is_complete_and_within_limits() -> None:
+    """Made by ``softmode potentials check``; an entry that could be run when it was made is there."""
+    assert {"chgnet", "7net-0", "7net-l3i5", "TensorNet-MatPES-PBE-v2025.1-PES"} <= set(measured())
+    for name, found in measured().items():
+        entry = find_entry(name)
+        assert entry is not None
+        assert entry.name == name
+        figures = {key: Figure(**each) for key, each in found["figures"].items()}
+        assert {"work", "rotation", "translation", "permutation", "basis", "supercell"} <= set(figures)
+        again = Conformance(found["crystal"], figures)
+        assert list(again.broken()) == found["broken"]
+        assert again.conservative is found["conservative"]
+        assert verdict(again, found["dtype"]) == found["verdict"]
+        assert found["known_answer"] is (entry.answer is not None)
+        assert found["versions"]
 
 
 CHECK = ["potentials", "check", "ase.calculators.emt:EMT"]

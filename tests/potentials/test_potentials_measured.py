@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,9 +14,12 @@ import pytest
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.neighborlist import neighbor_list
+from shared_weights import shared_weights
 
+from softmode.numerics import THREAD_VARIABLES
 from softmode.potentials import Potential, PotentialInfo
 from softmode.potentials.conformance import default_crystal, measure_conformance, verdict
+from softmode.potentials.registry import find, recognise
 
 CUTOFF = 5.0
 
@@ -154,3 +161,38 @@ def test_the_size_of_a_fault_is_measured() -> None:
 )
 def test_the_crystal_holds_what_is_covered(elements: tuple[str, ...], formula: str) -> None:
     assert default_crystal(elements).get_chemical_formula(mode="metal") in (formula, "Al4Cu4")
+
+
+@pytest.mark.real_potential
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("a small MACE", "mace"),
+        ("chgnet", "chgnet"),
+        pytest.param("7net-0", "sevenn", marks=pytest.mark.slow),
+        pytest.param("nequix-mp-1", "nequix", marks=pytest.mark.slow),
+        pytest.param("TensorNet-MatPES-PBE-v2025.1-PES", "matgl", marks=pytest.mark.slow),
+    ],
+)
+def test_every_run_gives_the_same_bits(name: str, module: str, request: pytest.FixtureRequest) -> None:
+    """Fresh processes, whatever the environment says of threads; what is left by rounding shows all bits."""
+    pytest.importorskip(module)
+    found = find(name)
+    arguments = [name]
+    if found is None:
+        arguments = [str(request.getfixturevalue("small_mace_path"))]
+    elif found[1].stored_as:
+        weights = shared_weights(found[1])
+        if weights is None:
+            pytest.skip("its weights are not here")
+        arguments = [str(weights)]
+    command = [sys.executable, "-m", "softmode", "potentials", "check", *arguments, "--json"]
+    texts = []
+    for threads in ("1", "3"):
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, threads)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        texts.append(json.dumps(json.loads(done.stdout)[0]["figures"]))
+    assert texts[0] == texts[1]
+    family = recognise(arguments[0]) if found is None else found[0]
+    assert family.repeatable is True
+    assert "may change" in family.last_bits("cuda")

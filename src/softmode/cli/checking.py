@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,7 @@ from softmode.cli.options import loaded_potential
 from softmode.errors import InputDataError, SettingsError
 from softmode.numerics import limited_threads
 from softmode.potentials.answers import save_answer
-from softmode.potentials.conformance import Conformance, measure_conformance, verdict
+from softmode.potentials.conformance import PRECISIONS, Conformance, Figure, measure_conformance, verdict
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -82,22 +82,28 @@ def _read(path: Path) -> Atoms:
 def _show(model: Model, conformance: Conformance) -> None:
     """A line on what was checked, the table, and the verdict."""
     out.print(f"{_what(model)}, on a distorted {conformance.crystal}", markup=False)
+    out.print(figures_table({name: asdict(each) for name, each in conformance.figures.items()}))
+    out.print(f"Known answer: {_answer(model)}", markup=False)
+    out.print(verdict(conformance, model.potential.dtype), markup=False)
+
+
+def figures_table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Figures as in JSON, each with its limits and the precision that it keeps to."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
     for column in ("largest", "", "float64", "float32"):
         table.add_column(column, justify="left" if not column else "right", no_wrap=True)
     table.add_column("kept to")
-    for each in conformance.figures.values():
+    for figure in figures.values():
+        each = Figure(**figure)
         table.add_row(
             each.title,
             f"{each.value:.1e}",
             each.unit,
-            *(f"{each.limits[name]:.0e}" for name in ("float64", "float32")),
+            *(f"{each.limits[name]:.0e}" for name in PRECISIONS),
             each.precision or "[bold red]broken[/]",
         )
-    out.print(table)
-    out.print(f"Known answer: {_answer(model)}", markup=False)
-    out.print(verdict(conformance, model.potential.dtype), markup=False)
+    return table
 
 
 def _what(model: Model) -> str:

@@ -13,19 +13,20 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from softmode.cli.checking import check_potentials
+from softmode.cli.checking import check_potentials, figures_table
 from softmode.cli.console import Command, Group, out, print_json
 from softmode.cli.installing import install_families
 from softmode.cli.options import Device, Dtype
+from softmode.potentials.conformance import measured
 from softmode.potentials.environments import made_for
 from softmode.potentials.family import Entry, Family
 from softmode.potentials.modules import distribution_version
-from softmode.potentials.registry import families, known
-from softmode.potentials.resolution import weights_status
+from softmode.potentials.registry import families, find_entry, find_family, known
+from softmode.potentials.resolution import describe, weights_status
 
 #: Columns of the list and their widths: with a blank between them they fit into 80 characters.
 _COLUMNS = {
-    **{"name": 20, "el.": 3, "training data": 13, "theory": 8},
+    **{"name": 18, "el.": 3, "training data": 13, "theory": 6, "con": 3},
     **{"Hess": 4, "size": 5, "licence": 7, "weights": 13},
 }
 _TO_THE_RIGHT = ("el.", "size")
@@ -52,7 +53,12 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
         return
     if as_json:
         rows = [
-            asdict(entry.info(family.name)) | {"weights": str(weights_status(entry.name))}
+            asdict(entry.info(family.name))
+            | {
+                "weights": str(weights_status(entry.name)),
+                "last_bits": family.last_bits(),
+                "measured": measured().get(entry.name),
+            }
             for family, entry in known()
         ]
         print_json(rows)
@@ -62,10 +68,51 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
         if family.entries and family.package is not None:
             out.print(*_where_it_runs(family), markup=False, end="")
     others = "; ".join(family.others for family in families() if family.others)
-    out.print("el.: elements covered; Hess: trained on Hessians; size: parameters.")
+    out.print(
+        "el.: elements covered; con: conservative, as measured; Hess: trained on Hessians; size: parameters."
+    )
     out.print("not tried: a recipe written from documentation, which nobody has run here yet.")
     out.print(f"Also: {others}. Case does not matter in names.")
-    out.print("Notes, citations and licences in full: softmode potentials --json")
+    out.print("All that is known of one: softmode potentials show NAME; of all: softmode potentials --json")
+
+
+@potentials.command()
+def show(name: Annotated[str, typer.Argument(help="Name of `softmode potentials`.")]) -> None:
+    """Show all that is known of a potential, with what was measured of it."""
+    info = describe(name)
+    family, entry = find_family(info.family), find_entry(name)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    size = f"{info.parameters:,} parameters" if info.parameters else "number of parameters not known"
+    hessians = {True: "with Hessians", False: "no Hessians", None: "Hessians: not known"}[info.hessians]
+    rows = {
+        "name": ", ".join((info.name, *(() if entry is None else entry.aliases))),
+        "family": f"{info.family}, {size}",
+        "elements": f"{len(info.elements)}: {' '.join(info.elements)}"
+        if info.elements
+        else "not known before it is loaded",
+        "trained on": f"{info.training_data}, {info.level_of_theory}, {hessians}",
+        "licence": info.licence,
+        "citation": info.citation,
+        "notes": info.notes,
+        "weights": str(weights_status(name)),
+        "known answer": "none" if entry is None or entry.answer is None else entry.answer.source,
+        "last bits": f"{family.last_bits()}; {family.last_bits('an accelerator')}",
+    }
+    for title, text in rows.items():
+        table.add_row(title, Text(text or "–"))
+    out.print(table)
+    found = None if entry is None else measured().get(entry.name)
+    if found is None:
+        out.print(f"Not measured here: softmode potentials check {name}", markup=False)
+        return
+    versions = ", ".join(f"{package} {version}" for package, version in found["versions"].items())
+    out.print(
+        f"Measured {found['date']} with {versions}, {found['dtype']}, on {found['crystal']}:", markup=False
+    )
+    out.print(figures_table(found["figures"]))
+    out.print(found["verdict"], markup=False)
 
 
 @potentials.command(cls=Command)
@@ -144,12 +191,19 @@ def _table() -> Table:
                 str(len(entry.elements)) if entry.elements else "–",
                 entry.training_data,
                 entry.level_of_theory,
+                _conservative(entry.name),
                 {True: "yes", False: "no", None: "–"}[entry.hessians],
                 _size(entry.parameters),
                 _short_licence(entry),
                 str(weights_status(entry.name)).removeprefix("package ") if entry.tried else "not tried",
             )
     return table
+
+
+def _conservative(name: str) -> str:
+    """Whether forces were measured to be the derivative of the energy."""
+    found = measured().get(name)
+    return "–" if found is None else "yes" if found["conservative"] else "no"
 
 
 def _short_licence(entry: Entry) -> str:

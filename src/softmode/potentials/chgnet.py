@@ -86,6 +86,7 @@ FAMILY = Family(
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
+    repeatable=True,
     entries=(
         Entry(
             name="chgnet",

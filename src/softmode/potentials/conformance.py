@@ -8,9 +8,12 @@ compared with what rounding may leave, in double and in single precision, of for
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +108,13 @@ class Conformance:
     def broken(self, precision: str = PRECISIONS[-1]) -> tuple[str, ...]:
         """Names of the figures beyond the limits of a precision."""
         return tuple(name for name, each in self.figures.items() if not each.value <= each.limits[precision])
+
+
+@functools.cache
+def measured() -> Mapping[str, Mapping[str, Any]]:
+    """What ``softmode potentials check --json`` said of potentials of the catalogue, by name."""
+    content = (files("softmode") / "data" / "conformance.json").read_text(encoding="utf-8")
+    return {each["potential"]: each for each in json.loads(content)}
 
 
 def default_crystal(elements: Sequence[str]) -> Atoms:

@@ -270,6 +270,8 @@ class Family:
     revision : int
         Counts in the digest; raised when results of the same weights get other last digits by what this
         family's own code does.
+    repeatable : bool or None
+        Whether every run on one machine's processor gives the same bits, as measured; None where nobody has.
     """
 
     name: str
@@ -286,6 +288,7 @@ class Family:
     notes: str = ""
     origin: Callable[[str, Interpreter | None], Origin] | None = None
     revision: int = 0
+    repeatable: bool | None = None
 
     @property
     def has_weights(self) -> bool:
@@ -295,6 +298,16 @@ class Family:
     def is_installed(self, interpreter: Interpreter | None = None) -> bool:
         """Whether what it needs can be found, here or with another interpreter, without importing it."""
         return self.package is None or self.package.is_installed(interpreter)
+
+    def last_bits(self, device: str = "cpu") -> str:
+        """What is promised of the last bits of its results on a device, in a few words."""
+        if device != "cpu":
+            return f"last digits may change from run to run on {device}"
+        return {
+            True: "the same bits in every run on one machine",
+            False: "last digits may change from run to run",
+            None: "not measured whether every run gives the same bits",
+        }[self.repeatable]
 
     def require(self, subject: str, interpreter: Interpreter | None = None) -> None:
         """Refuse to go on when its package is absent or of another release, here or with another interpreter.

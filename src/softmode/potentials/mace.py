@@ -356,6 +356,7 @@ FAMILY = Family(
     dtypes=("float64", "float32"),
     options=MACEOptions,
     settings=FOR_WEIGHTS,
+    repeatable=True,
     suffixes=(".model",),
     recognises=_is_mace_file,
     others="a path to a MACE .model file",

@@ -171,6 +171,7 @@ FAMILY = Family(
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
+    repeatable=True,
     files=FILES,
     recognises=_is_matgl_folder,
     others="a folder of a MatGL potential",

@@ -238,6 +238,7 @@ FAMILY = Family(
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
+    repeatable=True,
     suffixes=(".nqx",),
     others="a path to a Nequix .nqx file",
     entries=(

@@ -144,6 +144,7 @@ FAMILY = Family(
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
+    repeatable=True,
     recognises=_is_checkpoint,
     others="a path to a SevenNet .pth checkpoint",
     entries=(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from softmode.anharmonic.classes import EDGES
 from softmode.dynamics import MDSettings, relaxation_time, sampled_temperature
+from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.map import MapSettings
 from softmode.measurements.md import DynamicsSettings
 from softmode.measurements.one_shot import OneShotSettings
+from softmode.potentials import PotentialSettings, describe, find_entry
+from softmode.potentials.conformance import measured
+from softmode.potentials.registry import find_family
 from softmode.study.settings import StudySettings
 
 _STATISTICS = {
@@ -34,7 +38,25 @@ def method_lines(settings: StudySettings) -> list[str]:
         lines += md_lines(settings.conditions.of(DynamicsSettings))
     if "map" in asked:
         lines += map_lines(settings.conditions.of(MapSettings))
-    return lines
+    return [*lines, *map(potential_line, settings.potentials)]
+
+
+def potential_line(potential: PotentialSettings) -> str:
+    """What a reader must know of a potential: its training, whether it is conservative, and repeatable."""
+    name = potential.label or potential.name
+    try:
+        info = describe(potential)
+    except SettingsError:
+        return f"{name}: its family is not known in this environment"
+    entry = find_entry(potential.name)
+    known = None if entry is None or potential.weights is not None else measured().get(entry.name)
+    return "; ".join(
+        [
+            f"{name}: {info.family}, trained on {info.training_data} ({info.level_of_theory})",
+            known["verdict"].rstrip(".") if known else "not measured whether it is conservative",
+            find_family(info.family).last_bits(potential.device),
+        ]
+    )
 
 
 def harmonic_lines(protocol: HarmonicProtocol) -> list[str]:
