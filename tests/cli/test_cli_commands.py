@@ -148,8 +148,8 @@ def test_run_and_status_as_json(tiny_dataset: Path, tmp_path: Path) -> None:
         assert said["report"] == str(folder / "report" / "index.html")
     said = strict(succeed("status", folder, "--json"))
     assert said["potentials"] == [
-        {"potential": "emt", "done": 2, "failed": 0, "to_compute": 0},
-        {"potential": "broken", "done": 0, "failed": 2, "to_compute": 0},
+        {"potential": "emt", "done": 2, "failed": 0, "to_compute": 0, "force_calls": 4},
+        {"potential": "broken", "done": 0, "failed": 2, "to_compute": 0, "force_calls": 0},
     ]
     assert len(said["failures"]) == 2
     assert said["steps_of_dynamics"] == {"made": 0, "total": 0}

@@ -48,12 +48,13 @@ def stiff_emt() -> EMT:
 
 
 def counting_emt(log: str, seconds: float = 0.0) -> EMT:
-    """EMT that appends a line to `log` for each evaluation."""
+    """EMT that appends a line to `log` for each evaluation: process, and digest of the configuration."""
 
     class Counting(AdjustableEMT):
-        def before(self) -> None:
+        def after(self, results: dict[str, Any]) -> None:
+            asked = self.atoms.positions.tobytes() + self.atoms.cell.array.tobytes()
             with Path(log).open("a") as file:
-                file.write(f"{os.getpid()}\n")
+                file.write(f"{os.getpid()} {hashlib.sha256(asked).hexdigest()}\n")
             time.sleep(seconds)
 
     return Counting()

@@ -147,7 +147,9 @@ def test_failures_are_kept_with_their_reason(store: RecordStore) -> None:
 
 
 def header(key: str, **values: object) -> Header:
-    return Header(key, "sigma", (1, 2), tuple(values), tuple(values.values()), None, 0.5, "then", "softmode")
+    return Header(
+        key, "sigma", (1, 2), tuple(values), tuple(values.values()), None, 0.5, 7, "then", "softmode"
+    )
 
 
 def saved(path: Path, *headers: Header) -> None:

@@ -29,7 +29,10 @@ def status(
     dynamics = DynamicsProgress(study)
     lost = failures(cells)
     counts = {
-        str(potential): {head: int((rows["state"] == state).sum()) for head, state in _HEADS.items()}
+        str(potential): {
+            **{head: int((rows["state"] == state).sum()) for head, state in _HEADS.items()},
+            "force calls": int(rows["calls"].sum()),
+        }
         for potential, rows in cells.groupby("potential", sort=False)
     }
     if as_json:
@@ -38,10 +41,10 @@ def status(
         print_json(_json(study.settings.name, counts, lost) | {"steps_of_dynamics": steps, "run_by": by})
         return
     table = Table(title=escape(study.settings.name), title_justify="left")
-    for column in ("potential", *_HEADS):
+    for column in ("potential", *_HEADS, "force calls"):
         table.add_column(column, justify="left" if column == "potential" else "right")
     for potential, row in counts.items():
-        table.add_row(escape(potential), *map(str, row.values()))
+        table.add_row(escape(potential), *(f"{number:,}" for number in row.values()))
     out.print(table)
     if (by := runner(study.folder)) is not None:
         out.print(f"run by {by}", markup=False, soft_wrap=True)

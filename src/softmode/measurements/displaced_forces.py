@@ -1,12 +1,14 @@
 """Forces of the potential on symmetry-reduced displaced supercells: what its force constants are made from.
 
 Made under three names, which differ in the displacement and in whether the crystal is relaxed first; where
-these are equal they share one record.
+these are equal they share one record. Where only the displacement differs, the crystal at rest is evaluated
+for the first of them alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,51 +19,55 @@ from softmode.harmonic.relaxation import VOLUME_RATIO
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Given, Measurement, Result
 from softmode.measurements.shared import plan
-from softmode.measurements.view import View
+from softmode.measurements.view import View, derived
 from softmode.potentials.base import evaluation_failure
 
 #: By how much the volume may change when a structure that was built from ionic radii is relaxed.
 _GUESS_VOLUME_RATIO = 2.0
+#: Given where the crystal at rest is evaluated with another displacement already.
+_WITHOUT_REST = "without_rest"
 
 
 def displaced_forces(view: View) -> Result:
-    """Forces of the potential on symmetry-reduced displaced supercells (and on the perfect one)."""
+    """Forces of the potential on symmetry-reduced displaced supercells, and on the one at rest."""
     material, potential = view.structure, view.potential
     potential.check_elements([material.unitcell.to_atoms()])
     if view.given("relax_fmax") is None:
         displaced = plan(view, view.given("displacement"))
     else:
-        material = _relaxed(view)
+        material = _relaxed(view, view.given("relax_fmax"))
         displaced = hm.plan_displacements(hm.build_phonopy(material), view.given("displacement"))
-    evaluation = potential.evaluate([displaced.perfect, *displaced.supercells()])
+    at_rest = [] if _WITHOUT_REST in view.inputs() else [displaced.perfect]
+    evaluation = potential.evaluate([*at_rest, *displaced.supercells()])
     forces = evaluation.stacked_forces()
-    return Result(
-        values={
-            "n_supercells": len(displaced.displacements),
-            "n_supercell_atoms": len(displaced.perfect),
-            "residual_force_eV_per_A": float(np.linalg.norm(forces[0], axis=1).max()),
-            "energy_per_atom_eV": float(evaluation.energies[0] / len(displaced.perfect)),
-            "lattice_ratio": _lattice_ratio(view.structure, material),
-        },
-        arrays={
-            "displacements": displaced.displacements,
-            "forces": forces[1:],
-            "perfect_forces": forces[0],
-            "energies": evaluation.energies,
-            "unitcell_lattice": np.array(material.unitcell.lattice),
-            "unitcell_scaled_positions": np.array(material.unitcell.scaled_positions),
-        },
-    )
+    values: dict[str, Any] = {
+        "n_supercells": len(displaced.displacements),
+        "n_supercell_atoms": len(displaced.perfect),
+        "lattice_ratio": _lattice_ratio(view.structure, material),
+    }
+    arrays = {
+        "displacements": displaced.displacements,
+        "forces": forces[len(at_rest) :],
+        "energies": evaluation.energies,
+        "unitcell_lattice": np.array(material.unitcell.lattice),
+        "unitcell_scaled_positions": np.array(material.unitcell.scaled_positions),
+    }
+    if at_rest:
+        values["residual_force_eV_per_A"] = float(np.linalg.norm(forces[0], axis=1).max())
+        values["energy_per_atom_eV"] = float(evaluation.energies[0] / len(displaced.perfect))
+        arrays["perfect_forces"] = forces[0]
+    return Result(values=values, arrays=arrays)
 
 
-def _relaxed(view: View) -> Material:
+@derived("structure", "potential", "tags.structure_source")
+def _relaxed(view: View, fmax: float) -> Material:
     material, name = view.structure, view.potential_name
     guessed = view.tag("structure_source") not in ("", "file")
     try:
         cell = hm.relax_cell(
             material.unitcell,
             view.potential.calculator(),
-            fmax=view.given("relax_fmax"),
+            fmax=fmax,
             largest_volume_ratio=_GUESS_VOLUME_RATIO if guessed else VOLUME_RATIO,
         )
     except RelaxationError as error:
@@ -81,8 +87,8 @@ def _lattice_ratio(reference: Material, model: Material) -> float:
 
 
 def _calls(view: View) -> int:
-    """The perfect supercell and the displaced ones."""
-    return 1 + len(plan(view, view.given("displacement")).displacements)
+    """The displaced supercells, and the one at rest."""
+    return len(plan(view, view.given("displacement")).displacements) + (_WITHOUT_REST not in view.inputs())
 
 
 def _measurement(name: str, displacement: str, relaxed: Callable[[Conditions, Facts], bool]) -> Measurement:
@@ -92,13 +98,17 @@ def _measurement(name: str, displacement: str, relaxed: Callable[[Conditions, Fa
         return conditions.protocol.relax_fmax if relaxed(conditions, facts) else None
 
     def uses(conditions: Conditions, facts: Facts) -> tuple[str | Given, ...]:
+        protocol = conditions.protocol
         tags = ("tags.structure_source",) if relaxed(conditions, facts) else ()
+        other = conditions.value(f"protocol.{displacement}") != protocol.dispersion_displacement
+        same_crystal = relaxed(conditions, facts) == protocol.relax
         return (
             "structure",
             "potential",
             *tags,
             Given("displacement", lambda conditions, facts: conditions.value(f"protocol.{displacement}")),
             Given("relax_fmax", fmax),
+            *((Given(_WITHOUT_REST, lambda conditions, facts: True),) if other and same_crystal else ()),
         )
 
     return Measurement(

@@ -227,6 +227,7 @@ def compute(
         arrays=result.arrays,
         failure=failure,
         seconds=time.perf_counter() - started,
+        calls=view.calls,
         arithmetic=bits,
     )
 

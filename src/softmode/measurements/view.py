@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from softmode.crystal import Material, Trajectory
 from softmode.errors import ChangedInputError, SettingsError, UndeclaredInputError
 from softmode.harmonic.protocol import HarmonicProtocol
+from softmode.measurements.calls import CountedPotential
 from softmode.measurements.conditions import Conditions, Table, canonical
 from softmode.measurements.declaration import Facts, Given, Use
 from softmode.measurements.registry import table_of
@@ -139,6 +140,8 @@ class View:
     ----------
     uses : frozenset of str
         What may be read.
+    calls : int
+        Configurations that the potential has been asked for.
     """
 
     def __init__(
@@ -161,6 +164,7 @@ class View:
         self.records: Mapping[str, Record] = _Declared(records or {}, who)
         self.partial = partial
         self.advance = advance
+        self.calls = 0
 
     def inputs(self) -> dict[str, Any]:
         """What the result depends on besides other records, JSON-able: the key is made from this."""
@@ -248,11 +252,14 @@ class View:
 
     @property
     def potential(self) -> Potential:
-        """The potential, loaded."""
+        """The potential, loaded; what it is asked for is counted."""
         self._demand("potential")
         if self._sources.load_potential is None:
             raise SettingsError(self._who, "needs a potential", "Name one")
-        return self._sources.load_potential()
+        return CountedPotential(self._sources.load_potential(), self._note)
+
+    def _note(self, n_configurations: int) -> None:
+        self.calls += n_configurations
 
     @property
     def seed(self) -> int:
@@ -292,7 +299,9 @@ class View:
             self._demand(use)
         narrow = View(self._sources, self._conditions, uses, who=f"{self._who} ({function.__qualname__})")
         key = (function.__module__, function.__qualname__, arguments, repr(sorted(narrow.inputs().items())))
-        return self._sources.once(key, lambda: function(narrow, *arguments))
+        found = self._sources.once(key, lambda: function(narrow, *arguments))
+        self._note(narrow.calls)
+        return found
 
 
 class _Gate:

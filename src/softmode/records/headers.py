@@ -38,7 +38,7 @@ class Header:
         Names and values of its scalars and short texts.
     failure : mapping or None
         Fields of the failure.
-    seconds, created, software : float, str, str
+    seconds, calls, created, software : float, int or None, str, str
         As in the record.
     """
 
@@ -49,6 +49,7 @@ class Header:
     row: tuple[Any, ...]
     failure: Mapping[str, Any] | None
     seconds: float
+    calls: int | None
     created: str
     software: str
 
@@ -135,6 +136,7 @@ class HeaderCache:
                         header.row,
                         header.failure,
                         header.seconds,
+                        header.calls,
                         header.created,
                         header.software,
                     ],
@@ -171,10 +173,12 @@ def _parsed(line: str, kinds: dict[str, tuple[str, ...]]) -> Header | None:
         if isinstance(content, dict):
             kinds[content["kind"]] = tuple(content["names"])
             return None
-        key, measurement, stamp, kind, row, failure, seconds, created, software = content
+        key, measurement, stamp, kind, row, failure, seconds, calls, created, software = content
         names = kinds[kind]
         if len(names) != len(row):
             return None
-        return Header(key, measurement, tuple(stamp), names, tuple(row), failure, seconds, created, software)
+        return Header(
+            key, measurement, tuple(stamp), names, tuple(row), failure, seconds, calls, created, software
+        )
     except (ValueError, KeyError, TypeError):
         return None

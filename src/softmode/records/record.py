@@ -74,6 +74,9 @@ class Record:
         Set when there is no result.
     created, seconds, software : str, float, str
         When it was made (UTC), how long it took, by which softmode.
+    calls : int or None
+        Configurations that the potential was evaluated on to make it; what was kept when an earlier run was
+        interrupted, or stands in records it is made of, is not among them. None where nobody counted.
     arithmetic : mapping
         What decides the last bits: linear algebra library and kernel, threads, versions
         (:func:`softmode.numerics.arithmetic`). No part of the key.
@@ -86,6 +89,7 @@ class Record:
     arrays: Arrays = field(default_factory=dict)
     failure: Failure | None = None
     seconds: float = 0.0
+    calls: int | None = None
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     software: str = field(default_factory=lambda: f"softmode {__version__}")
     arithmetic: Mapping[str, Any] = field(default_factory=dict)

@@ -32,6 +32,7 @@ def _encode(record: Record) -> bytes:
         file.attrs["softmode_record"] = _FORMAT
         for name in ("key", "measurement", "seconds", "created", "software"):
             file.attrs[name] = getattr(record, name)
+        file.attrs["calls"] = json.dumps(record.calls)
         file.attrs["inputs"] = json.dumps(record.inputs, sort_keys=True)
         file.attrs["values"] = _values_text(record)
         file.attrs["arithmetic"] = json.dumps(record.arithmetic, sort_keys=True)
@@ -54,6 +55,7 @@ def make_header(record: Record, stamp: Stamp) -> Header:
         row=tuple(values.values()),
         failure=None if record.failure is None else record.failure.__dict__,
         seconds=record.seconds,
+        calls=record.calls,
         created=record.created,
         software=record.software,
     )
@@ -67,6 +69,7 @@ def _of_header(header: Header) -> Record:
         values=dict(zip(header.names, header.row, strict=True)),
         failure=None if header.failure is None else Failure(**header.failure),
         seconds=header.seconds,
+        calls=header.calls,
         created=header.created,
         software=header.software,
     )
@@ -178,6 +181,7 @@ class RecordStore:
                     arrays=arrays,
                     failure=Failure(**failure) if failure else None,
                     seconds=float(attributes["seconds"]),
+                    calls=json.loads(attributes.get("calls", "null")),
                     created=str(attributes["created"]),
                     software=str(attributes["software"]),
                     arithmetic=json.loads(attributes.get("arithmetic", "{}")),

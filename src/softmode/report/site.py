@@ -16,7 +16,7 @@ from softmode.report.method import method_lines
 from softmode.report.rendering import embedded, plot_html, render, rows_of
 from softmode.report.section import Pictures, Section
 from softmode.report.sigma_figures import ALL_APPROACH_NAMES
-from softmode.study.results import FAILED, OK, PENDING, done
+from softmode.study.results import FAILED, OK, PENDING, calls_made, done
 from softmode.style import colours
 
 #: Rows of a table on the page; all are in ``tables/cells.csv``.
@@ -119,6 +119,7 @@ def render_page(
         failures=rows_of(data.failures.head(MOST_ROWS)),
         left_out={name: _left_out(done(data.cells, name)) for name in ("harmonic", "sigma")},
         n_failures=len(data.failures),
+        calls=rows_of(calls_made(data.records)),
         figures=_figures(data),
         sigma=_sigma_rows(data),
         confusion=rows_of(data.confusion),

@@ -36,7 +36,7 @@ def _states(cell: Case, records: Mapping[str, Record]) -> dict[str, str]:
     return {name: FAILED if name in failed else states[name] for name in cell.inputs}
 
 
-def _row(study: Study, cell: Case) -> dict[str, Any]:
+def _row(study: Study, cell: Case, counted: set[str]) -> dict[str, Any]:
     records = study.records(cell)
     states = _states(cell, records)
     material = cell.material
@@ -54,7 +54,16 @@ def _row(study: Study, cell: Case) -> dict[str, Any]:
     failure = next((record.failure for record in records.values() if record.failure is not None), None)
     if failure is not None:
         row |= {"failure_kind": failure.kind, "failure": failure.message}
+    row["calls"] = sum(_calls(record, counted) or 0 for record in records.values())
     return row | _scalars(record for record in records.values() if record.ok)
+
+
+def _calls(record: Record, counted: set[str]) -> int | None:
+    """Configurations evaluated for a record; 0 where it was met before, in a cell or under a name."""
+    if record.key in counted:
+        return 0
+    counted.add(record.key)
+    return record.calls
 
 
 def _scalars(records: Iterable[Record]) -> dict[str, Any]:
@@ -90,9 +99,11 @@ def cell_table(study: Study) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``material, formula, group, prototype, potential, state`` and those of the measurements;
-        cells that failed or are not computed yet are rows too.
+        cells that failed or are not computed yet are rows too. ``calls``: configurations that the potential
+        was evaluated on for the records of the cell, those of records that an earlier row has left out.
     """
-    table = pd.DataFrame([_row(study, cell) for cell in study.cases])
+    counted: set[str] = set()
+    table = pd.DataFrame([_row(study, cell, counted) for cell in study.cases])
     study.store.flush()
     for column in ("failure_kind", "failure"):
         if column not in table:
@@ -101,14 +112,50 @@ def cell_table(study: Study) -> pd.DataFrame:
 
 
 def record_index(study: Study) -> pd.DataFrame:
-    """Which record each figure came from: material, potential, measurement, key, file, date, software."""
+    """Which record each figure came from: material, potential, measurement, key, file, date, software, cost.
+
+    Configurations evaluated (``calls``) stand with the first that has the record, and are 0 with others.
+    """
     rows = []
+    counted: set[str] = set()
     for case in study.cases:
         for name, record in study.records(case).items():
             link = study.link(case.material.name, case.label, name)
-            rows.append((*astuple(link), record.created, record.software, record.seconds))
-    columns = ["material", "potential", "measurement", "key", "file", "created", "software", "seconds"]
-    return pd.DataFrame(rows, columns=columns)
+            cost = record.seconds, _calls(record, counted)
+            rows.append((*astuple(link), record.created, record.software, *cost))
+    columns = [
+        "material",
+        "potential",
+        "measurement",
+        "key",
+        "file",
+        "created",
+        "software",
+        "seconds",
+        "calls",
+    ]
+    return pd.DataFrame(rows, columns=columns).astype({"calls": "Int64"})
+
+
+def calls_made(index: pd.DataFrame) -> pd.DataFrame:
+    """Configurations that each potential was evaluated on, by measurement and together.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        From :func:`record_index`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each potential: ``potential``, a column for each measurement that evaluates it, and ``all``.
+    """
+    made = index[index["calls"].fillna(0) > 0]
+    table = made.pivot_table(
+        index="potential", columns="measurement", values="calls", aggfunc="sum", sort=False
+    )
+    table = table.fillna(0).astype(int)
+    return table.assign(all=table.sum(axis=1)).reset_index()
 
 
 def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, Any]:
