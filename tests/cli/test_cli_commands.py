@@ -110,7 +110,7 @@ def test_run_status_and_report(tiny_dataset: Path, tmp_path: Path) -> None:
     status = succeed("status", tmp_path / "o")
     rows = [line.split("│")[1:-1] for line in status.splitlines() if line.startswith("│")]
     counts = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
-    assert counts == {"emt": ["2", "0", "0"], "broken [/red]": ["0", "2", "0"]}
+    assert counts == {"emt": ["2", "0", "0", "4"], "broken [/red]": ["0", "2", "0", "4"]}
     assert "failed Cu × broken [/red]:" in status
 
     page.unlink()
@@ -149,7 +149,7 @@ def test_run_and_status_as_json(tiny_dataset: Path, tmp_path: Path) -> None:
     said = strict(succeed("status", folder, "--json"))
     assert said["potentials"] == [
         {"potential": "emt", "done": 2, "failed": 0, "to_compute": 0, "force_calls": 4},
-        {"potential": "broken", "done": 0, "failed": 2, "to_compute": 0, "force_calls": 0},
+        {"potential": "broken", "done": 0, "failed": 2, "to_compute": 0, "force_calls": 4},
     ]
     assert len(said["failures"]) == 2
     assert said["steps_of_dynamics"] == {"made": 0, "total": 0}
@@ -253,7 +253,7 @@ def test_status_of_a_study_that_has_not_begun(tiny_dataset: Path, tmp_path: Path
 
     open_study(tiny_study(tiny_dataset, tmp_path / "o"))
     [row] = [line for line in succeed("status", tmp_path / "o").splitlines() if "emt" in line]
-    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["emt", "0", "0", "3"]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["emt", "0", "0", "3", "0"]
 
 
 def test_datasets_are_listed() -> None:
