@@ -18,6 +18,7 @@ from trajectory_cases import UNITCELL, springs
 from softmode import harmonic as hm
 from softmode.crystal import Cell, Material
 from softmode.datasets import reference_from_supercell, reference_notes, supercell_of
+from softmode.datasets.plausibility import ACCEPTED, CHECKS
 from softmode.errors import InputDataError, SettingsError
 
 SUPERCELL = Cell.from_atoms(UNITCELL.to_atoms().repeat((2, 2, 2)))  # Cs Cl Cs Cl …
@@ -111,30 +112,35 @@ def test_force_constants_that_phonopy_itself_wrote(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, values, atol=1e-12)
 
 
-def test_another_order_of_atoms_is_doubted(tmp_path: Path) -> None:
+def test_another_order_of_atoms_is_refused(tmp_path: Path) -> None:
     """Nothing else shows it: the crystal is the same, and all numbers are wrong."""
     order = np.random.default_rng(2).permutation(8)
     order = np.ravel(np.column_stack([2 * order, 2 * np.random.default_rng(3).permutation(8) + 1]))
     supercell = write_supercell(tmp_path / "SPOSCAR")
     for name in ("FORCE_CONSTANTS", "force_constants.hdf5"):
         material = reference_from_supercell(supercell, write_constants(tmp_path / name))
-        assert "reference_doubt" not in material.tags
+        assert ACCEPTED not in material.tags
         shuffled = write_constants(tmp_path / name, CONSTANTS[order][:, order])
-        doubted = reference_from_supercell(supercell, shuffled)
-        (said,) = reference_notes(doubted, shuffled)
-        assert said.startswith(f"{shuffled}: without the symmetry of {supercell}")
+        with pytest.raises(InputDataError, match="break the symmetry of a site") as caught:
+            reference_from_supercell(supercell, shuffled)
+        assert caught.value.subject == str(shuffled)
+        accepted = reference_from_supercell(supercell, shuffled, tuple(CHECKS))
+        assert "site_symmetry" in accepted.tags[ACCEPTED]
+        (said,) = reference_notes(accepted, shuffled)
+        assert said.startswith(f"{shuffled}: accepted though forces break the symmetry of a site by")
     rows = np.array([4, 9])
     compact = write_constants(tmp_path / "force_constants.hdf5", CONSTANTS[order][:, order][rows], rows)
-    assert "reference_doubt" in reference_from_supercell(supercell, compact).tags
+    with pytest.raises(InputDataError, match="break the symmetry of a site"):
+        reference_from_supercell(supercell, compact)
     compact = write_constants(tmp_path / "force_constants.hdf5", CONSTANTS[rows], rows)
-    assert "reference_doubt" not in reference_from_supercell(supercell, compact).tags
+    assert ACCEPTED not in reference_from_supercell(supercell, compact).tags
 
 
 @pytest.mark.shared_data
 def test_real_force_constants_are_not_doubted(shared_data: Path) -> None:
     folder = shared_data / "srtio3_alamode"
     material = reference_from_supercell(folder / "SPOSCAR", folder / "force_constants.hdf5")
-    assert "reference_doubt" not in material.tags
+    assert ACCEPTED not in material.tags
 
 
 def no_supercell(folder: Path) -> tuple[Path, Path]:

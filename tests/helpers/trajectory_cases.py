@@ -126,7 +126,7 @@ def springs(supercell: Cell) -> NDArray[np.float64]:
     """Force constants (n, n, 3, 3) of springs that depend on elements and distance only."""
     atoms = supercell.to_atoms()
     distance = atoms.get_all_distances(mic=True)
-    stiffness = np.exp(-distance) * np.add.outer(atoms.numbers, atoms.numbers) / 30
+    stiffness = np.exp(-distance) * np.add.outer(atoms.numbers, atoms.numbers) / 5
     np.fill_diagonal(stiffness, 0.0)
     laplacian = np.diag(stiffness.sum(axis=1)) - stiffness
     return np.asarray(laplacian[:, :, None, None] * np.eye(3))

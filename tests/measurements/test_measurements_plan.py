@@ -39,6 +39,14 @@ def changed(facts: Facts = FACTS, conditions: Conditions = CONDITIONS) -> set[st
     return {name for name in before if before[name] != after[name]}
 
 
+def test_what_is_accepted_is_named_by_records_of_the_reference_and_only_then() -> None:
+    accepted = replace(FACTS, tags={"accepted": "net_force", "accepted_figures": "9 %"})
+    assert changed(accepted) == {HARMONIC}
+    inputs = record_inputs(("harmonic",), accepted, CONDITIONS)
+    assert inputs[HARMONIC]["accepted"] == "net_force"
+    assert "accepted" not in record_inputs(("harmonic",), FACTS, CONDITIONS)[HARMONIC]
+
+
 FORCES, HARMONIC = "displaced_forces", "harmonic"
 
 

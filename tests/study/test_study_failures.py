@@ -19,11 +19,13 @@ from typer.testing import CliRunner
 from softmode.cli.app import app
 from softmode.datasets import open_dataset
 from softmode.datasets.base import MaterialEntry, Selection
+from softmode.errors import SettingsError
 from softmode.report.build import build_report
 from softmode.study.folder import Study, open_study
 from softmode.study.materials import summarise_materials
 from softmode.study.results import FAILED, OK, cell_table, ranking
 from softmode.study.run import RunReport, run_study
+from softmode.study.settings import parse_study
 
 #: material or potential: kind of its failures, what their message says, what the remedy says
 BAD_MATERIALS = {
@@ -317,3 +319,41 @@ def test_a_material_that_ends_or_hangs_its_reader_costs_no_other(
 
 def entries_of(dataset: Path, name: str) -> list[MaterialEntry]:
     return [entry for entry in open_dataset("phonopy", dataset).entries() if entry.name == name]
+
+
+def test_implausible_data_fail_unless_accepted_which_is_shown(tmp_path: Path) -> None:
+    """Of the material that it is accepted of, by name, and in the record that it went into."""
+    for symbol in ("Al", "Cu"):
+        write_metal(tmp_path / "metals" / symbol, symbol, force=0.001)
+    settings = tiny_study(tmp_path / "metals", tmp_path / "out", measurements=["harmonic"])
+    dataset = settings.dataset.model_copy(update={"accept": {"Cu": ("stiffness",)}})
+    study = open_study(settings.model_copy(update={"dataset": dataset}))
+    run_study(study)
+    cells = cell_table(study).set_index("material")
+    assert cells["state"].to_dict() == {"Al": FAILED, "Cu": OK}
+    assert "the stiffest atom sits" in cells.loc["Al", "failure"]
+    assert "--accept stiffness" in cells.loc["Al", "failure"]
+    assert cells.loc["Cu", "accepted"] == "stiffness"
+    [record] = [study.record(case, "harmonic") for case in study.cases if case.material.name == "Cu"]
+    assert record is not None
+    assert record.inputs["accepted"] == "stiffness"
+    page = build_report(study).read_text(encoding="utf-8")
+    assert "Cu (stiffness: the curvature in which the stiffest atom sits" in page
+    again = open_study(settings)  # nothing is accepted any more
+    run_study(again)
+    assert set(cell_table(again)["state"]) == {FAILED}
+
+
+@pytest.mark.parametrize(
+    ("accept", "problem"),
+    [
+        (["net_fore"], "did you mean net_force"),
+        ({"Cu": ["net_fore"]}, "did you mean net_force"),
+        ({"Cuu": ["net_force"]}, "there is no such material"),
+    ],
+)
+def test_what_cannot_be_accepted(tiny_dataset: Path, tmp_path: Path, accept: object, problem: str) -> None:
+    content = tiny_study(tiny_dataset, tmp_path / "out").content()
+    content["dataset"]["accept"] = accept
+    with pytest.raises(SettingsError, match=problem):
+        open_study(parse_study(content, "study.toml"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from softmode.cli.console import duration, err, out, print_json, progress, remark, say
-from softmode.cli.options import Every, Skip
+from softmode.cli.options import Accept, Every, Skip
 from softmode.cli.reference import said_reference
 from softmode.configurations import KernelSettings, SoapSettings
 from softmode.crystal import Material
@@ -39,7 +40,7 @@ def _settings(soap: dict[str, Any], kernel: dict[str, Any]) -> MapSettings:
         raise SettingsError("softmode map", explain(error), "Correct the option") from error
 
 
-def _material(supercell: str | None, force_constants: Path | None) -> Material | None:
+def _material(supercell: str | None, force_constants: Path | None, accept: Sequence[str]) -> Material | None:
     if force_constants is None:
         if supercell is not None:
             raise SettingsError(
@@ -48,7 +49,7 @@ def _material(supercell: str | None, force_constants: Path | None) -> Material |
                 "Give --force-constants too; the map itself does not depend on the order of atoms",
             )
         return None
-    return said_reference(force_constants, supercell)
+    return said_reference(force_constants, supercell, accept)
 
 
 def _tables(content: dict[str, Any]) -> Table:
@@ -91,6 +92,7 @@ def map_command(
         Path | None,
         typer.Option(help="For σ(t): force_constants.hdf5, FORCE_CONSTANTS, phonopy.yaml, or a folder."),
     ] = None,
+    accept: Accept = None,
     alpha: Annotated[float, typer.Option(help="Weight of the entropy in the match.")] = 1.0,
     r_cut: Annotated[float, typer.Option(help="SOAP: radius, Å.")] = 5.0,
     n_max: Annotated[int, typer.Option(help="SOAP: radial functions.")] = 7,
@@ -122,7 +124,7 @@ def map_command(
         {"r_cut": r_cut, "n_max": n_max, "l_max": l_max, "sigma": sigma},
         {"alpha": alpha, "mode": mode, "memory": memory, "seed": seed},
     )
-    material = _material(supercell, force_constants)
+    material = _material(supercell, force_constants, accept or ())
     clouds = read_clouds(trajectories, labels or (), skip=skip, every=every)
     if material is not None:
         clouds = with_sigma(clouds, material)

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from softmode.cli.console import out, print_json, progress, remark
-from softmode.cli.options import Device, Dtype, Relax, Supercell
+from softmode.cli.options import Accept, Device, Dtype, Relax, Supercell
 from softmode.cli.reference import said
 from softmode.crystal import Material
 from softmode.dynamics import MDRun, export_ase, read_md
@@ -144,6 +144,7 @@ def md(
         typer.Option(help="Start in random frames of these instead of thermally displaced supercells."),
     ] = None,
     supercell: Supercell = None,
+    accept: Accept = None,
     relax: Relax = False,
     seed: Annotated[int, typer.Option(min=0, help="Of starts, velocities and thermostat.")] = 2026,
     dtype: Dtype = None,
@@ -182,8 +183,12 @@ def md(
         },
     )
     settings = conditions.of(DynamicsSettings)
-    material = said(load(crystal, supercell).material, crystal)
-    frames = Crystal(material).with_trajectory(trajectory).trajectory if trajectory else None
+    material = said(load(crystal, supercell, accept or ()).material, crystal)
+    frames = (
+        Crystal(material, accept=tuple(accept or ())).with_trajectory(trajectory).trajectory
+        if trajectory
+        else None
+    )
     resolved = resolved_potential(potential, dtype, device)
     folder = output or Path("md") / file_name(f"{material.name}_{potential}")
     inputs = record_inputs(["model_only"], facts_of(material, resolved, frames), conditions)["md"]

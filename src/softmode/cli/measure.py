@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from rich.table import Table
 
 from softmode.cli.console import Command, busy, out, print_json
-from softmode.cli.options import Device, Dtype, Supercell
+from softmode.cli.options import Accept, Device, Dtype, Supercell
 from softmode.cli.reference import said
 from softmode.crystal import Material, Trajectory
 from softmode.errors import SettingsError
@@ -46,6 +46,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "supercell": (Supercell, None),
+    "accept": (Accept, None),
     "protocol": (Annotated[str, typer.Option(help="'default' or 'yang2026'.")], "default"),
     "seed": (Annotated[int, typer.Option(min=0, help="Seed of everything random.")], 2026),
     "dtype": (Dtype, None),
@@ -119,7 +120,7 @@ def _run(one: Measurement, conditions: Conditions, given: Mapping[str, Any]) -> 
         raise SettingsError(str(given["plot"]), "is no picture this command can write", "Use .png or .pdf")
     if given["plot"] is not None and one.panels is None:
         raise SettingsError(f"measurement {one.name}", "has no figure of its own", "Leave --plot away")
-    crystal = load(given["reference"], given["supercell"])
+    crystal = load(given["reference"], given["supercell"], given["accept"] or ())
     material = said(crystal.material, given["reference"])
     if given["trajectory"]:
         crystal = crystal.with_trajectory(given["trajectory"])

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 Supercell = Annotated[
     str | None, typer.Option(help="Three or nine integers, as '2 2 2', where no file says it; or its file.")
 ]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Check of the reference data whose verdict does not count (docs/datasets.md); repeatable.",
+        show_default=False,
+    ),
+]
 Relax = Annotated[bool, typer.Option("--relax", help="Relax with the potential first, symmetry kept.")]
 Dtype = Annotated[str | None, typer.Option(help="'float32' or 'float64'.")]
 Device = Annotated[str, typer.Option(help="'cpu' or 'cuda'.")]

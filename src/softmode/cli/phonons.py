@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import busy, out, print_json, remark
-from softmode.cli.options import POTENTIAL, Device, Dtype, Relax, Supercell, loaded_potential
+from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Relax, Supercell, loaded_potential
 from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
@@ -97,6 +97,7 @@ def phonons(
     potential: Annotated[list[str], typer.Option(help=f"{POTENTIAL}; may be given several times.")],
     protocol: Annotated[str, typer.Option(help="'default' or 'yang2026'.")] = "default",
     supercell: Supercell = None,
+    accept: Accept = None,
     relax: Relax = False,
     dtype: Dtype = None,
     device: Device = "cpu",
@@ -118,7 +119,7 @@ def phonons(
 ) -> None:
     """Compare the phonons of potentials with the DFT phonons of one material."""
     _check_files(plot, write or (), len(potential))
-    crystal = Crystal(said_reference(reference, supercell))
+    crystal = Crystal(said_reference(reference, supercell, accept or ()))
     models, results = [], []
     for name in potential:
         models.append(loaded_potential(name, dtype, device, kwargs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from softmode.cli.console import remark
@@ -9,7 +10,7 @@ from softmode.crystal import Material
 from softmode.datasets import open_reference, reference_notes
 
 
-def said_reference(path: Path | str, supercell: str | None = None) -> Material:
+def said_reference(path: Path | str, supercell: str | None = None, accept: Sequence[str] = ()) -> Material:
     """The material at a path; which file its forces are from, where there are several, is told.
 
     Raises
@@ -17,7 +18,7 @@ def said_reference(path: Path | str, supercell: str | None = None) -> Material:
     SettingsError, InputDataError
         As `softmode.datasets.open_reference`.
     """
-    return said(open_reference(path, supercell), path)
+    return said(open_reference(path, supercell, accept), path)
 
 
 def said(material: Material, path: Path | str) -> Material:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import busy, out, print_json, remark
-from softmode.cli.options import POTENTIAL, Device, Dtype, Every, Skip, loaded_potential
+from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Every, Skip, loaded_potential
 from softmode.cli.reference import said_reference
 from softmode.crystal import Material
 from softmode.datasets import open_reference
@@ -22,12 +23,14 @@ from softmode.notebook.sigma import Anharmonicity, Sigma, anharmonicity
 from softmode.records import Record
 
 
-def _reference(trajectories: list[Path], supercell: str | None, force_constants: Path | None) -> Material:
+def _reference(
+    trajectories: list[Path], supercell: str | None, force_constants: Path | None, accept: Sequence[str]
+) -> Material:
     """Supercell and force constants, from whatever was given."""
     if force_constants is not None:
-        return said_reference(force_constants, supercell)
+        return said_reference(force_constants, supercell, accept)
     if supercell is None and trajectories[0].suffix == ".nc":
-        return open_reference(trajectories[0])
+        return open_reference(trajectories[0], accept=accept)
     raise SettingsError(
         "softmode sigma",
         "no force constants are given",
@@ -171,6 +174,7 @@ def sigma(
             help=f"{POTENTIAL}, measured on the same frames; may be given several times.", show_default=False
         ),
     ] = None,
+    accept: Accept = None,
     dtype: Dtype = None,
     device: Device = "cpu",
     skip: Skip = 0,
@@ -182,9 +186,12 @@ def sigma(
 ) -> None:
     """Anharmonicity σ⁽²⁾ of a trajectory: overall, per frame, element, site and phonon mode."""
     trajectories = [*trajectory, *(more or [])]
-    material = _reference(trajectories, supercell, force_constants)
+    accepted = tuple(accept or ())
+    material = _reference(trajectories, supercell, force_constants, accepted)
     with busy("reading trajectories"):
-        crystal = Crystal(material).with_trajectory(trajectories, skip=skip, every=every)
+        crystal = Crystal(material, accept=tuple(accept or ())).with_trajectory(
+            trajectories, skip=skip, every=every
+        )
     protocol = named_protocol("default", symmetrise=symmetrise)
     content = _json(material, anharmonicity(crystal, protocol=protocol).record)
     results = []

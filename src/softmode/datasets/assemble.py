@@ -179,6 +179,19 @@ def supercell_of(material: Material) -> Cell:
     return Cell.from_phonopy(phonopy_supercell(material.unitcell, material.supercell_matrix, material.name))
 
 
+def primitive_atoms(material: Material) -> IntArray:
+    """Atoms of the supercell that the rows of compact force constants are of, (n_primitive,).
+
+    Raises
+    ------
+    InputDataError
+        If phonopy cannot make the primitive cell.
+    """
+    supercell = phonopy_supercell(material.unitcell, material.supercell_matrix, material.name)
+    matrix = np.linalg.inv(material.supercell_matrix) @ material.primitive_matrix
+    return np.asarray(_primitive(supercell, matrix, material.name).p2s_map, dtype=np.int64)
+
+
 def _primitive(cell: PhonopyAtoms, primitive_matrix: FloatArray, subject: str) -> Primitive:
     """Primitive cell as phonopy makes it, with its maps to the cell, of which the matrix is a part."""
     with reading(

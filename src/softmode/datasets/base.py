@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from softmode.crystal import Material, Trajectory
 from softmode.crystal.arrays import array_digest
 from softmode.datasets.names import natural_key
+from softmode.datasets.plausibility import plausible
 from softmode.datasets.prototypes import PrototypeName, prototype_named
 from softmode.datasets.remote import Remote
 from softmode.errors import InputDataError, SettingsError, did_you_mean, printable
@@ -74,6 +75,10 @@ class MaterialEntry:
         What is known of it besides its files; joins the tags of what is loaded (``problems`` are added to).
     choice : str
         Which frames are taken, where that can be chosen; part of the fingerprint.
+    place : str
+        File or folder that messages name; the name where empty.
+    accept : tuple of str
+        Checks (:data:`softmode.datasets.plausibility.CHECKS`) whose verdict on it does not count; sorted.
     """
 
     name: str
@@ -83,13 +88,16 @@ class MaterialEntry:
     trajectory_digest: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, compare=False)
     choice: str = ""
+    place: str = field(default="", compare=False)
+    accept: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Changes whenever what would be loaded may have changed."""
-        if not self.tags:
-            return self.source + self.choice
-        return array_digest(self.source, tuple(sorted(self.tags.items())), self.choice)
+        own = self.source + self.choice
+        if self.tags:
+            own = array_digest(self.source, tuple(sorted(self.tags.items())), self.choice)
+        return array_digest(own, self.accept) if self.accept else own
 
     @property
     def has_trajectory(self) -> bool:
@@ -102,9 +110,9 @@ class MaterialEntry:
         Raises
         ------
         InputDataError
-            If the source is damaged or inconsistent.
+            If the source is damaged or inconsistent, or its data are not plausible and not accepted.
         """
-        material = self.loader()
+        material = plausible(self.loader(), self.accept, self.place or self.name)
         if not self.tags:
             return material
         problems = [tags["problems"] for tags in (material.tags, self.tags) if tags.get("problems")]

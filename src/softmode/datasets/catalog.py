@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from softmode.crystal import Material
 from softmode.datasets.base import Dataset, DatasetKind, MaterialEntry
 from softmode.datasets.loose_files import reference_from_supercell, supercell_said
+from softmode.datasets.plausibility import known_checks
 from softmode.datasets.store import is_store, open_store, read_manifest
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 from softmode.plugins import plugins
@@ -102,7 +104,9 @@ def recognised(path: Path) -> DatasetKind:
     return dataset_kind(_FALLBACK)
 
 
-def open_reference(path: Path | str, supercell: str | Path | Sequence[int] | None = None) -> Material:
+def open_reference(
+    path: Path | str, supercell: str | Path | Sequence[int] | None = None, accept: Sequence[str] = ()
+) -> Material:
     """One material: from a file, folder or archive that holds exactly one, or the embedded example by name.
 
     Parameters
@@ -114,21 +118,25 @@ def open_reference(path: Path | str, supercell: str | Path | Sequence[int] | Non
     supercell : str, Path or sequence of int, optional
         Three or nine integers where phonopy files do not give the supercell; or, where `path` is force
         constants or FORCE_SETS alone, the file of the supercell.
+    accept : sequence of str
+        Checks of plausibility whose verdict does not count, by name.
 
     Raises
     ------
     SettingsError
-        If the path does not exist, or a supercell is said of what brings its own.
+        If the path does not exist, a supercell is said of what brings its own, or there is no such check.
     InputDataError
-        If it holds no material or several, or the data cannot be used.
+        If it holds no material or several, or the data cannot be used or are not plausible.
     """
     said = None if supercell is None else supercell_said(supercell)
     if isinstance(said, Path):
-        return reference_from_supercell(said, Path(path))
-    return reference_entry(path, said).load()
+        return reference_from_supercell(said, Path(path), known_checks(accept, str(path)))
+    return reference_entry(path, said, accept).load()
 
 
-def reference_entry(path: Path | str, supercell: Sequence[int] | None = None) -> MaterialEntry:
+def reference_entry(
+    path: Path | str, supercell: Sequence[int] | None = None, accept: Sequence[str] = ()
+) -> MaterialEntry:
     """One material that is not read yet, and its trajectory; otherwise as :func:`open_reference`."""
     found = None if Path(path).exists() else _named(str(path), known_datasets())
     if found is not None and found.path == "none":
@@ -147,7 +155,7 @@ def reference_entry(path: Path | str, supercell: Sequence[int] | None = None) ->
             f"it holds {len(entries)} materials ({names})",
             "point to one of them, or run a study on all",
         )
-    return entries[0]
+    return replace(entries[0], accept=known_checks(accept, str(path)))
 
 
 def _named(name: str, kinds: list[DatasetKind]) -> DatasetKind | None:

@@ -94,6 +94,7 @@ def _entry(uid: str, paths: tuple[Path, ...], labels: LabelTable, frames: FrameC
         trajectory_loader=runs if any(has_runs(path) for path in paths) else None,
         tags=labels.tags(uid),
         choice=frames.mark,
+        place=str(paths[0]),
     )
 
 

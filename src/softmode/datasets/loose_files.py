@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,13 +12,13 @@ from softmode.crystal import Material
 from softmode.datasets.assemble import CrystalFiles, assemble
 from softmode.datasets.file_kinds import FileKind, kind_of
 from softmode.datasets.phonopy_loading import read_reference
+from softmode.datasets.plausibility import plausible
 from softmode.datasets.reading import ByteStream
 from softmode.datasets.structure_files import read_structure
-from softmode.datasets.supercell_inference import has_symmetry_of
 from softmode.errors import InputDataError, SettingsError
 
 
-def reference_from_supercell(supercell: Path, force_constants: Path) -> Material:
+def reference_from_supercell(supercell: Path, force_constants: Path, accept: Sequence[str] = ()) -> Material:
     """Material whose unit cell is the supercell itself.
 
     Parameters
@@ -29,14 +28,15 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
     force_constants : Path
         ``force_constants.hdf5`` or ``FORCE_CONSTANTS``, full or compact, or ``FORCE_SETS``; maybe
         compressed.
+    accept : sequence of str
+        Checks whose verdict does not count.
 
     Raises
     ------
     SettingsError
         If a file is not there.
     InputDataError
-        If a file cannot be read or the force constants are not of this supercell. Where only their symmetry
-        is another, the tag ``reference_doubt`` of the material says so.
+        If a file cannot be read, the force constants are not of this supercell, or are not plausible.
     """
     for path in (supercell, force_constants):
         if not path.exists():
@@ -61,12 +61,7 @@ def reference_from_supercell(supercell: Path, force_constants: Path) -> Material
         reference=read_reference(data, cell.n_atoms, subject),
         reference_source=subject,
     )
-    material = assemble(supercell.stem, str(supercell), crystal)
-    assert crystal.reference is not None
-    if has_symmetry_of(cell, crystal.reference):
-        return material
-    doubt = f"{subject}: without the symmetry of {supercell}. Are the atoms in the same order in both?"
-    return replace(material, tags={**material.tags, "reference_doubt": doubt})
+    return plausible(assemble(supercell.stem, str(supercell), crystal), accept, subject)
 
 
 def supercell_integers(text: str) -> list[int] | None:

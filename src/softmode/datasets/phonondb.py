@@ -61,7 +61,9 @@ def _sources(path: Path) -> Iterator[Path]:
 
 def entry(path: Path, _options: DatasetOptions) -> MaterialEntry:
     """One material of the database."""
-    return MaterialEntry(material_name(path.name), source_fingerprint(path), partial(load, path))
+    return MaterialEntry(
+        material_name(path.name), source_fingerprint(path), partial(load, path), place=str(path)
+    )
 
 
 def remote_files(ids: Sequence[str] | None, server: str | None = None) -> list[RemoteFile]:

@@ -59,7 +59,7 @@ def entry(path: Path, options: PhonopyOptions) -> MaterialEntry:
     identity += options.mark
     loader = partial(load, path, options, material_name(path))
     if not options.trajectory:
-        return MaterialEntry(material_name(path), identity, loader)
+        return MaterialEntry(material_name(path), identity, loader, place=str(path))
     if options.trajectory == (DATASET,):
         collect = partial(collect_dataset, loader, path)
     else:
@@ -67,7 +67,9 @@ def entry(path: Path, options: PhonopyOptions) -> MaterialEntry:
         collect = partial(collect_files, loader, folder, options.trajectory)
         identity += f":{fingerprint(matching_files(folder, options.trajectory), folder)}"
     runs = RunsLoader(collect, options.frames)
-    return MaterialEntry(material_name(path), identity, loader, runs, choice=options.frames.mark)
+    return MaterialEntry(
+        material_name(path), identity, loader, runs, choice=options.frames.mark, place=str(path)
+    )
 
 
 PHONOPY = DatasetKind(

@@ -31,6 +31,7 @@ from softmode.datasets.formats import (
     supercell_matrix_from,
 )
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
+from softmode.datasets.plausibility import ACCEPTED, ACCEPTED_FIGURES
 from softmode.datasets.reading import ByteStream, Files, as_text
 from softmode.datasets.supercell_inference import infer_supercell_matrix
 from softmode.datasets.trajectory_source import FrameOptions, file_patterns
@@ -309,8 +310,8 @@ def reference_notes(material: Material, path: Path | str) -> list[str]:
         notes.append(f"{path}: {made} of {used}")
     if supercell:
         notes.append(f"{path}: supercell {supercell}")
-    if "reference_doubt" in material.tags:
-        notes.append(material.tags["reference_doubt"])
+    if ACCEPTED in material.tags:
+        notes.append(f"{path}: accepted though {material.tags[ACCEPTED_FIGURES]}")
     return notes
 
 

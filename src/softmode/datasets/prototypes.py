@@ -15,6 +15,7 @@ from ase.formula import Formula
 
 from softmode.crystal import Cell
 from softmode.crystal.periodic_images import minimum_image_distances
+from softmode.crystal.supercell_symmetry import SYMPREC, symmetry_dataset
 from softmode.datasets.elements import electronegativity
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 
@@ -103,7 +104,7 @@ class _Orbit:
     atoms: tuple[int, ...]
 
 
-def classify(cell: Cell, symprec: float = 1e-4) -> Classification:
+def classify(cell: Cell, symprec: float = SYMPREC) -> Classification:
     """Prototype, site names and formula of a (primitive or conventional) cell.
 
     Parameters
@@ -123,9 +124,7 @@ def classify(cell: Cell, symprec: float = 1e-4) -> Classification:
     InputDataError
         If no symmetry can be found, as when two atoms coincide.
     """
-    dataset = spglib.get_symmetry_dataset(
-        (cell.lattice, cell.scaled_positions, cell.numbers), symprec=symprec
-    )
+    dataset = symmetry_dataset(cell, symprec)
     if dataset is None:
         raise InputDataError(
             "cell", "no symmetry was found: do two atoms coincide?", "check the structure file"

@@ -275,6 +275,7 @@ def _entry(store: Path, report: MaterialReport, options: DatasetOptions, kind: D
         trajectory_digest=report.digests.get(frames.mark, "") if stamp and stamp == report.stamp else "",
         tags=report.tags,
         choice=frames.mark,
+        place=f"{store}, {report.name}",
     )
 
 

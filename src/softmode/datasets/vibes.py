@@ -59,6 +59,7 @@ def entry(path: Path, options: FrameOptions) -> MaterialEntry:
         loader=partial(load, path),
         trajectory_loader=RunsLoader(partial(collect, path), options.frames),
         choice=options.frames.mark,
+        place=str(path),
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from pydantic import BaseModel
 
 from softmode.crystal import Material, Trajectory
-from softmode.errors import ChangedInputError, SettingsError, UndeclaredInputError
+from softmode.datasets.plausibility import ACCEPTED
+from softmode.errors import ChangedInputError, InputDataError, SettingsError, UndeclaredInputError
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.calls import CountedPotential
 from softmode.measurements.conditions import Conditions, Table, canonical
@@ -67,7 +68,15 @@ class Sources:
         return self.once("trajectory", self._trajectory)
 
     def _material(self) -> Material:
-        material, facts = self.load_material(), self.facts
+        facts = self.facts
+        try:
+            material = self.load_material()
+        except InputDataError as error:  # they could be read when the study was opened
+            raise ChangedInputError(
+                error.subject,
+                f"its files have changed since they were first read: now {error.problem}",
+                "Put them back, or correct them, and run again",
+            ) from error
         read = material.structure_digest, material.reference_digest
         _require_unchanged(material.name, "structure and reference", read, (facts.structure, facts.reference))
         return material
@@ -172,6 +181,9 @@ class View:
         values |= {
             use: self._value(use) for use in self.uses if use != "structure" or "reference" not in self.uses
         }
+        facts = self._sources.facts
+        if ACCEPTED in facts.tags and (self.uses & {"reference", "trajectory"} or not facts.reference):
+            values[ACCEPTED] = facts.tags[ACCEPTED]
         return {"threads": self.threads, **values}
 
     def _value(self, use: str) -> Any:

@@ -42,10 +42,13 @@ class Crystal:
         Structure, supercell, and force constants or forces of the reference.
     read_trajectory : callable, optional
         Reads the reference trajectory, aligned to the supercell.
+    accept : tuple of str
+        Checks of plausibility whose verdict on it does not count.
     """
 
     material: Material
     read_trajectory: Callable[[], Trajectory] | None = None
+    accept: tuple[str, ...] = ()
 
     @cached_property
     def trajectory(self) -> Trajectory | None:
@@ -73,7 +76,7 @@ class Crystal:
             paths = [source] if isinstance(source, str | Path) else source
             source = read_trajectory([Path(path) for path in paths], skip=skip, every=every)
         aligned = align_trajectory(source, supercell_of(self.material), source.source)
-        return Crystal(self.material, lambda: aligned)
+        return Crystal(self.material, lambda: aligned, self.accept)
 
     def __repr__(self) -> str:
         """Formula, number of atoms, and what reference there is."""
@@ -91,7 +94,11 @@ class Crystal:
         )
 
 
-def load(what: Crystal | Material | Atoms | str | Path, supercell: Supercell | None = None) -> Crystal:
+def load(
+    what: Crystal | Material | Atoms | str | Path,
+    supercell: Supercell | None = None,
+    accept: Sequence[str] = (),
+) -> Crystal:
     """A crystal from wherever there is one.
 
     Parameters
@@ -103,11 +110,13 @@ def load(what: Crystal | Material | Atoms | str | Path, supercell: Supercell | N
     supercell : str, Path or sequence of int, optional
         Three or nine integers, as ``"2 2 2"``, where no file says it; of the primitive cell where
         there is no reference. Or the file of the supercell of force constants.
+    accept : sequence of str
+        Checks of plausibility (``docs/datasets.md``) whose verdict does not count.
 
     Raises
     ------
     SettingsError, InputDataError
-        If there is no such file, it holds no crystal or several, or cannot be used.
+        If there is no such file, it holds no crystal or several, or cannot be used or is not plausible.
     """
     if isinstance(what, Crystal | Material):
         if supercell is not None:
@@ -122,9 +131,9 @@ def load(what: Crystal | Material | Atoms | str | Path, supercell: Supercell | N
             load_atoms(what, options) if isinstance(what, Atoms) else load_file(Path(what), options)
         )
     if isinstance(said, Path):
-        return Crystal(open_reference(what, said))
-    entry = reference_entry(what, said)
-    return Crystal(entry.load(), entry.load_trajectory if entry.has_trajectory else None)
+        return Crystal(open_reference(what, said, accept), accept=tuple(accept))
+    entry = reference_entry(what, said, accept)
+    return Crystal(entry.load(), entry.load_trajectory if entry.has_trajectory else None, entry.accept)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

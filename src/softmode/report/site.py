@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
+from softmode.datasets.plausibility import ACCEPTED
 from softmode.report import interactive
 from softmode.report.data import ReportData
 from softmode.report.figures import W2
@@ -84,6 +85,13 @@ def _sigma_rows(data: ReportData) -> list[dict[str, Any]]:
     return rows_of(rows.assign(notes=["; ".join(json.loads(text)) for text in rows["sigma_notes"]]))
 
 
+def _accepted(cells: pd.DataFrame) -> list[dict[str, Any]]:
+    """Materials whose data are not plausible but were accepted."""
+    if ACCEPTED not in cells:
+        return []
+    return rows_of(cells[cells[ACCEPTED].notna()].drop_duplicates("material"))
+
+
 def render_page(
     data: ReportData,
     pictures: Pictures,
@@ -112,6 +120,7 @@ def render_page(
         potentials=list(data.overlays),
         counts={state: int(counts.get(state, 0)) for state in (OK, FAILED, PENDING)},
         protocol=data.study.settings.conditions.protocol.name,
+        accepted=_accepted(data.cells),
         protocol_lines=method_lines(data.study.settings),
         seed=data.study.settings.conditions.seed,
         ranking=rows_of(data.ranking),

@@ -140,7 +140,7 @@ def _from_files(paths: Sequence[Path], options: StructureOptions) -> Iterator[tu
             if not is_formula_list(path):
                 identity = fingerprint([path], path.parent) + options.mark
                 loader = partial(load_file, path, options)
-                yield str(path), MaterialEntry(structure_name(path), identity, loader)
+                yield str(path), MaterialEntry(structure_name(path), identity, loader, place=str(path))
 
 
 def _from_formulas(paths: Sequence[Path], options: StructuresOptions) -> Iterator[tuple[str, MaterialEntry]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from softmode.datasets.base import MaterialEntry
 from softmode.datasets.catalog import open_dataset
-from softmode.errors import SettingsError, SoftmodeError
+from softmode.errors import SettingsError, SoftmodeError, did_you_mean
 from softmode.files import write_atomically
 from softmode.measurements.declaration import Facts
 from softmode.measurements.plan import needs_potential, possible, record_inputs
@@ -21,7 +21,7 @@ from softmode.potentials.settings import PotentialSettings
 from softmode.processes import available_cores
 from softmode.records import Failure, HeaderCache, Record, RecordStore, digest_of
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
-from softmode.study.settings import StudySettings, parse_study
+from softmode.study.settings import DatasetSettings, StudySettings, parse_study
 
 _SETTINGS_FILE = "study.json"
 _MATERIALS_FILE = "materials.json"
@@ -211,7 +211,7 @@ def open_study(
     """
     folder, run = settings.output, settings.run
     dataset = open_dataset(settings.dataset.kind, settings.dataset.path, **settings.dataset.options)
-    entries = settings.dataset.select.pick(dataset.entries())
+    entries = _accepting(settings.dataset, settings.dataset.select.pick(dataset.entries()))
     materials = summarise_materials(
         entries,
         settings.dataset.select,
@@ -237,6 +237,21 @@ def open_study(
         cases=tuple(_cases(settings, materials, by_name, potentials)),
         store=_store(folder),
     )
+
+
+def _accepting(dataset: DatasetSettings, entries: Sequence[MaterialEntry]) -> list[MaterialEntry]:
+    """The entries with what is accepted of them.
+
+    Raises
+    ------
+    SettingsError
+        If a material that something is accepted of is not there.
+    """
+    names = [entry.name for entry in entries]
+    for name in dataset.accept if isinstance(dataset.accept, dict) else ():
+        if name not in names:
+            raise SettingsError(f"accept of {name!r}", "there is no such material", did_you_mean(name, names))
+    return [replace(entry, accept=dataset.accepted(entry.name)) for entry in entries]
 
 
 def _store(folder: Path) -> RecordStore:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from softmode.crystal import Material
 from softmode.datasets.base import MaterialEntry, Selection
+from softmode.datasets.plausibility import CHECKS
 from softmode.files import write_atomically
 from softmode.measurements.declaration import Facts
 from softmode.measurements.measure import failure_of
@@ -40,7 +41,7 @@ class MaterialSummary(BaseModel):
     trajectory : str
         Digest of its reference trajectory; of the fingerprint when unreadable; empty when it has none.
     selection, selected : str, bool
-        Digest of the study's selection, and whether it takes the material.
+        Digest of the study's selection and of the limits of plausibility; whether it takes the material.
     failure : str
         Why it could not be read, else empty.
     failure_kind : str
@@ -166,7 +167,8 @@ def summarise_materials(
     seconds : float
         How long reading one may then take.
     """
-    wanted = digest_of(selection.model_dump(mode="json"))
+    limits = {name: str((check.low, check.high)) for name, check in CHECKS.items()}
+    wanted = digest_of({"selection": selection.model_dump(mode="json"), "checks": limits})
     remembered = {item.name: item for item in remembered_materials(index) if item.selection == wanted}
     known: dict[str, MaterialSummary] = {}
     unread: list[MaterialEntry] = []

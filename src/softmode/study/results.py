@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from softmode.datasets.plausibility import ACCEPTED
 from softmode.measurements.plan import possible
 from softmode.records import Record
 from softmode.statistics.bootstrap import bootstrap_median
@@ -49,7 +50,7 @@ def _row(study: Study, cell: Case, counted: set[str]) -> dict[str, Any]:
         "potential": cell.label,
         "state": FAILED if FAILED in of_cell else PENDING if PENDING in of_cell else OK,
         **{f"{name}_state": states.get(name, "") for name in study.settings.measurements},
-        **{key: value for key, value in material.tags.items() if key.startswith("site_")},
+        **{key: value for key, value in material.tags.items() if key.startswith(("site_", ACCEPTED))},
     }
     failure = next((record.failure for record in records.values() if record.failure is not None), None)
     if failure is not None:

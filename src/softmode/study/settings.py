@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from softmode.datasets.base import Selection
+from softmode.datasets.plausibility import known_checks
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.conditions import Conditions, explain
@@ -54,12 +55,30 @@ class DatasetSettings(_Settings):
         Which materials.
     options : dict
         Further options of the data source.
+    accept : tuple of str, or dict of str to tuple of str
+        Checks of plausibility whose verdict does not count: for all materials, or by the name of each.
     """
 
     kind: str
     path: Path | None = None
     select: Selection = Field(default_factory=Selection)
     options: dict[str, Any] = Field(default_factory=dict)
+    accept: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
+
+    @field_validator("accept")
+    @classmethod
+    def _known_checks(cls, value: Any) -> Any:
+        for names in value.values() if isinstance(value, dict) else [value]:
+            try:
+                known_checks(names, "accept")
+            except SettingsError as error:
+                raise ValueError(f"{error.problem}, {error.remedy}") from error
+        return value
+
+    def accepted(self, material: str) -> tuple[str, ...]:
+        """Checks whose verdict on a material does not count, sorted."""
+        names = self.accept.get(material, ()) if isinstance(self.accept, dict) else self.accept
+        return tuple(sorted(set(names)))
 
 
 class LabelSettings(_Settings):

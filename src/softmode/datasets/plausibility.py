@@ -1,0 +1,264 @@
+"""Whether reference data can be what they say they are: figures, limits, and what is accepted all the same.
+
+A wrong unit, sign or order of atoms gives numbers that every parser takes. What is looked at, and how far
+real data are from each limit, stands in ``docs/datasets.md``; ``benchmarks/plausibility.py`` measures it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ase import units
+from ase.data import atomic_masses_common, covalent_radii, vdw_radii
+
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material
+from softmode.crystal.arrays import FloatArray
+from softmode.crystal.periodic_images import minimum_image_distances, shortest_vector
+from softmode.crystal.response import (
+    fitted,
+    largest_response,
+    net_force,
+    responses,
+    sum_rule,
+    translation_asymmetry,
+)
+from softmode.crystal.supercell_symmetry import supercell_symmetry
+from softmode.datasets.assemble import primitive_atoms, supercell_of
+from softmode.errors import InputDataError, SettingsError, did_you_mean
+
+#: Tags of materials whose data are not plausible but accepted: names of the checks, and their figures.
+ACCEPTED, ACCEPTED_FIGURES = "accepted", "accepted_figures"
+#: Å: displacements for which the limit of the residual is meant.
+_USUAL = 0.01
+#: eV Å: e²/4πε₀.
+_COULOMB = units.Hartree * units.Bohr
+_NOBLE = (2, 10, 18, 36, 54, 86)
+_BELONG = "check units, signs and order of atoms, and that structure, supercell and forces belong together"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A figure of reference data and where it is not plausible any more.
+
+    Parameters
+    ----------
+    what : str
+        What is said of the figure; ``{}`` stands for it.
+    low, high : float
+        Limits.
+    unit : str
+        Of figure and limits; ``%`` of a share.
+    remedy : str
+        What to look at.
+    """
+
+    what: str
+    low: float = -math.inf
+    high: float = math.inf
+    unit: str = "%"
+    remedy: str = _BELONG
+
+    def said(self, figure: float) -> str:
+        """Figure and limit in words; empty where it is plausible."""
+        if self.low <= figure <= self.high:
+            return ""
+        limit, most = (self.low, "at least") if not figure > self.high else (self.high, "at most")
+        return f"{self.what.format(self.shown(figure))} ({most} {self.shown(limit)})"
+
+    def shown(self, figure: float) -> str:
+        """The figure with its unit."""
+        if self.unit == "%":
+            return f"{100.0 * figure:.3g} %"
+        return f"{figure:.3g}{' ' if self.unit else ''}{self.unit}"
+
+
+#: By the name under which each can be accepted.
+CHECKS: Mapping[str, Check] = {
+    "shortest_bond": Check(
+        "the shortest bond is {} the sum of the radii of its atoms",
+        0.6,
+        1.5,
+        "times",
+        "check the unit of the lattice (Å) and the elements",
+    ),
+    "mass": Check(
+        "a mass is {} that of its element", 0.85, 1.15, "times", "check elements and masses, and their order"
+    ),
+    "displacement": Check(
+        "an atom is displaced by {}", 1e-4, 0.08, "Å", "check the unit of the displacements (Å)"
+    ),
+    "net_force": Check("the forces on a displaced supercell add up to {} of the largest force", high=0.05),
+    "site_symmetry": Check("forces break the symmetry of a site by {}", high=0.05),
+    "residual": Check("force constants with the symmetry of a site leave {} of the largest force", high=0.1),
+    "sum_rule": Check(
+        "the force on an atom when all others move alike is {} of the force when it moves itself", high=0.1
+    ),
+    "stiffness": Check(
+        "the curvature in which the stiffest atom sits is {} e²/4πε₀d³, d the shortest bond", 1.2, 70.0, ""
+    ),
+    "softest": Check("the softest atom sits in {} of the curvature of the stiffest", low=-0.05),
+}
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A figure beyond its limit.
+
+    Parameters
+    ----------
+    check : str
+        Name of the check.
+    said : str
+        Figure and limit in words.
+    """
+
+    check: str
+    said: str
+
+
+def known_checks(names: Iterable[str], subject: str) -> tuple[str, ...]:
+    """Names of checks, sorted.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such check.
+    """
+    for name in names:
+        if name not in CHECKS:
+            raise SettingsError(
+                subject, f"there is no check {name!r} to accept", did_you_mean(name, list(CHECKS))
+            )
+    return tuple(sorted(set(names)))
+
+
+def material_figures(material: Material) -> Iterator[tuple[str, float]]:
+    """What is looked at of a crystal and its reference: name of the check, and figure."""
+    cell = material.unitcell
+    yield "shortest_bond", bond_ratio(cell)
+    ratios = (cell.masses / atomic_masses_common[cell.numbers])[cell.numbers > 1]  # deuterium is no mistake
+    if len(ratios):
+        yield "mass", float(ratios[np.abs(ratios - 1.0).argmax()])
+    if material.reference is not None:
+        yield from _reference_figures(material, material.reference)
+
+
+def _reference_figures(
+    material: Material, reference: DisplacementForces | ForceConstants
+) -> Iterator[tuple[str, float]]:
+    supercell = supercell_of(material)
+    symmetry = supercell_symmetry(material.unitcell, supercell)
+    if symmetry is None:
+        return
+    rows = None
+    if isinstance(reference, ForceConstants):
+        full = len(reference.values) == supercell.n_atoms
+        rows = symmetry.first_atoms if full else primitive_atoms(material)
+        if full:
+            yield "site_symmetry", translation_asymmetry(reference, symmetry)
+    given = responses(reference, rows)
+    if isinstance(reference, DisplacementForces) and not reference.displacements.any(axis=(1, 2)).all():
+        yield "displacement", 0.0  # of a supercell that is said to be displaced
+    if not given:
+        return
+    curved = 1.0  # share of the residual that counts: what is quadratic in the displacement is no mistake
+    if isinstance(reference, DisplacementForces):
+        lengths = [np.linalg.norm(one.displacements, axis=1) for one in given]
+        yield "displacement", float(min(map(np.min, lengths)))
+        longest = float(max(map(np.max, lengths)))
+        curved = min(1.0, _USUAL / longest)
+        yield "displacement", longest
+    largest = largest_response(given)
+    if largest == 0.0:
+        yield "stiffness", 0.0
+        return
+    yield "net_force", net_force(given)
+    fits = [fitted(one, symmetry) for one in given]
+    yield "site_symmetry", max(fit.asymmetry for fit in fits)
+    yield "residual", curved * max(fit.residual for fit in fits) / largest
+    stiffness = [fit.stiffness for fit in fits]
+    yield "stiffness", max(stiffness) * shortest_bond(material.unitcell) ** 3 / _COULOMB
+    if max(stiffness) > 0.0:
+        yield "softest", min(stiffness) / max(stiffness)
+        if (violation := sum_rule(fits, symmetry)) is not None:
+            yield "sum_rule", violation
+
+
+def bond_ratio(cell: Cell) -> float:
+    """Shortest distance between atoms, periodic images included, over the sum of their radii.
+
+    Covalent radii; of noble gases those of van der Waals.
+    """
+    radii = np.where(np.isin(cell.numbers, _NOBLE), vdw_radii[cell.numbers], covalent_radii[cell.numbers])
+    return float((_distances(cell) / np.add.outer(radii, radii)).min())
+
+
+def shortest_bond(cell: Cell) -> float:
+    """Shortest distance between atoms, periodic images included, Å."""
+    return float(_distances(cell).min())
+
+
+def _distances(cell: Cell) -> FloatArray:
+    """Between all atoms of a cell; of each from its own images."""
+    distances = minimum_image_distances(cell.lattice, cell.scaled_positions, cell.scaled_positions)
+    np.fill_diagonal(distances, shortest_vector(cell.lattice))
+    return distances
+
+
+def doubts(figures: Iterable[tuple[str, float]]) -> tuple[Doubt, ...]:
+    """Those figures that are not plausible."""
+    found = ((name, CHECKS[name].said(figure)) for name, figure in figures)
+    return tuple(Doubt(name, said) for name, said in found if said)
+
+
+def refuse_unless_accepted(found: Sequence[Doubt], accept: Sequence[str], subject: str) -> tuple[Doubt, ...]:
+    """Doubts that are accepted; others are an error.
+
+    Raises
+    ------
+    InputDataError
+        With figure, limit, and how to accept it.
+    """
+    refused = [doubt for doubt in found if doubt.check not in accept]
+    if not refused:
+        return tuple(found)
+    names = list(dict.fromkeys(doubt.check for doubt in refused))
+    quoted = ", ".join(f'"{name}"' for name in names)
+    raise InputDataError(
+        subject,
+        f"this is not plausible: {'; '.join(doubt.said for doubt in refused)}",
+        f"{CHECKS[names[0]].remedy[0].upper()}{CHECKS[names[0]].remedy[1:]}; or accept it as it is: "
+        f"--accept {' --accept '.join(names)}, in a study accept = [{quoted}] in [dataset]",
+    )
+
+
+def plausible(material: Material, accept: Sequence[str], subject: str) -> Material:
+    """The material; where its data are not plausible but accepted, its tag ``accepted`` names the checks.
+
+    Parameters
+    ----------
+    material : Material
+        What was read.
+    accept : sequence of str
+        Checks whose verdict does not count.
+    subject : str
+        File or material named in errors.
+
+    Raises
+    ------
+    InputDataError
+        With figure, limit, and how to accept it.
+    """
+    accepted = refuse_unless_accepted(doubts(material_figures(material)), accept, subject)
+    return replace(material, tags={**material.tags, **accepted_tags(accepted)}) if accepted else material
+
+
+def accepted_tags(accepted: Sequence[Doubt]) -> dict[str, str]:
+    """What a material is tagged with: names of checks, and figures."""
+    return {
+        ACCEPTED: ", ".join(sorted({doubt.check for doubt in accepted})),
+        ACCEPTED_FIGURES: "; ".join(doubt.said for doubt in accepted),
+    }

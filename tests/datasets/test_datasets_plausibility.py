@@ -1,0 +1,154 @@
+"""What is not plausible is refused with figure and limit, or accepted and named."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.collections import g2
+
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material
+from softmode.datasets import open_dataset, open_reference
+from softmode.datasets.plausibility import (
+    ACCEPTED,
+    CHECKS,
+    bond_ratio,
+    doubts,
+    material_figures,
+    plausible,
+)
+from softmode.errors import InputDataError, SettingsError
+from softmode.harmonic import build_phonopy, full_force_constants, reference_force_constants
+
+RY_BOHR = 25.711  # eV/Å
+
+
+def with_forces(material: Material, change: Callable[[np.ndarray, np.ndarray], tuple]) -> Material:  # type: ignore[type-arg]
+    assert isinstance(material.reference, DisplacementForces)
+    u, f = change(np.array(material.reference.displacements), np.array(material.reference.forces))
+    return replace(material, reference=DisplacementForces(u, f))
+
+
+def one_sign(u: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    supercell, atom, axis = np.unravel_index(np.abs(f).argmax(), f.shape)
+    f[supercell, atom, axis] *= -1
+    return u, f
+
+
+def one_doubled(u: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    f[np.abs(f).max(axis=(1, 2)).argmax()] *= 2
+    return u, f
+
+
+def swapped_atoms(u: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return u, f[:, np.random.default_rng(3).permutation(f.shape[1])]
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        ("stiffness", lambda u, f: (u, -f)),
+        ("stiffness", lambda u, f: (u, f / RY_BOHR)),
+        ("stiffness", lambda u, f: (u, f * 97.2)),
+        ("displacement", lambda u, f: (u / 1000, f / 1000)),
+        ("displacement", lambda u, f: (u * 10, f * 10)),
+        ("net_force", one_sign),
+        ("net_force", lambda u, f: (u, np.maximum(f, 0))),
+        ("site_symmetry", swapped_atoms),
+        ("site_symmetry", lambda u, f: (u, f[::-1])),
+        ("sum_rule", one_doubled),
+    ],
+)
+def test_damaged_forces_are_doubted(example: Material, check: str, change: Callable) -> None:  # type: ignore[type-arg]
+    assert not doubts(material_figures(example))
+    damaged = with_forces(example, change)
+    assert check in {doubt.check for doubt in doubts(material_figures(damaged))}
+    with pytest.raises(InputDataError) as caught:
+        plausible(damaged, (), "here/FORCE_SETS")
+    assert caught.value.subject == "here/FORCE_SETS"
+    assert "\n" not in str(caught.value)
+    assert f"--accept {check}" in caught.value.remedy or f"--accept {check} " in caught.value.remedy
+    names = {doubt.check for doubt in doubts(material_figures(damaged))}
+    accepted = plausible(damaged, tuple(names), "here")
+    assert accepted.tags[ACCEPTED] == ", ".join(sorted(names))
+    assert accepted.reference_digest == damaged.reference_digest
+
+
+def test_force_constants_are_looked_at_too(example: Material) -> None:
+    phonon = build_phonopy(example)
+    compact = reference_force_constants(phonon, example)
+    for factor, beyond in ((1.0, set()), (-1.0, {"stiffness"}), (1 / 48.6, {"stiffness"})):
+        material = replace(example, reference=ForceConstants(factor * compact.values))
+        assert {doubt.check for doubt in doubts(material_figures(material))} == beyond
+
+
+def test_one_wrong_row_of_full_force_constants_is_found(example: Material) -> None:
+    phonon = build_phonopy(example)
+    full = np.array(full_force_constants(phonon, reference_force_constants(phonon, example)).values)
+    assert not doubts(material_figures(replace(example, reference=ForceConstants(full))))
+    full[5] = full[5, ::-1]
+    (doubt,) = doubts(material_figures(replace(example, reference=ForceConstants(full))))
+    assert doubt.check == "site_symmetry"
+
+
+@pytest.mark.parametrize("factor", [0.529177, 1 / 0.529177])
+def test_a_lattice_in_another_unit(example: Material, factor: float) -> None:
+    cell = example.unitcell
+    scaled = replace(example, unitcell=Cell(factor * cell.lattice, cell.scaled_positions, cell.numbers))
+    assert "shortest_bond" in {doubt.check for doubt in doubts(material_figures(scaled))}
+
+
+def test_bonds_of_molecules_are_plausible() -> None:
+    for name in g2.names:
+        molecule = g2[name]
+        if len(molecule) > 1:
+            molecule.center(vacuum=4.0)
+            assert not CHECKS["shortest_bond"].said(bond_ratio(Cell.from_atoms(molecule))), name
+
+
+def test_masses_of_another_element(example: Material) -> None:
+    cell = example.unitcell
+    masses = np.array(cell.masses)
+    masses[[0, -1]] = masses[[-1, 0]]
+    swapped = replace(example, unitcell=Cell(cell.lattice, cell.scaled_positions, cell.numbers, masses))
+    assert "mass" in {doubt.check for doubt in doubts(material_figures(swapped))}
+    heavy = Cell(cell.lattice, cell.scaled_positions, np.where(cell.numbers == 35, 1, cell.numbers))
+    masses = np.array(heavy.masses)
+    masses[heavy.numbers == 1] = 2.014
+    deuterium = Cell(heavy.lattice, heavy.scaled_positions, heavy.numbers, masses)
+    assert "mass" not in {
+        doubt.check
+        for doubt in doubts(material_figures(replace(example, unitcell=deuterium, reference=None)))
+    }
+
+
+def test_refused_and_accepted_from_files(cscl_like: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(cscl_like, tmp_path / cscl_like.name))
+    good = open_reference(folder)
+    text = (folder / "FORCE_SETS").read_text()
+    (folder / "FORCE_SETS").write_text(text.replace("0.01 0 0", "-0.01 0 0"))
+    with pytest.raises(InputDataError, match=r"the stiffest atom sits is -") as caught:
+        open_reference(folder)
+    assert caught.value.subject == str(folder)
+    assert 'accept = ["stiffness"] in [dataset]' in caught.value.remedy
+    accepted = open_reference(folder, accept=["stiffness", "net_force"])
+    assert accepted.tags[ACCEPTED] == "stiffness"
+    assert accepted.structure_digest == good.structure_digest
+    with pytest.raises(SettingsError, match=r"no check 'stifness' to accept.*did you mean stiffness"):
+        open_reference(folder, accept=["stifness"])
+    (entry,) = open_dataset("phonondb", tmp_path).entries()
+    assert replace(entry, accept=("stiffness",)).fingerprint != entry.fingerprint
+    assert ACCEPTED not in good.tags
+
+
+@pytest.mark.shared_data
+def test_no_false_alarm_on_real_data(shared_data: Path) -> None:
+    """What opens at all has passed; the rest of the database stands in benchmarks/plausibility.py."""
+    for entry in open_dataset("phonondb", shared_data / "phonondb").entries()[::9]:
+        assert ACCEPTED not in entry.load().tags
+    for source in sorted((shared_data / "kcl_phonopy").iterdir())[:1]:
+        assert ACCEPTED not in open_reference(source).tags
