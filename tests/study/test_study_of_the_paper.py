@@ -136,7 +136,7 @@ def test_srtio3_is_as_anharmonic_as_an_independent_calculation_says(
     content = tomllib.loads(EXAMPLE.with_name("srtio3.toml").read_text(encoding="utf-8"))
     content["dataset"]["path"] = str(shared_data / "srtio3_alamode")
     content |= {"output": str(tmp_path / "o"), "potential": [{"name": potential}]}
-    run_tiny(StudySettings.model_validate(content))
+    run_tiny(parse_study(content, "srtio3.toml"))
     [row] = cell_table(reopen_study(tmp_path / "o")).to_dict("records")
     assert row["sigma_reference_overall"] == pytest.approx(0.4775, abs=5e-5)
     assert row["sigma_phi_ref_overall"] == pytest.approx(phi_ref, abs=6e-4)
