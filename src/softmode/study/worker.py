@@ -20,6 +20,7 @@ from softmode.measurements.measure import missing_records
 from softmode.measurements.view import Sources, loaded_size
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
+from softmode.processes import give_memory_back
 from softmode.records import Failure, Header, Partial, Record, RecordStore
 from softmode.study.lanes import SHARED_SIZE
 
@@ -93,6 +94,8 @@ class _Kept:
         potential, self._potential = self._potential, None
         if potential is not None:
             potential.close()
+            del potential
+            give_memory_back()
 
     __del__ = close  # with the thread
 
