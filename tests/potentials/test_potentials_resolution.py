@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import pickle
@@ -154,6 +155,43 @@ def test_a_model_file_is_recognised_whatever_its_name(tmp_path: Path, small_mace
     path = tmp_path / "20231203mace128L1_epoch199model"
     path.write_bytes(small_mace_path.read_bytes())
     assert resolve(str(path)).digest == resolve(str(small_mace_path)).digest
+
+
+def test_only_files_named_like_a_model_are_unpickled(tmp_path: Path, small_mace_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(small_mace_path.read_bytes())
+    with pytest.raises(SettingsError, match="not recognised as a model of any family"):
+        resolve(str(path))
+    with pytest.raises(SettingsError, match="is not named like a weight file of MACE"):
+        resolve(PotentialSettings(name="medium-mpa-0", weights=path))
+
+
+def test_code_of_ones_own_is_called_code_once(
+    tmp_path: Path, small_mace_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "softmode_test_own.py").write_text("from ase.calculators.emt import EMT")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("SOFTMODE_TRUST", raising=False)
+
+    def said(**settings: Any) -> list[str]:
+        monkeypatch.setattr("softmode.potentials.resolution._announced", set())
+        caplog.clear()
+        for _ in range(2):
+            resolve(PotentialSettings(**settings))
+        return [record.getMessage() for record in caplog.records]
+
+    model = str(small_mace_path)
+    [message] = said(name=model)
+    assert message.startswith(f"the weight file {model} can do all that you can")
+    assert "--trust" in message
+    [message] = said(name="softmode_test_own:EMT")
+    assert message.startswith("the Python module of softmode_test_own:EMT can do all that you can")
+    assert said(name=model, trust=True) == []
+    assert said(name=model, sha256=hashlib.sha256(small_mace_path.read_bytes()).hexdigest()) == []
+    assert said(name=EMT) == []
+    assert said(name="chgnet") == []
+    monkeypatch.setenv("SOFTMODE_TRUST", "1")
+    assert said(name=model) == []
 
 
 # --- settings --------------------------------------------------------------------------------------

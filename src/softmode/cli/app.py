@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
@@ -145,11 +146,17 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  its callback acts
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Do not warn that a model file or module of your own runs its code."),
     ] = False,
 ) -> None:
     """Score potentials against DFT lattice dynamics."""
+    if trust:
+        os.environ["SOFTMODE_TRUST"] = "1"
 
 
 def main() -> None:

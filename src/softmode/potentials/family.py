@@ -255,6 +255,9 @@ class Family:
     settings : tuple of str
         Which of ``weights``, ``sha256``, ``device`` and ``elements`` it has a use for; :data:`FOR_WEIGHTS`
         for potentials with a weight file. The others are refused, not ignored.
+    pickled : tuple of str
+        Ends of the names of weight files that may be unpickled, which runs what code they hold; empty where
+        reading them runs none.
     suffixes : tuple of str
         Ends of the names of its weight files, as ``.model``.
     files : tuple of str
@@ -282,6 +285,7 @@ class Family:
     options: type[Options] | None = Options
     settings: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
+    pickled: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     recognises: Callable[[str], bool] | None = None
     others: str = ""

@@ -284,7 +284,9 @@ def _load(resolved: ResolvedPotential) -> MACEPotential:
 
 
 def _is_mace_file(name: str) -> bool:
-    """Whether a file holds a pickled object of mace-torch; nothing of it is run."""
+    """Whether a file named like a model holds a pickled object of mace-torch; nothing of it is run."""
+    if not name.lower().endswith(FAMILY.pickled):
+        return False
     try:
         with zipfile.ZipFile(Path(name).expanduser()) as archive:
             pickles = [member for member in archive.namelist() if member.endswith("data.pkl")]
@@ -358,6 +360,7 @@ FAMILY = Family(
     settings=FOR_WEIGHTS,
     repeatable=True,
     suffixes=(".model",),
+    pickled=("model", ".pt", ".pth"),
     recognises=_is_mace_file,
     others="a path to a MACE .model file",
     revision=1,

@@ -173,6 +173,7 @@ FAMILY = Family(
     settings=FOR_WEIGHTS,
     repeatable=True,
     files=FILES,
+    pickled=(".pt",),
     recognises=_is_matgl_folder,
     others="a folder of a MatGL potential",
     entries=(

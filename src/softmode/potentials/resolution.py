@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -27,7 +29,9 @@ from softmode.potentials.interpreters import Interpreter
 from softmode.potentials.modules import distribution_version, source_sha256
 from softmode.potentials.registry import find, find_family, recognise
 from softmode.potentials.settings import PotentialSettings
-from softmode.potentials.weights import WeightFile
+from softmode.potentials.weights import WeightFile, mirrored_without_proof
+
+log = logging.getLogger(__name__)
 
 
 class WeightsStatus(StrEnum):
@@ -216,11 +220,14 @@ def resolve(settings: PotentialSettings | str) -> ResolvedPotential:
         interpreter.require(target.info.name)
     family.require(target.info.name, interpreter)
     found = _weight_file(target, settings.sha256) if family.has_weights else None
+    origin = _origin(target)
+    if not settings.trust:
+        _announce_code(target, settings, origin, found)
     return ResolvedPotential(
         target.info,
         settings,
         settings.dtype or family.dtypes[0],
-        _origin(target),
+        origin,
         target.name,
         found.path if found is not None else None,
         found.sha256 if found is not None else None,
@@ -330,6 +337,14 @@ def _check_options(settings: PotentialSettings, family: Family, subject: str) ->
 def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
     entry, package = target.entry, target.family.package
     path = target.path or _packaged_weights(target)
+    allowed = target.family.pickled if target.path is not None and not target.family.files else ()
+    if allowed and not str(target.path).lower().endswith(allowed):
+        raise SettingsError(
+            str(target.path),
+            f"is not named like a weight file of {target.family.name} ({', '.join(allowed)}), and reading "
+            "one runs the code in it",
+            "Rename it if it is one and you trust where it comes from",
+        )
     if path is not None:
         return weights.local_weights(path, pinned, target.family.files)
     if entry is None or entry.url is None:
@@ -359,6 +374,30 @@ def _answer(target: _Target, settings: PotentialSettings, found: WeightFile | No
     published = _published_sha256(entry)
     own = target.path is not None if published is None or found is None else found.sha256 != published
     return None if own else entry.answer
+
+
+_announced: set[str] = set()
+
+
+def _announce_code(
+    target: _Target, settings: PotentialSettings, origin: Origin, found: WeightFile | None
+) -> None:
+    """Say once that code of a user's own will run: a module, or weights that nothing vouches for."""
+    if found is not None:
+        published = None if target.entry is None else _published_sha256(target.entry)
+        vouched = settings.sha256 is not None or found.sha256 == published
+        own = target.path is not None or mirrored_without_proof()
+        code = f"the weight file {found.path}" if target.family.pickled and own and not vouched else ""
+    else:
+        code = f"the Python module of {settings.name}" if origin.source_sha256 is not None else ""
+    if code and code not in _announced and not os.environ.get("SOFTMODE_TRUST"):
+        _announced.add(code)
+        log.warning(
+            "%s can do all that you can on this machine: use it if you trust where it comes from. "
+            "(--trust, or trust = true in its settings, says that you do%s.)",
+            code,
+            "; so does its sha256" if found is not None else "",
+        )
 
 
 def _published_sha256(entry: Entry) -> str | None:

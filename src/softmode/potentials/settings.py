@@ -52,6 +52,9 @@ class PotentialSettings(BaseModel):
         The Python of the environment it runs in, as ``env/bin/python``, or ``same`` for the one softmode runs
         in. When not given, the environment that ``softmode potentials install`` made for its family, else
         the same.
+    trust : bool
+        Whether it need not be said that loading it runs code of its own: a pickled weight file that nothing
+        vouches for, or a module.
     time_limit : float
         Longest time for one configuration in another environment, and for loading, s; then it is ended.
     """
@@ -68,6 +71,7 @@ class PotentialSettings(BaseModel):
     answer: Path | None = None
     elements: tuple[str, ...] | None = None
     python: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
+    trust: bool = False
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800.0
 
     @field_validator("elements")

@@ -118,7 +118,7 @@ def _entry(
 
 def _is_checkpoint(name: str) -> bool:
     """Whether a ``.pth`` file holds a model state and settings as sevenn writes them; nothing is run."""
-    if not name.lower().endswith(".pth"):
+    if not name.lower().endswith(FAMILY.pickled):
         return False
     try:
         with zipfile.ZipFile(Path(name).expanduser()) as archive:
@@ -145,6 +145,7 @@ FAMILY = Family(
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
     repeatable=True,
+    pickled=(".pth",),
     recognises=_is_checkpoint,
     others="a path to a SevenNet .pth checkpoint",
     entries=(

@@ -79,6 +79,11 @@ def download_url(url: str, stored_as: str = "") -> str:
     return f"{mirror.rstrip('/')}/{stored_as or url_basename(url)}" if mirror else url
 
 
+def mirrored_without_proof() -> bool:
+    """Whether weights come from a mirror whose answers anyone on the way could change."""
+    return os.environ.get("SOFTMODE_WEIGHTS_URL", "").lower().startswith("http:")
+
+
 def cached_path(url: str, stored_as: str = "") -> Path:
     """Where the file of a URL is, or would be, kept; parameters as in :func:`download_url`."""
     return cache_directory() / (stored_as or url_basename(url))
