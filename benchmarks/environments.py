@@ -4,7 +4,7 @@
 
 A cell of 40 atoms (Cs2AgBiBr6), displaced anew for every call; calls of one configuration, as in molecular
 dynamics, and of eight, as in studies; both potentials in turn, in this order and the other, on one thread
-each. Prints wall and processor time of the fastest half of the calls (what else runs here makes the others
+each. Prints wall and processor time of the fastest fifth of calls (what else runs here makes the others
 slow), their ratio, and what the way there and back takes by itself: the same messages to a potential
 that computes nothing. Energies and forces must be the same to the last bit, else it ends with status 1; PATH
 must have the same versions of packages for that (the Python that runs this when not given).
@@ -68,9 +68,9 @@ def timed(potential: Potential, batch: list[Atoms]) -> tuple[float, float, list[
     return wall, processor, [result.energies, *result.forces]
 
 
-def fastest_half(times: list[float]) -> float:
-    """Mean of the smaller half."""
-    return float(np.mean(sorted(times)[: max(1, len(times) // 2)]))
+def fastest(times: list[float]) -> float:
+    """Mean of the smallest fifth."""
+    return float(np.mean(sorted(times)[: max(1, len(times) // 5)]))
 
 
 def compare(name: str, python: str, size: int, rounds: int) -> bool:
@@ -93,7 +93,7 @@ def compare(name: str, python: str, size: int, rounds: int) -> bool:
     there.close()
     print(f"{name}, {size} configuration{'s' if size > 1 else ''} of 40 atoms a call, {rounds} calls:")
     for index, kind in enumerate(("wall", "processor")):
-        one, two = (fastest_half([each[index] for each in times[which]]) for which in ("here", "there"))
+        one, two = (fastest([each[index] for each in times[which]]) for which in ("here", "there"))
         print(f"  {kind:9s} here {1e3 * one:8.2f} ms  there {1e3 * two:8.2f} ms  ratio {two / one:.4f}")
     print(f"  numbers {'the same to the last bit' if same else 'DIFFER'}")
     return same

@@ -133,7 +133,7 @@ class RemotePotential(Potential):
         """What decides the last bits in its process; see :func:`softmode.numerics.arithmetic`."""
         answer, _ = self._ask({"call": "arithmetic"}, [], most=0)
         found: dict[str, Any] = answer["arithmetic"]
-        return {**found, **dict(self._resolved.versions)}
+        return {**found, "versions": dict(self._resolved.versions)}
 
     def _ask(
         self, header: Mapping[str, Any], configurations: Sequence[Atoms], most: int
