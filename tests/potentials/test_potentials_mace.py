@@ -15,7 +15,7 @@ pytest.importorskip("mace")
 
 from small_mace import build_small_mace
 
-from softmode.potentials.mace import MACEPotential, chunks_of_atoms
+from softmode.potentials.mace import MACEPotential
 
 
 def configurations(n: int = 5) -> list[Atoms]:
@@ -76,9 +76,19 @@ def test_a_large_batch_is_split_between_configurations(
     np.testing.assert_allclose(split.evaluate(batch).energies, potential.evaluate(batch).energies, atol=1e-10)
     for ours, theirs in zip(split.evaluate(batch).forces, potential.evaluate(batch).forces, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-10)
-    assert [[len(a) for a in chunk] for chunk in chunks_of_atoms(batch, 20)] == [[8], [16], [8], [16], [8]]
-    assert [[len(a) for a in chunk] for chunk in chunks_of_atoms(batch, 24)] == [[8, 16], [8, 16], [8]]
-    assert [[len(a) for a in chunk] for chunk in chunks_of_atoms(batch, 1)] == [[8], [16], [8], [16], [8]]
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(20, [1, 1, 1, 1, 1]), (24, [2, 2, 1]), (1, [1, 1, 1, 1, 1]), (256, [5])]
+)
+def test_atoms_of_a_pass(
+    most: int, expected: list[int], potential: MACEPotential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, sizes = potential._pass, []
+    monkeypatch.setattr(potential, "_pass", lambda graphs: sizes.append(len(graphs)) or forward(graphs))
+    monkeypatch.setattr(potential, "_most", most)
+    potential.evaluate(configurations())  # of 8, 16, 8, 16 and 8 atoms
+    assert sizes == expected
 
 
 def test_a_batch_that_does_not_fit_is_halved(
@@ -88,15 +98,15 @@ def test_a_batch_that_does_not_fit_is_halved(
 
     batch = configurations()
     expected = potential.evaluate(batch)
-    forward, sizes = potential._forward, []
+    forward, sizes = potential._pass, []
 
-    def small_memory(chunk: list[Atoms]) -> Any:
-        sizes.append(len(chunk))
-        if len(chunk) > 2:
+    def small_memory(graphs: list[Any]) -> Any:
+        sizes.append(len(graphs))
+        if len(graphs) > 2:
             raise torch.OutOfMemoryError("out of memory")
-        return forward(chunk)
+        return forward(graphs)
 
-    monkeypatch.setattr(potential, "_forward", small_memory)
+    monkeypatch.setattr(potential, "_pass", small_memory)
     found = potential.evaluate(batch)
     assert max(sizes) == 5
     np.testing.assert_allclose(found.energies, expected.energies, atol=1e-10)

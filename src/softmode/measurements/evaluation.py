@@ -16,7 +16,10 @@ from softmode.measurements.declaration import Result
 from softmode.measurements.view import View
 from softmode.records import Partial
 
-_BATCH = 8  # frames per call of the potential; fixed, so that an interruption does not change batches
+#: Frames per call of the potential, which splits them into passes of its own. Fixed for a kind of device,
+#: which is part of what determines a record, so that an interruption does not change passes.
+_BATCH = 8
+_BATCH_ON_ACCELERATOR = 256
 _SAVE_EVERY = 10.0  # seconds between saving what has been evaluated
 
 
@@ -47,10 +50,11 @@ def forces_on(view: View, template: Atoms, positions: FloatArray, what: str) -> 
     view.potential.check_elements([template])
     forces, energies, bad = [], [], []
     pieces = _Pieces(view.partial)
-    for start in range(0, len(positions), _BATCH):
+    size = _BATCH if view.potential.device == "cpu" else _BATCH_ON_ACCELERATOR
+    for start in range(0, len(positions), size):
         known = pieces.known(start)
         if known is None:
-            batch = [_moved(template, frame) for frame in positions[start : start + _BATCH]]
+            batch = [_moved(template, frame) for frame in positions[start : start + size]]
             try:
                 evaluation = view.potential.evaluate(batch)
             except NonFiniteForcesError as error:

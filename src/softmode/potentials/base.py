@@ -16,6 +16,7 @@ from softmode.errors import (
     SoftmodeError,
     UncoveredElementError,
 )
+from softmode.potentials.runtime import is_out_of_memory
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -94,7 +95,7 @@ def evaluation_failure(subject: str, cause: Exception, configuration: str = "") 
         Which configuration it was evaluating, where known.
     """
     where = f" on {configuration}" if configuration else ""
-    if type(cause).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(cause):
+    if is_out_of_memory(cause):
         return PotentialError(
             subject, f"ran out of memory{where}", "use fewer workers, a smaller supercell or another device"
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmode.potentials.base import LoopedPotential, PotentialInfo
+from softmode.potentials.base import PotentialInfo
+from softmode.potentials.batching import BatchedPotential
+from softmode.potentials.chgnet_graph import crystal_graph
 from softmode.potentials.family import (
     FOR_WEIGHTS,
     MATERIALS_PROJECT_ELEMENTS,
@@ -14,7 +17,7 @@ from softmode.potentials.family import (
     KnownAnswer,
     Package,
 )
-from softmode.potentials.runtime import default_dtype, quiet, torch_device
+from softmode.potentials.runtime import default_dtype, deterministic_calculator, quiet, torch_device
 from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 
-class CHGNetPotential(LoopedPotential):
+class CHGNetPotential(BatchedPotential):
     """CHGNet with the weights of one file, in float32 (it has no other precision).
 
     Parameters
@@ -57,25 +60,36 @@ class CHGNetPotential(LoopedPotential):
             self.model = model.to(target).eval()
             # An isolated atom is a fact about the structure, not a reason to write to the terminal.
             self.model.graph_converter.set_isolated_atom_response("ignore")
+        self._size_passes(target)
 
     def calculator(self) -> Calculator:
         """A ``CHGNetCalculator`` on the same model object, for relaxation and molecular dynamics."""
         with quiet():
             from chgnet.model.dynamics import CHGNetCalculator
 
-            return CHGNetCalculator(self.model, use_device=self.device, on_isolated_atoms="ignore")
+            calculator = CHGNetCalculator(self.model, use_device=self.device, on_isolated_atoms="ignore")
+        return deterministic_calculator(calculator, self._torch_device)
 
-    def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
+    def _graph(self, atoms: Atoms) -> Any:
         from ase import Atoms
         from pymatgen.io.ase import AseAtomsAdaptor
 
         bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
         with quiet():
-            graph = self.model.graph_converter(AseAtomsAdaptor.get_structure(bare))
+            return crystal_graph(self.model.graph_converter, AseAtomsAdaptor.get_structure(bare))
+
+    def _edges(self, graph: Any) -> int:
+        return len(graph.atom_graph)
+
+    def _pass(self, graphs: Sequence[Any]) -> list[tuple[float, Any]]:
+        with quiet():
             # Task "ef" leaves out stress and magnetic moments.
-            prediction = self.model.predict_graph(graph, task="ef")
-        per_atom = len(atoms) if self.model.is_intensive else 1
-        return float(prediction["e"]) * per_atom, prediction["f"]
+            found = self.model.predict_graph(list(graphs), task="ef", batch_size=len(graphs))
+        predictions = found if len(graphs) > 1 else [found]
+        per_atom = [len(graph.atomic_number) if self.model.is_intensive else 1 for graph in graphs]
+        return [
+            (float(each["e"]) * number, each["f"]) for each, number in zip(predictions, per_atom, strict=True)
+        ]
 
 
 FAMILY = Family(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from softmode.errors import CorruptWeightsError, PotentialError, SettingsError
-from softmode.potentials.base import Potential, PotentialInfo
+from softmode.potentials.base import PotentialInfo
+from softmode.potentials.batching import BatchedPotential
 from softmode.potentials.calculator import calculator_of
 from softmode.potentials.family import (
     FOR_WEIGHTS,
@@ -29,7 +29,13 @@ from softmode.potentials.family import (
     as_tuples,
 )
 from softmode.potentials.mace_elements import model_of_elements
-from softmode.potentials.runtime import default_dtype, quiet, torch_device
+from softmode.potentials.runtime import (
+    default_dtype,
+    deterministic,
+    is_out_of_memory,
+    quiet,
+    torch_device,
+)
 from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
@@ -38,10 +44,8 @@ if TYPE_CHECKING:
 
     from softmode.potentials.resolution import ResolvedPotential
 
-#: Atoms in one forward pass, by kind of device. A processor gains nothing from larger batches, which only
-#: take memory; an accelerator does, and a batch that turns out too large for it is halved.
-MAX_ATOMS_PER_BATCH = {"cpu": 256}
-MAX_ATOMS_ON_ACCELERATOR = 4000
+#: Atoms in one forward pass on a processor, which gains nothing from more: they only take memory.
+MAX_ATOMS_PER_BATCH = 256
 
 #: Models of few elements kept: each takes up to 100 MB, and is made anew in a fifth of a second.
 _MOST_MODELS = 2
@@ -50,7 +54,7 @@ _MOST_MODELS = 2
 _INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": "external_field"}
 
 
-class MACEPotential(Potential):
+class MACEPotential(BatchedPotential):
     """A MACE model, evaluated as a batch.
 
     Parameters
@@ -66,7 +70,8 @@ class MACEPotential(Potential):
     head : str, optional
         Which head of a multi-head model.
     max_atoms_per_batch : int, optional
-        Atoms in one forward pass; larger batches are split between configurations.
+        Atoms in one forward pass; larger batches are split between configurations. When not given, 256 on a
+        processor, and on an accelerator what its memory holds.
     all_elements : bool
         Compute with the weights of all elements of the model, as mace-torch does, and not only with those of
         the elements that a configuration has.
@@ -96,11 +101,8 @@ class MACEPotential(Potential):
 
         self.dtype = dtype
         self.device = device
-        self.max_atoms_per_batch = max_atoms_per_batch or MAX_ATOMS_PER_BATCH.get(
-            device, MAX_ATOMS_ON_ACCELERATOR
-        )
-        self._torch_device = torch_device(device, info.name)
-        self.model = _load_model(path, dtype, self._torch_device)
+        target = torch_device(device, info.name)
+        self.model = _load_model(path, dtype, target)
         self._all_elements = all_elements
         self._small: dict[frozenset[int], Any] = {}
         numbers = self.model.atomic_numbers.tolist()
@@ -108,12 +110,15 @@ class MACEPotential(Potential):
         self.heads = [str(name) for name in getattr(self.model, "heads", None) or ["Default"]]
         self.head = _choose_head(info.name, self.heads, head)
         self.cutoff = float(self.model.r_max)
+        self._by_atoms = max_atoms_per_batch is not None or target.type == "cpu"
+        self._size_passes(target, (max_atoms_per_batch or MAX_ATOMS_PER_BATCH) if self._by_atoms else None)
+        self._small.clear()
 
     def calculator(self) -> Calculator:
         """An ASE calculator of the same weights, with stress, for relaxation and molecular dynamics."""
 
         def predict(atoms: Atoms) -> tuple[float, Any, Any]:
-            output = self._output([atoms], stress=True)
+            output = self._output([self._graph(atoms)], stress=True)
             energy, forces, stress = (
                 output[name].double().numpy() for name in ("energy", "forces", "stress")
             )
@@ -121,47 +126,54 @@ class MACEPotential(Potential):
 
         return calculator_of(predict)
 
-    def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
-        energies: list[float] = []
-        forces: list[Any] = []
-        for chunk in chunks_of_atoms(configurations, self.max_atoms_per_batch):
-            chunk_energies, chunk_forces = self._evaluate_chunk(chunk)
-            energies.extend(chunk_energies)
-            forces.extend(chunk_forces)
-        return energies, forces
+    def _graph(self, atoms: Atoms) -> tuple[Any, Any]:
+        """The model of the elements of a configuration, and its neighbours within the cutoff.
 
-    def _evaluate_chunk(self, chunk: Sequence[Atoms]) -> tuple[list[float], list[Any]]:
-        """One forward pass; two of half the size when it does not fit into the memory of the device."""
-        import torch
+        Periodic as the configuration is, in the precision of the model.
+        """
+        from mace import data as mace_data
+        from mace.tools.utils import AtomicNumberTable
 
-        try:
-            return self._forward(chunk)
-        except torch.OutOfMemoryError:
-            if len(chunk) == 1:
-                raise
-        torch.cuda.empty_cache()
-        half = len(chunk) // 2
-        first, second = self._evaluate_chunk(chunk[:half]), self._evaluate_chunk(chunk[half:])
-        return first[0] + second[0], first[1] + second[1]
+        with quiet(), default_dtype(self.dtype):
+            model = self._model_for(atoms)
+            keys = mace_data.KeySpecification(info_keys=_INFO_KEYS, arrays_keys={})
+            configuration = mace_data.config_from_atoms(atoms, key_specification=keys, head_name=self.head)
+            table = AtomicNumberTable(model.atomic_numbers.tolist())
+            return model, mace_data.AtomicData.from_config(
+                configuration, z_table=table, cutoff=self.cutoff, heads=self.heads
+            )
 
-    def _forward(self, chunk: Sequence[Atoms]) -> tuple[list[float], list[Any]]:
-        output = self._output(chunk)
-        ends = np.cumsum([len(atoms) for atoms in chunk])[:-1]
-        return output["energy"].reshape(-1).tolist(), np.split(output["forces"].numpy(), ends)
+    def _edges(self, graph: Any) -> int:
+        return int(graph[1].edge_index.shape[1])
 
-    def _output(self, chunk: Sequence[Atoms], *, stress: bool = False) -> dict[str, Any]:
+    def _size(self, graph: Any) -> int:
+        return int(graph[1].num_nodes) if self._by_atoms else self._edges(graph)
+
+    def _alike(self, graph: Any, other: Any) -> bool:
+        return graph[0] is other[0]
+
+    def _pass(self, graphs: Sequence[Any]) -> list[tuple[float, Any]]:
+        output = self._output(graphs)
+        forces = output["forces"].split([graph.num_nodes for _, graph in graphs])
+        energies = output["energy"].reshape(-1).tolist()
+        return [(energy, force.numpy()) for energy, force in zip(energies, forces, strict=True)]
+
+    def _output(self, graphs: Sequence[Any], *, stress: bool = False) -> dict[str, Any]:
         """What the model gives for configurations of the same elements."""
         import torch
         from mace.tools import torch_geometric
 
-        # TorchScript optimises after its first evaluation and gives other last digits then; on a processor
-        # that costs more than it saves.
-        optimise = self._torch_device.type != "cpu"
-        with quiet(), default_dtype(self.dtype), torch.jit.optimized_execution(optimise):
-            model = self._model_for(chunk[0])
-            graphs = [self._graph(atoms, model) for atoms in chunk]
-            batch = torch_geometric.Batch.from_data_list(graphs).to(self._torch_device)
-            output = model(batch.to_dict(), compute_force=True, compute_stress=stress)
+        model = graphs[0][0]
+        # TorchScript optimises after its first evaluation and gives other last digits then; that costs more
+        # than it saves.
+        with (
+            quiet(),
+            default_dtype(self.dtype),
+            torch.jit.optimized_execution(False),
+            deterministic(self._torch_device),
+        ):
+            batch = torch_geometric.Batch.from_data_list([graph for _, graph in graphs])
+            output = model(batch.to(self._torch_device).to_dict(), compute_force=True, compute_stress=stress)
         if output.get("energy") is None or output.get("forces") is None:
             raise PotentialError(
                 self.info.name,
@@ -181,36 +193,6 @@ class MACEPotential(Potential):
             self._small[elements] = model_of_elements(self.model, elements)
         return self._small[elements]
 
-    def _graph(self, atoms: Atoms, model: Any) -> Any:
-        """Neighbours within the cutoff, periodic as the configuration is, in the default precision."""
-        from mace import data as mace_data
-        from mace.tools.utils import AtomicNumberTable
-
-        keys = mace_data.KeySpecification(info_keys=_INFO_KEYS, arrays_keys={})
-        configuration = mace_data.config_from_atoms(atoms, key_specification=keys, head_name=self.head)
-        table = AtomicNumberTable(model.atomic_numbers.tolist())
-        return mace_data.AtomicData.from_config(
-            configuration, z_table=table, cutoff=self.cutoff, heads=self.heads
-        )
-
-
-def chunks_of_atoms(configurations: Sequence[Atoms], max_atoms: int) -> Iterator[list[Atoms]]:
-    """Split a batch, in order, into parts of the same elements and at most `max_atoms` atoms.
-
-    A configuration of more atoms is a part of its own.
-    """
-    chunk: list[Atoms] = []
-    n_atoms = 0
-    for atoms in configurations:
-        others = bool(chunk) and set(atoms.numbers) != set(chunk[0].numbers)
-        if chunk and (others or n_atoms + len(atoms) > max_atoms):
-            yield chunk
-            chunk, n_atoms = [], 0
-        chunk.append(atoms)
-        n_atoms += len(atoms)
-    if chunk:
-        yield chunk
-
 
 def _load_model(path: Path, dtype: str, device: Any) -> Any:
     import torch
@@ -222,6 +204,8 @@ def _load_model(path: Path, dtype: str, device: Any) -> Any:
             # The file holds a whole module, not a table of weights, so that it cannot be read otherwise.
             model = torch.load(path, map_location=device, weights_only=False)
         except Exception as exc:
+            if is_out_of_memory(exc):
+                raise
             raise unreadable(
                 path,
                 "MACE",

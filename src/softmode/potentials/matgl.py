@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softmode.errors import CorruptWeightsError
-from softmode.potentials.base import LoopedPotential, PotentialInfo
+from softmode.potentials.base import PotentialInfo
+from softmode.potentials.batching import BatchedPotential
 from softmode.potentials.calculator import calculator_of
 from softmode.potentials.family import (
     FOR_WEIGHTS,
@@ -21,7 +22,7 @@ from softmode.potentials.family import (
     KnownAnswer,
     Package,
 )
-from softmode.potentials.runtime import default_dtype, quiet, torch_device
+from softmode.potentials.runtime import default_dtype, deterministic, quiet, torch_device
 from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ FILES = ("model.json", "model.pt", "state.pt")
 _GPA_IN_EV_PER_CUBIC_ANGSTROM = 1 / 160.21766208
 
 
-class MatGLPotential(LoopedPotential):
+class MatGLPotential(BatchedPotential):
     """A MatGL potential, in float32 (it is trained in no other precision).
 
     Parameters
@@ -55,7 +56,7 @@ class MatGLPotential(LoopedPotential):
     def __init__(self, info: PotentialInfo, folder: Path, *, device: str = "cpu") -> None:
         self.dtype = "float32"
         self.device = device
-        self._torch_device = torch_device(device, info.name)
+        target = torch_device(device, info.name)
         _refuse_other_models(folder)
         # read once, when matgl is imported; DGL, its other backend, reads other weights
         os.environ["MATGL_BACKEND"] = "PYG"
@@ -69,13 +70,14 @@ class MatGLPotential(LoopedPotential):
                 raise unreadable(
                     folder, "MatGL", exc, "Check that it is complete, and of a version that matgl can read"
                 ) from exc
-            self._with_stress = model.to(self._torch_device).eval()
+            self._with_stress = model.to(target).eval()
             # the same modules and weights; the strain, which forces do not need, is left out
             self._model = copy.copy(self._with_stress)
             self._model.calc_stresses = False
             elements = tuple(str(symbol) for symbol in model.model.element_types)
             self._graph_of = Atoms2Graph(elements, float(model.model.cutoff)).get_graph
         self.info = replace(info, elements=elements)
+        self._size_passes(target)
 
     def calculator(self) -> Calculator:
         """An ASE calculator of the same weights, with stress, for relaxation and molecular dynamics."""
@@ -85,9 +87,33 @@ class MatGLPotential(LoopedPotential):
         energy, forces, _ = self._predict(self._model, atoms)
         return energy, forces
 
+    def _graph(self, atoms: Atoms) -> Any:
+        """Graph and lattice vectors, Å, as rows."""
+        with quiet(), default_dtype("float32"):
+            graph, lattice, _ = self._graph_of(atoms)
+        return graph, lattice.reshape(3, 3)
+
+    def _edges(self, graph: Any) -> int:
+        return int(graph[0].edge_index.shape[1])
+
+    def _pass(self, graphs: Sequence[Any]) -> list[tuple[float, Any]]:
+        import torch
+        from torch_geometric.data import Batch
+
+        with quiet(), default_dtype("float32"):
+            batch = Batch.from_data_list([graph for graph, _ in graphs]).to(self._torch_device)
+            lattices = torch.stack([lattice for _, lattice in graphs]).to(self._torch_device)
+            energies, forces, *_ = self._model(batch, lattices, None)
+        ends = [graph.num_nodes for graph, _ in graphs]
+        apart = forces.detach().cpu().split(ends)
+        return [
+            (energy, force.numpy())
+            for energy, force in zip(energies.detach().cpu().reshape(-1).tolist(), apart, strict=True)
+        ]
+
     def _predict(self, model: Any, atoms: Atoms) -> tuple[float, Any, Any]:
         """Energy (eV), forces (eV/Å) and, of a model with stress, stress (eV/Å³; zero without)."""
-        with quiet(), default_dtype("float32"):
+        with quiet(), default_dtype("float32"), deterministic(self._torch_device):
             graph, lattice, state = self._graph_of(atoms)
             energy, forces, stress, *_ = model(
                 graph.to(self._torch_device), lattice.to(self._torch_device), state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +40,70 @@ def torch_device(name: str, subject: str) -> Any:
             'Set device = "cpu", or install a build of torch for the device',
         )
     return device
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory, of the machine or of an accelerator, did not suffice; of torch, TorchScript and JAX."""
+    said = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or any(words in said for words in ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED"))
+    )
+
+
+@contextlib.contextmanager
+def deterministic(device: Any) -> Iterator[None]:
+    """Let torch add in a fixed order on an accelerator, where it otherwise adds as threads come.
+
+    Where torch has no such kernel, which it would warn of, the other is used. TorchScript, which gives other
+    last digits once it has optimised, for no gain, is kept from it. On a processor nothing changes.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the model is.
+    """
+    import torch
+
+    if device.type == "cpu":
+        yield
+        return
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    filled = torch.utils.deterministic.fill_uninitialized_memory
+    # read when cuBLAS is started
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    try:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False
+        with torch.jit.optimized_execution(False):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = filled
+
+
+def deterministic_calculator(calculator: Any, device: Any) -> Any:
+    """The calculator of a package, so that it adds in a fixed order; see :func:`deterministic`.
+
+    Parameters
+    ----------
+    calculator : ase.calculators.calculator.Calculator
+        Of a torch model.
+    device : torch.device
+        Where the model is.
+    """
+    calculate = calculator.calculate
+
+    def in_order(*args: Any, **kwargs: Any) -> None:
+        with deterministic(device):
+            calculate(*args, **kwargs)
+
+    calculator.calculate = in_order
+    return calculator
 
 
 def allow_e3nn_constants() -> None:

@@ -1,13 +1,15 @@
-"""SevenNet: equivariant message passing, evaluated one configuration at a time."""
+"""SevenNet: equivariant message passing."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmode.potentials.base import LoopedPotential, PotentialInfo
+from softmode.potentials.base import PotentialInfo
+from softmode.potentials.batching import BatchedPotential
 from softmode.potentials.family import (
     FOR_WEIGHTS,
     MATERIALS_PROJECT_ELEMENTS,
@@ -16,7 +18,13 @@ from softmode.potentials.family import (
     KnownAnswer,
     Package,
 )
-from softmode.potentials.runtime import allow_e3nn_constants, default_dtype, quiet, torch_device
+from softmode.potentials.runtime import (
+    allow_e3nn_constants,
+    default_dtype,
+    deterministic_calculator,
+    quiet,
+    torch_device,
+)
 from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 _WARM_UP = 3
 
 
-class SevenNetPotential(LoopedPotential):
+class SevenNetPotential(BatchedPotential):
     """SevenNet with the weights of one checkpoint, in float32 (it has no other precision).
 
     Parameters
@@ -63,15 +71,17 @@ class SevenNetPotential(LoopedPotential):
         self._warm = False
         elements = tuple(chemical_symbols[number] for number in sorted(self._calculator.type_map))
         self.info = replace(info, elements=elements)
+        self._size_passes(target)
 
     def calculator(self) -> Calculator:
         """A ``SevenNetCalculator`` on the same model object, for relaxation and molecular dynamics."""
         with quiet():
             from sevenn.calculator import SevenNetCalculator
 
-            return SevenNetCalculator(
+            calculator = SevenNetCalculator(
                 self._calculator.model, file_type="model_instance", device=self._calculator.device
             )
+        return deterministic_calculator(calculator, self._torch_device)
 
     def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
         # Its forces and stress come out of the same derivative with respect to the edges, so that leaving
@@ -84,6 +94,35 @@ class SevenNetPotential(LoopedPotential):
                 self._calculator.calculate(atoms)
             self._warm = True
         return self._calculator.results["energy"], self._calculator.results["forces"]
+
+    def _graph(self, atoms: Atoms) -> Any:
+        from sevenn.atom_graph_data import AtomGraphData
+        from sevenn.train.dataload import unlabeled_atoms_to_graph
+
+        with quiet():
+            # a copy: it writes into the cell where a direction is not periodic
+            return AtomGraphData.from_numpy_dict(
+                unlabeled_atoms_to_graph(atoms.copy(), self._calculator.cutoff)
+            )
+
+    def _edges(self, graph: Any) -> int:
+        return int(graph["edge_index"].shape[1])
+
+    def _pass(self, graphs: Sequence[Any]) -> list[tuple[float, Any]]:
+        from torch_geometric.data import Batch
+
+        model = self._calculator.model
+        with quiet():
+            batch = Batch.from_data_list(list(graphs)).to(self._torch_device)
+            # the calculator, which shares the model, gives it one configuration without a number
+            model.set_is_batch_data(True)
+            try:
+                output = model(batch)
+            finally:
+                model.set_is_batch_data(False)
+        energies = output["inferred_total_energy"].detach().cpu().reshape(-1).tolist()
+        forces = output["inferred_force"].detach().cpu().split([graph.num_nodes for graph in graphs])
+        return [(energy, force.numpy()) for energy, force in zip(energies, forces, strict=True)]
 
 
 _CITE = "Park et al., SevenNet, J. Chem. Theory Comput. 20, 4857 (2024), doi 10.1021/acs.jctc.4c00190"
