@@ -52,6 +52,11 @@ def test_arithmetic_names_the_libraries():
         assert {entry["threads"] for entry in arithmetic()["blas"]} == {1}
 
 
+def test_arithmetic_names_jax_where_it_is_loaded():
+    jax = pytest.importorskip("jax")
+    assert arithmetic()["jax"]["version"] == jax.__version__
+
+
 def test_arithmetic_sees_another_kernel():
     command = "import json, softmode.numerics as n; print(json.dumps(n.arithmetic()))"
     environment = {**os.environ, "OPENBLAS_CORETYPE": "Nehalem", "OPENBLAS_L2_SIZE": "512"}

@@ -78,7 +78,7 @@ def arithmetic() -> dict[str, Any]:
         For JSON: ``machine`` (architecture); ``numpy`` and ``numpy_simd`` (version, widest vector unit used);
         ``blas`` (library, version, kernel and threads of each that is loaded) with ``OPENBLAS_L2_SIZE`` where
         it is set, for it changes the blocks of a product; ``torch`` where it is loaded (version, vector unit,
-        threads).
+        threads); ``jax`` where it is loaded (version, that of its compiler, what the compiler was told).
     """
     import numpy as np
     from threadpoolctl import threadpool_info
@@ -108,5 +108,12 @@ def arithmetic() -> dict[str, Any]:
             "version": torch.__version__,
             "simd": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
+        }
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        settings["jax"] = {
+            "version": jax.__version__,
+            "jaxlib": sys.modules["jaxlib"].__version__,
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         }
     return settings

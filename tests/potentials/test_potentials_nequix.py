@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ase import Atoms
 from ase.build import bulk
 from shared_weights import SHARED_WEIGHTS
 
-from softmode.errors import CorruptWeightsError, PotentialError
+from softmode.errors import CorruptWeightsError, PotentialError, UncoveredElementError
 from softmode.potentials import (
     MATERIALS_PROJECT_ELEMENTS,
     Potential,
@@ -23,7 +24,8 @@ from softmode.potentials import (
     find_entry,
     resolve,
 )
-from softmode.potentials.nequix import FAMILY, NequixPotential, padded_shape
+from softmode.potentials.nequix import FAMILY, NequixPotential, forces_and_stress
+from softmode.potentials.nequix_network import energies_and_gradients, room
 
 pytest.importorskip("nequix")
 FOLDER = SHARED_WEIGHTS / "nequix"
@@ -46,73 +48,174 @@ def potential(load_potential: Load) -> NequixPotential:
 
 
 @pytest.mark.parametrize(
-    ("atoms", "edges", "shape"),
-    [
-        (1, 0, (8, 512)),
-        (7, 512, (8, 512)),
-        (8, 513, (16, 1024)),
-        (40, 2400, (48, 2560)),
-        (80, 4609, (88, 5120)),
-    ],
+    ("needed", "least", "factor", "expected"),
+    [(1, 16, 2, 16), (16, 16, 2, 16), (40, 16, 2, 64), (512, 512, 4, 512), (513, 512, 4, 2048)],
 )
-def test_shapes_are_padded_by_one_atom_at_least(atoms: int, edges: int, shape: tuple[int, int]) -> None:
-    assert padded_shape(atoms, edges) == shape
+def test_room_is_had_in_steps(needed: int, least: int, factor: int, expected: int) -> None:
+    assert room(needed, least, factor) == expected
 
 
 @pytest.mark.real_potential
 @pytest.mark.shared_data
 @here
 def test_equals_the_calculator_of_the_package(potential: NequixPotential) -> None:
+    """In float32 both round, each in its own way: by about as much as each is wrong by."""
     from nequix.calculator import NequixCalculator
 
     calculator = NequixCalculator(model_path=str(MODEL), use_kernel=False)
-    frames = [frame(1), frame(2)]
-    result = potential.evaluate(frames)
-    for atoms, energy, forces in zip(frames, result.energies, result.forces, strict=True):
-        atoms.calc = calculator
-        assert np.abs(forces).max() > 0.1
-        np.testing.assert_allclose(forces, atoms.get_forces(), atol=1e-6)
-        assert energy == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
-        own = atoms.copy()
-        own.calc = potential.calculator()
-        np.testing.assert_allclose(own.get_stress(), atoms.get_stress(), atol=1e-7)
+    atoms = frame(1)
+    atoms.calc = calculator
+    result = potential.evaluate([atoms])
+    (exact,), (exact_forces,) = in_float64(atoms)
+    difference = np.abs(result.forces[0] - atoms.get_forces()).max()
+    assert np.abs(exact_forces).max() > 0.1
+    assert difference <= np.abs(atoms.get_forces() - exact_forces).max()
+    assert result.energies[0] == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
+    assert result.energies[0] == pytest.approx(exact, abs=1e-5)
+    own = atoms.copy()
+    own.calc = potential.calculator()
+    np.testing.assert_allclose(own.get_stress(), atoms.get_stress(), atol=1e-7)
+
+
+def in_float64(atoms: Atoms) -> tuple[Any, Any]:
+    """Energy and forces by the package's own network, its float32 input kept."""
+    import equinox
+    import jax
+    import jraph
+    from nequix.data import atomic_numbers_to_indices, dict_to_graphstuple, preprocess_graph
+    from nequix.model import load_model
+
+    model, config = load_model(str(MODEL))
+    with jax.enable_x64(True):
+        given = preprocess_graph(
+            atoms, atomic_numbers_to_indices(config["atomic_numbers"]), config["cutoff"], False
+        )
+        graph, model = as_float64((dict_to_graphstuple(given), model))
+        padded = jraph.pad_with_graphs(
+            graph, n_node=len(atoms) + 1, n_edge=int(graph.n_edge[0]) + 1, n_graph=2
+        )
+        energies, forces, _ = equinox.filter_jit(model)(padded)
+    return np.asarray(energies)[:1], np.asarray(forces)[None, : len(atoms)]
+
+
+def as_float64(tree: Any) -> Any:
+    import jax
+
+    def wide(leaf: Any) -> Any:
+        return leaf.astype(np.float64) if getattr(leaf, "dtype", None) == np.float32 else leaf
+
+    return jax.tree.map(wide, tree)
 
 
 @pytest.mark.real_potential
 @pytest.mark.shared_data
 @here
-def test_displaced_copies_of_a_cell_are_compiled_once(
-    potential: NequixPotential, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_network_is_that_of_the_package_beyond_rounding(potential: NequixPotential) -> None:
     import jax
 
-    monkeypatch.setattr(potential, "_shapes", set())
+    atoms = frame(2)
+    (energy,), (forces,) = in_float64(atoms)
+    graph = potential._graph(atoms)
+    with jax.enable_x64(True):
+        energies, gradients = energies_and_gradients(
+            potential._architecture, as_float64(potential._weights), graph, blocks_at_once=16
+        )
+    found, _ = forces_and_stress(graph, gradients, atoms)
+    np.testing.assert_allclose(found, forces, rtol=0, atol=1e-6)
+    assert energies.sum() == pytest.approx(energy, abs=1e-6)
+
+
+def mixed(seed: int) -> list[Atoms]:
+    """Cells of different sizes, elements, numbers of neighbours, one of them open on one side."""
+    surface = bulk("NaCl", "rocksalt", a=5.6, cubic=True)
+    surface.center(vacuum=3.0, axis=2)
+    surface.pbc = (True, True, False)
+    frames = [bulk("MgO", "rocksalt", a=4.3), bulk("CsCl", "cesiumchloride", a=4.1) * 2, surface]
+    for atoms in frames:
+        atoms.positions += np.random.default_rng(seed).uniform(-0.1, 0.1, atoms.positions.shape)
+    return frames
+
+
+@pytest.fixture
+def compilations() -> Iterator[list[str]]:
+    """Names of what JAX compiles or reads from its cache on disk."""
+    import jax
+
     compiled: list[str] = []
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda event, seconds, **more: compiled.append(event) if "backend_compile" in event else None
-    )
-    potential.evaluate([frame(0)])
-    compiled.clear()
-    potential.evaluate([frame(seed) for seed in range(10)])
-    assert compiled == []
-    assert potential._shapes == {(8, 512, True)}
+
+    def listen(event: str, seconds: float, **more: Any) -> None:
+        if "backend_compile" in event:
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield compiled
+    jax.monitoring.unregister_event_duration_listener(listen)
 
 
 @pytest.mark.real_potential
 @pytest.mark.shared_data
 @here
-def test_compiled_programs_are_given_up_before_there_are_too_many(
-    potential: NequixPotential, monkeypatch: pytest.MonkeyPatch
+def test_cells_and_models_share_one_program(
+    potential: NequixPotential, load_potential: Load, compilations: list[str]
 ) -> None:
-    import jax
+    other = load_potential(PotentialSettings(name=str(FOLDER / "nequix-oam-1.nqx")))
+    first = potential.evaluate(mixed(0))
+    compilations.clear()
+    second = other.evaluate(mixed(0))
+    assert compilations == []
+    # their scale, shift and mean number of neighbours differ beside the weights
+    assert np.abs(first.energies - second.energies).min() > 1e-3
 
-    cleared: list[int] = []
-    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(1))
-    monkeypatch.setattr(potential, "_shapes", {(8 * count, 512, True) for count in range(2, 50)})
-    potential.evaluate([frame(0)])
-    potential.evaluate([frame(1)])
-    assert len(cleared) == 1
-    assert potential._shapes == {(8, 512, True)}
+
+@pytest.mark.real_potential
+@pytest.mark.shared_data
+@here
+def test_digits_of_a_configuration_do_not_depend_on_what_else_is_evaluated(
+    potential: NequixPotential,
+) -> None:
+    frames = mixed(2)
+    together = potential.evaluate(frames)
+    for index in (2, 0, 1, 0):
+        alone = potential.evaluate([frames[index]])
+        assert alone.energies[0] == together.energies[index]
+        np.testing.assert_array_equal(alone.forces[0], together.forces[index])
+
+
+@pytest.mark.real_potential
+@pytest.mark.shared_data
+@here
+def test_several_configurations_in_one_pass(potential: NequixPotential) -> None:
+    frames = mixed(3)[::2]
+    graphs = [potential._graph(atoms) for atoms in frames]
+    for (energy, forces, stress), atoms in zip(potential._pass(graphs, frames), frames, strict=True):
+        alone = potential._predict(atoms)
+        assert energy == pytest.approx(alone[0], abs=1e-5)
+        np.testing.assert_allclose(forces, alone[1], atol=1e-6)
+        if stress is not None:
+            np.testing.assert_allclose(stress, alone[2], atol=1e-7)
+
+
+@pytest.mark.real_potential
+@pytest.mark.shared_data
+@here
+def test_neighbours_through_a_face_count_where_another_face_is_open(potential: NequixPotential) -> None:
+    """The package forgets by how many cells such neighbours are away: the slab repeated is the reference."""
+    slab = mixed(4)[2]
+    once, twice = potential.evaluate([slab, slab * (2, 1, 1)]).energies
+    assert twice == pytest.approx(2.0 * once, abs=1e-4)
+
+
+@pytest.mark.real_potential
+@pytest.mark.shared_data
+@here
+def test_atoms_without_neighbours_have_the_energies_of_the_package(potential: NequixPotential) -> None:
+    from nequix.calculator import NequixCalculator
+
+    atoms = Atoms("MgO", positions=[(0.0, 0.0, 0.0), (20.0, 0.0, 0.0)])
+    result = potential.evaluate([atoms])
+    atoms.calc = NequixCalculator(model_path=str(MODEL), use_kernel=False)
+    assert result.energies[0] == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
+    assert not result.forces[0].any()
 
 
 @pytest.mark.real_potential
@@ -137,6 +240,19 @@ print(result.energies[0].hex(), [value.hex() for value in result.forces[0].ravel
         outputs.append(run.stdout)
         assert list((tmp_path / "jax").iterdir())
     assert outputs[0] == outputs[1]
+
+
+@pytest.mark.real_potential
+@pytest.mark.shared_data
+@here
+@pytest.mark.parametrize("symbol", ["Po", "Es"])
+def test_the_calculator_refuses_elements_that_the_model_does_not_know(
+    potential: NequixPotential, symbol: str
+) -> None:
+    atoms = bulk(symbol, "sc", a=3.4)
+    atoms.calc = potential.calculator()
+    with pytest.raises(UncoveredElementError, match=f"does not cover {symbol}"):
+        atoms.get_forces()
 
 
 @pytest.mark.shared_data

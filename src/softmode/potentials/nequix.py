@@ -1,10 +1,10 @@
-"""Nequix: equivariant message passing in JAX, compiled once for all displaced copies of a cell."""
+"""Nequix: equivariant message passing in JAX, compiled once for the cells of a study and all its models."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmode.errors import PotentialError
-from softmode.potentials.base import LoopedPotential, PotentialInfo
+from softmode.potentials.base import FloatArray, LoopedPotential, PotentialInfo
 from softmode.potentials.calculator import calculator_of
 from softmode.potentials.family import (
     FOR_WEIGHTS,
@@ -22,6 +22,7 @@ from softmode.potentials.family import (
     KnownAnswer,
     Package,
 )
+from softmode.potentials.nequix_network import Graph, energies_and_gradients, read_model
 from softmode.potentials.runtime import quiet
 from softmode.potentials.weights import cache_root, unreadable
 
@@ -29,16 +30,18 @@ if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
 
-#: JAX compiles for each shape, ten seconds each time: atoms and edges are padded to multiples of these.
-ATOMS_STEP = 8
-EDGES_STEP = 512
-#: Compiled programs kept in memory: after some hundreds a process can map no more of them and dies. Those
-#: given up are read from the cache on disk.
-_MOST_SHAPES = 48
+#: Blocks of pairs in one turn of the loop over them: on a processor they stay in its cache.
+_BLOCKS_AT_ONCE = {"cpu": 16}
+_BLOCKS_AT_ONCE_ON_ACCELERATOR = 1024
 
 
 class NequixPotential(LoopedPotential):
     """Nequix with the weights of one file, in float32 (it has no other precision), on one thread.
+
+    Forces are those of ``NequixCalculator`` but for the rounding of float32. A program is compiled for 16,
+    32, 64, … atoms and 4096, 16384, … pairs of neighbours; all models of one architecture share it, also
+    after one of them is closed. Configurations are evaluated one by one, so that the digits of each do not
+    depend on the others.
 
     Parameters
     ----------
@@ -62,14 +65,11 @@ class NequixPotential(LoopedPotential):
         self.device = device
         with quiet():
             self._jax_device = _start_jax(device, info.name)
-            import equinox
             import jax
-            from nequix.data import atomic_numbers_to_indices
-            from nequix.model import load_model
 
             try:
                 with jax.default_device(self._jax_device):
-                    model, config = load_model(str(path), kernel=False)
+                    self._architecture, self._weights, config = read_model(path)
             except Exception as exc:
                 raise unreadable(
                     path,
@@ -77,11 +77,10 @@ class NequixPotential(LoopedPotential):
                     exc,
                     "Check that it is a complete .nqx file, of a version that nequix can read",
                 ) from exc
-            self._model = equinox.filter_jit(model)
-        self._cutoff = float(config["cutoff"])
-        self._species = atomic_numbers_to_indices(config["atomic_numbers"])
-        self._shapes: set[tuple[int, int, bool]] = set()
-        self.info = replace(info, elements=tuple(chemical_symbols[number] for number in self._species))
+        numbers = sorted(config["atomic_numbers"])
+        self._species = np.zeros(max(numbers) + 1, dtype=np.int32)
+        self._species[numbers] = np.arange(len(numbers))
+        self.info = replace(info, elements=tuple(chemical_symbols[number] for number in numbers))
 
     def calculator(self) -> Calculator:
         """An ASE calculator of the same model and compiled programs, with stress."""
@@ -93,41 +92,92 @@ class NequixPotential(LoopedPotential):
 
     def _predict(self, atoms: Atoms) -> tuple[float, Any, Any]:
         """Energy (eV), forces (eV/Å) and stress (eV/Å³; None where it is not periodic) of a configuration."""
+        return self._pass([self._graph(atoms)], [atoms])[0]
+
+    def _graph(self, atoms: Atoms) -> Graph:
+        """Neighbours within the cutoff; vectors are rounded as those of ``nequix``."""
+        import matscipy.neighbours
+        from ase.geometry import complete_cell
+
+        self.check_elements([atoms])  # a calculator is asked without the checks of evaluate
+        receivers, senders, shifts = matscipy.neighbours.neighbour_list(
+            "ijS",
+            positions=atoms.positions,
+            cell=complete_cell(atoms.cell),
+            pbc=atoms.pbc,
+            cutoff=self._architecture.cutoff,
+        )
+        positions, lattice = atoms.positions.astype(np.float32), atoms.cell.array.astype(np.float32)
+        x, y, z = np.split(shifts.astype(np.float32), 3, axis=1)
+        offsets = (x * lattice[0] + y * lattice[1]) + z * lattice[2]
+        return Graph(
+            self._species[atoms.numbers],
+            positions[senders] - positions[receivers] + offsets,
+            receivers.astype(np.int32),
+            senders.astype(np.int32),
+        )
+
+    def _pass(self, graphs: Sequence[Graph], configurations: Sequence[Atoms]) -> list[tuple[float, Any, Any]]:
+        """Energy, forces and stress of each of the configurations, from one pass through the network."""
         import jax
-        import jraph
-        from nequix.data import dict_to_graphstuple, preprocess_graph
 
         with quiet(), jax.default_device(self._jax_device):
-            graph = dict_to_graphstuple(preprocess_graph(atoms, self._species, self._cutoff, False))
-            shape = padded_shape(len(atoms), int(graph.n_edge[0]))
-            self._make_room(shape, bool(atoms.pbc.all()))
-            padded = jraph.pad_with_graphs(graph, n_node=shape[0], n_edge=shape[1], n_graph=2)
-            energy, forces, stress = self._model(padded)
-            return (
-                float(energy[0]),
-                np.array(forces[: len(atoms)], dtype=np.float64),
-                None if stress is None else np.array(stress[0], dtype=np.float64),
+            energies, gradients = energies_and_gradients(
+                self._architecture,
+                self._weights,
+                joined(graphs),
+                blocks_at_once=_BLOCKS_AT_ONCE.get(self.device, _BLOCKS_AT_ONCE_ON_ACCELERATOR),
             )
+        atoms_end = np.cumsum([len(graph.species) for graph in graphs])[:-1]
+        pairs_end = np.cumsum([len(graph.receivers) for graph in graphs])[:-1]
+        return [
+            (float(part.sum()), *forces_and_stress(graph, slopes, configuration))
+            for part, slopes, graph, configuration in zip(
+                np.split(energies, atoms_end),
+                np.split(gradients, pairs_end),
+                graphs,
+                configurations,
+                strict=True,
+            )
+        ]
 
-    def _make_room(self, shape: tuple[int, int], periodic: bool) -> None:
-        """Give up the compiled programs of all shapes before there are too many."""
-        import jax
 
-        if len(self._shapes) >= _MOST_SHAPES and (*shape, periodic) not in self._shapes:
-            jax.clear_caches()
-            self._shapes.clear()
-        self._shapes.add((*shape, periodic))
+def joined(graphs: Sequence[Graph]) -> Graph:
+    """Graphs as one."""
+    starts = np.cumsum([0, *(len(graph.species) for graph in graphs)], dtype=np.int32)
+    return Graph(
+        np.concatenate([graph.species for graph in graphs]),
+        np.concatenate([graph.vectors for graph in graphs]),
+        np.concatenate([graph.receivers + start for graph, start in zip(graphs, starts, strict=False)]),
+        np.concatenate([graph.senders + start for graph, start in zip(graphs, starts, strict=False)]),
+    )
 
 
-def padded_shape(n_atoms: int, n_edges: int) -> tuple[int, int]:
-    """Atoms and edges of the padded graph: one atom more at least, which takes the edges that are none.
+def forces_and_stress(
+    graph: Graph, gradients: FloatArray, atoms: Atoms
+) -> tuple[FloatArray, FloatArray | None]:
+    """Forces (eV/Å) and stress (eV/Å³; None unless periodic in all directions).
 
     Parameters
     ----------
-    n_atoms, n_edges : int
-        Atoms, and pairs of neighbours in both directions.
+    graph : Graph
+        Of the configuration.
+    gradients : (n_pairs, 3) array
+        Derivative of the energy by the vector of each pair, eV/Å.
+    atoms : ase.Atoms
+        The configuration.
     """
-    return (n_atoms // ATOMS_STEP + 1) * ATOMS_STEP, max(1, -(-n_edges // EDGES_STEP)) * EDGES_STEP
+    forces = np.stack(
+        [
+            np.bincount(graph.receivers, column, len(atoms)) - np.bincount(graph.senders, column, len(atoms))
+            for column in gradients.T
+        ],
+        axis=1,
+    )
+    if not atoms.pbc.all():
+        return forces, None
+    virial = graph.vectors.astype(np.float64).T @ gradients
+    return forces, (virial + virial.T) / (2.0 * atoms.cell.volume)
 
 
 def _start_jax(device: str, subject: str) -> Any:
