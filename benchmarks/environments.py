@@ -106,15 +106,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
     set_thread_variables(1)
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [str(Path(__file__).resolve().parent), os.environ.get("PYTHONPATH", "")]
-    )
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    python, here = str(Path(arguments.python).absolute()), Path(__file__).resolve().parent
+    # scripts beside this one have names of packages, so that it is found as a module of the current folder
+    sys.path = [path for path in sys.path if Path(path).resolve() != here]
+    os.chdir(here)
     same = True
     with limited_threads(1):
         for size in (1, 8):
-            same &= compare(arguments.potential, arguments.python, size, arguments.rounds)
-            same &= compare("environments:Nothing", arguments.python, size, 200)
+            same &= compare(arguments.potential, python, size, arguments.rounds)
+            same &= compare("environments:Nothing", python, size, 200)
     sys.exit(not same)
 
 
