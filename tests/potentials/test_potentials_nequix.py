@@ -184,15 +184,24 @@ def test_digits_of_a_configuration_do_not_depend_on_what_else_is_evaluated(
 @pytest.mark.real_potential
 @pytest.mark.shared_data
 @here
-def test_several_configurations_in_one_pass(potential: NequixPotential) -> None:
+def test_passes_of_several_configurations_as_on_an_accelerator(
+    potential: NequixPotential, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frames = mixed(3)[::2]
-    graphs = [potential._graph(atoms) for atoms in frames]
-    for (energy, forces, stress), atoms in zip(potential._pass(graphs, frames), frames, strict=True):
-        alone = potential._predict(atoms)
-        assert energy == pytest.approx(alone[0], abs=1e-5)
-        np.testing.assert_allclose(forces, alone[1], atol=1e-6)
-        if stress is not None:
-            np.testing.assert_allclose(stress, alone[2], atol=1e-7)
+    alone = potential.evaluate(frames)
+    sizes: list[int] = []
+    one_pass = potential._pass
+    monkeypatch.setattr(potential, "_pass", lambda cells: (sizes.append(len(cells)), one_pass(cells))[1])
+    monkeypatch.setattr(potential, "batches", True)
+    together = potential.evaluate(frames)
+    assert sizes == [2]
+    np.testing.assert_allclose(together.energies, alone.energies, rtol=0, atol=1e-5)
+    for forces, expected in zip(together.forces, alone.forces, strict=True):
+        np.testing.assert_allclose(forces, expected, rtol=0, atol=1e-6)
+    monkeypatch.setattr(potential, "_most_pairs", 100)
+    apart = potential.evaluate(frames)
+    assert sizes == [2, 1, 1]
+    np.testing.assert_array_equal(apart.energies, alone.energies)
 
 
 @pytest.mark.real_potential

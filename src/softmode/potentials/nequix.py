@@ -13,6 +13,7 @@ import numpy as np
 
 from softmode.errors import PotentialError
 from softmode.potentials.base import FloatArray, LoopedPotential, PotentialInfo
+from softmode.potentials.batching import edges_that_fit, halved_where_needed, passes
 from softmode.potentials.calculator import calculator_of
 from softmode.potentials.family import (
     FOR_WEIGHTS,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 #: Blocks of pairs in one turn of the loop over them: on a processor they stay in its cache.
 _BLOCKS_AT_ONCE = {"cpu": 16}
 _BLOCKS_AT_ONCE_ON_ACCELERATOR = 1024
+#: More than what a pass takes for each pair of neighbours: 5472 numbers and their derivatives.
+_BYTES_PER_PAIR = 44_000
 
 
 class NequixPotential(LoopedPotential):
@@ -40,8 +43,8 @@ class NequixPotential(LoopedPotential):
 
     Forces are those of ``NequixCalculator`` but for the rounding of float32. A program is compiled for 16,
     32, 64, … atoms and 4096, 16384, … pairs of neighbours; all models of one architecture share it, also
-    after one of them is closed. Configurations are evaluated one by one, so that the digits of each do not
-    depend on the others.
+    after one of them is closed. On a processor configurations are evaluated one by one, so that the digits of
+    each do not depend on the others; on an accelerator in passes (:mod:`softmode.potentials.batching`).
 
     Parameters
     ----------
@@ -77,6 +80,9 @@ class NequixPotential(LoopedPotential):
                     exc,
                     "Check that it is a complete .nqx file, of a version that nequix can read",
                 ) from exc
+        self.batches = self._jax_device.platform != "cpu"
+        memory = (self._jax_device.memory_stats() or {}).get("bytes_limit", np.inf)
+        self._most_pairs = edges_that_fit(memory, _BYTES_PER_PAIR)
         numbers = sorted(config["atomic_numbers"])
         self._species = np.zeros(max(numbers) + 1, dtype=np.int32)
         self._species[numbers] = np.arange(len(numbers))
@@ -90,9 +96,18 @@ class NequixPotential(LoopedPotential):
         energy, forces, _ = self._predict(atoms)
         return energy, forces
 
+    def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
+        if not self.batches:
+            return super()._evaluate(configurations)
+        cells = ((self._graph(atoms), atoms) for atoms in configurations)
+        results: list[tuple[float, Any, Any]] = []
+        for chosen in passes(cells, lambda cell: len(cell[0].receivers), self._most_pairs):
+            results += halved_where_needed(chosen, self._pass, free=lambda: None)
+        return [energy for energy, _, _ in results], [forces for _, forces, _ in results]
+
     def _predict(self, atoms: Atoms) -> tuple[float, Any, Any]:
         """Energy (eV), forces (eV/Å) and stress (eV/Å³; None where it is not periodic) of a configuration."""
-        return self._pass([self._graph(atoms)], [atoms])[0]
+        return self._pass([(self._graph(atoms), atoms)])[0]
 
     def _graph(self, atoms: Atoms) -> Graph:
         """Neighbours within the cutoff; vectors are rounded as those of ``nequix``."""
@@ -117,10 +132,11 @@ class NequixPotential(LoopedPotential):
             senders.astype(np.int32),
         )
 
-    def _pass(self, graphs: Sequence[Graph], configurations: Sequence[Atoms]) -> list[tuple[float, Any, Any]]:
+    def _pass(self, cells: Sequence[tuple[Graph, Atoms]]) -> list[tuple[float, Any, Any]]:
         """Energy, forces and stress of each of the configurations, from one pass through the network."""
         import jax
 
+        graphs = [graph for graph, _ in cells]
         with quiet(), jax.default_device(self._jax_device):
             energies, gradients = energies_and_gradients(
                 self._architecture,
@@ -128,17 +144,11 @@ class NequixPotential(LoopedPotential):
                 joined(graphs),
                 blocks_at_once=_BLOCKS_AT_ONCE.get(self.device, _BLOCKS_AT_ONCE_ON_ACCELERATOR),
             )
-        atoms_end = np.cumsum([len(graph.species) for graph in graphs])[:-1]
-        pairs_end = np.cumsum([len(graph.receivers) for graph in graphs])[:-1]
+        energy_parts = np.split(energies, np.cumsum([len(graph.species) for graph in graphs])[:-1])
+        gradient_parts = np.split(gradients, np.cumsum([len(graph.receivers) for graph in graphs])[:-1])
         return [
-            (float(part.sum()), *forces_and_stress(graph, slopes, configuration))
-            for part, slopes, graph, configuration in zip(
-                np.split(energies, atoms_end),
-                np.split(gradients, pairs_end),
-                graphs,
-                configurations,
-                strict=True,
-            )
+            (float(part.sum()), *forces_and_stress(graph, slopes, atoms))
+            for part, slopes, (graph, atoms) in zip(energy_parts, gradient_parts, cells, strict=True)
         ]
 
 
@@ -188,11 +198,14 @@ def _start_jax(device: str, subject: str) -> Any:
     PotentialError
         If there is no such device.
     """
-    # What XLA reads when it starts. A sum split among threads has other last digits, and the processors of a
-    # study are taken by its workers.
-    flag = "--xla_cpu_multi_thread_eigen=false"
-    if flag not in os.environ.get("XLA_FLAGS", ""):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    # What XLA reads when it starts. A sum split among threads has other last digits, on an accelerator too,
+    # and the processors of a study are taken by its workers. An accelerator's memory is shared with others.
+    flags = ["--xla_cpu_multi_thread_eigen=false"]
+    if device != "cpu":
+        flags.append("--xla_gpu_deterministic_ops=true")
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    given = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = " ".join([given, *(flag for flag in flags if flag not in given)]).strip()
     import jax
 
     if jax.config.jax_compilation_cache_dir is None:

@@ -1,6 +1,6 @@
 """Forces of a harmonic study by Nequix: softmode beside the calculator of its authors.
 
-    python benchmarks/nequix.py path/to/phonondb --weights path/to/nequix-mp-1.nqx [--again]
+    python benchmarks/nequix_vs_calculator.py path/to/phonondb --weights path/to/nequix-mp-1.nqx [--again]
 
 The perfect and the displaced supercells of the halide double perovskites of a phonon database are evaluated
 in processes of their own: by `NequixCalculator` as shipped (without its kernels, which need a GPU), by
