@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from ase.collections import g2
 
-from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material
-from softmode.datasets import open_dataset, open_reference
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, Trajectory
+from softmode.crystal.periodic_images import minimum_image
+from softmode.datasets import open_dataset, open_reference, supercell_of
 from softmode.datasets.plausibility import (
     ACCEPTED,
     CHECKS,
@@ -20,9 +21,11 @@ from softmode.datasets.plausibility import (
     doubts,
     material_figures,
     plausible,
+    trajectory_figures,
 )
 from softmode.errors import InputDataError, SettingsError
 from softmode.harmonic import build_phonopy, full_force_constants, reference_force_constants
+from softmode.measurements.measure import facts_of
 
 RY_BOHR = 25.711  # eV/Å
 
@@ -143,6 +146,70 @@ def test_refused_and_accepted_from_files(cscl_like: Path, tmp_path: Path) -> Non
     (entry,) = open_dataset("phonondb", tmp_path).entries()
     assert replace(entry, accept=("stiffness",)).fingerprint != entry.fingerprint
     assert ACCEPTED not in good.tags
+
+
+def in_frames(trajectory: Trajectory, change: Callable) -> Trajectory:  # type: ignore[type-arg]
+    positions, forces = change(np.array(trajectory.positions), np.array(trajectory.forces))
+    return replace(trajectory, positions=positions, forces=forces, run_lengths=(len(positions),))
+
+
+def far_away(x: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x[3, 7] += 4.0
+    return x, f
+
+
+def filled(x: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    f[4, 9, 1] = 999.0
+    return x, f
+
+
+def stuck(x: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    f[6] = f[5]
+    return x, f
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        ("force_correlation", lambda x, f: (x, -f)),
+        ("force_correlation", lambda x, f: (x, np.roll(f, 1, axis=0))),
+        ("force_correlation", lambda x, f: (x, f[:, ::-1])),
+        ("force_slope", lambda x, f: (x, f / RY_BOHR)),
+        ("force_slope", lambda x, f: (x, f * RY_BOHR)),
+        ("copies", lambda x, f: (x[[4] * 15], f[[4] * 15])),
+        ("net_force", lambda x, f: (x, f + 0.1)),
+        ("jump", far_away),
+        ("largest_force", filled),
+        ("repeated_forces", stuck),
+        ("repeated_forces", lambda x, f: (x, np.where(np.arange(80)[:, None] > 70, 0.0, f))),
+    ],
+)
+def test_damaged_frames_are_doubted(check: str, change: Callable) -> None:  # type: ignore[type-arg]
+    (entry,) = open_dataset("example").entries()
+    material, trajectory = entry.load(), entry.load_trajectory()
+    assert not doubts(trajectory_figures(trajectory, material))
+    damaged = in_frames(trajectory, change)
+    names = {doubt.check for doubt in doubts(trajectory_figures(damaged, material))}
+    assert check in names
+    with pytest.raises(InputDataError, match="this is not plausible"):
+        replace(entry, trajectory_loader=lambda: damaged).load_trajectory()
+    accepted = replace(entry, trajectory_loader=lambda: damaged, accept=tuple(names)).load_trajectory()
+    assert accepted.accepted[ACCEPTED] == ", ".join(sorted(names))
+    assert "accepted though" in accepted.notes[-1]
+    assert accepted.digest == damaged.digest
+    tags = facts_of(material, None, accepted).tags
+    assert tags[ACCEPTED] == ", ".join(sorted(names))
+
+
+def test_random_displacements_whose_forces_are_of_other_atoms(example: Material) -> None:
+    (entry,) = open_dataset("example").entries()
+    trajectory, cell = entry.load_trajectory(), supercell_of(example)
+    moved = trajectory.positions - cell.scaled_positions @ cell.lattice
+    moved = minimum_image(moved, cell.lattice)
+    good = replace(example, reference=DisplacementForces(moved, trajectory.forces))
+    assert not doubts(material_figures(good))
+    bad = replace(example, reference=DisplacementForces(moved, trajectory.forces[:, ::-1]))
+    assert {doubt.check for doubt in doubts(material_figures(bad))} == {"force_correlation"}
 
 
 @pytest.mark.shared_data

@@ -134,7 +134,8 @@ def test_displacements_of_a_yaml_file_as_frames(tmp_path: Path) -> None:
         UNITCELL.to_phonopy(), supercell_matrix=np.diag([2, 1, 2]), primitive_matrix=np.eye(3)
     )
     rng = np.random.default_rng(4)
-    u, forces = rng.normal(scale=0.1, size=(7, 8, 3)), rng.normal(size=(7, 8, 3))
+    u = rng.normal(scale=0.1, size=(7, 8, 3))
+    forces = -np.einsum("ijab,fjb->fia", springs(Cell.from_phonopy(ph.supercell)), u)
     ph.dataset = {"displacements": u, "forces": forces}
     path = tmp_path / "phonopy_params.yaml"
     ph.save(path)

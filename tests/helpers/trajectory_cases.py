@@ -55,18 +55,20 @@ class Case:
 
 
 def make_case(n_frames: int = 6, seed: int = 3, amplitude: float = 0.1) -> Case:
-    """CsCl, 2×1×2, equal elements together as VASP wants it, wrapped into the cell, eight decimals."""
+    """CsCl of springs, 2×1×2, equal elements together as in VASP, wrapped into the cell, eight decimals."""
     rng = np.random.default_rng(seed)
     cell = UNITCELL.to_atoms().repeat((2, 1, 2))
     cell = cell[np.argsort(cell.numbers, kind="stable")[::-1]]
     lattice = cell.cell.array
     rest = cell.get_scaled_positions()
-    moved = rest + amplitude * rng.normal(size=(n_frames, len(cell), 3)) @ np.linalg.inv(lattice)
+    displacements = amplitude * rng.normal(size=(n_frames, len(cell), 3))
+    constants = springs(Cell.from_atoms(cell))
+    scaled = rest + displacements @ np.linalg.inv(lattice)
     return Case(
         lattice=lattice,
         symbols=cell.get_chemical_symbols(),
-        scaled=np.round(moved % 1.0, 8),
-        forces=np.round(rng.normal(size=moved.shape), 8),
+        scaled=np.round(scaled % 1.0, 8),
+        forces=np.round(-np.einsum("ijab,fjb->fia", constants, displacements), 8),
         at_rest=rest,
     )
 

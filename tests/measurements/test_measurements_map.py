@@ -321,7 +321,9 @@ def test_identical_frames_fail_the_cell_with_the_reason(tmp_path: Path) -> None:
     from ase.io import write
 
     write(folder / "run.extxyz", truth.frames() * 6)
-    study, report = run_tiny(settings_of(tmp_path, "o"))
+    settings = settings_of(tmp_path, "o")
+    dataset = settings.dataset.model_copy(update={"accept": ("copies",)})
+    study, report = run_tiny(settings.model_copy(update={"dataset": dataset}))
     assert (report.computed, report.failed) == (1, 1)
     failure = study.records(study.cases[0])["map"].failure
     assert failure is not None

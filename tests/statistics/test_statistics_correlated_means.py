@@ -138,11 +138,27 @@ def test_level_sets_the_width() -> None:
     assert (narrow.high - narrow.low) / 2 == pytest.approx(narrow.standard_error, rel=0.1)
 
 
-def test_a_constant_series_has_an_interval_of_no_width() -> None:
-    estimate = mean_with_interval(np.full(10, 0.7), seed=0)
-    assert estimate.low == estimate.high == estimate.mean == pytest.approx(0.7)
+def test_copies_of_one_frame_have_no_interval() -> None:
+    with pytest.raises(InputDataError, match="all 15 frames have the same value"):
+        mean_with_interval(np.full(15, 0.7), seed=0)
+
+
+def test_a_series_that_varies_by_rounding_has_an_interval_of_no_width() -> None:
+    estimate = mean_with_interval(0.7 + 1e-16 * np.arange(10), seed=0)
+    assert estimate.low == pytest.approx(estimate.high) == pytest.approx(0.7)
     assert estimate.standard_error == 0.0
     assert class_probabilities(estimate) == (0.0, 1.0, 0.0)
+
+
+def test_copies_count_once() -> None:
+    """Frames drawn again and again from a few: the interval is that of the few, or wider."""
+    rng = np.random.default_rng(5)
+    few = rng.normal(0.6, 0.1, 12)
+    many = mean_with_interval(rng.choice(few, 600), seed=0)
+    alone = mean_with_interval(few, seed=0)
+    assert many.n_effective <= 12.0
+    assert many.standard_error == pytest.approx(few.std(ddof=1) / np.sqrt(12), rel=0.25)
+    assert alone.n_effective <= 12.0
 
 
 def test_nine_frames_are_enough_when_they_hardly_remember_each_other() -> None:

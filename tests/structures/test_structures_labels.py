@@ -175,3 +175,25 @@ def test_label_files(shared_data: Path) -> None:
     assert all("sigma2 is empty" in problem for problem in perovskites.problems)
     sigma = np.array([label.sigma for label in perovskites.labels])
     assert np.isfinite(sigma).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("formula,sigma,sigma\nCsCl,0.3,0.4\n", "two columns are named 'sigma'"),
+        ("formula,sigma\nCsCl,0,3\n", r"it has 3 cells, but 2 columns are named \(decimal commas\?\)"),
+        ('formula,sigma\nNaCl,0.2\nCsCl,"0,3"\n', "line 3: sigma is '0,3': a decimal comma"),
+        ("formula,sigma\nCsCl,33.6\nNaCl,41\n", r"the median of the scores σ is 37.3 \(at most 5\)"),
+        ("formula,sigma\nCsCl,0.00336\nNaCl,0.0041\n", "the median of the scores σ is 0.00373"),
+    ],
+)
+def test_labels_that_are_not_what_they_seem(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(InputDataError, match=problem):
+        read_labels(table(tmp_path, text))
+
+
+def test_scores_can_be_accepted(tmp_path: Path) -> None:
+    path = table(tmp_path, "formula,sigma\nCsCl,33.6\nNaCl,41\n")
+    with pytest.raises(InputDataError, match=r'accept = \["label_median"\] in \[labels\]'):
+        read_labels(path)
+    assert len(read_labels(path, accept=["label_median"]).labels) == 2

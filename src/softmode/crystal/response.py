@@ -190,3 +190,31 @@ def translation_asymmetry(force_constants: ForceConstants, symmetry: SupercellSy
         difference = np.abs(values[images[rows][:, None], images] - values[rows]).max(axis=(1, 2, 3))
         worst = max(worst, float((difference / np.where(largest > 0.0, largest, 1.0)).max()))
     return worst
+
+
+def harmonic_part(
+    given: Sequence[FittedResponse], symmetry: SupercellSymmetry, displacements: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Harmonic forces on the displaced atoms and their images under lattice translations.
+
+    Parameters
+    ----------
+    given : sequence of FittedResponse
+        Of some atoms.
+    symmetry : SupercellSymmetry
+        Of the supercell.
+    displacements : (n_frames, n_atoms, 3) array
+        Å.
+
+    Returns
+    -------
+    atoms : (n,) int array
+        Whose forces these are.
+    forces : (n_frames, n, 3) array
+        eV/Å.
+    """
+    images = symmetry.translations()
+    moved = displacements[:, images]
+    parts = [np.einsum("kab,ftka->ftb", one.force_constants, moved, optimize=True) for one in given]
+    atoms = np.concatenate([images[:, one.atom] for one in given])
+    return atoms, -np.concatenate(parts, axis=1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +31,9 @@ class Trajectory:
         What a reader had to say: a run cut short, frames skipped.
     source : str
         Files it came from, for messages.
+    accepted : mapping of str to str
+        Which checks of plausibility it failed and was accepted all the same, as tags of its material; empty
+        as a rule. No part of the digest.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class Trajectory:
     run_lengths: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     source: str = "trajectory"
+    accepted: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("lattice", "positions", "forces"):

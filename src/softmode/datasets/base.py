@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from softmode.crystal import Material, Trajectory
 from softmode.crystal.arrays import array_digest
 from softmode.datasets.names import natural_key
-from softmode.datasets.plausibility import plausible
+from softmode.datasets.plausibility import plausible, plausible_trajectory
 from softmode.datasets.prototypes import PrototypeName, prototype_named
 from softmode.datasets.remote import Remote
 from softmode.errors import InputDataError, SettingsError, did_you_mean, printable
@@ -125,7 +125,8 @@ class MaterialEntry:
         Raises
         ------
         InputDataError
-            If there is none, or it is damaged or does not belong to the material.
+            If there is none, or it is damaged, does not belong to the material, or is not plausible and not
+            accepted.
         """
         if self.trajectory_loader is None:
             raise InputDataError(
@@ -133,7 +134,14 @@ class MaterialEntry:
                 "its reference has no trajectory",
                 "use a dataset with trajectories, or set the option trajectory of a phonopy dataset",
             )
-        return self.trajectory_loader()
+        trajectory = self.trajectory_loader()
+        try:
+            material: Material | None = self.loader()
+        except InputDataError:  # its force constants are missing, say
+            material = None
+        return plausible_trajectory(
+            trajectory, material, self.accept, f"{self.place or self.name}, trajectory"
+        )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from softmode.crystal import Material, Trajectory
 from softmode.datasets.base import Dataset, MaterialEntry
 from softmode.datasets.catalog import dataset_kind, open_dataset
+from softmode.datasets.plausibility import doubts, trajectory_figures
 from softmode.datasets.runs import Run, RunRecorder, runs_of
 from softmode.datasets.store import (
     FORMAT,
@@ -180,7 +181,9 @@ def read_material(entry: MaterialEntry, store: Path, frames: FrameChoice) -> Mat
             found["runs"] = tuple(
                 RunReport(file=Path(run.subject).name, frames=run.n_frames, cut=run.cut) for run in runs
             )
-            found |= _on_reading(runs, context, getattr(entry.trajectory_loader, "check", None), frames)
+            found |= _on_reading(
+                runs, context, getattr(entry.trajectory_loader, "check", None), frames, material
+            )
     report = MaterialReport(name=entry.name, source=entry.source, **found)
     write_material(store, report, material, context, runs)
     return report
@@ -196,14 +199,21 @@ def _recorded(load: Callable[[], Trajectory]) -> tuple[RunContext, Sequence[Run]
 
 
 def _on_reading(
-    runs: Sequence[Run], context: RunContext, check: TrajectoryCheck | None, chosen: FrameChoice
+    runs: Sequence[Run],
+    context: RunContext,
+    check: TrajectoryCheck | None,
+    chosen: FrameChoice,
+    material: Material | None,
 ) -> dict[str, object]:
     """What reading the trajectory gives, found now rather than in the study: complaints, or digests."""
     digests: dict[str, str] = {}
     for frames in dict.fromkeys((ALL_FRAMES, chosen)):
         again = RunsLoader(partial(_replay, runs, context), frames, check)
         try:
-            digests[frames.mark] = again().digest
+            trajectory = again()
+            if found := doubts(trajectory_figures(trajectory, material)):
+                return {"findings": tuple(f"{context.subject}: {doubt.said}" for doubt in found)}
+            digests[frames.mark] = trajectory.digest
         except InputDataError as error:
             if frames == ALL_FRAMES:
                 return {"findings": (str(error),)}

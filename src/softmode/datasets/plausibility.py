@@ -14,23 +14,34 @@ import numpy as np
 from ase import units
 from ase.data import atomic_masses_common, covalent_radii, vdw_radii
 
-from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, Trajectory
 from softmode.crystal.arrays import FloatArray
-from softmode.crystal.periodic_images import minimum_image_distances, shortest_vector
+from softmode.crystal.frames import (
+    copied_share,
+    largest_net_force,
+    largest_over_usual,
+    repeated_force_share,
+    slope_and_correlation,
+)
+from softmode.crystal.periodic_images import minimum_image, minimum_image_distances, shortest_vector
 from softmode.crystal.response import (
+    Response,
     fitted,
+    harmonic_part,
     largest_response,
     net_force,
     responses,
     sum_rule,
     translation_asymmetry,
 )
-from softmode.crystal.supercell_symmetry import supercell_symmetry
+from softmode.crystal.supercell_symmetry import SupercellSymmetry, supercell_symmetry
 from softmode.datasets.assemble import primitive_atoms, supercell_of
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 
 #: Tags of materials whose data are not plausible but accepted: names of the checks, and their figures.
 ACCEPTED, ACCEPTED_FIGURES = "accepted", "accepted_figures"
+_STILL = 1e-6  # Å
+_FRAMES = 64  # of a trajectory, evenly spread, whose forces are compared with harmonic ones
 #: Å: displacements for which the limit of the residual is meant.
 _USUAL = 0.01
 #: eV Å: e²/4πε₀.
@@ -99,6 +110,30 @@ CHECKS: Mapping[str, Check] = {
     "stiffness": Check(
         "the curvature in which the stiffest atom sits is {} e²/4πε₀d³, d the shortest bond", 1.2, 70.0, ""
     ),
+    "copies": Check(
+        "{} of the frames are copies of others", high=0.1, remedy="leave copies out, or give the whole run"
+    ),
+    "repeated_forces": Check(
+        "{} of the forces are those of the frame or atom before, or have three equal components",
+        high=1e-4,
+        remedy="check that the forces of each frame were written, and no fill value",
+    ),
+    "jump": Check(
+        "an atom is displaced by {} what 99 % of its element are",
+        high=3.0,
+        unit="times",
+        remedy="check that frames are not damaged, and that atoms vibrate about their sites",
+    ),
+    "largest_force": Check("a force is {} what 99 % of its element feel", high=30.0, unit="times"),
+    "force_slope": Check("the slope of the forces on their harmonic part is {}", 0.1, 10.0, ""),
+    "force_correlation": Check("forces and their harmonic part correlate by {}", low=0.1),
+    "label_median": Check(
+        "the median of the scores σ is {}",
+        0.05,
+        5.0,
+        "",
+        "check which column is read, and whether it is in per cent",
+    ),
     "softest": Check("the softest atom sits in {} of the curvature of the stiffest", low=-0.05),
 }
 
@@ -153,15 +188,16 @@ def _reference_figures(
     symmetry = supercell_symmetry(material.unitcell, supercell)
     if symmetry is None:
         return
-    rows = None
-    if isinstance(reference, ForceConstants):
-        full = len(reference.values) == supercell.n_atoms
-        rows = symmetry.first_atoms if full else primitive_atoms(material)
-        if full:
-            yield "site_symmetry", translation_asymmetry(reference, symmetry)
-    given = responses(reference, rows)
+    if isinstance(reference, ForceConstants) and len(reference.values) == supercell.n_atoms:
+        yield "site_symmetry", translation_asymmetry(reference, symmetry)
+    given = _responses(material, supercell, symmetry)
     if isinstance(reference, DisplacementForces) and not reference.displacements.any(axis=(1, 2)).all():
         yield "displacement", 0.0  # of a supercell that is said to be displaced
+    if not given and isinstance(reference, DisplacementForces):
+        yield "net_force", largest_net_force(reference.forces)
+        yield "copies", copied_share(reference.displacements)
+        moved = reference.displacements - reference.displacements.mean(axis=1, keepdims=True)
+        yield "force_correlation", slope_and_correlation(reference.forces, -moved)[1]
     if not given:
         return
     curved = 1.0  # share of the residual that counts: what is quadratic in the displacement is no mistake
@@ -185,6 +221,53 @@ def _reference_figures(
         yield "softest", min(stiffness) / max(stiffness)
         if (violation := sum_rule(fits, symmetry)) is not None:
             yield "sum_rule", violation
+
+
+def _responses(material: Material, supercell: Cell, symmetry: SupercellSymmetry) -> list[Response]:
+    """What displaced atoms do: of full force constants the first image of each primitive atom."""
+    reference = material.reference
+    if reference is None:
+        return []
+    if isinstance(reference, DisplacementForces):
+        return responses(reference)
+    full = len(reference.values) == supercell.n_atoms
+    return responses(reference, symmetry.first_atoms if full else primitive_atoms(material))
+
+
+def trajectory_figures(trajectory: Trajectory, material: Material | None) -> Iterator[tuple[str, float]]:
+    """What is looked at of a trajectory: name of the check, and figure.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        In the order of the supercell of the material, where there is one.
+    material : Material or None
+        What it belongs to; without force constants forces are compared with displacements.
+    """
+    forces = trajectory.forces
+    yield "copies", copied_share(trajectory.positions)
+    yield "net_force", largest_net_force(forces)
+    yield "largest_force", largest_over_usual(forces, trajectory.numbers)
+    if material is None:
+        return
+    supercell = supercell_of(material)
+    rest = supercell.scaled_positions @ supercell.lattice
+    moved = minimum_image(trajectory.positions - rest, supercell.lattice)
+    yield "repeated_forces", repeated_force_share(forces, moved)
+    if (np.linalg.norm(moved, axis=2) > _STILL).sum(axis=1).max() <= 1:
+        return  # one atom displaced in each
+    moved -= moved.mean(axis=1, keepdims=True)
+    yield "jump", largest_over_usual(moved, trajectory.numbers)
+    chosen = np.unique(np.linspace(0, trajectory.n_frames - 1, _FRAMES).astype(int))
+    symmetry = supercell_symmetry(material.unitcell, supercell)
+    rows = [] if symmetry is None else _responses(material, supercell, symmetry)
+    if symmetry is None or not rows:
+        yield "force_correlation", slope_and_correlation(forces[chosen], -moved[chosen])[1]
+        return
+    atoms, harmonic = harmonic_part([fitted(row, symmetry) for row in rows], symmetry, moved[chosen])
+    slope, correlation = slope_and_correlation(forces[chosen][:, atoms], harmonic)
+    yield "force_slope", slope
+    yield "force_correlation", correlation
 
 
 def bond_ratio(cell: Cell) -> float:
@@ -214,8 +297,10 @@ def doubts(figures: Iterable[tuple[str, float]]) -> tuple[Doubt, ...]:
     return tuple(Doubt(name, said) for name, said in found if said)
 
 
-def refuse_unless_accepted(found: Sequence[Doubt], accept: Sequence[str], subject: str) -> tuple[Doubt, ...]:
-    """Doubts that are accepted; others are an error.
+def refuse_unless_accepted(
+    found: Sequence[Doubt], accept: Sequence[str], subject: str, table: str = "dataset"
+) -> tuple[Doubt, ...]:
+    """Doubts that are accepted; others are an error. `table` is that of study files where it can be said.
 
     Raises
     ------
@@ -231,7 +316,7 @@ def refuse_unless_accepted(found: Sequence[Doubt], accept: Sequence[str], subjec
         subject,
         f"this is not plausible: {'; '.join(doubt.said for doubt in refused)}",
         f"{CHECKS[names[0]].remedy[0].upper()}{CHECKS[names[0]].remedy[1:]}; or accept it as it is: "
-        f"--accept {' --accept '.join(names)}, in a study accept = [{quoted}] in [dataset]",
+        f"--accept {' --accept '.join(names)}, in a study accept = [{quoted}] in [{table}]",
     )
 
 
@@ -254,6 +339,30 @@ def plausible(material: Material, accept: Sequence[str], subject: str) -> Materi
     """
     accepted = refuse_unless_accepted(doubts(material_figures(material)), accept, subject)
     return replace(material, tags={**material.tags, **accepted_tags(accepted)}) if accepted else material
+
+
+def plausible_trajectory(
+    trajectory: Trajectory, material: Material | None, accept: Sequence[str], subject: str
+) -> Trajectory:
+    """The trajectory; where it is not plausible but accepted, ``accepted`` names the checks, and a note too.
+
+    Parameters and errors are those of :func:`plausible` and :func:`trajectory_figures`.
+    """
+    accepted = refuse_unless_accepted(doubts(trajectory_figures(trajectory, material)), accept, subject)
+    if not accepted:
+        return trajectory
+    tags = accepted_tags(accepted)
+    note = f"{subject}: accepted though {tags[ACCEPTED_FIGURES]}"
+    return replace(trajectory, notes=(*trajectory.notes, note), accepted=tags)
+
+
+def accepted_together(tags: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Tags of a material with what was accepted of its trajectory."""
+    if ACCEPTED not in more:
+        return dict(tags)
+    names = {name for one in (tags, more) for name in one.get(ACCEPTED, "").split(", ") if name}
+    figures = [one[ACCEPTED_FIGURES] for one in (tags, more) if ACCEPTED_FIGURES in one]
+    return {**tags, ACCEPTED: ", ".join(sorted(names)), ACCEPTED_FIGURES: "; ".join(figures)}
 
 
 def accepted_tags(accepted: Sequence[Doubt]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from softmode.crystal import Material, Trajectory
+from softmode.datasets.plausibility import accepted_together
 from softmode.errors import MeasurementFailedError, SettingsError, SoftmodeError, StorageError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result
@@ -162,7 +163,7 @@ def facts_of(
         reference=material.reference_digest,
         trajectory="" if trajectory is None else trajectory.digest,
         potential=digest,
-        tags=dict(material.tags),
+        tags=accepted_together(material.tags, {} if trajectory is None else trajectory.accepted),
     )
 
 

@@ -16,6 +16,7 @@ from softmode.crystal import DisplacementForces, ForceConstants, Material, Traje
 from softmode.datasets import align_trajectory, open_reference, read_trajectory, supercell_of
 from softmode.datasets.catalog import reference_entry
 from softmode.datasets.loose_files import supercell_said
+from softmode.datasets.plausibility import plausible_trajectory
 from softmode.datasets.structure_files import is_structure
 from softmode.errors import SettingsError
 from softmode.measurements.conditions import Conditions, explain
@@ -70,12 +71,13 @@ class Crystal:
         Raises
         ------
         InputDataError
-            If it cannot be read or does not belong to the supercell.
+            If it cannot be read, does not belong to the supercell, or is not plausible.
         """
         if not isinstance(source, Trajectory):
             paths = [source] if isinstance(source, str | Path) else source
             source = read_trajectory([Path(path) for path in paths], skip=skip, every=every)
         aligned = align_trajectory(source, supercell_of(self.material), source.source)
+        aligned = plausible_trajectory(aligned, self.material, self.accept, source.source)
         return Crystal(self.material, lambda: aligned, self.accept)
 
     def __repr__(self) -> str:

@@ -60,7 +60,7 @@ class MeanEstimate:
     n_frames : int
         Number of frames.
     n_effective : float
-        Number of independent frames they are worth, ``n_frames / (2 τ)``.
+        Number of independent frames they are worth, ``n_frames / (2 τ)``, no more than there are different.
     autocorrelation_time : float
         Integrated autocorrelation time ``τ``, frames, at least 1/2.
     block_length : int
@@ -213,21 +213,30 @@ def mean_with_interval(
     Raises
     ------
     InputDataError
-        If there are fewer frames than two blocks, or a value is not finite.
+        If there are fewer frames than two blocks, all have one value, or a value is not finite.
     ValueError
         If the run lengths do not add up to the number of frames.
     """
     values, runs = checked_series(series, run_lengths, subject)
     if not 0.0 < level < 1.0:
         raise ValueError(f"the level of an interval lies between 0 and 1, not at {level}")
+    distinct = len(np.unique(values))
+    if distinct == 1 and len(values) > 1:
+        raise InputDataError(
+            subject,
+            f"all {len(values)} frames have the same value: copies of one frame say nothing of an interval",
+            "Give frames that are independent",
+        )
     times = correlation_times(values, runs, subject=subject)
     length = times.block_length
     n_blocks = _check_blocks(runs, times, subject)
     mean = float(values.mean())
+    n_effective = len(values) / (2.0 * times.integrated)
     if is_constant(values):
         error, samples = 0.0, np.full(n_samples, mean)
     else:
-        error = _standard_error(values, runs, times)
+        error = _standard_error(values, runs, times) * math.sqrt(max(1.0, n_effective / distinct))
+        n_effective = min(n_effective, float(distinct))  # copies are not independent
         samples = _samples(values, runs, length, error, np.random.default_rng(seed), n_samples)
     low, high = percentile_interval(samples, level)
     return MeanEstimate(
@@ -236,7 +245,7 @@ def mean_with_interval(
         high=float(high),
         standard_error=error,
         n_frames=len(values),
-        n_effective=len(values) / (2.0 * times.integrated),
+        n_effective=n_effective,
         autocorrelation_time=times.integrated,
         block_length=length,
         n_blocks=n_blocks,

@@ -85,8 +85,21 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     Raises
     ------
     InputDataError
-        If it cannot be read, or is no text.
+        If it cannot be read, is no text, names a column twice, or a row has more cells than there are names.
     """
     rows = csv.DictReader(read_lines(path), restval="")
     rows.fieldnames = names = [name.strip() for name in rows.fieldnames or ()]
-    return names, [(rows.line_num, {name: row[name].strip() for name in names}) for row in rows]
+    for name in names:
+        if name and names.count(name) > 1:
+            raise InputDataError(str(path), f"two columns are named {name!r}", "rename or remove one of them")
+    table = []
+    for row in rows:
+        if None in row:
+            raise InputDataError(
+                f"{path}, line {rows.line_num}",
+                f"it has {len(names) + len(row[None])} cells, but {len(names)} columns are named "
+                "(decimal commas?)",
+                "write numbers with a point, and cells that hold a comma in quotes",
+            )
+        table.append((rows.line_num, {name: row[name].strip() for name in names}))
+    return names, table

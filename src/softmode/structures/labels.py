@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from softmode.datasets.names import natural_key
+from softmode.datasets.plausibility import doubts, refuse_unless_accepted
 from softmode.datasets.prototypes import HALIDES
 from softmode.errors import InputDataError, SettingsError
 from softmode.structures.formula_lists import read_table
@@ -20,6 +22,7 @@ from softmode.structures.formulas import assign_sites, parse_formula
 #: Columns that are looked for, in this order, without regard to case.
 FORMULA_COLUMNS = ("formula", "system", "compound", "material")
 SIGMA_COLUMNS = ("sigma_300K_single", "sigma2", "sigma", "sigma_300K", "sigma_reference_mean_t")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 #: Name of the class of a score.
 ClassOf = Callable[[float], str]
 
@@ -132,7 +135,12 @@ def _halide(key: CompoundKey) -> str:
     return halides[0] if len(halides) == 1 else "ungrouped"
 
 
-def read_labels(path: Path, formula_column: str | None = None, sigma_column: str | None = None) -> Labels:
+def read_labels(
+    path: Path,
+    formula_column: str | None = None,
+    sigma_column: str | None = None,
+    accept: Sequence[str] = (),
+) -> Labels:
     """Read a CSV table of scores.
 
     Rows without a number above zero, without a formula, and compounds that occur before with the same score
@@ -144,13 +152,15 @@ def read_labels(path: Path, formula_column: str | None = None, sigma_column: str
         The file.
     formula_column, sigma_column : str, optional
         Names of the columns; by default the first there is of `FORMULA_COLUMNS` and `SIGMA_COLUMNS`.
+    accept : sequence of str
+        Checks of plausibility whose verdict does not count.
 
     Raises
     ------
     SettingsError
         If the file or a column that is named does not exist.
     InputDataError
-        If a column is not found, or no row is usable.
+        If a column is not found, numbers have decimal commas, no row is usable, or scores are not plausible.
     """
     subject = str(path)
     if not path.is_file():
@@ -163,6 +173,12 @@ def read_labels(path: Path, formula_column: str | None = None, sigma_column: str
     conflicting: set[CompoundKey] = set()
     problems = []
     for line, row in rows:
+        if _DECIMAL_COMMA.fullmatch(row[scores]):
+            raise InputDataError(
+                f"{subject}, line {line}",
+                f"{scores} is {row[scores]!r}: a decimal comma",
+                "write numbers with a point",
+            )
         label = _label(row[formulas], row[scores], scores)
         if isinstance(label, str):
             problems.append(f"line {line}: {label}")
@@ -183,6 +199,8 @@ def read_labels(path: Path, formula_column: str | None = None, sigma_column: str
     if not kept:
         shown = f" ({problems[0]})" if problems else ""
         raise InputDataError(subject, f"no row has a formula and a score{shown}", "check the file")
+    found = doubts([("label_median", float(np.median([label.sigma for label in kept])))])
+    refuse_unless_accepted(found, accept, subject, "labels")
     return Labels(kept, tuple(problems), f"{subject} ({formulas}, {scores})")
 
 

@@ -79,7 +79,7 @@ def open_labels(settings: LabelSettings) -> Labels:
     InputDataError
         If the file cannot be used.
     """
-    return read_labels(settings.path, settings.formula_column, settings.sigma_column)
+    return read_labels(settings.path, settings.formula_column, settings.sigma_column, settings.accept)
 
 
 def _with_label(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from softmode.crystal import Material
 from softmode.datasets.base import MaterialEntry, Selection
-from softmode.datasets.plausibility import CHECKS
+from softmode.datasets.plausibility import CHECKS, accepted_together
 from softmode.files import write_atomically
 from softmode.measurements.declaration import Facts
 from softmode.measurements.measure import failure_of
@@ -78,16 +78,17 @@ def _summarise(entry: MaterialEntry, selection: Selection) -> MaterialSummary:
         material: Material = entry.load()
     except Exception as error:  # noqa: BLE001  whatever it is, it is this material's failure
         return _unread(entry, error)
+    trajectory, accepted = _trajectory(entry)
     return MaterialSummary(
         name=entry.name,
         fingerprint=entry.fingerprint,
         formula=material.formula,
         group=material.group,
         n_supercell_atoms=material.n_supercell_atoms,
-        tags=dict(material.tags),
+        tags=accepted_together(material.tags, accepted),
         structure=material.structure_digest,
         reference=material.reference_digest,
-        trajectory=_trajectory_digest(entry),
+        trajectory=trajectory,
         selected=selection.matches(material),
     )
 
@@ -110,14 +111,18 @@ def _unread(entry: MaterialEntry, error: Exception) -> MaterialSummary:
     )
 
 
-def _trajectory_digest(entry: MaterialEntry) -> str:
-    """Digest of the trajectory; one that cannot be read fails the measurements that need it, no others."""
+def _trajectory(entry: MaterialEntry) -> tuple[str, Mapping[str, str]]:
+    """Digest of the trajectory, and what was accepted of it.
+
+    One that cannot be read fails the measurements that need it, no others.
+    """
     if not entry.has_trajectory or entry.trajectory_digest:
-        return entry.trajectory_digest
+        return entry.trajectory_digest, {}
     try:
-        return entry.load_trajectory().digest
+        trajectory = entry.load_trajectory()
     except Exception:  # noqa: BLE001  whatever it is, reading it again will say
-        return digest_of({"unread trajectory": entry.fingerprint, "name": entry.name})
+        return digest_of({"unread trajectory": entry.fingerprint, "name": entry.name}), {}
+    return trajectory.digest, trajectory.accepted
 
 
 def remembered_materials(index: Path) -> list[MaterialSummary]:

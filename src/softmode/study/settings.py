@@ -90,11 +90,14 @@ class LabelSettings(_Settings):
         CSV with a formula and a σ in each row; relative to the study file.
     formula_column, sigma_column : str, optional
         Names of the columns, where they are not recognised.
+    accept : tuple of str
+        Checks of plausibility whose verdict does not count.
     """
 
     path: Path
     formula_column: str | None = None
     sigma_column: str | None = None
+    accept: tuple[str, ...] = ()
 
 
 class RunSettings(_Settings):
