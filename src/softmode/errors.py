@@ -93,6 +93,12 @@ class NonFiniteForcesError(PotentialError):
         self.configurations = configurations
 
 
+class OutOfMemoryError(PotentialError):
+    """There was too little memory, which says nothing about the potential."""
+
+    transient = True
+
+
 class MissingDependencyError(PotentialError):
     """The Python package of a potential is not installed."""
 

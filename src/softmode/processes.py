@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import math
+import mmap
 import multiprocessing
 import os
 import signal
+import struct
+import tempfile
 import threading
 import time
 import warnings
@@ -16,6 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TypeVar
 
 from softmode.errors import TimeLimitError, WorkerDiedError
@@ -38,7 +43,7 @@ def give_memory_back() -> None:
         trim(0)
 
 
-def process_pool(workers: int, threads: int = 1) -> Executor:
+def process_pool(workers: int, threads: int = 1, watched: Path | None = None) -> Executor:
     """Processes that inherit nothing of this one but its environment, each prepared for work.
 
     Parameters
@@ -47,18 +52,24 @@ def process_pool(workers: int, threads: int = 1) -> Executor:
         How many.
     threads : int
         Threads of the numerical libraries in each.
+    watched : Path, optional
+        Where the one process says until when it must come to an end; see :class:`SingleProcess`.
     """
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_prepare,
-        initargs=(threads,),
+        initargs=(threads, watched),
     )
 
 
-def _prepare(threads: int) -> None:
-    """Thread count, signals, and an end when the parent process ends."""
+def _prepare(threads: int, watched: Path | None) -> None:
+    """Thread count, signals, who watches, and an end when the parent process ends."""
+    global _own_deadline
     set_thread_variables(threads)
+    if watched is not None:
+        with watched.open("r+b") as file:
+            _own_deadline = mmap.mmap(file.fileno(), _DEADLINE.size)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -101,13 +112,13 @@ def apart(
         :class:`~softmode.errors.WorkerDiedError` or :class:`~softmode.errors.TimeLimitError`.
     """
     left = iter(range(len(tasks)))
-    pools: dict[int, _Single] = {}
+    pools: dict[int, SingleProcess] = {}
     running: dict[Future[Result], tuple[int, int, float]] = {}  # lane, task, when it must have ended
 
     def begin(lane: int) -> None:
         index = next(left, None)
         if index is not None:
-            pools[lane] = pools.get(lane) or _Single()
+            pools[lane] = pools.get(lane) or SingleProcess()
             future = pools[lane].submit(function, tasks[index])
             running[future] = lane, index, time.monotonic() + seconds
 
@@ -148,20 +159,92 @@ def _outcome(future: Future[Result], subject: str) -> Result | Exception:
     raise error
 
 
-class _Single:
-    """A pool of one process that can be killed."""
+class SingleProcess:
+    """A worker process that is watched: it may be killed when it does not come to an end, or takes too much.
 
-    def __init__(self) -> None:
-        self._pool = process_pool(1)
+    Parameters
+    ----------
+    threads : int
+        Threads of the numerical libraries in it.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        handle, name = tempfile.mkstemp(prefix="softmode-watch-")
+        os.write(handle, _DEADLINE.pack(0.0))
+        self._deadline = mmap.mmap(handle, _DEADLINE.size)
+        os.close(handle)
+        self._file = Path(name)
+        self._pool = process_pool(1, threads, self._file)
         self._pid = self._pool.submit(os.getpid)
 
     def submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
-        """Let the process do something, once it has started."""
+        """Let the process do something, once it has started.
+
+        Raises
+        ------
+        concurrent.futures.process.BrokenProcessPool
+            If it has died.
+        """
         return self._pool.submit(function, task)
 
-    def end(self) -> None:
-        """Kill the process, whatever it does."""
-        if self._pid.done() and self._pid.exception() is None:
+    @property
+    def late(self) -> bool:
+        """Whether what it said would come to an end has not; see :func:`ends_within`."""
+        until: float = _DEADLINE.unpack_from(self._deadline)[0]
+        return 0.0 < until < time.monotonic()
+
+    @property
+    def memory(self) -> int:
+        """Memory it takes up, bytes; 0 where the system does not say."""
+        if not (self._pid.done() and self._pid.exception() is None):
+            return 0
+        try:
+            pages = Path(f"/proc/{self._pid.result()}/statm").read_text(encoding="ascii").split()[1]
+        except OSError:
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def kill(self) -> None:
+        """Kill the process, whatever it does; what it was to do breaks."""
+        if self._pid.done() and self._pid.exception() is None and self._pid.result() != os.getpid():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid.result(), signal.SIGKILL)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def end(self, *, wait: bool = False) -> None:
+        """End the process: at once, or when it has done what it is doing."""
+        if not wait:
+            self.kill()
+        self._pool.shutdown(wait=wait, cancel_futures=True)
+        self._file.unlink(missing_ok=True)
+
+
+_DEADLINE = struct.Struct("d")  # s, of the monotonic clock that all processes share; 0 when nothing is due
+_own_deadline: mmap.mmap | None = None  # of this process, where it is watched
+
+
+@contextlib.contextmanager
+def ends_within(seconds: float) -> Iterator[None]:
+    """Say how long what follows may take: a process that is watched is killed when it takes longer.
+
+    The innermost counts. Without a watcher it says nothing.
+    """
+    deadline = _own_deadline
+    if deadline is None:
+        yield
+        return
+    (before,) = _DEADLINE.unpack_from(deadline)
+    _DEADLINE.pack_into(deadline, 0, time.monotonic() + seconds if math.isfinite(seconds) else 0.0)
+    try:
+        yield
+    finally:
+        _DEADLINE.pack_into(deadline, 0, before)
+
+
+def memory_left() -> float:
+    """Share of the machine's memory that is free or can be freed; 1 where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 1.0
+    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if rest}
+    return kib["MemAvailable"] / kib["MemTotal"] if "MemAvailable" in kib else 1.0

@@ -31,7 +31,7 @@ def succeed(*arguments: str | Path) -> str:
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells are computed here: starting processes is what other tests look at, and slow."""
-    monkeypatch.setattr("softmode.study.run.process_pool", lambda workers, threads: ThreadPoolExecutor(1))
+    monkeypatch.setattr("softmode.processes.process_pool", lambda *_: ThreadPoolExecutor(1))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import signal
@@ -25,6 +26,7 @@ class AdjustableEMT(EMT):
         """Called with the results, which it may change."""
 
     def calculate(self, *args: Any, **kwargs: Any) -> None:
+        self.asked = args[0] if args else kwargs["atoms"]
         self.before()
         super().calculate(*args, **kwargs)
         self.after(self.results)
@@ -208,3 +210,50 @@ def hostile_loader(loader: Callable[[], Any], what: str) -> Any:
     if what == "raise":
         return 1 / 0
     return loader()
+
+
+def hanging_emt(symbol: str) -> EMT:
+    """EMT that never answers for a crystal of `symbol`, and lets no other thread of its process run."""
+
+    class Hanging(AdjustableEMT):
+        def before(self) -> None:
+            if set(self.asked.get_chemical_symbols()) == {symbol}:
+                ctypes.PyDLL(None).sleep(3600)  # holds the interpreter's lock
+
+    return Hanging()
+
+
+def hungry_emt(symbol: str, log: str) -> EMT:
+    """EMT that takes 3 GiB for a crystal of `symbol`, the first time."""
+
+    class Hungry(AdjustableEMT):
+        def before(self) -> None:
+            if set(self.asked.get_chemical_symbols()) == {symbol} and not Path(log).exists():
+                Path(log).touch()
+                self.eaten = np.ones(3 << 27)
+                time.sleep(30)
+
+    return Hungry()
+
+
+def memoryless_emt(log: str) -> EMT:
+    """EMT that has too little memory the first time it is asked, in each process but the last."""
+
+    class Memoryless(AdjustableEMT):
+        def before(self) -> None:
+            if not Path(log).exists():
+                Path(log).touch()
+                raise MemoryError
+
+    return Memoryless()
+
+
+def out_of_memory_emt(symbol: str) -> EMT:
+    """EMT that never has enough memory for a crystal of `symbol`."""
+
+    class Poor(AdjustableEMT):
+        def before(self) -> None:
+            if set(self.asked.get_chemical_symbols()) == {symbol}:
+                raise MemoryError
+
+    return Poor()

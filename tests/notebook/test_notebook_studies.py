@@ -41,7 +41,7 @@ def test_a_study_by_its_folder_or_its_file(tiny_dataset: Path, tmp_path: Path) -
 
 
 def test_a_screening_is_ranked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("softmode.study.run.process_pool", lambda workers, threads: ThreadPoolExecutor(1))
+    monkeypatch.setattr("softmode.processes.process_pool", lambda *_: ThreadPoolExecutor(1))
     monkeypatch.chdir(tmp_path)
     for symbol in ("Al", "Cu"):
         write(tmp_path / f"{symbol}.cif", bulk(symbol, "fcc", cubic=True))

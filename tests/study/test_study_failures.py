@@ -357,3 +357,38 @@ def test_what_cannot_be_accepted(tiny_dataset: Path, tmp_path: Path, accept: obj
     content["dataset"]["accept"] = accept
     with pytest.raises(SettingsError, match=problem):
         open_study(parse_study(content, "study.toml"))
+
+
+@pytest.mark.usefixtures("importable_helpers")
+def test_a_potential_that_hangs_or_eats_memory_costs_its_case(tiny_dataset: Path, tmp_path: Path) -> None:
+    """It hangs in C with the interpreter's lock; takes 3 GiB of 1.5 once; raises a MemoryError once."""
+    settings = tiny_study(
+        tiny_dataset,
+        tmp_path / "o",
+        {**factory("hanging_emt", "hanging", symbol="Au"), "time_limit": 6.0},
+        factory("hungry_emt", "hungry", symbol="Cu", log=str(tmp_path / "eaten")),
+        factory("memoryless_emt", "memoryless", log=str(tmp_path / "lacked")),
+        run={"workers": 2, "memory_limit": 1.5},
+    )
+    study, report = run_tiny(settings)
+    table = cell_table(study).set_index(["material", "potential"])
+    assert (report.computed, report.failed) == (9, 1)
+    assert table.loc[("Au", "hanging"), "failure_kind"] == "TimeLimit"
+    assert (
+        "Au with hanging: the potential did not answer within its time limit of 6 s"
+        in (table.loc[("Au", "hanging"), "failure"])
+    )
+    assert (tmp_path / "eaten").exists()
+    assert (tmp_path / "lacked").exists()
+
+
+def test_want_of_memory_is_not_held_against_a_potential(tiny_dataset: Path, tmp_path: Path) -> None:
+    study, _ = run_tiny(
+        tiny_study(tiny_dataset, tmp_path / "o", factory("out_of_memory_emt", "poor", symbol="Au"), emt())
+    )
+    table = cell_table(study)
+    assert table.set_index(["material", "potential"]).loc[("Au", "poor"), "failure_kind"] == "OutOfMemory"
+    rows = ranking(table, seed=1)
+    row = rows[(rows["potential"] == "poor") & (rows["group"] == "all")].iloc[0]
+    assert row["failed"] == 1
+    assert row["median_rmse_w2_THz2_failures_as_wrong"] == row["median_rmse_w2_THz2"]

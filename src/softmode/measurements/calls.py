@@ -1,4 +1,4 @@
-"""How often a potential is asked: configurations are counted where measurements are handed the potential."""
+"""How often a potential is asked, and how long it may take, where measurements are handed the potential."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from softmode.potentials.base import Evaluation, Potential
+from softmode.processes import ends_within
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,14 +34,15 @@ class CountedPotential(Potential):
     def evaluate(self, configurations: Sequence[Atoms]) -> Evaluation:
         """As the potential does."""
         self._note(len(configurations))
-        return self._potential.evaluate(configurations)
+        with ends_within(self._potential.time_limit * len(configurations)):
+            return self._potential.evaluate(configurations)
 
     def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
         return self._potential._evaluate(configurations)
 
     def calculator(self) -> Calculator:
         """The potential's calculator, counted."""
-        return cast("Calculator", _CountedCalculator(self._potential.calculator(), self._note))
+        return cast("Calculator", _CountedCalculator(self._potential, self._note))
 
     def arithmetic(self) -> dict[str, Any]:
         """That of the potential."""
@@ -54,8 +56,9 @@ class CountedPotential(Potential):
 class _CountedCalculator:
     """A calculator of which each change of configuration counts: all asked of one is evaluated once."""
 
-    def __init__(self, calculator: Any, note: Callable[[int], None]) -> None:
-        self._calculator, self._note = calculator, note
+    def __init__(self, potential: Potential, note: Callable[[int], None]) -> None:
+        self._calculator: Any = potential.calculator()
+        self._limit, self._note = potential.time_limit, note
         self._last: tuple[Any, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
@@ -73,16 +76,20 @@ class _CountedCalculator:
 
     def get_potential_energy(self, atoms: Atoms | None = None, **options: Any) -> Any:
         self._count(atoms)
-        return self._calculator.get_potential_energy(atoms, **options)
+        with ends_within(self._limit):
+            return self._calculator.get_potential_energy(atoms, **options)
 
     def get_forces(self, atoms: Atoms | None = None) -> Any:
         self._count(atoms)
-        return self._calculator.get_forces(atoms)
+        with ends_within(self._limit):
+            return self._calculator.get_forces(atoms)
 
     def get_stress(self, atoms: Atoms | None = None) -> Any:
         self._count(atoms)
-        return self._calculator.get_stress(atoms)
+        with ends_within(self._limit):
+            return self._calculator.get_stress(atoms)
 
     def get_property(self, name: str, atoms: Atoms | None = None, **options: Any) -> Any:
         self._count(atoms)
-        return self._calculator.get_property(name, atoms, **options)
+        with ends_within(self._limit):
+            return self._calculator.get_property(name, atoms, **options)

@@ -25,7 +25,7 @@ from softmode.measurements.view import Sources, View
 from softmode.numerics import arithmetic, limited_threads
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
-from softmode.records import Failure, Partial, Record, digest_of
+from softmode.records import LACKED_MEMORY, Failure, Partial, Record, digest_of
 
 
 class Store(Protocol):
@@ -278,7 +278,7 @@ def failure_of(error: Exception, doing: str) -> Failure:
         return Failure.from_error(error)
     memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
     return Failure(
-        kind="OutOfMemory" if memory else type(error).__name__,
+        kind=LACKED_MEMORY if memory else type(error).__name__,
         message=f"{type(error).__name__}: {error} ({doing}, {_place(error)})",
         transient=True,  # not foreseen, so nothing says that it would repeat
         details=traceback.format_exc(),

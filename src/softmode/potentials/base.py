@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from softmode.errors import (
     NonFiniteForcesError,
+    OutOfMemoryError,
     PotentialError,
     SoftmodeError,
     UncoveredElementError,
@@ -96,7 +98,7 @@ def evaluation_failure(subject: str, cause: Exception, configuration: str = "") 
     """
     where = f" on {configuration}" if configuration else ""
     if is_out_of_memory(cause):
-        return PotentialError(
+        return OutOfMemoryError(
             subject, f"ran out of memory{where}", "use fewer workers, a smaller supercell or another device"
         )
     first_line = (str(cause).strip().splitlines() or ["no message"])[0]
@@ -127,6 +129,8 @@ class Potential(ABC):
     dtype: str
     device: str
     batches: bool = False
+    #: How long one configuration may take where somebody watches, s; see softmode.processes.ends_within.
+    time_limit: float = math.inf
 
     @abstractmethod
     def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:

@@ -30,6 +30,7 @@ from softmode.potentials.modules import distribution_version, source_sha256
 from softmode.potentials.registry import find, find_family, recognise
 from softmode.potentials.settings import PotentialSettings
 from softmode.potentials.weights import WeightFile, mirrored_without_proof
+from softmode.processes import ends_within
 
 log = logging.getLogger(__name__)
 
@@ -150,8 +151,14 @@ class ResolvedPotential:
             were resolved, or the known answer is not reproduced (:mod:`softmode.potentials.answers`).
         """
         self.family.require(self.info.name, self.interpreter)
-        check_answer(self, self._load)
-        return self._load()
+        if self.interpreter is not None:  # who keeps to the time limit by itself
+            check_answer(self, self._load)
+            return self._load()
+        with ends_within(self.settings.time_limit):
+            check_answer(self, self._load)
+            potential = self._load()
+        potential.time_limit = self.settings.time_limit
+        return potential
 
     def _load(self) -> Potential:
         family = self.family

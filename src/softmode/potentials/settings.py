@@ -56,7 +56,8 @@ class PotentialSettings(BaseModel):
         Whether it need not be said that loading it runs code of its own: a pickled weight file that nothing
         vouches for, or a module.
     time_limit : float
-        Longest time for one configuration in another environment, and for loading, s; then it is ended.
+        Longest time for one configuration, and for loading, s; then its process is ended, in another
+        environment or where a study computes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

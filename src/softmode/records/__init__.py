@@ -2,10 +2,11 @@
 
 from softmode.records.claims import claim_folder
 from softmode.records.headers import Header, HeaderCache
-from softmode.records.record import Arrays, Failure, Record, digest_of
+from softmode.records.record import LACKED_MEMORY, Arrays, Failure, Record, digest_of
 from softmode.records.store import Partial, RecordStore
 
 __all__ = [
+    "LACKED_MEMORY",
     "Arrays",
     "Failure",
     "Header",

@@ -23,6 +23,10 @@ def digest_of(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+#: Kind of a failure for want of memory, as :class:`softmode.errors.OutOfMemoryError` has it.
+LACKED_MEMORY = "OutOfMemory"
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a measurement has no result.
@@ -43,6 +47,11 @@ class Failure:
     message: str
     transient: bool = False
     details: str = ""
+
+    @property
+    def lacked_memory(self) -> bool:
+        """Whether there was too little memory: another try alone may succeed, and nobody is to blame."""
+        return self.kind == LACKED_MEMORY
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", printable(self.message))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from softmode.datasets.plausibility import ACCEPTED
 from softmode.measurements.plan import possible
-from softmode.records import Record
+from softmode.records import LACKED_MEMORY, Record
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.folder import Case, Study
 
@@ -163,12 +163,14 @@ def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, 
     rng = np.random.default_rng(seed)
     good = done(rows, "harmonic")
     n_failed = int((rows["harmonic_state"] == FAILED).sum())
-    n_all = len(good) + n_failed
+    blameless = rows["failure_kind"] == LACKED_MEMORY if "failure_kind" in rows else False
+    n_wrong = int(((rows["harmonic_state"] == FAILED) & ~blameless).sum()) if n_failed else 0
+    n_all = len(good) + n_wrong
     summary: dict[str, Any] = {"potential": name, "group": group, "n": len(good), "failed": n_failed}
     for quantity in ("rmse_w2_THz2", "rmse_vg_THzA"):
         values = good[f"path_{quantity}"].to_numpy(float) if len(good) else np.empty(0)
         summary |= bootstrap_median(values, rng).columns(f"median_{quantity}")
-        with_failures = np.concatenate([values, np.full(n_failed, np.inf)])
+        with_failures = np.concatenate([values, np.full(n_wrong, np.inf)])
         summary[f"median_{quantity}_failures_as_wrong"] = bootstrap_median(with_failures, rng).value
     softening = good["path_softening"].to_numpy(float) if len(good) else np.empty(0)
     agree = int(good["path_stability_agrees"].astype(bool).sum()) if len(good) else 0

@@ -17,10 +17,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from softmode.errors import SettingsError, SoftmodeError, StorageError, WorkerDiedError
+from softmode.errors import SettingsError, SoftmodeError, StorageError, TimeLimitError, WorkerDiedError
 from softmode.measurements.plan import needs_potential, possible
 from softmode.numerics import thread_variables
-from softmode.processes import available_cores, process_pool
+from softmode.processes import SingleProcess, available_cores, memory_left
 from softmode.records import Failure, Record, digest_of
 from softmode.study.folder import Case, Study
 from softmode.study.lanes import Lanes
@@ -201,12 +201,14 @@ def _on_processes(
 ) -> Iterator[tuple[Case, CaseOutcome]]:
     """Run on local processes; where one dies, the case it had is tried alone, and the others go on.
 
-    Every process is a pool of its own: cases of one material go to the same, and it is known which case a
-    dead one had.
+    Every process is by itself: it is known which case a dead one had. One that does not come to an end within
+    the time its potential may take is killed, and its case has failed; so is one that takes too much memory,
+    and its case is tried alone.
     """
     lanes = Lanes(cases, workers)
-    pools = [process_pool(1, threads) for _ in range(workers)]
+    processes = [SingleProcess(threads) for _ in range(workers)]
     running: dict[Future[CaseOutcome], tuple[int, Case]] = {}
+    limit = study.settings.run.memory_limit
 
     def begin(lane: int) -> None:
         case = lanes.next(lane)
@@ -215,24 +217,32 @@ def _on_processes(
         for attempt in (1, 2):
             try:
                 with _uninterrupted():
-                    running[pools[lane].submit(run_case, _task(study, case))] = lane, case
+                    running[processes[lane].submit(run_case, _task(study, case))] = lane, case
                 return
             except BrokenProcessPool:  # it died before it had anything to do
                 if attempt == 2:
                     raise
-                pools[lane] = _renewed(pools[lane], threads)
+                processes[lane] = _renewed(processes[lane], threads)
 
     try:
         for lane in range(workers):
             begin(lane)
+        late: set[int] = set()
         while running:
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            finished, _ = wait(running, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
+            if not finished:
+                late |= _watch([processes[lane] for lane, _ in running.values()], limit)
             for future in finished:
                 lane, case = running.pop(future)
                 died = isinstance(future.exception(), BrokenProcessPool)
+                was_late = id(processes[lane]) in late
                 if died:
-                    pools[lane] = _renewed(pools[lane], threads)
-                outcome = _alone(study, case, threads) if died else _outcome(future)
+                    processes[lane] = _renewed(processes[lane], threads)
+                    outcome = _too_late(study, case) if was_late else _alone(study, case, threads)
+                else:
+                    outcome = _outcome(future)
+                    if outcome.failure is not None and outcome.failure.lacked_memory:
+                        outcome = _alone(study, case, threads)
                 begin(lane)
                 yield case, outcome
     except BaseException:
@@ -240,27 +250,61 @@ def _on_processes(
             child.terminate()
         raise
     finally:
-        for pool in pools:
-            pool.shutdown(cancel_futures=True)
+        for process in processes:
+            process.end(wait=True)
 
 
-def _renewed(pool: Executor, threads: int) -> Executor:
-    """Another pool of one process in place of one that died."""
-    pool.shutdown(cancel_futures=True)
-    return process_pool(1, threads)
+_LOOK_EVERY = 1.0  # s between looks at processes that are watched
+_LEAST_LEFT = 0.03  # of the machine's memory, below which the largest process is ended
+
+
+def _watch(processes: Sequence[SingleProcess], limit: float | None) -> set[int]:
+    """Kill processes that are late, or take too much memory (GiB); identities of those that are late."""
+    late = {id(process) for process in processes if process.late}
+    large = [process for process in processes if limit is not None and process.memory > limit * (1 << 30)]
+    if memory_left() < _LEAST_LEFT:
+        large.append(max(processes, key=lambda process: process.memory))
+    for process in processes:
+        if id(process) in late or process in large:
+            process.kill()
+    return late
+
+
+def _renewed(process: SingleProcess, threads: int) -> SingleProcess:
+    """Another process in place of one that died."""
+    process.end()
+    return SingleProcess(threads)
 
 
 def _alone(study: Study, case: Case, threads: int) -> CaseOutcome:
     """Run one case in a process of its own; if that dies too, the case is the cause."""
-    with process_pool(1, threads) as pool:
-        try:
-            with _uninterrupted():
-                future = pool.submit(run_case, _task(study, case))
-            return future.result()
-        except BrokenProcessPool:
-            error = WorkerDiedError(
-                f"{case.material.name} with {case.label}",
-                "the worker process died (killed, crashed, or out of memory)",
-                "run again with fewer workers or on a machine with more memory",
-            )
+    process = SingleProcess(threads)
+    try:
+        with _uninterrupted():
+            future = process.submit(run_case, _task(study, case))
+        late = False
+        while not wait([future], timeout=_LOOK_EVERY).done:
+            late = bool(_watch([process], study.settings.run.memory_limit)) or late
+        return future.result()
+    except BrokenProcessPool:
+        if late:
+            return _too_late(study, case)
+        error = WorkerDiedError(
+            f"{case.material.name} with {case.label}",
+            "the worker process died (killed, crashed, or out of memory)",
+            "run again with fewer workers or on a machine with more memory",
+        )
+        return _store_failure(study, case, Failure.from_error(error))
+    finally:
+        process.end(wait=True)
+
+
+def _too_late(study: Study, case: Case) -> CaseOutcome:
+    """The failure of a case whose potential did not come to an end."""
+    limit = "" if case.potential is None else f" of {case.potential.settings.time_limit:g} s"
+    error = TimeLimitError(
+        f"{case.material.name} with {case.label}",
+        f"the potential did not answer within its time limit{limit}",
+        "raise time_limit of the potential if it needs that long, or leave it out",
+    )
     return _store_failure(study, case, Failure.from_error(error))

@@ -112,11 +112,15 @@ class RunSettings(_Settings):
         then read in the process that opens the study, not in processes of their own.
     reading_limit : float
         How long reading one material may take, s.
+    memory_limit : float, optional
+        Memory that a worker may take up, GiB. A worker that takes more is ended, and its case tried alone; so
+        is the largest one, with or without a limit, when the machine has next to none left.
     """
 
     workers: int | None = Field(default=None, ge=1)
     executor: str | None = None
     reading_limit: float = Field(default=3600.0, gt=0)
+    memory_limit: float | None = Field(default=None, gt=0)
 
 
 class StudyPotential(PotentialSettings):
