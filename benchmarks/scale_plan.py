@@ -114,7 +114,7 @@ def stages(n_frames: int, n_displacements: int) -> list[Stage]:
         Stage(
             "phonons",
             MATERIALS * MODELS * (2 * n_displacements + 1),
-            f"{n_displacements} displacements of 0.01 and of 0.02 Å, and the crystal at rest, {MODELS} models",
+            f"{n_displacements} displacements of 0.01 and 0.02 Å, and the crystal at rest, {MODELS} models",
         ),
         Stage("σ on DFT frames", MATERIALS * MODELS * n_frames, f"{n_frames} frames, {MODELS} models"),
         Stage("dynamics of one model", MATERIALS * MD_STEPS, f"2 × {MD_STEPS // 2} steps, omat-0-medium"),

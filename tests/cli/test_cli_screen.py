@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from softmode.cli.app import app
 from softmode.errors import SoftmodeError
+from softmode.files import file_name
 
 QUICK = ("--samples", "8", "--workers", "1")
 
@@ -61,7 +62,7 @@ def test_a_ranked_table_with_everything_a_reader_needs(metals: Path, tmp_path: P
     page = (output / "report" / "index.html").read_text()
     assert "What the potentials say alone" in page
     drawn = {path.stem for path in (output / "report" / "figures").glob("*.png")}
-    assert {f"{kind}_{EMT_NAME.replace(':', '_')}" for kind in ("alone_bands", "ranked_one_shot")} <= drawn
+    assert {f"alone_bands_{file_name(EMT_NAME)}", f"ranked_{file_name('one_shot', EMT_NAME)}"} <= drawn
     assert "σ by self-consistent" in page or "self-consistent" in page
 
 
@@ -156,7 +157,7 @@ def test_labels_score_the_screening(metals: Path, tmp_path: Path) -> None:
     names = {path.name for path in (output / "report" / "figures").iterdir()}
     assert {
         "labels_confusion.png",
-        f"labels_scatter_self_consistent_{EMT_NAME.replace(':', '_')}.png",
+        f"labels_scatter_{file_name('self_consistent', EMT_NAME)}.png",
     } <= names
 
 

@@ -123,7 +123,7 @@ def stopped(folder: Path, tmp_path: Path, after: int, monkeypatch: pytest.Monkey
         return calculator
 
     with monkeypatch.context() as patch:
-        patch.setattr("softmode_test_factories.logging_emt", interrupt)
+        patch.setattr("softmode.potentials.calculator.find_factory", lambda *_: interrupt)
         with pytest.raises(KeyboardInterrupt):
             trajectory_forces(context_of(folder, log, partial))
     return partial
