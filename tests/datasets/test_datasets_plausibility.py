@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms, units
+from ase.calculators.emt import EMT
 from ase.collections import g2
+from ase.md.verlet import VelocityVerlet
+from tiny_study import metal_phonopy
 
 from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, Trajectory
 from softmode.crystal.periodic_images import minimum_image
@@ -199,6 +203,51 @@ def test_damaged_frames_are_doubted(check: str, change: Callable) -> None:  # ty
     assert accepted.digest == damaged.digest
     tags = facts_of(material, None, accepted).tags
     assert tags[ACCEPTED] == ", ".join(sorted(names))
+
+
+def newtonian(n_frames: int, step: float) -> tuple[Material, Trajectory]:
+    """EMT's CuAu without a thermostat, `step` in fs."""
+    phonon = metal_phonopy("CuAu")
+    phonon.generate_displacements(distance=0.01)
+    atoms = Atoms(
+        phonon.supercell.symbols, cell=phonon.supercell.cell, positions=phonon.supercell.positions, pbc=True
+    )
+    atoms.calc = EMT()
+    given = []
+    for cell in phonon.supercells_with_displacements:
+        displaced = atoms.copy()
+        displaced.positions[:] = cell.positions
+        displaced.calc = EMT()
+        given.append(displaced.get_forces())
+    moved = np.array([cell.positions for cell in phonon.supercells_with_displacements])
+    unitcell = Cell.from_phonopy(phonon.unitcell)
+    reference = DisplacementForces(moved - atoms.positions, np.array(given))
+    material = Material("CuAu", "CuAu", unitcell, np.diag([2, 2, 2]), np.eye(3), reference)
+    velocities = np.random.default_rng(3).normal(size=(len(atoms), 3)) * 0.02
+    atoms.set_velocities(velocities - velocities.mean(axis=0))
+    dynamics, positions, forces = VelocityVerlet(atoms, step * units.fs), [], []
+    dynamics.run(50)
+    for _ in range(n_frames):
+        dynamics.run(1)
+        positions.append(atoms.positions.copy())
+        forces.append(atoms.get_forces())
+    return material, Trajectory(
+        atoms.cell.array, atoms.numbers, np.round(np.array(positions), 7), np.array(forces)
+    )
+
+
+@pytest.mark.parametrize("step", [1.0, 4.0])
+def test_forces_that_are_a_step_late_or_early(step: float) -> None:
+    material, trajectory = newtonian(40, step)
+    assert not doubts(trajectory_figures(trajectory, material))
+    for late in (1, -1):
+        wrong = replace(
+            trajectory,
+            forces=np.roll(trajectory.forces, late, axis=0)[2:-2],
+            positions=trajectory.positions[2:-2],
+            run_lengths=(),
+        )
+        assert {doubt.check for doubt in doubts(trajectory_figures(wrong, material))} == {"out_of_step"}
 
 
 def test_random_displacements_whose_forces_are_of_other_atoms(example: Material) -> None:

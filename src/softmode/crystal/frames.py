@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from softmode.crystal.arrays import FloatArray, IntArray
@@ -91,3 +93,47 @@ def largest_net_force(forces: FloatArray) -> float:
     largest = np.linalg.norm(forces, axis=2).max(axis=1)
     usual = float(np.median(largest))  # a frame next to rest has nothing but rounding
     return float((net / np.maximum(largest, 0.1 * usual)).max()) if usual else 0.0
+
+
+def step_misfit(
+    positions: FloatArray, forces: FloatArray, masses: FloatArray, run_lengths: Sequence[int]
+) -> float:
+    """How much better forces fit the accelerations of the frame before or after than those of their own.
+
+    Newton's second law in a run whose frames follow each other: second differences of positions times masses
+    are proportional to forces. Where frames are far apart, or a thermostat kicks, no frame fits and the
+    figure is next to 1.
+
+    Parameters
+    ----------
+    positions, forces : (n_frames, n_atoms, 3) arrays
+        Å, eV/Å; positions without jumps between periodic images.
+    masses : (n_atoms,) array
+        u.
+    run_lengths : sequence of int
+        Frames of each run.
+
+    Returns
+    -------
+    float
+        Share of the forces that does not fit in their own frame over the smaller of the two others; 0 where
+        no run has five frames.
+    """
+    own: list[FloatArray] = []
+    shifted: list[list[FloatArray]] = [[], [], []]
+    start = 0
+    for length in run_lengths:
+        run = slice(start, start + length)
+        start += length
+        if length >= 5:
+            second = np.diff(positions[run], n=2, axis=0)[1:-1] * masses[:, None]
+            own.append(second)
+            for shift, kept in enumerate(shifted):
+                kept.append(forces[run][1 + shift : length - 3 + shift])
+    if not own:
+        return 0.0
+    accelerations = np.concatenate(own)
+    before, same, after = (
+        1.0 - slope_and_correlation(np.concatenate(kept), accelerations)[1] ** 2 for kept in shifted
+    )
+    return same / max(min(before, after), 1e-12)

@@ -22,6 +22,7 @@ from softmode.crystal.frames import (
     largest_over_usual,
     repeated_force_share,
     slope_and_correlation,
+    step_misfit,
 )
 from softmode.crystal.periodic_images import minimum_image, minimum_image_distances, shortest_vector
 from softmode.crystal.response import (
@@ -126,6 +127,12 @@ CHECKS: Mapping[str, Check] = {
     ),
     "largest_force": Check("a force is {} what 99 % of its element feel", high=30.0, unit="times"),
     "force_slope": Check("the slope of the forces on their harmonic part is {}", 0.1, 10.0, ""),
+    "out_of_step": Check(
+        "what accelerations do not explain of the forces is {} what those of the next frame do not",
+        high=4.0,
+        unit="times",
+        remedy="check that forces and positions are of the same frame",
+    ),
     "force_correlation": Check("forces and their harmonic part correlate by {}", low=0.1),
     "label_median": Check(
         "the median of the scores σ is {}",
@@ -256,6 +263,7 @@ def trajectory_figures(trajectory: Trajectory, material: Material | None) -> Ite
     yield "repeated_forces", repeated_force_share(forces, moved)
     if (np.linalg.norm(moved, axis=2) > _STILL).sum(axis=1).max() <= 1:
         return  # one atom displaced in each
+    yield "out_of_step", step_misfit(moved, forces, supercell.masses, trajectory.run_lengths)
     moved -= moved.mean(axis=1, keepdims=True)
     yield "jump", largest_over_usual(moved, trajectory.numbers)
     chosen = np.unique(np.linspace(0, trajectory.n_frames - 1, _FRAMES).astype(int))
