@@ -67,30 +67,6 @@ def infer_supercell_matrix(
     raise InputDataError(subject, f"no supercell matrix is given, and {problem}", SAY_SUPERCELL)
 
 
-def has_symmetry_of(supercell: Cell, reference: DisplacementForces | FileForceConstants) -> bool:
-    """Whether forces or force constants have the symmetry of their supercell.
-
-    They have not where its atoms are in another order, as a rule. Of force constants one row of each element
-    is looked at.
-
-    Parameters
-    ----------
-    supercell : Cell
-        The supercell.
-    reference : DisplacementForces or FileForceConstants
-        What is known of it, in its order of atoms.
-    """
-    if isinstance(reference, FileForceConstants) and len(reference.values) < supercell.n_atoms:
-        if reference.rows is None:
-            return True  # not known of which atoms they are
-        _, chosen = np.unique(supercell.numbers[reference.rows], return_index=True)
-        reference = FileForceConstants(reference.values[chosen], reference.rows[chosen])
-    elif isinstance(reference, FileForceConstants):
-        _, chosen = np.unique(supercell.numbers, return_index=True)
-        reference = FileForceConstants(reference.values[chosen], np.asarray(chosen, dtype=np.int64))
-    return _violation(supercell, (1, 1, 1), _responses(reference, 1)) < _LARGEST_VIOLATION
-
-
 def _symmetry(unitcell: Cell) -> tuple[IntArray, FloatArray]:
     """Rotations and translations, in fractional coordinates; the identity where spglib finds none."""
     found = spglib.get_symmetry_dataset((unitcell.lattice, unitcell.scaled_positions, unitcell.numbers))
