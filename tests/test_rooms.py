@@ -14,7 +14,7 @@ import softmode
 ROOT = Path(softmode.__file__).parent
 #: Each imports from those before it only.
 ROOMS = [
-    *("errors", "files", "plugins", "numerics", "processes", "downloads"),
+    *("errors", "files", "plugins", "numerics", "deadlines", "processes", "downloads"),
     *("crystal", "statistics", "published"),
     *("panel", "style", "potentials", "datasets", "structures", "harmonic", "anharmonic", "dynamics"),
     *("configurations", "records", "measurements", "study", "report", "notebook", "cli", "__main__"),

@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import math
-import mmap
 import multiprocessing
 import os
 import signal
-import struct
 import tempfile
 import threading
 import time
@@ -23,6 +20,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
+from softmode import deadlines
 from softmode.errors import TimeLimitError, WorkerDiedError
 from softmode.numerics import set_thread_variables
 
@@ -41,6 +39,16 @@ def give_memory_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:  # glibc
         trim(0)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back; processes started meanwhile never get it, not even before they can ignore it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def process_pool(workers: int, threads: int = 1, watched: Path | None = None) -> Executor:
@@ -65,11 +73,9 @@ def process_pool(workers: int, threads: int = 1, watched: Path | None = None) ->
 
 def _prepare(threads: int, watched: Path | None) -> None:
     """Thread count, signals, who watches, and an end when the parent process ends."""
-    global _own_deadline
     set_thread_variables(threads)
     if watched is not None:
-        with watched.open("r+b") as file:
-            _own_deadline = mmap.mmap(file.fileno(), _DEADLINE.size)
+        deadlines.tell(watched)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -170,12 +176,13 @@ class SingleProcess:
 
     def __init__(self, threads: int = 1) -> None:
         handle, name = tempfile.mkstemp(prefix="softmode-watch-")
-        os.write(handle, _DEADLINE.pack(0.0))
-        self._deadline = mmap.mmap(handle, _DEADLINE.size)
+        os.write(handle, deadlines.NONE)
         os.close(handle)
         self._file = Path(name)
+        self._deadline = deadlines.mapped(self._file)
         self._pool = process_pool(1, threads, self._file)
-        self._pid = self._pool.submit(os.getpid)
+        with uninterrupted():
+            self._pid = self._pool.submit(os.getpid)
 
     def submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
         """Let the process do something, once it has started.
@@ -189,9 +196,8 @@ class SingleProcess:
 
     @property
     def late(self) -> bool:
-        """Whether what it said would come to an end has not; see :func:`ends_within`."""
-        until: float = _DEADLINE.unpack_from(self._deadline)[0]
-        return 0.0 < until < time.monotonic()
+        """Whether what it said would come to an end has not; see :func:`softmode.deadlines.ends_within`."""
+        return deadlines.is_over(self._deadline)
 
     @property
     def memory(self) -> int:
@@ -216,28 +222,6 @@ class SingleProcess:
             self.kill()
         self._pool.shutdown(wait=wait, cancel_futures=True)
         self._file.unlink(missing_ok=True)
-
-
-_DEADLINE = struct.Struct("d")  # s, of the monotonic clock that all processes share; 0 when nothing is due
-_own_deadline: mmap.mmap | None = None  # of this process, where it is watched
-
-
-@contextlib.contextmanager
-def ends_within(seconds: float) -> Iterator[None]:
-    """Say how long what follows may take: a process that is watched is killed when it takes longer.
-
-    The innermost counts. Without a watcher it says nothing.
-    """
-    deadline = _own_deadline
-    if deadline is None:
-        yield
-        return
-    (before,) = _DEADLINE.unpack_from(deadline)
-    _DEADLINE.pack_into(deadline, 0, time.monotonic() + seconds if math.isfinite(seconds) else 0.0)
-    try:
-        yield
-    finally:
-        _DEADLINE.pack_into(deadline, 0, before)
 
 
 def memory_left() -> float:

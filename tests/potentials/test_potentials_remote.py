@@ -131,7 +131,7 @@ def test_threads_are_those_of_this_process(load: Callable[..., Potential]) -> No
 def test_what_it_prints_reaches_the_log_alone(
     load: Callable[..., Potential], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="softmode"):
         potential = load(**misbehaving("print"))
         result = potential.evaluate([crystal()])
         potential.close()

@@ -174,7 +174,7 @@ def test_code_of_ones_own_is_called_code_once(
     monkeypatch.delenv("SOFTMODE_TRUST", raising=False)
 
     def said(**settings: Any) -> list[str]:
-        monkeypatch.setattr("softmode.potentials.resolution._announced", set())
+        monkeypatch.setattr("softmode.potentials.trust._announced", set())
         caplog.clear()
         for _ in range(2):
             resolve(PotentialSettings(**settings))

@@ -368,7 +368,7 @@ def test_weights_that_are_another_model_s_or_cut_short_are_said_in_a_line(
     assert found[0].package is not None
     carried = found[0].package.carried(found[1].packaged) if found[1].packaged else None
     whole = (carried or request.getfixturevalue("small_mace_path")).read_bytes()
-    path = tmp_path / "weights"
+    path = tmp_path / "weights.pth"
     path.write_bytes(
         {
             "half": whole[: len(whole) // 2],

@@ -20,6 +20,7 @@ from matplotlib.image import imread
 from moving_metals import MOVING, write_moving_metal
 from tiny_study import emt, factory, run_tiny, tiny_study
 
+from softmode.files import file_name
 from softmode.measurements.map.measurement import map_points, map_structures
 from softmode.report import maps
 from softmode.report.build import build_report
@@ -104,7 +105,7 @@ def test_table_for_spreadsheets(reported: Reported) -> None:
 
 
 def test_figures_are_drawn(reported: Reported) -> None:
-    names = {f"map_{material}_{potential}" for material in ("Al", "Cu") for potential in ("emt", "stiff__b_")}
+    names = {f"map_{file_name(symbol, label)}" for symbol in ("Al", "Cu") for label in ("emt", "stiff <b>")}
     assert {path.stem for path in (reported.report / "figures").glob("map_*.png")} == names
     assert {path.stem for path in (reported.report / "figures").glob("map_*.pdf")} == names
     for name in names:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from softmode.deadlines import ends_within
 from softmode.potentials.base import Evaluation, Potential
-from softmode.processes import ends_within
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -129,7 +129,7 @@ class Potential(ABC):
     dtype: str
     device: str
     batches: bool = False
-    #: How long one configuration may take where somebody watches, s; see softmode.processes.ends_within.
+    #: How long one configuration may take where somebody watches, s; see softmode.deadlines.ends_within.
     time_limit: float = math.inf
 
     @abstractmethod

@@ -100,6 +100,7 @@ FAMILY = Family(
     ),
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
+    pickled=(".tar", ".pth", ".pt"),
     repeatable=True,
     entries=(
         Entry(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from softmode.deadlines import ends_within
 from softmode.errors import (
     CorruptWeightsError,
     MissingWeightsError,
@@ -29,10 +28,8 @@ from softmode.potentials.interpreters import Interpreter
 from softmode.potentials.modules import distribution_version, source_sha256
 from softmode.potentials.registry import find, find_family, recognise
 from softmode.potentials.settings import PotentialSettings
-from softmode.potentials.weights import WeightFile, mirrored_without_proof
-from softmode.processes import ends_within
-
-log = logging.getLogger(__name__)
+from softmode.potentials.trust import announce_code, refuse_other_names
+from softmode.potentials.weights import WeightFile
 
 
 class WeightsStatus(StrEnum):
@@ -229,7 +226,15 @@ def resolve(settings: PotentialSettings | str) -> ResolvedPotential:
     found = _weight_file(target, settings.sha256) if family.has_weights else None
     origin = _origin(target)
     if not settings.trust:
-        _announce_code(target, settings, origin, found)
+        packaged = _packaged_weights(target) is not None
+        own = target.path is not None or (weights.mirrored_without_proof() and not packaged)
+        vouched = settings.sha256 is not None or (found is not None and found.sha256 == _published(target))
+        announce_code(
+            family,
+            settings.name,
+            weights=found.path if found is not None and own and not vouched else None,
+            module=found is None and origin.source_sha256 is not None,
+        )
     return ResolvedPotential(
         target.info,
         settings,
@@ -342,24 +347,18 @@ def _check_options(settings: PotentialSettings, family: Family, subject: str) ->
 
 
 def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
-    entry, package = target.entry, target.family.package
+    entry, family, package = target.entry, target.family, target.family.package
     path = target.path or _packaged_weights(target)
-    allowed = target.family.pickled if target.path is not None and not target.family.files else ()
-    if allowed and not str(target.path).lower().endswith(allowed):
-        raise SettingsError(
-            str(target.path),
-            f"is not named like a weight file of {target.family.name} ({', '.join(allowed)}), and reading "
-            "one runs the code in it",
-            "Rename it if it is one and you trust where it comes from",
-        )
+    if target.path is not None:
+        refuse_other_names(target.path, family)
     if path is not None:
-        return weights.local_weights(path, pinned, target.family.files)
+        return weights.local_weights(path, pinned, family.files)
     if entry is None or entry.url is None:
-        name = package.distribution if package else target.family.name
+        name = package.distribution if package else family.name
         raise MissingWeightsError(
             target.info.name,
             f"the installed {name} carries no weights of it",
-            f"Install the version softmode asks for: {target.family.how_to_install(target.interpreter)}"
+            f"Install the version softmode asks for: {family.how_to_install(target.interpreter)}"
             if package
             else "Give weights",
         )
@@ -378,36 +377,16 @@ def _answer(target: _Target, settings: PotentialSettings, found: WeightFile | No
     entry = target.entry
     if entry is None or settings.kwargs:
         return None
-    published = _published_sha256(entry)
+    published = _published(target)
     own = target.path is not None if published is None or found is None else found.sha256 != published
     return None if own else entry.answer
 
 
-_announced: set[str] = set()
-
-
-def _announce_code(
-    target: _Target, settings: PotentialSettings, origin: Origin, found: WeightFile | None
-) -> None:
-    """Say once that code of a user's own will run: a module, or weights that nothing vouches for."""
-    if found is not None:
-        published = None if target.entry is None else _published_sha256(target.entry)
-        vouched = settings.sha256 is not None or found.sha256 == published
-        own = target.path is not None or mirrored_without_proof()
-        code = f"the weight file {found.path}" if target.family.pickled and own and not vouched else ""
-    else:
-        code = f"the Python module of {settings.name}" if origin.source_sha256 is not None else ""
-    if code and code not in _announced and not os.environ.get("SOFTMODE_TRUST"):
-        _announced.add(code)
-        log.warning(
-            "%s can do all that you can on this machine: use it if you trust where it comes from. "
-            "(--trust, or trust = true in its settings, says that you do%s.)",
-            code,
-            "; so does its sha256" if found is not None else "",
-        )
-
-
-def _published_sha256(entry: Entry) -> str | None:
+def _published(target: _Target) -> str | None:
+    """SHA-256 of the weights of the catalogue, where it is known."""
+    entry = target.entry
+    if entry is None:
+        return None
     return weights.listing_sha256(entry.files) if entry.files else entry.sha256
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -14,13 +13,12 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from softmode.errors import SettingsError, SoftmodeError, StorageError, TimeLimitError, WorkerDiedError
 from softmode.measurements.plan import needs_potential, possible
 from softmode.numerics import thread_variables
-from softmode.processes import SingleProcess, available_cores, memory_left
+from softmode.processes import SingleProcess, available_cores, memory_left, uninterrupted
 from softmode.records import Failure, Record, digest_of
 from softmode.study.folder import Case, Study
 from softmode.study.lanes import Lanes
@@ -48,16 +46,6 @@ class RunReport:
 
 
 Listener = Callable[[Case, CaseOutcome], None]
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back; processes started meanwhile never get it, not even before they can ignore it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def load_executor(specification: str) -> Executor:
@@ -179,7 +167,7 @@ def _spread(study: Study, cases: Sequence[Case], executor: Executor) -> Iterator
     """Submit all cases to an executor; yield them as they finish."""
     running: dict[Future[CaseOutcome], Case] = {}
     for case in cases:
-        with _uninterrupted():
+        with uninterrupted():
             running[executor.submit(run_case, _task(study, case))] = case
     for future in as_completed(running):
         yield running[future], _outcome(future)
@@ -216,8 +204,7 @@ def _on_processes(
             return
         for attempt in (1, 2):
             try:
-                with _uninterrupted():
-                    running[processes[lane].submit(run_case, _task(study, case))] = lane, case
+                running[processes[lane].submit(run_case, _task(study, case))] = lane, case
                 return
             except BrokenProcessPool:  # it died before it had anything to do
                 if attempt == 2:
@@ -280,8 +267,7 @@ def _alone(study: Study, case: Case, threads: int) -> CaseOutcome:
     """Run one case in a process of its own; if that dies too, the case is the cause."""
     process = SingleProcess(threads)
     try:
-        with _uninterrupted():
-            future = process.submit(run_case, _task(study, case))
+        future = process.submit(run_case, _task(study, case))
         late = False
         while not wait([future], timeout=_LOOK_EVERY).done:
             late = bool(_watch([process], study.settings.run.memory_limit)) or late
