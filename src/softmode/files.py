@@ -22,7 +22,7 @@ def write_atomically(path: Path, content: bytes, *, kept: str = "what was finish
     path : Path
         The file; its folder is made.
     content : bytes
-        What it holds, on the disk itself before the file appears.
+        What it holds.
     kept : str
         What running again finds, for the error.
 
@@ -31,14 +31,7 @@ def write_atomically(path: Path, content: bytes, *, kept: str = "what was finish
     StorageError
         On a full disk, missing permission and the like; nothing half-written stays behind.
     """
-
-    def fill(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-
-    fill_atomically(path, fill, kept=kept)
+    fill_atomically(path, lambda temporary: temporary.write_bytes(content), kept=kept)
 
 
 def fill_atomically(
@@ -46,17 +39,26 @@ def fill_atomically(
 ) -> None:
     """Let `fill` write a temporary file beside `path`, then put it in its place.
 
+    What is in it is on the disk itself before the file appears; so are its name in the folder, and that of a
+    folder made for it, when this returns. Power that fails leaves the whole file, or the one before.
+
     Parameters and errors are those of :func:`write_atomically`.
     """
     temporary: Path | None = None
     try:
+        made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         os.close(handle)
         temporary = Path(name)
         fill(temporary)
+        _sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            for folder in (path.parent, *(one.parent for one in made)):
+                with contextlib.suppress(OSError):  # file systems that know no such thing refuse it
+                    _sync(folder)
     except OSError as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -67,6 +69,15 @@ def fill_atomically(
             "the disk is full" if full else f"cannot be written ({error.strerror or error})",
             ("make room there" if full else "check the folder's permissions") + f" and run again: {kept}",
         ) from error
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk itself."""
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 _SEAL = b"sha256:"  # followed by the digest of what stands before; HDF5 ignores what follows its end

@@ -158,11 +158,9 @@ def _outcome(future: Future[Result], subject: str) -> Result | Exception:
     error = future.exception()
     if error is None:
         return future.result()
-    if isinstance(error, BrokenProcessPool):
+    if isinstance(error, BrokenProcessPool) or not isinstance(error, Exception):  # as a SystemExit
         return WorkerDiedError(subject, *_DIED)
-    if isinstance(error, Exception):
-        return error
-    raise error
+    return error
 
 
 class SingleProcess:

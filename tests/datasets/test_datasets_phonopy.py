@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import shutil
 from pathlib import Path
 
@@ -299,6 +300,13 @@ def test_folder_of_folders(tmp_path: Path, example_phonopy: phonopy.Phonopy) -> 
     assert [e.name for e in open_dataset("phonopy", tmp_path).entries()] == ["b9", "b10"]
 
 
+def test_names_that_are_not_utf8(tmp_path: Path, example_phonopy: phonopy.Phonopy) -> None:
+    write_folder(tmp_path / os.fsdecode(b"caf\xe9"), example_phonopy, "hdf5")
+    [entry] = open_dataset("phonopy", tmp_path).entries()
+    assert entry.name == "caf\\udce9"
+    assert entry.load().n_supercell_atoms == 80
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.2, 0.5, 0.95])
 @pytest.mark.parametrize("suffix", ["", ".xz", ".gz"])
 def test_truncated_yaml(
@@ -373,6 +381,19 @@ def test_compact_rows_of_another_primitive_cell(tmp_path: Path, example_phonopy:
     with pytest.raises(InputDataError, match="not those of the primitive cell") as caught:
         open_reference(folder)
     assert "primitive_matrix" in caught.value.remedy
+
+
+@pytest.mark.parametrize("row", [-1, 80, 10**9])
+def test_compact_rows_of_atoms_that_are_not_there(
+    tmp_path: Path, example_phonopy: phonopy.Phonopy, row: int
+) -> None:
+    folder = write_folder(tmp_path / "here", example_phonopy, "nothing")
+    rows = np.array([*example_phonopy.primitive.p2s_map[:-1], row])
+    write_force_constants_to_hdf5(
+        example_phonopy.force_constants[:10], filename=folder / "force_constants.hdf5", p2s_map=rows
+    )
+    with pytest.raises(InputDataError, match="but the supercell has 80"):
+        open_reference(folder)
 
 
 def test_another_supercell(tmp_path: Path, example_phonopy: phonopy.Phonopy) -> None:

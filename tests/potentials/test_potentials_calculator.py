@@ -21,7 +21,8 @@ from ase.calculators.emt import EMT
 NOT_A_FACTORY = 3
 
 class Spoiled(Calculator):
-    """Fails on crystals of three atoms, returns NaN for two, one force too few for four."""
+    """Fails on crystals of three atoms, returns NaN for two, one force too few for four;
+    for six forces are complex, for seven words."""
 
     implemented_properties = ["energy", "forces"]
 
@@ -34,6 +35,10 @@ class Spoiled(Calculator):
         self.results = {"energy": 0.0, "forces": np.zeros((len(atoms) - (len(atoms) == 4), 3))}
         if len(atoms) == 2:
             self.results["forces"][0] = np.nan
+        if len(atoms) == 6:
+            self.results["forces"] = self.results["forces"] + 1j
+        if len(atoms) == 7:
+            self.results["forces"] = np.array([["a", "b", "c"]] * 7)
 
 def refuses(limit):
     raise RuntimeError(f"not with {limit}")
@@ -176,6 +181,10 @@ def test_a_configuration_that_fails_is_named(module: str) -> None:
         potential.evaluate([argon(1), argon(1), argon(2)])
     with pytest.raises(PotentialError, match="one energy and one force per atom"):
         potential.evaluate([argon(4)])
+    with pytest.raises(PotentialError, match=r"no real numbers \(complex numbers\)"):
+        potential.evaluate([argon(6)])
+    with pytest.raises(PotentialError, match=r"no real numbers \(could not convert string to float"):
+        potential.evaluate([argon(7)])
 
 
 def test_elements_are_checked_when_given() -> None:

@@ -21,6 +21,7 @@ from softmode.datasets import open_dataset
 from softmode.datasets.base import MaterialEntry, Selection
 from softmode.errors import SettingsError
 from softmode.report.build import build_report
+from softmode.report.site import _shown_failures
 from softmode.study.folder import Study, open_study
 from softmode.study.materials import summarise_materials
 from softmode.study.results import FAILED, OK, cell_table, ranking
@@ -392,3 +393,32 @@ def test_want_of_memory_is_not_held_against_a_potential(tiny_dataset: Path, tmp_
     row = rows[(rows["potential"] == "poor") & (rows["group"] == "all")].iloc[0]
     assert row["failed"] == 1
     assert row["median_rmse_w2_THz2_failures_as_wrong"] == row["median_rmse_w2_THz2"]
+
+
+@pytest.mark.usefixtures("importable_helpers")
+def test_a_potential_that_leaves_or_forks_costs_its_case(tiny_dataset: Path, tmp_path: Path) -> None:
+    """SystemExit and KeyboardInterrupt are failures with a reason; a copy of the worker does not go on."""
+    potentials = [
+        {**factory("hostile_emt", what, what=what), "name": "hostile_potentials:hostile_emt"}
+        for what in ("system_exit", "interrupt", "fork", "long")
+    ]
+    settings = tiny_study(
+        tiny_dataset, tmp_path / "o", *potentials, run={"workers": 1}, measurements=["harmonic"]
+    )
+    study, report = run_tiny(settings)
+    table = cell_table(study).set_index(["material", "potential"])
+    assert report.unstored == []
+    assert table.loc[("Au", "system_exit"), "failure"] == "Au with system_exit: ended with SystemExit: 0"
+    assert table.loc[("Au", "interrupt"), "failure_kind"] == "KeyboardInterrupt"
+    assert 3000 < len(table.loc[("Au", "long"), "failure"]) <= 4000
+    assert (table["state"] == OK).sum() == 12 - 3
+    report = run_tiny(settings)[1]
+    assert report.computed == 2  # what nobody foresaw is tried again
+
+
+def test_every_reason_is_shown_where_there_are_too_many_failures() -> None:
+    many = pd.DataFrame({"material": range(1000), "failure": ["the same"] * 999 + ["another"]})
+    shown = _shown_failures(many)
+    assert len(shown) == 400
+    assert set(shown["failure"]) == {"the same", "another"}
+    assert shown["material"].is_monotonic_increasing

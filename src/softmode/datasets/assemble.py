@@ -277,6 +277,12 @@ def _order_force_constants(
                 "write full force constants, or write them again with phonopy 2 or newer",
             )
         return checked
+    if ((rows < 0) | (rows >= n_supercell)).any():
+        raise InputDataError(
+            subject,
+            f"the rows are said to be atoms {rows.tolist()} (from 0), but the supercell has {n_supercell}",
+            "write it again with phonopy",
+        )
     return ForceConstants(
         _compact(checked.values, _inverse(order, n_supercell, subject)[rows], order, primitive, subject)
     )

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -320,6 +321,6 @@ def fingerprint(files: list[Path], relative_to: Path) -> str:
     digest = hashlib.sha256()
     for path in files:
         status = path.stat()
-        digest.update(f"{path.relative_to(relative_to)}:{status.st_size}".encode())
+        digest.update(os.fsencode(path.relative_to(relative_to)) + f":{status.st_size}".encode())
         digest.update(f":{status.st_mtime_ns}:{status.st_ctime_ns};".encode())
     return digest.hexdigest()

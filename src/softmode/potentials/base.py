@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -210,20 +211,31 @@ class Potential(ABC):
         """
         self.check_elements(configurations)
         self.check_configurations(configurations)
+        process = os.getpid()
         try:
             raw_energies, raw_forces = self._evaluate(configurations)
         except SoftmodeError:
             raise
         except Exception as exc:
             raise evaluation_failure(self.info.name, exc) from exc
+        finally:
+            if os.getpid() != process:  # a fork of the model's own, that must not go on in our place
+                os._exit(1)
         return self._checked(configurations, raw_energies, raw_forces)
 
     def _checked(
         self, configurations: Sequence[Atoms], raw_energies: Sequence[float], raw_forces: Sequence[Any]
     ) -> Evaluation:
         """What the model returned, as float64; refused when its shape is wrong or a value is not finite."""
-        energies = np.asarray(raw_energies, dtype=np.float64)
-        forces = tuple(np.asarray(array, dtype=np.float64) for array in raw_forces)
+        try:
+            energies = _real(raw_energies)
+            forces = tuple(map(_real, raw_forces))
+        except (TypeError, ValueError) as error:
+            raise PotentialError(
+                self.info.name,
+                f"returned what are no real numbers ({error})",
+                "check the calculator: one energy and one force per atom are needed",
+            ) from error
         expected = [(len(atoms), 3) for atoms in configurations]
         if energies.shape != (len(configurations),) or [array.shape for array in forces] != expected:
             raise PotentialError(
@@ -246,6 +258,14 @@ class Potential(ABC):
                 configurations=tuple(bad),
             )
         return Evaluation(energies=energies, forces=forces)
+
+
+def _real(values: Any) -> FloatArray:
+    """Numbers as float64; complex ones are refused, not cut."""
+    array = np.asarray(values)
+    if np.iscomplexobj(array):
+        raise TypeError("complex numbers")
+    return np.asarray(array, dtype=np.float64)
 
 
 class LoopedPotential(Potential):

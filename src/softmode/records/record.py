@@ -23,6 +23,17 @@ def digest_of(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+_LONGEST = 4000  # characters of the message of a failure, which stands in tables and pages
+
+
+def _shortened(text: str, longest: int) -> str:
+    """A text; of one that is too long the beginning and how much is left out, no longer than allowed."""
+    if len(text) <= longest:
+        return text
+    kept = longest - 40
+    return f"{text[:kept]} … ({len(text) - kept} more characters)"
+
+
 #: Kind of a failure for want of memory, as :class:`softmode.errors.OutOfMemoryError` has it.
 LACKED_MEMORY = "OutOfMemory"
 
@@ -54,8 +65,8 @@ class Failure:
         return self.kind == LACKED_MEMORY
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", printable(self.message))
-        object.__setattr__(self, "details", printable(self.details, keep="\n"))
+        object.__setattr__(self, "message", _shortened(printable(self.message), _LONGEST))
+        object.__setattr__(self, "details", _shortened(printable(self.details, keep="\n"), 10 * _LONGEST))
 
     @classmethod
     def from_error(cls, error: SoftmodeError) -> Failure:

@@ -42,6 +42,15 @@ def _left_out(rows: pd.DataFrame) -> str:
     return f"Of {len(rows)} cells the {MOST_ROWS} with the largest errors, as many of each potential."
 
 
+def _shown_failures(failures: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the table of failures; where there are too many, every reason before any a second time."""
+    if len(failures) <= MOST_ROWS:
+        return failures
+    once = failures.drop_duplicates("failure")
+    again = failures.drop(once.index)
+    return pd.concat([once, again]).head(MOST_ROWS).sort_index()
+
+
 def _material_rows(data: ReportData) -> list[dict[str, Any]]:
     """Cells with phonons, each with the file of its record."""
     keys = data.records[data.records["measurement"] == "harmonic"]
@@ -125,7 +134,7 @@ def render_page(
         seed=data.study.settings.conditions.seed,
         ranking=rows_of(data.ranking),
         materials=_material_rows(data),
-        failures=rows_of(data.failures.head(MOST_ROWS)),
+        failures=rows_of(_shown_failures(data.failures)),
         left_out={name: _left_out(done(data.cells, name)) for name in ("harmonic", "sigma")},
         n_failures=len(data.failures),
         calls=rows_of(calls_made(data.records)),

@@ -170,15 +170,21 @@ def _spread(study: Study, cases: Sequence[Case], executor: Executor) -> Iterator
         with uninterrupted():
             running[executor.submit(run_case, _task(study, case))] = case
     for future in as_completed(running):
-        yield running[future], _outcome(future)
+        yield running[future], _outcome(study, running[future], future)
 
 
-def _outcome(future: Future[CaseOutcome]) -> CaseOutcome:
+def _outcome(study: Study, case: Case, future: Future[CaseOutcome]) -> CaseOutcome:
     error = future.exception()
-    return future.result() if error is None else CaseOutcome(_unexpected(error), stored=False, seconds=0.0)
+    if error is None:
+        return future.result()
+    if isinstance(error, Exception):
+        return CaseOutcome(_unexpected(error), stored=False, seconds=0.0)
+    # a SystemExit and the like, which no measurement records: it is what the case does
+    problem = f"{case.material.name} with {case.label}: ended with {type(error).__name__}: {error}"
+    return _store_failure(study, case, Failure(type(error).__name__, problem, transient=True))
 
 
-def _unexpected(error: BaseException) -> Failure:
+def _unexpected(error: Exception) -> Failure:
     if isinstance(error, SoftmodeError):
         return Failure.from_error(error)
     return Failure(type(error).__name__, f"{type(error).__name__}: {error}", transient=True)
@@ -227,7 +233,7 @@ def _on_processes(
                     processes[lane] = _renewed(processes[lane], threads)
                     outcome = _too_late(study, case) if was_late else _alone(study, case, threads)
                 else:
-                    outcome = _outcome(future)
+                    outcome = _outcome(study, case, future)
                     if outcome.failure is not None and outcome.failure.lacked_memory:
                         outcome = _alone(study, case, threads)
                 begin(lane)
