@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from matplotlib.figure import Figure
 
-from softmode.style import colours, markers, order_groups, plain_log, pretty_formula
+from softmode.style import (
+    colours,
+    figure_style,
+    markers,
+    order_groups,
+    plain_log,
+    potential_legend,
+    pretty_formula,
+)
 
 
 def test_formulas_and_groups_are_set_as_in_print() -> None:
@@ -15,9 +23,26 @@ def test_formulas_and_groups_are_set_as_in_print() -> None:
 
 
 def test_more_names_than_colours_begin_again() -> None:
-    names = [str(number) for number in range(8)]
-    assert len(set(colours(names).values())) == len(set(markers(names).values())) == 7
-    assert colours(names)["7"] == colours(names)["0"]
+    names = [str(number) for number in range(60)]
+    assert len(set(colours(names).values())) == 12
+    assert colours(names)["12"] == colours(names)["0"]
+    # together with the marker each is its own
+    assert len(set(zip(colours(names).values(), markers(names).values(), strict=True))) == 60
+
+
+@pytest.mark.parametrize("n", [1, 3, 10, 24])
+def test_a_legend_keeps_within_its_figure(n: int) -> None:
+    """Whatever the length of the names; the panels keep their height."""
+    with figure_style():
+        figure = Figure(figsize=(8.2, 3.8))
+        axes = figure.subplots()
+        potential_legend(figure, [f"TensorNet-MatPES-r2SCAN-v2025.1-PES {index}" for index in range(n)])
+        figure.canvas.draw()
+        [legend] = figure.legends
+        box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert axes.get_window_extent().height > 2.0 * figure.dpi
 
 
 @pytest.mark.parametrize("limits", [(1.0, 3.0), (0.1, 20.0), (1e-4, 1e3)])

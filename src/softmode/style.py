@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-#: Okabe and Ito's palette, without yellow and black.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
+#: Okabe and Ito's palette, without yellow and black, and colours of P. Tol's "muted" that differ from them.
+PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F"),
+    *("#332288", "#882255", "#999933", "#44AA99", "#661100"),
+)
 REFERENCE_COLOUR = "#222222"
 MEDIAN_COLOUR = "#E69F00"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -54,12 +57,12 @@ def group_name(group: str) -> str:
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each name, in order; they repeat after seven."""
+    """A colour for each name, in order; they repeat after twelve."""
     return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
 
 
 def markers(names: Sequence[str], kinds: Sequence[str] = MARKERS) -> dict[str, str]:
-    """A marker for each name, so that colour is never the only difference."""
+    """A marker for each name, so that colour is never the only difference; they repeat after seven."""
     return {name: kinds[index % len(kinds)] for index, name in enumerate(names)}
 
 
@@ -221,9 +224,21 @@ def patch_handles(colour: Mapping[str, str], alpha: float | None = None) -> list
     return [Patch(facecolor=shade, alpha=alpha, label=label) for label, shade in colour.items()]
 
 
+#: Inches that a legend takes for the sign of an entry, a letter of its name, and a row.
+_LEGEND_ENTRY, _LEGEND_LETTER, _LEGEND_ROW = 0.5, 0.068, 0.17
+
+
 def legend_below(figure: Figure, handles: Sequence[Artist], most: int = 6) -> None:
-    """Legend below the panels, at most so many entries in a row."""
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=min(len(handles), most))
+    """Legend below the panels, at most so many entries in a row, and as many as find room there.
+
+    The figure becomes higher where more than two rows are needed.
+    """
+    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
+    room = int(figure.get_figwidth() / (_LEGEND_ENTRY + longest * _LEGEND_LETTER))
+    columns = max(1, min(len(handles), most, room))
+    more = max(0, -(-len(handles) // columns) - 2)
+    figure.set_figheight(figure.get_figheight() + more * _LEGEND_ROW)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
 def potential_legend(figure: Figure, potentials: Sequence[str], most: int = 6) -> None:
