@@ -1,6 +1,7 @@
 # make demo   score CHGNet and SevenNet-0 on the embedded DFT phonons and write a report
 # make test   run the tests; make test-kernels: those whose arithmetic OpenBLAS can change, under other kernels
 # make lint   ruff and mypy
+# make attack damaged inputs, kills, hostile potentials: all of tests/attack, and what became of them
 # Everything is installed into .venv, once; after that nothing needs the network.
 
 ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
@@ -11,10 +12,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kernels test-slow lint bench clean
+.PHONY: help demo test test-kernels test-slow attack lint bench clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -4
+	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -5
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -51,6 +52,9 @@ test-kernels: $(VENV)/installed-test
 
 test-slow: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -m slow
+
+attack: $(VENV)/installed-test
+	@cd $(ROOT) && $(BIN)/python -m pytest -s -m 'slow or not slow' tests/attack
 
 lint: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/ruff format --check src tests benchmarks && $(BIN)/ruff check src tests benchmarks && $(BIN)/mypy

@@ -6,6 +6,7 @@ Every damage is a function of a text and a random generator: it gives the damage
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -267,11 +268,11 @@ def _twice(sets: ForceSets, s: int, rng: Random) -> ForceSets:
 
 
 def _characters(said: str, act: Callable[[list[str], int, Random], None]) -> Damage:
-    """Something done to one of the words of a file that holds a decimal point."""
+    """Something done to one of the words of a file that is a number with a decimal point."""
 
     def damage(text: str, rng: Random) -> tuple[str, str]:
         pieces = text.replace("\n", " \n ").split(" ")
-        where = int(rng.choice([i for i, piece in enumerate(pieces) if "." in piece]))
+        where = int(rng.choice([i for i, piece in enumerate(pieces) if re.search(r"\d\.\d", piece)]))
         before = pieces[where]
         act(pieces, where, rng)
         return " ".join(pieces), f"{said} {before!r} → {pieces[where]!r}"

@@ -20,16 +20,17 @@ from softmode.harmonic import build_phonopy, full_force_constants, reference_for
 #: refused: a clear error; noted: other numbers, and a note; silent: other numbers without a word.
 Outcome = Literal["refused", "same", "noted", "silent", "crash"]
 #: Change of force constants or of the lattice, relative to the largest, that counts as another result.
-_SAME = 1e-3
+SAME = 1e-3
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A damaged input, what became of it, and what was said."""
+    """A damaged input, what became of it, what was said, and by how much the result changed."""
 
     damage: Damaged
     outcome: Outcome
     said: str
+    change: float = 0.0
 
 
 def result(material: Material) -> list[np.ndarray]:
@@ -40,12 +41,18 @@ def result(material: Material) -> list[np.ndarray]:
     return [constants, np.array(cell.lattice), np.array(cell.numbers, dtype=float), np.array(cell.masses)]
 
 
+def difference(one: list[np.ndarray], other: list[np.ndarray]) -> float:
+    """Largest change of two results, relative to the largest number of its kind; infinite of other shapes."""
+    if [array.shape for array in one] != [array.shape for array in other]:
+        return np.inf
+    return max(
+        float(np.abs(a - b).max() / np.abs(a).max()) for a, b in zip(one, other, strict=True) if a.size
+    )
+
+
 def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
     """Whether two results agree."""
-    return all(
-        a.shape == b.shape and bool(np.abs(a - b).max() <= _SAME * np.abs(a).max())
-        for a, b in zip(one, other, strict=True)
-    )
+    return difference(one, other) <= SAME
 
 
 def attack(
@@ -101,6 +108,6 @@ def table(attempts: Iterable[Attempt]) -> str:
     rows = [(*key, *(str(count[name]) for name in outcomes)) for key, count in counts.items()]
     rows += [("all", "", *(str(total[name]) for name in outcomes))]
     return "\n".join(
-        f"{row[0]:14}{row[1]:14}" + "".join(f"{x:>9}" for x in row[2:])
+        f"{row[0]:24}{row[1]:14}" + "".join(f"{x:>9}" for x in row[2:])
         for row in [("file", "kind", *outcomes), *rows]
     )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
-import numpy as np
 import pytest
-from ase.io import write
-from damage import DAMAGES, Damaged, ForceSets, damaged
+from damage import DAMAGES, Damaged, damaged
 from readers import Attempt, attack, table
+from victims import phonopy_files
 
-from softmode.crystal import DisplacementForces, Material
+from softmode.crystal import Material
 
 #: What data alone cannot show (docs/datasets.md), by file and kind: with the words of the description.
 INVISIBLE = {
@@ -22,24 +19,9 @@ INVISIBLE = {
 }
 
 
-def victim(material: Material) -> dict[str, str]:
-    """Files of a material as phonopy has them."""
-    reference = material.reference
-    assert isinstance(reference, DisplacementForces)
-    atoms = np.abs(reference.displacements).max(axis=2).argmax(axis=1)
-    moved = reference.displacements[np.arange(len(atoms)), atoms]
-    poscar = io.StringIO()
-    write(poscar, material.unitcell.to_atoms(), format="vasp", direct=True)
-    return {
-        "POSCAR": poscar.getvalue(),
-        "FORCE_SETS": ForceSets(atoms + 1, moved, np.array(reference.forces)).write(),
-        "phonopy.conf": "DIM = 2 2 2\nPRIMITIVE_AXES = P\n",
-    }
-
-
 @pytest.fixture(scope="module")
 def attempts(example: Material, tmp_path_factory: pytest.TempPathFactory) -> list[Attempt]:
-    files = victim(example)
+    files = phonopy_files(example)
     return attack(tmp_path_factory.mktemp("attack") / "material", files, damaged(files, seed=2026))
 
 
@@ -63,7 +45,7 @@ def test_what_is_silently_different_is_on_the_list_of_what_cannot_be_seen(attemp
 
 
 def test_the_same_seed_gives_the_same_damage(example: Material) -> None:
-    files = victim(example)
+    files = phonopy_files(example)
     first, again, other = (list(damaged(files, seed)) for seed in (1, 1, 2))
     assert first == again
     assert first != other

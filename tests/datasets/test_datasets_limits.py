@@ -8,6 +8,7 @@ import lzma
 import tarfile
 import tracemalloc
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import h5py
@@ -16,7 +17,7 @@ import pytest
 from tiny_study import write_metal
 
 from softmode.datasets import open_reference
-from softmode.datasets.limits import FREE, load_yaml, open_hdf5
+from softmode.datasets.limits import FREE, check_supercell, load_yaml, open_hdf5
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.reading import ByteStream, read_archive
 from softmode.errors import InputDataError
@@ -149,3 +150,22 @@ def test_other_hdf5_is_read(tmp_path: Path) -> None:
         file.create_dataset("zeros", data=np.zeros(1_000_000), compression="gzip")
     with open_hdf5(tmp_path / "a.hdf5", "a") as file:
         assert list(file["deep/er/y"]) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("entry", [10**9, 30_000])
+def test_a_supercell_that_fills_memory_is_refused(tmp_path: Path, entry: int) -> None:
+    path = tmp_path / "phonopy_params.yaml"
+    text = (files("softmode") / "data" / "Cs2AgBiBr6" / path.name).read_text()
+    matrix = text.index("supercell_matrix")
+    path.write_text(text[:matrix] + text[matrix:].replace("0", str(entry), 1))
+    tracemalloc.start()
+    with pytest.raises(InputDataError, match=r"phonopy_params\.yaml: its supercell matrix spans a box of"):
+        open_reference(path)
+    assert tracemalloc.get_traced_memory()[1] < FREE
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 8])
+def test_other_supercells_are_made(n: int) -> None:
+    check_supercell("a supercell", 40, n * np.eye(3))
+    check_supercell("a supercell", 10, n * (np.ones((3, 3)) - 2 * np.eye(3)))

@@ -15,7 +15,14 @@ from ase.collections import g2
 from ase.md.verlet import VelocityVerlet
 from tiny_study import metal_phonopy
 
-from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, Trajectory
+from softmode.crystal import (
+    Cell,
+    DisplacementForces,
+    ForceConstants,
+    Material,
+    NonAnalyticalCorrection,
+    Trajectory,
+)
 from softmode.crystal.periodic_images import minimum_image
 from softmode.datasets import open_dataset, open_reference, supercell_of
 from softmode.datasets.plausibility import (
@@ -131,6 +138,45 @@ def test_masses_of_another_element(example: Material) -> None:
         doubt.check
         for doubt in doubts(material_figures(replace(example, unitcell=deuterium, reference=None)))
     }
+
+
+def born(example: Material) -> NonAnalyticalCorrection:
+    """Isotropic charges, neutral together."""
+    elements = build_phonopy(example).primitive.symbols
+    charges = {"Cs": 1.3, "Ag": 1.5, "Bi": 4.7, "Br": -(2 * 1.3 + 1.5 + 4.7) / 6}
+    tensors = [charges[symbol] * np.eye(3) for symbol in elements]
+    return NonAnalyticalCorrection(np.array(tensors), 4.9 * np.eye(3), 14.4)
+
+
+@pytest.mark.parametrize(
+    ("check", "charges", "dielectric"),
+    [
+        ("born", lambda z: z + 0.6 * np.eye(3), lambda e: e),
+        ("born", lambda z: z[::-1], lambda e: e),
+        ("born", lambda z: z, lambda e: e + np.diag([2.0, 0.0, 0.0])),
+        ("born", lambda z: z, lambda e: e + 0.7 * np.eye(3, k=1)),
+        ("dielectric", lambda z: z, lambda e: -e),
+        ("dielectric", lambda z: z, lambda e: e / 14.4),
+        ("dielectric", lambda z: z, lambda e: 100.0 * e),
+    ],
+)
+def test_born_charges_that_cannot_be(
+    example: Material, check: str, charges: Callable[..., np.ndarray], dielectric: Callable[..., np.ndarray]
+) -> None:
+    whole = born(example)
+    assert not doubts(material_figures(replace(example, nac=whole)))
+    wrong = replace(
+        whole, born_charges=charges(whole.born_charges), dielectric=dielectric(np.array(whole.dielectric))
+    )
+    assert check in {doubt.check for doubt in doubts(material_figures(replace(example, nac=wrong)))}
+
+
+def test_a_link_to_nothing_is_refused(cscl_like: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(cscl_like, tmp_path / cscl_like.name))
+    (folder / "BORN").unlink(missing_ok=True)
+    (folder / "BORN").symlink_to("../moved/BORN")
+    with pytest.raises(InputDataError, match=r"BORN: "):
+        open_reference(folder)
 
 
 def test_refused_and_accepted_from_files(cscl_like: Path, tmp_path: Path) -> None:

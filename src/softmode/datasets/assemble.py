@@ -13,6 +13,7 @@ from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material,
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.atom_order import map_atoms
 from softmode.datasets.formats import parse_born
+from softmode.datasets.limits import check_supercell
 from softmode.datasets.prototypes import classify
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
@@ -165,6 +166,7 @@ def phonopy_supercell(unitcell: Cell, supercell_matrix: IntArray, subject: str) 
     with reading(
         subject, "phonopy cannot make the supercell", "check the structure and the supercell matrix (DIM)"
     ):
+        check_supercell(subject, unitcell.n_atoms, supercell_matrix)
         return get_supercell(unitcell.to_phonopy(), supercell_matrix)
 
 
@@ -190,6 +192,17 @@ def primitive_atoms(material: Material) -> IntArray:
     supercell = phonopy_supercell(material.unitcell, material.supercell_matrix, material.name)
     matrix = np.linalg.inv(material.supercell_matrix) @ material.primitive_matrix
     return np.asarray(_primitive(supercell, matrix, material.name).p2s_map, dtype=np.int64)
+
+
+def primitive_cell(material: Material) -> Primitive:
+    """Primitive cell that Born charges are of, its atoms in their order.
+
+    Raises
+    ------
+    InputDataError
+        If phonopy cannot make it.
+    """
+    return _primitive(material.unitcell.to_phonopy(), material.primitive_matrix, material.name)
 
 
 def _primitive(cell: PhonopyAtoms, primitive_matrix: FloatArray, subject: str) -> Primitive:

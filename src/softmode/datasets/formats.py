@@ -291,7 +291,7 @@ def parse_force_constants(text: str, subject: str) -> tuple[FloatArray, IntArray
         if len(body) != n_rows * n_atoms * 11:
             raise ValueError(f"{n_rows} × {n_atoms} blocks announced, {len(body) / 11:g} given: cut short?")
         blocks = body.reshape(n_rows, n_atoms, 11)
-        rows = blocks[:, 0, 0].astype(np.int64) - 1
+        rows = np.array([int(row) for row in blocks[:, 0, 0]], dtype=np.int64) - 1
         return blocks[:, :, 2:].reshape(n_rows, n_atoms, 3, 3), rows
 
 

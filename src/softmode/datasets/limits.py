@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import yaml
+from numpy.typing import ArrayLike
 
 from softmode.errors import InputDataError
 
@@ -22,6 +23,8 @@ FREE = 64 << 20
 EXPANSION = 250
 #: What is read into memory whole, bytes.
 LARGEST = 2 << 30
+#: Atoms of the box of unit cells that is filled to find a supercell.
+MOST_ATOMS = 1_000_000
 #: Objects of an HDF5 file; levels of YAML's brackets and indentation.
 MOST_OBJECTS = 100_000
 DEEPEST = 64
@@ -69,6 +72,33 @@ def check_memory(subject: str, size: int) -> None:
             subject,
             f"it holds {_mib(size)} or more, over the {_mib(LARGEST)} that are read into memory",
             "leave away what is not needed, or give the folder instead of an archive",
+        )
+
+
+def check_supercell(subject: str, n_atoms: int, matrix: ArrayLike) -> None:
+    """Refuse a supercell so large, or so skewed, that making it takes the memory of the machine.
+
+    Parameters
+    ----------
+    subject : str
+        The file that says it.
+    n_atoms : int
+        Atoms of the unit cell.
+    matrix : (3, 3) array
+        The supercell matrix.
+
+    Raises
+    ------
+    InputDataError
+        If a box of unit cells around it holds more atoms than `MOST_ATOMS`.
+    """
+    sizes = np.abs(np.asarray(matrix, dtype=float))
+    box = n_atoms * float(max(np.prod(sizes.sum(axis=axis)) for axis in (0, 1)))
+    if box > MOST_ATOMS:
+        raise InputDataError(
+            subject,
+            f"its supercell matrix spans a box of {box:.3g} atoms (limit {MOST_ATOMS:.3g})",
+            "check the supercell matrix (DIM)",
         )
 
 

@@ -13,7 +13,7 @@ from softmode.crystal import Cell, DisplacementForces, NonAnalyticalCorrection
 from softmode.crystal.arrays import FloatArray
 from softmode.datasets.assemble import CrystalFiles, FileForceConstants
 from softmode.datasets.formats import NAC_FACTOR, expand_displacements
-from softmode.datasets.limits import load_yaml
+from softmode.datasets.limits import check_supercell, load_yaml
 from softmode.datasets.reading import naming, reading
 from softmode.errors import InputDataError
 
@@ -49,6 +49,7 @@ def parse_phonopy_yaml(text: str, subject: str) -> CrystalFiles:
             supercell = None if data.supercell is None else Cell.from_phonopy(data.supercell, length)
             unitcell = Cell.from_phonopy(data.unitcell, length)
             matrix = np.array(data.supercell_matrix, dtype=np.int64).reshape(3, 3)
+            check_supercell(subject, unitcell.n_atoms, matrix)
             n_atoms = unitcell.n_atoms * round(abs(float(np.linalg.det(matrix))))
             displacements, forces = _dataset(data.dataset, n_atoms, units, subject)
             reference: DisplacementForces | FileForceConstants | None = None

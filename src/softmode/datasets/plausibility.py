@@ -9,12 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from ase import units
 from ase.data import atomic_masses_common, covalent_radii, vdw_radii
+from phonopy.structure.symmetry import symmetrize_borns_and_epsilon
 
-from softmode.crystal import Cell, DisplacementForces, ForceConstants, Material, Trajectory
+from softmode.crystal import (
+    Cell,
+    DisplacementForces,
+    ForceConstants,
+    Material,
+    NonAnalyticalCorrection,
+    Trajectory,
+)
 from softmode.crystal.arrays import FloatArray
 from softmode.crystal.frames import (
     copied_share,
@@ -36,7 +45,7 @@ from softmode.crystal.response import (
     translation_asymmetry,
 )
 from softmode.crystal.supercell_symmetry import SupercellSymmetry, supercell_symmetry
-from softmode.datasets.assemble import primitive_atoms, supercell_of
+from softmode.datasets.assemble import primitive_atoms, primitive_cell, supercell_of
 from softmode.errors import InputDataError, SettingsError, did_you_mean
 
 #: Tags of materials whose data are not plausible but accepted: names of the checks, and their figures.
@@ -111,6 +120,12 @@ CHECKS: Mapping[str, Check] = {
     "stiffness": Check(
         "the curvature in which the stiffest atom sits is {} e²/4πε₀d³, d the shortest bond", 1.2, 70.0, ""
     ),
+    "born": Check(
+        "symmetry and neutrality change Born charges or the dielectric tensor by {} of the largest entry",
+        high=0.1,
+        remedy="check BORN, the order of its atoms, and its primitive cell",
+    ),
+    "dielectric": Check("a dielectric constant is {}", 1.0, 100.0, "", "check BORN"),
     "copies": Check(
         "{} of the frames are copies of others", high=0.1, remedy="leave copies out, or give the whole run"
     ),
@@ -184,8 +199,27 @@ def material_figures(material: Material) -> Iterator[tuple[str, float]]:
     ratios = (cell.masses / atomic_masses_common[cell.numbers])[cell.numbers > 1]  # deuterium is no mistake
     if len(ratios):
         yield "mass", float(ratios[np.abs(ratios - 1.0).argmax()])
+    if material.nac is not None:
+        yield from _born_figures(material, material.nac)
     if material.reference is not None:
         yield from _reference_figures(material, material.reference)
+
+
+def _born_figures(material: Material, nac: NonAnalyticalCorrection) -> Iterator[tuple[str, float]]:
+    charges, dielectric = np.array(nac.born_charges), np.array(nac.dielectric)
+    with catch_warnings():
+        simplefilter("ignore")  # what phonopy says of broken symmetry is refused with its figure
+        symmetric = symmetrize_borns_and_epsilon(charges, dielectric, primitive_cell(material))
+    yield (
+        "born",
+        max(
+            float(np.abs(one - other).max() / max(np.abs(one).max(), 1e-10))
+            for one, other in zip((charges, dielectric), symmetric, strict=True)
+        ),
+    )
+    constants = np.linalg.eigvalsh(0.5 * (dielectric + dielectric.T))
+    yield "dielectric", float(constants[0])
+    yield "dielectric", float(constants[-1])
 
 
 def _reference_figures(

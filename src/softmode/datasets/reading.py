@@ -240,7 +240,8 @@ class Files:
             If the archive is truncated, damaged, or holds no single folder.
         """
         if path.is_dir():
-            return cls(str(path), path.name, tuple(p.name for p in _inside(path)), path, {})
+            there = sorted(p.name for p in path.iterdir() if p.is_file() or _leads_nowhere(p))
+            return cls(str(path), path.name, tuple(there), path, {})
         archived = {name.removeprefix("./"): data for name, data in read_archive(path).items()}
         folders = {name.rpartition("/")[0] for name in archived}
         if len(folders) != 1:
@@ -302,6 +303,11 @@ class Files:
     def text(self, name: str) -> str:
         """Text of a file."""
         return as_text(self.subject(name), self.data(name))
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """A link to nothing: somebody meant to give that file, so it is refused where it is read."""
+    return path.is_symlink() and not path.exists()
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -117,7 +117,7 @@ class RunSettings(_Settings):
         is the largest one, with or without a limit, when the machine has next to none left.
     """
 
-    workers: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=1, le=4096)
     executor: str | None = None
     reading_limit: float = Field(default=3600.0, gt=0)
     memory_limit: float | None = Field(default=None, gt=0)
