@@ -17,6 +17,8 @@ import pytest
 from tiny_study import write_metal
 
 from softmode.datasets import open_reference
+from softmode.datasets.file_kinds import FileKind, kind_of_file
+from softmode.datasets.formats import read_force_constants_hdf5
 from softmode.datasets.limits import FREE, check_supercell, load_yaml, open_hdf5
 from softmode.datasets.phonopy_yaml import parse_phonopy_yaml
 from softmode.datasets.reading import ByteStream, read_archive
@@ -169,3 +171,16 @@ def test_a_supercell_that_fills_memory_is_refused(tmp_path: Path, entry: int) ->
 def test_other_supercells_are_made(n: int) -> None:
     check_supercell("a supercell", 40, n * np.eye(3))
     check_supercell("a supercell", 10, n * (np.ones((3, 3)) - 2 * np.eye(3)))
+
+
+def test_hdf5_whose_head_names_an_address_beyond_all_files(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["force_constants"] = np.zeros((2, 2, 3, 3))
+    data = bytearray(buffer.getvalue())
+    data[48] = 0xA0  # address of the block of the driver
+    path = tmp_path / "force_constants.hdf5.gz"
+    path.write_bytes(gzip.compress(bytes(data)))
+    assert kind_of_file(path) is FileKind.HDF5
+    with pytest.raises(InputDataError, match=r"force_constants\.hdf5\.gz: this is not a readable"):
+        read_force_constants_hdf5(bytes(data), str(path))

@@ -110,7 +110,8 @@ def _kind_of_hdf5(source: Path | io.BytesIO) -> FileKind:
     try:
         with h5py.File(source, "r") as file:
             names = set(file)
-    except (OSError, RuntimeError, KeyError):  # cut short, or the head alone: its reader says more
+    except (OSError, RuntimeError, KeyError, ValueError, OverflowError):
+        # Damaged, cut short, or the head alone: its reader says more.
         return FileKind.HDF5
     if names & {"force_constants", "fc2"}:
         return FileKind.FORCE_CONSTANTS_HDF5

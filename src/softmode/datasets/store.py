@@ -312,7 +312,7 @@ def read_report(store: Path, name: str) -> MaterialReport | None:
     try:
         with h5py.File(path, "r") as file:
             return MaterialReport.model_validate_json(file.attrs["report"])
-    except (OSError, KeyError, ValidationError):
+    except (OSError, RuntimeError, KeyError, ValueError, OverflowError):
         return None  # damaged or of another version: it is made again
 
 
