@@ -1,7 +1,7 @@
 # make demo   score CHGNet and SevenNet-0 on the embedded DFT phonons and write a report
 # make test   run the tests; make test-kernels: those whose arithmetic OpenBLAS can change, under other kernels
 # make lint   ruff and mypy
-# make attack damaged inputs, kills, hostile potentials: all of tests/attack, and what became of them
+# make attack damaged inputs, hostile potentials and files: all of tests/attack, and what became of them
 # Everything is installed into .venv, once; after that nothing needs the network.
 
 ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))

@@ -42,7 +42,7 @@ def _hang() -> None:
 
 
 def _eat() -> None:
-    eaten = [np.ones(1 << 24) for _ in range(64)]  # 8 GiB, touched
+    eaten = [np.ones(1 << 24) for _ in range(24)]  # 3 GiB, touched
     time.sleep(30)
     del eaten
 
