@@ -25,9 +25,13 @@ def mapped(file: Path) -> mmap.mmap:
 
 
 def tell(file: Path) -> None:
-    """Say in this file from now on when what this process does must have come to an end."""
+    """Say in this file from now on when what this process does must have come to an end.
+
+    Its name goes: who watches has it mapped, and whoever is killed leaves nothing behind.
+    """
     global _own
     _own = mapped(file)
+    file.unlink(missing_ok=True)
 
 
 def is_over(deadline: mmap.mmap) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -220,15 +221,18 @@ def _on_processes(
     try:
         for lane in range(workers):
             begin(lane)
-        late: set[int] = set()
+        late: set[SingleProcess] = set()
+        looked = time.monotonic()
         while running:
             finished, _ = wait(running, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
-            if not finished:
-                late |= _watch([processes[lane] for lane, _ in running.values()], limit)
+            if time.monotonic() >= looked + _LOOK_EVERY:  # however often others finish
+                busy = [processes[lane] for future, (lane, _) in running.items() if not future.done()]
+                late |= _watch(busy, limit)
+                looked = time.monotonic()
             for future in finished:
                 lane, case = running.pop(future)
                 died = isinstance(future.exception(), BrokenProcessPool)
-                was_late = id(processes[lane]) in late
+                was_late = processes[lane] in late
                 if died:
                     processes[lane] = _renewed(processes[lane], threads)
                     outcome = _too_late(study, case) if was_late else _alone(study, case, threads)
@@ -251,14 +255,14 @@ _LOOK_EVERY = 1.0  # s between looks at processes that are watched
 _LEAST_LEFT = 0.03  # of the machine's memory, below which the largest process is ended
 
 
-def _watch(processes: Sequence[SingleProcess], limit: float | None) -> set[int]:
-    """Kill processes that are late, or take too much memory (GiB); identities of those that are late."""
-    late = {id(process) for process in processes if process.late}
+def _watch(processes: Sequence[SingleProcess], limit: float | None) -> set[SingleProcess]:
+    """Kill processes that are late, or take too much memory (GiB); returns those that are late."""
+    late = {process for process in processes if process.late}
     large = [process for process in processes if limit is not None and process.memory > limit * (1 << 30)]
-    if memory_left() < _LEAST_LEFT:
+    if processes and memory_left() < _LEAST_LEFT:
         large.append(max(processes, key=lambda process: process.memory))
     for process in processes:
-        if id(process) in late or process in large:
+        if process in late or process in large:
             process.kill()
     return late
 
