@@ -262,8 +262,10 @@ def test_an_interrupted_study_goes_on_bit_for_bit(mapped: Mapped, monkeypatch: p
     with monkeypatch.context() as patched:
         stop_after(5, patched)
         study, report = run_tiny(settings)
-        assert len(report.unstored) == 1
-        assert "map" not in study.records(study.cases[0])
+        assert (report.computed, report.failed) == (1, 1)
+        failure = study.records(study.cases[0])["map"].failure
+        assert failure is not None
+        assert (failure.kind, failure.transient) == ("Stopped", True)
     assert len(list((settings.output / "records").glob("*/*.partial/*.npz"))) == 1 + 5
     study, report = run_tiny(settings)
     assert (report.computed, report.failed) == (1, 0)
