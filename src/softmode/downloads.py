@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import errno
-import hashlib
 import os
 import re
 import socket
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from softmode.errors import DamagedDownloadError, DownloadError, StorageError
+from softmode.files import checksum_of, lock
 
 TIMEOUT_S = 60.0
 BLOCK = 1 << 20
@@ -286,17 +286,6 @@ def safe_target(folder: Path, path: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def checksum_of(path: Path, kind: str) -> str:
-    """Checksum of a file, hexadecimal; `kind` as hashlib names it, or ``git``."""
-    digest = hashlib.new("sha1" if kind == "git" else kind, usedforsecurity=False)
-    if kind == "git":
-        digest.update(f"blob {path.stat().st_size}\0".encode())
-    with path.open("rb") as stream:
-        while data := stream.read(BLOCK):
-            digest.update(data)
-    return digest.hexdigest()
-
-
 def _complete(remote: RemoteFile, stream: IO[bytes], meter: Meter, pause: Callable[[float], object]) -> None:
     """Append to the part until the server has no more; attempts count anew whenever something came."""
     failed = 0
@@ -414,14 +403,11 @@ def _seconds(retry_after: str | None) -> float | None:
 def _alone(stream: IO[bytes], part: Path, wait: bool) -> Iterator[None]:
     """Keep another process from writing the same part (where the system can lock files)."""
     try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        raise DownloadError(str(part), "another process is fetching it", "wait for it, or end it") from error
+        free = lock(stream, wait=wait)
+    except OSError:
+        free = False
+    if not free:
+        raise DownloadError(str(part), "another process is fetching it", "wait for it, or end it")
     if not part.exists() or not os.path.samestat(part.stat(), os.fstat(stream.fileno())):
         raise _CompletedError
     yield  # the lock ends with the stream

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, what tells that one has changed, and names of files."""
+"""Files that are there whole or not at all, what tells that one has changed, their locks and names."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 from softmode.errors import StorageError
+
+try:
+    import fcntl
+except ImportError:  # a system without such locks
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_atomically(path: Path, content: bytes, *, kept: str = "what was finished is kept") -> None:
@@ -95,6 +101,46 @@ def seal_holds(content: bytes) -> bool | None:
     if end < 0 or not content.startswith(_SEAL, end):
         return None
     return content.endswith(hashlib.sha256(content[:end]).digest())
+
+
+def lock(stream: IO[Any], *, wait: bool = False) -> bool:
+    """Lock an open file until it is closed, also by the death of its process.
+
+    Parameters
+    ----------
+    stream : file
+        Open for writing.
+    wait : bool
+        Whether to wait until no other process has locked it.
+
+    Returns
+    -------
+    bool
+        False where another process has; True, too, on a system that has no such locks.
+
+    Raises
+    ------
+    OSError
+        If the file system cannot lock.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def checksum_of(path: Path, kind: str) -> str:
+    """Checksum of a file, hexadecimal; `kind` as hashlib names it, or ``git``."""
+    digest = hashlib.new("sha1" if kind == "git" else kind, usedforsecurity=False)
+    if kind == "git":
+        digest.update(f"blob {path.stat().st_size}\0".encode())
+    with path.open("rb") as stream:
+        while data := stream.read(1 << 20):
+            digest.update(data)
+    return digest.hexdigest()
 
 
 def remove_leftovers(folder: Path, pattern: str = ".*.tmp") -> int:

@@ -19,7 +19,7 @@ from shared_weights import shared_weights
 from softmode.errors import NonFiniteForcesError, PotentialError, UncoveredElementError
 from softmode.potentials import Potential, PotentialSettings, WeightsStatus, families, weights_status
 from softmode.potentials.conformance import measure_conformance
-from softmode.potentials.resolution import find_weights
+from softmode.potentials.weights import find_weights
 
 Load = Callable[[PotentialSettings], Potential]
 SMALL_MACE = "a small MACE made here"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -66,30 +67,31 @@ class _CountedCalculator:
             self._last = ()
         return getattr(self._calculator, name)
 
-    def _count(self, atoms: Atoms | None) -> None:
-        if atoms is None:  # the last one again
-            return
-        asked = (atoms.numbers.copy(), atoms.positions.copy(), atoms.cell.array.copy(), atoms.pbc.copy())
-        if not self._last or not all(map(np.array_equal, asked, self._last)):
-            self._note(1)
-        self._last = asked
+    @contextmanager
+    def _asked(self, atoms: Atoms | None) -> Iterator[Any]:
+        """The calculator, while it is asked of a configuration (None: of the last one again)."""
+        if atoms is not None:
+            asked = tuple(
+                part.copy() for part in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc)
+            )
+            if not self._last or not all(map(np.array_equal, asked, self._last)):
+                self._note(1)
+            self._last = asked
+        with ends_within(self._limit):
+            yield self._calculator
 
     def get_potential_energy(self, atoms: Atoms | None = None, **options: Any) -> Any:
-        self._count(atoms)
-        with ends_within(self._limit):
-            return self._calculator.get_potential_energy(atoms, **options)
+        with self._asked(atoms) as calculator:
+            return calculator.get_potential_energy(atoms, **options)
 
     def get_forces(self, atoms: Atoms | None = None) -> Any:
-        self._count(atoms)
-        with ends_within(self._limit):
-            return self._calculator.get_forces(atoms)
+        with self._asked(atoms) as calculator:
+            return calculator.get_forces(atoms)
 
     def get_stress(self, atoms: Atoms | None = None) -> Any:
-        self._count(atoms)
-        with ends_within(self._limit):
-            return self._calculator.get_stress(atoms)
+        with self._asked(atoms) as calculator:
+            return calculator.get_stress(atoms)
 
     def get_property(self, name: str, atoms: Atoms | None = None, **options: Any) -> Any:
-        self._count(atoms)
-        with ends_within(self._limit):
-            return self._calculator.get_property(name, atoms, **options)
+        with self._asked(atoms) as calculator:
+            return calculator.get_property(name, atoms, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -17,14 +16,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from softmode.errors import InstallationError, SettingsError, StorageError
-from softmode.files import write_atomically
+from softmode.files import lock, write_atomically
 from softmode.potentials.conformance import measure_conformance
 from softmode.potentials.environments import folder, note_of, plain_name
 from softmode.potentials.family import Family
 from softmode.potentials.interpreters import Interpreter, ask, environment_variables
 from softmode.potentials.registry import families, find, recognise
-from softmode.potentials.resolution import find_weights, resolve
+from softmode.potentials.resolution import resolve
 from softmode.potentials.settings import PotentialSettings
+from softmode.potentials.weights import find_weights
 
 #: In every environment: what softmode's own code needs there, and ASE, whose neighbour lists models use.
 COMMON = ("numpy==2.4.6", "scipy==1.17.1", "ase==3.29.0", "pydantic>=2.7", "threadpoolctl>=3.5")
@@ -215,13 +215,13 @@ def _sole(plain: str) -> Iterator[Path]:
     parent = folder()
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        lock = (parent / f".{plain}.lock").open("w")
+        held = (parent / f".{plain}.lock").open("w")
     except OSError as error:
         raise StorageError(
             str(parent),
             f"cannot be written ({error.strerror})",
             "Set SOFTMODE_CACHE to a folder that can be written",
         ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held:
+        lock(held, wait=True)
         yield parent

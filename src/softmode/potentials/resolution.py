@@ -262,18 +262,8 @@ def weights_status(settings: PotentialSettings | str) -> WeightsStatus:
         return WeightsStatus.PACKAGED
     if target.entry is None or target.entry.url is None:
         return WeightsStatus.FILE_MISSING
-    cached = find_weights(target.entry)
+    cached = weights.find_weights(target.entry)
     return WeightsStatus.CACHED if cached is not None else WeightsStatus.DOWNLOADABLE
-
-
-def find_weights(entry: Entry) -> Path | None:
-    """The weights of an entry that are downloaded, when they are in the cache; not verified, no network."""
-    if entry.url is None:
-        return None
-    parts = [weights.find_cached(f"{entry.url}/{name}", f"{entry.stored_as}/{name}") for name in entry.files]
-    if parts:
-        return weights.cached_path(entry.url, entry.stored_as) if all(parts) else None
-    return weights.find_cached(entry.url, entry.stored_as)
 
 
 def _settings(given: PotentialSettings | str) -> PotentialSettings:

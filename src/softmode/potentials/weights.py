@@ -11,9 +11,10 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from softmode.downloads import RemoteFile, checksum_of, fetch, progress
+from softmode.downloads import RemoteFile, fetch, progress
 from softmode.errors import (
     CorruptWeightsError,
     DamagedDownloadError,
@@ -21,7 +22,10 @@ from softmode.errors import (
     MissingWeightsError,
     StorageError,
 )
-from softmode.files import write_atomically
+from softmode.files import checksum_of, write_atomically
+
+if TYPE_CHECKING:
+    from softmode.potentials.family import Entry
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +103,16 @@ def find_cached(url: str, stored_as: str = "") -> Path | None:
     """The file of a URL in softmode's cache or in mace-torch's own; not verified, no network."""
     places = (cached_path(url, stored_as), *(() if stored_as else (_mace_cached_path(url),)))
     return next((path for path in places if path.is_file()), None)
+
+
+def find_weights(entry: Entry) -> Path | None:
+    """The weights of an entry that are downloaded, when they are in the cache; not verified, no network."""
+    if entry.url is None:
+        return None
+    parts = [find_cached(f"{entry.url}/{name}", f"{entry.stored_as}/{name}") for name in entry.files]
+    if parts:
+        return cached_path(entry.url, entry.stored_as) if all(parts) else None
+    return find_cached(entry.url, entry.stored_as)
 
 
 def weights_sha256(path: Path, files: Sequence[str] = ()) -> str:

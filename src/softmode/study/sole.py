@@ -13,11 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from softmode.errors import StorageError, StudyIsRunningError
-
-try:
-    import fcntl
-except ImportError:  # a system without such locks: two runs make the same records twice
-    fcntl = None  # type: ignore[assignment]
+from softmode.files import lock
 
 _FILE = "running.json"
 
@@ -88,16 +84,11 @@ def sole_run(folder: Path) -> Iterator[None]:
 
 
 def _locked(file: IO[str]) -> bool:
-    """Lock a file until it is closed; False where another process has. A system that cannot lock lets all."""
-    if fcntl is None:
-        return True
+    """Lock a file; False where another process has. Without locks two runs make the same records twice."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return lock(file)
     except OSError:
         return True
-    return True
 
 
 def _say(file: IO[str], text: str) -> None:
