@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -45,16 +45,14 @@ _MIN_BLOCKS_RELIABLE = 4
 _MAX_DRAWN_BLOCKS = 128
 
 
-@dataclass(frozen=True, eq=False)
-class MeanEstimate:
-    """A mean over correlated frames with its uncertainty.
+@dataclass(frozen=True)
+class CorrelatedMean:
+    """A mean over frames with its standard error.
 
     Attributes
     ----------
     mean : float
         Mean over all frames.
-    low, high : float
-        Bounds of the interval.
     standard_error : float
         Standard error of the mean.
     n_frames : int
@@ -67,23 +65,15 @@ class MeanEstimate:
         Length of the blocks, frames.
     n_blocks : int
         Number of whole blocks that fit into the runs.
-    level : float
-        Nominal coverage of the interval.
-    samples : (n_samples,) array
-        The distribution the interval is taken from: probabilities taken from it agree with the interval.
     """
 
     mean: float
-    low: float
-    high: float
     standard_error: float
     n_frames: int
     n_effective: float
     autocorrelation_time: float
     block_length: int
     n_blocks: int
-    level: float
-    samples: FloatArray = field(repr=False)
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -92,11 +82,39 @@ class MeanEstimate:
 
     @property
     def reliable(self) -> bool:
-        """Whether there are enough frames, as far as they can tell, for the interval to be trusted.
+        """Whether there are enough frames, as far as they can tell, for an interval to be trusted.
 
         Necessary, not sufficient: frames that are fewer than the correlation time cannot show how long it is.
         """
         return self.n_effective >= RELIABLE_N_EFFECTIVE and self.n_blocks >= _MIN_BLOCKS_RELIABLE
+
+    def too_few(self, subject: str) -> str:
+        """Why there is no interval that could be relied on."""
+        return (
+            f"{subject}: {self.n_frames} frames, worth {self.n_effective:.1f} independent ones in "
+            f"{self.n_blocks} blocks, are too few for a confidence interval, which takes "
+            f"{RELIABLE_N_EFFECTIVE:g} and {_MIN_BLOCKS_RELIABLE}."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MeanEstimate(CorrelatedMean):
+    """A mean over correlated frames with its interval.
+
+    Attributes
+    ----------
+    low, high : float
+        Bounds of the interval.
+    level : float
+        Nominal coverage of the interval.
+    samples : (n_samples,) array
+        The distribution the interval is taken from: probabilities taken from it agree with the interval.
+    """
+
+    low: float
+    high: float
+    level: float
+    samples: FloatArray = field(repr=False)
 
 
 def _count_blocks(runs: Sequence[int], block_length: int) -> int:
@@ -178,6 +196,59 @@ def _samples(
     return result
 
 
+def correlated_mean(
+    series: ArrayLike,
+    run_lengths: Sequence[int] | None = None,
+    *,
+    subject: str = "trajectory",
+    independent: bool = False,
+) -> CorrelatedMean:
+    """Mean over the correlated frames of one or more runs, with its standard error.
+
+    Parameters
+    ----------
+    series : (n_frames,) array
+        One value per frame, such as ``σ(t)``, run after run.
+    run_lengths : sequence of int, optional
+        Frames of each run; one run when not given. Independent frames may be given as one run.
+    subject : str
+        What the series belongs to, for messages.
+    independent : bool
+        Whether the frames are known to be independent: how long they remember each other is not asked then.
+
+    Raises
+    ------
+    InputDataError
+        If there are fewer frames than two blocks, all have one value, or a value is not finite.
+    ValueError
+        If the run lengths do not add up to the number of frames.
+    """
+    values, runs = checked_series(series, run_lengths, subject)
+    distinct = len(np.unique(values))
+    if distinct == 1 and len(values) > 1:
+        raise InputDataError(
+            subject,
+            f"all {len(values)} frames have the same value: copies of one frame say nothing of an interval",
+            "Give frames that are independent",
+        )
+    times = CorrelationTimes(0.5, 0.5, 0) if independent else correlation_times(values, runs, subject=subject)
+    n_blocks = _check_blocks(runs, times, subject)
+    n_effective = len(values) / (2.0 * times.integrated)
+    error = 0.0
+    if not is_constant(values):
+        error = _standard_error(values, runs, times) * math.sqrt(max(1.0, n_effective / distinct))
+        n_effective = min(n_effective, float(distinct))  # copies are not independent
+    return CorrelatedMean(
+        mean=float(values.mean()),
+        standard_error=error,
+        n_frames=len(values),
+        n_effective=n_effective,
+        autocorrelation_time=times.integrated,
+        block_length=times.block_length,
+        n_blocks=n_blocks,
+    )
+
+
 def mean_with_interval(
     series: ArrayLike,
     run_lengths: Sequence[int] | None = None,
@@ -217,38 +288,14 @@ def mean_with_interval(
     ValueError
         If the run lengths do not add up to the number of frames.
     """
-    values, runs = checked_series(series, run_lengths, subject)
     if not 0.0 < level < 1.0:
         raise ValueError(f"the level of an interval lies between 0 and 1, not at {level}")
-    distinct = len(np.unique(values))
-    if distinct == 1 and len(values) > 1:
-        raise InputDataError(
-            subject,
-            f"all {len(values)} frames have the same value: copies of one frame say nothing of an interval",
-            "Give frames that are independent",
-        )
-    times = correlation_times(values, runs, subject=subject)
-    length = times.block_length
-    n_blocks = _check_blocks(runs, times, subject)
-    mean = float(values.mean())
-    n_effective = len(values) / (2.0 * times.integrated)
+    values, runs = checked_series(series, run_lengths, subject)
+    found = correlated_mean(values, runs, subject=subject)
     if is_constant(values):
-        error, samples = 0.0, np.full(n_samples, mean)
+        samples = np.full(n_samples, found.mean)
     else:
-        error = _standard_error(values, runs, times) * math.sqrt(max(1.0, n_effective / distinct))
-        n_effective = min(n_effective, float(distinct))  # copies are not independent
-        samples = _samples(values, runs, length, error, np.random.default_rng(seed), n_samples)
+        rng = np.random.default_rng(seed)
+        samples = _samples(values, runs, found.block_length, found.standard_error, rng, n_samples)
     low, high = percentile_interval(samples, level)
-    return MeanEstimate(
-        mean=mean,
-        low=float(low),
-        high=float(high),
-        standard_error=error,
-        n_frames=len(values),
-        n_effective=n_effective,
-        autocorrelation_time=times.integrated,
-        block_length=length,
-        n_blocks=n_blocks,
-        level=level,
-        samples=samples,
-    )
+    return MeanEstimate(**asdict(found), low=float(low), high=float(high), level=level, samples=samples)
