@@ -28,7 +28,7 @@ def test_a_potential_compared_with_itself_has_no_error(lattice) -> None:
     reference = phonons(lattice)
     result = hm.compare(reference, reference)
     assert result.rmse_w2 == result.rmse_vg == result.mae_vg == result.rmse_frequency == 0.0
-    assert result.mae_w2 == result.mae_frequency == 0.0
+    assert result.mae_w2 == result.mae_frequency == result.rmse_slope == result.mae_slope == 0.0
     assert result.softening == pytest.approx(1.0)
     assert result.stability_agrees
 
@@ -48,13 +48,35 @@ def test_scaled_force_constants_have_the_errors_of_the_scaling(lattice) -> None:
     assert result.bandwidth_model == pytest.approx(0.9 * np.ptp(reference.frequencies), rel=1e-9)
     rms_vg = np.sqrt(np.mean(reference.group_velocities**2))
     assert result.rmse_vg == pytest.approx(0.1 * rms_vg, rel=1e-3)
+    assert result.rmse_slope == pytest.approx((1 - factor) * np.sqrt(np.mean(reference.slopes**2)), rel=1e-9)
+    assert result.mae_slope == pytest.approx((1 - factor) * np.mean(np.abs(reference.slopes)), rel=1e-9)
+
+
+def test_slope_is_that_of_the_velocity_and_goes_through_zero_without_a_jump(lattice) -> None:
+    found = phonons(lattice)
+    alone = np.diff(found.frequencies, axis=1, prepend=-99.0, append=99.0)
+    alone = (np.minimum(alone[:, :-1], alone[:, 1:]) > 0.01) & (found.frequencies > 0.1)
+    assert alone.sum() > 1000
+    slopes = 2.0 * found.frequencies[:, :, None] * found.group_velocities
+    np.testing.assert_allclose(found.slopes[alone], slopes[alone], rtol=1e-9, atol=1e-9)
+    # negative force constants: imaginary modes, which have no velocity, but the slope with the other sign;
+    # bands come in the opposite order
+    turned = phonons(lattice, -1.0)
+    assert (turned.group_velocities[turned.frequencies < -0.1] == 0.0).all()
+    opposite = -turned.slopes[:, ::-1]
+    np.testing.assert_allclose(opposite[alone], found.slopes[alone], rtol=1e-6, atol=1e-6)
+
+
+def with_slopes(frequencies: np.ndarray, velocities: np.ndarray) -> Dispersion:
+    """At one q-point."""
+    slopes = 2.0 * frequencies[:, :, None] * velocities
+    return Dispersion(np.zeros((1, 3)), frequencies, velocities, slopes)
 
 
 def test_imaginary_and_real_modes_are_compared_by_signed_squares() -> None:
-    q = np.zeros((1, 3))
     velocities = np.zeros((1, 2, 3))
-    reference = Dispersion(q, np.array([[-1.0, 2.0]]), velocities)
-    model = Dispersion(q, np.array([[1.0, 2.0]]), velocities)
+    reference = with_slopes(np.array([[-1.0, 2.0]]), velocities)
+    model = with_slopes(np.array([[1.0, 2.0]]), velocities)
     result = hm.compare(reference, model)
     assert result.rmse_w2 == pytest.approx(np.sqrt((1 - -1) ** 2 / 2))
     assert not result.stable_reference
@@ -64,25 +86,29 @@ def test_imaginary_and_real_modes_are_compared_by_signed_squares() -> None:
 
 
 def test_order_within_a_degenerate_set_does_not_matter() -> None:
-    q = np.zeros((1, 3))
     frequencies = np.array([[1.0, 1.0, 3.0]])
     velocities = np.array([[[1.0, 0, 0], [-2.0, 5, 0], [0, 0, 7]]])
     model = np.array([[[4.0, 0, 1], [0, 1, 0], [1, 1, 1]]])
-    results = []
+    results, slopes = [], []
     for order in ([0, 1, 2], [1, 0, 2]):
-        side = Dispersion(q, frequencies, velocities[:, order])
-        results.append(hm.compare(side, Dispersion(q, frequencies, model)).rmse_vg)
+        side = with_slopes(frequencies, velocities[:, order])
+        found = hm.compare(side, with_slopes(frequencies, model))
+        results.append(found.rmse_vg)
+        slopes.append(found.rmse_slope)
     assert results[0] == results[1]
+    assert slopes[0] == slopes[1]
     # by hand: set means (-0.5, 2.5, 0) and (2, 0.5, 0.5); single bands (0, 0, 7) and (1, 1, 1)
     expected = np.sqrt((2 * (2.5**2 + 2**2 + 0.5**2) + 1 + 1 + 36) / 9)
     assert results[0] == pytest.approx(expected)
+    # slopes: twice the velocities in the set at 1 THz, six times at 3 THz
+    expected = np.sqrt((4 * 2 * (2.5**2 + 2**2 + 0.5**2) + 36 * (1 + 1 + 36)) / 9)
+    assert slopes[0] == pytest.approx(expected)
 
 
 def test_a_set_that_is_degenerate_on_one_side_only_is_averaged_on_both() -> None:
-    q = np.zeros((1, 3))
     velocities = np.array([[[1.0, 0, 0], [3.0, 0, 0]]])
-    reference = Dispersion(q, np.array([[1.0, 1.0]]), np.full((1, 2, 3), [2.0, 0, 0]))
-    model = Dispersion(q, np.array([[1.0, 1.5]]), velocities)
+    reference = with_slopes(np.array([[1.0, 1.0]]), np.full((1, 2, 3), [2.0, 0, 0]))
+    model = with_slopes(np.array([[1.0, 1.5]]), velocities)
     assert hm.compare(reference, model).rmse_vg == pytest.approx(0.0)
 
 
@@ -97,7 +123,15 @@ def test_weights_of_a_reduced_mesh_reproduce_the_full_mesh(lattice) -> None:
         phonons(lattice, q=mesh.points), phonons(lattice, 0.7, q=mesh.points), weights=mesh.weights
     )
     whole = hm.compare(phonons(lattice, q=full), phonons(lattice, 0.7, q=full))
-    for name in ("rmse_w2", "rmse_vg", "mean_frequency_model", "softening", "imaginary_share_model"):
+    figures = (
+        "rmse_w2",
+        "rmse_vg",
+        "rmse_slope",
+        "mean_frequency_model",
+        "softening",
+        "imaginary_share_model",
+    )
+    for name in figures:
         assert getattr(reduced, name) == pytest.approx(getattr(whole, name), rel=1e-6), name
 
 

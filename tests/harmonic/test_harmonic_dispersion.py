@@ -12,7 +12,7 @@ from phonopy.phonon.degeneracy import degenerate_sets
 from softmode import harmonic as hm
 from softmode.crystal import Cell, ForceConstants, Material
 from softmode.datasets.catalog import open_dataset, open_reference
-from softmode.harmonic.dispersion import frequency_factor
+from softmode.harmonic.dispersion import frequency_factor, set_means
 from softmode.harmonic.finite_displacement import symmetrised
 
 #: Every prototype of the database, every 2nd to 6th archive: 27 materials, drawn before looking at them.
@@ -62,17 +62,41 @@ def check_against_phonopy(material: Material, *, symmetrise: bool) -> None:
     assert worst < 1e-5, material.name
 
 
+def check_slopes(material: Material) -> None:
+    """Slopes are the differences of ω² between neighbouring q-points, in groups of bands that may cross."""
+    phonon = hm.build_phonopy(material)
+    matrix = hm.real_space_dynamical_matrix(phonon, hm.reference_force_constants(phonon, material))
+    q = high_symmetry_and_random_q()
+    found = hm.compute_dispersion(matrix, q)
+    starts = np.ones(found.squared.shape, dtype=bool)
+    starts[:, 1:] = np.diff(found.squared, axis=1) > 0.2  # THz²
+    step, direction = 1e-6, np.array([0.36, -0.48, 0.8])  # 1/Å; no symmetry
+    shift = step * direction @ matrix.lattice.T
+    above, below = (
+        hm.compute_dispersion(matrix, q + sign * shift, group_velocities=False).squared for sign in (1, -1)
+    )
+    numerical = set_means((above - below) / (2.0 * step), starts)
+    analytical = set_means(found.slopes @ direction, starts)
+    assert np.abs(analytical - numerical).max() < 1e-6 * np.abs(found.squared).max(), material.name
+
+
 @pytest.mark.shared_data
 def test_agrees_with_phonopy_on_every_kind_of_material_in_the_database(phonondb: Path) -> None:
     entries = open_dataset("phonondb", phonondb).entries()[::STRIDE]
     assert len(entries) >= 20
     for entry in entries:
-        check_against_phonopy(entry.load(), symmetrise=True)
+        material = entry.load()
+        check_against_phonopy(material, symmetrise=True)
+        check_slopes(material)
 
 
 @pytest.mark.parametrize("symmetrise", [True, False])
 def test_agrees_with_phonopy_on_the_example(symmetrise: bool) -> None:
     check_against_phonopy(open_reference("example"), symmetrise=symmetrise)
+
+
+def test_slopes_of_the_example_are_differences_of_squared_frequencies() -> None:
+    check_slopes(open_reference("example"))
 
 
 def simple_cubic(
@@ -189,3 +213,7 @@ def test_imaginary_modes_are_negative_and_have_no_group_velocity() -> None:
     result = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, material.reference), q)
     assert (result.frequencies < -1.0).all()
     assert (result.group_velocities == 0.0).all()
+    opposite = simple_cubic(3.0, 0.7, 40.0)
+    stable = hm.compute_dispersion(hm.real_space_dynamical_matrix(phonon, opposite.reference), q)
+    assert np.abs(stable.slopes).max() > 10.0
+    np.testing.assert_allclose(result.slopes[:, ::-1], -stable.slopes, rtol=1e-9, atol=1e-9)

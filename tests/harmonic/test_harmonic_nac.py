@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from softmode import harmonic as hm
-from softmode.crystal import Material
+from softmode.crystal import ForceConstants, Material
 from softmode.datasets.base import Selection
 from softmode.datasets.catalog import open_dataset
 from softmode.harmonic.dispersion import frequency_factor
@@ -54,3 +54,22 @@ def test_without_correction_there_is_no_splitting_and_the_transverse_modes_are_t
     assert plain.frequencies[0, 5] == pytest.approx(plain.frequencies[0, 3], abs=1e-6)
     with_field = hm.dispersion_with_nac(phonon, force_constants, material.nac, hm.band_path(phonon, 10))
     assert with_field.frequencies[0, 3] == pytest.approx(plain.frequencies[0, 3], abs=1e-3)
+
+
+@pytest.mark.shared_data
+def test_slopes_with_the_correction_are_differences_of_squares(rubidium_bromide: Material) -> None:
+    material = rubidium_bromide
+    phonon = hm.build_phonopy(material)
+    # hardly any forces but those of the field, which makes modes imaginary
+    soft = ForceConstants(0.03 * hm.reference_force_constants(phonon, material).values)
+    q, step = np.array([[0.31, 0.12, 0.05], [0.05, 0.4, 0.2]]), 1e-4  # 1/Å
+    found = hm.dispersion_with_nac(phonon, soft, material.nac, q)
+    assert (found.frequencies < -0.1).any()
+    assert (found.group_velocities[found.frequencies < 0.0] == 0.0).all()
+    for axis in range(3):
+        shift = step * np.eye(3)[axis] @ phonon.primitive.cell.T
+        above, below = (
+            hm.dispersion_with_nac(phonon, soft, material.nac, q + sign * shift).squared for sign in (1, -1)
+        )
+        numerical = (above - below) / (2.0 * step)
+        np.testing.assert_allclose(found.slopes[..., axis], numerical, rtol=1e-3, atol=1e-2)

@@ -125,7 +125,10 @@ def _ranked(run: FinishedRun) -> None:
     for row in table[table["group"] == "all"].itertuples():
         if row.n:
             over = f"{row.n} material{'s' if row.n > 1 else ''}"
-            score = f"RMSE(ω²) {row.median_rmse_w2_THz2:.3g} THz², softening {row.median_softening:.2f}"
+            score = (
+                f"RMSE(ω²) {row.median_rmse_w2_THz2:.3g} and MAE(ω²) {row.median_mae_w2_THz2:.3g} THz², "
+                f"softening {row.median_softening:.2f}"
+            )
             out.print(Text(f"{row.potential}: median {score}, {over}"), soft_wrap=True)
 
 

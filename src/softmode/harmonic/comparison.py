@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -28,6 +29,11 @@ class HarmonicComparison:
         Mean absolute difference of the group-velocity components, THz·Å. Where a branch passes through zero
         frequency ``v_g`` diverges as ``1/ν`` and its mean square does not converge with the density of
         q-points; its mean absolute value does.
+    rmse_slope : float
+        Root mean square difference of the components of the slope ``d(ω²)/dq = 2 ν v_g``, THz²·Å. Finite
+        where a branch passes through zero frequency, so that it converges.
+    mae_slope : float
+        Mean absolute difference of the same, THz²·Å.
     rmse_frequency : float
         Root mean square difference of the signed frequencies, THz.
     mae_frequency : float
@@ -57,6 +63,8 @@ class HarmonicComparison:
     mae_w2: float
     rmse_vg: float
     mae_vg: float
+    rmse_slope: float
+    mae_slope: float
     rmse_frequency: float
     mae_frequency: float
     softening: float
@@ -80,16 +88,19 @@ class HarmonicComparison:
         return self.stable_reference == self.stable_model
 
 
-def comparable_velocities(reference: Dispersion, model: Dispersion) -> tuple[FloatArray, FloatArray]:
-    """Group velocities of both sides, independent of the order within degenerate sets.
+def comparable(
+    reference: Dispersion, model: Dispersion, quantity: Literal["group_velocities", "slopes"]
+) -> tuple[FloatArray, FloatArray]:
+    """Group velocities or slopes of both sides, independent of the order within degenerate sets.
 
     Bands are paired by ascending frequency. Where neighbouring bands are degenerate on either side the
     pairing within the set is arbitrary, so on both sides each band is given the mean over the set.
     """
-    if reference.group_velocities is None or model.group_velocities is None:
-        raise ValueError("both dispersions need group velocities")
+    sides = getattr(reference, quantity), getattr(model, quantity)
+    if sides[0] is None or sides[1] is None:
+        raise ValueError(f"both dispersions need {quantity}")
     starts = degenerate_set_starts(reference.frequencies) & degenerate_set_starts(model.frequencies)
-    return set_means(reference.group_velocities, starts), set_means(model.group_velocities, starts)
+    return set_means(sides[0], starts), set_means(sides[1], starts)
 
 
 def _lowest(dispersion: Dispersion) -> tuple[float, tuple[float, float, float]]:
@@ -110,7 +121,7 @@ def compare(
     Parameters
     ----------
     reference, model : Dispersion
-        With group velocities, at equal q-points in fractional coordinates.
+        With group velocities and slopes, at equal q-points in fractional coordinates.
     weights : (n_q,) array, optional
         Weights of the q-points (a symmetry-reduced mesh); equal when not given (a path).
     imaginary_tolerance : float
@@ -134,7 +145,8 @@ def compare(
     w2_reference, w2_model = reference.squared, model.squared
     w2_error = (w2_model - w2_reference) ** 2
     frequency_error = model.frequencies - reference.frequencies
-    vg_reference, vg_model = comparable_velocities(reference, model)
+    vg_reference, vg_model = comparable(reference, model, "group_velocities")
+    slope_reference, slope_model = comparable(reference, model, "slopes")
     lowest_reference, lowest_reference_q = _lowest(reference)
     lowest_model, lowest_model_q = _lowest(model)
     imaginary_reference = reference.frequencies[:, 0] < -imaginary_tolerance
@@ -146,6 +158,8 @@ def compare(
         mae_w2=mean(np.abs(w2_model - w2_reference)),
         rmse_vg=float(np.sqrt(mean((vg_model - vg_reference) ** 2))),
         mae_vg=mean(np.abs(vg_model - vg_reference)),
+        rmse_slope=float(np.sqrt(mean((slope_model - slope_reference) ** 2))),
+        mae_slope=mean(np.abs(slope_model - slope_reference)),
         rmse_frequency=float(np.sqrt(mean(frequency_error**2))),
         mae_frequency=mean(np.abs(frequency_error)),
         softening=mean(w2_model * w2_reference) / mean(w2_reference**2),

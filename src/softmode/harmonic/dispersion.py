@@ -74,11 +74,16 @@ class Dispersion:
         Cartesian, THz·Å, as phonopy's ``group_velocities``. Every band of a degenerate set carries the mean
         over the set, which is what no choice of eigenvectors within the set can change. Zero for modes at or
         below :data:`FREQUENCY_CUTOFF` (imaginary ones among them), as in phonopy.
+    slopes : (n_q, n_bands, 3) array or None
+        Gradient of the signed squares along q, ``d(ω²)/dq = 2 ν v_g``, Cartesian, THz²·Å: the expectation
+        value of ``dD/dq``, not divided by ν. Finite where a branch passes through zero, defined for imaginary
+        modes, and the mean over the set in a degenerate set.
     """
 
     qpoints: FloatArray
     frequencies: FloatArray
     group_velocities: FloatArray | None = None
+    slopes: FloatArray | None = None
 
     @property
     def squared(self) -> FloatArray:
@@ -207,27 +212,28 @@ def set_means(values: FloatArray, starts: NDArray[np.bool_]) -> FloatArray:
 
 def _solve(
     matrix: RealSpaceDynamicalMatrix, derivative: FloatArray, qpoints: FloatArray, with_velocities: bool
-) -> tuple[FloatArray, FloatArray | None]:
-    """Frequencies and group velocities of one block of q-points."""
+) -> tuple[FloatArray, ...]:
+    """Frequencies and, `with_velocities`, group velocities and slopes of one block of q-points."""
     cosines, sines = _phases(matrix, qpoints)
     n_q, n_bands = len(qpoints), matrix.n_bands
     dynamical = _complex(cosines @ matrix.even, sines @ matrix.odd, n_bands)[:n_q]
     if not with_velocities:
-        return _frequencies(np.linalg.eigvalsh(dynamical)), None
+        return (_frequencies(np.linalg.eigvalsh(dynamical)),)
     eigenvalues, eigenvectors = np.linalg.eigh(dynamical)
     frequencies = _frequencies(eigenvalues)
-    velocities = np.empty((*frequencies.shape, 3))
+    gradients = np.empty((*frequencies.shape, 3))
     for axis in range(3):
         gradient = _complex(-(sines @ derivative[axis, 0]), cosines @ derivative[axis, 1], n_bands)
         moved = gradient[:n_q] @ eigenvectors
         # <e|dD/dq|e> is real: sum the products of real and of imaginary parts.
-        velocities[:, :, axis] = np.einsum("qib,qib->qb", eigenvectors.real, moved.real)
-        velocities[:, :, axis] += np.einsum("qib,qib->qb", eigenvectors.imag, moved.imag)
+        gradients[:, :, axis] = np.einsum("qib,qib->qb", eigenvectors.real, moved.real)
+        gradients[:, :, axis] += np.einsum("qib,qib->qb", eigenvectors.imag, moved.imag)
     factor = np.zeros_like(frequencies)
     real_modes = frequencies > FREQUENCY_CUTOFF
     factor[real_modes] = frequency_factor() ** 2 / (2.0 * frequencies[real_modes])
-    velocities *= factor[:, :, None]
-    return frequencies, set_means(velocities, degenerate_set_starts(frequencies))
+    starts = degenerate_set_starts(frequencies)
+    velocities = set_means(gradients * factor[:, :, None], starts)
+    return frequencies, velocities, set_means(gradients * frequency_factor() ** 2, starts)
 
 
 def solve_modes(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> tuple[FloatArray, ComplexArray]:
@@ -288,7 +294,7 @@ def compute_dispersion(
     qpoints : (n_q, 3) array
         Fractional coordinates in the reciprocal basis of the primitive cell.
     group_velocities : bool
-        Whether to compute ``dω/dk`` as well.
+        Whether to compute ``dω/dk`` and ``d(ω²)/dq`` as well.
     threads : int, optional
         Blocks of q-points solved at a time; by default one per core, or ``OMP_NUM_THREADS`` if smaller.
 
@@ -303,7 +309,7 @@ def compute_dispersion(
     n_threads = _threads(threads)
     blocks = _blocks(qpoints)
 
-    def solve(block: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+    def solve(block: FloatArray) -> tuple[FloatArray, ...]:
         return _solve(matrix, derivative, block, group_velocities)
 
     with _blas.limit(limits=1):
@@ -312,9 +318,4 @@ def compute_dispersion(
         else:
             with ThreadPoolExecutor(n_threads) as pool:
                 solved = list(pool.map(solve, blocks))
-    velocities = [block[1] for block in solved if block[1] is not None]
-    return Dispersion(
-        qpoints=qpoints,
-        frequencies=np.concatenate([block[0] for block in solved]),
-        group_velocities=np.concatenate(velocities) if velocities else None,
-    )
+    return Dispersion(qpoints, *(np.concatenate(parts) for parts in zip(*solved, strict=True)))

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 from phonopy import Phonopy
+from phonopy.phonon.band_structure import BandStructure
+from phonopy.phonon.group_velocity import GroupVelocity
+from phonopy.phonon.qpoints import QpointsPhonon
 
 from softmode.crystal import ForceConstants, NonAnalyticalCorrection
 from softmode.crystal.arrays import FloatArray
-from softmode.harmonic.dispersion import Dispersion, degenerate_set_starts, set_means
+from softmode.harmonic.dispersion import FREQUENCY_CUTOFF, Dispersion, degenerate_set_starts, set_means
 from softmode.harmonic.lattice import with_force_constants
 from softmode.harmonic.qpoints import BandPath
 
 
 def _in_order(qpoints: FloatArray, frequencies: FloatArray, velocities: FloatArray) -> Dispersion:
+    """Bands in ascending order; `velocities` are wanted of imaginary modes, too: ``2 ν v_g`` is the slope."""
     order = np.argsort(frequencies, axis=1, kind="stable")
     frequencies = np.take_along_axis(frequencies, order, axis=1)
     velocities = np.take_along_axis(velocities, order[:, :, None], axis=1)
-    return Dispersion(qpoints, frequencies, set_means(velocities, degenerate_set_starts(frequencies)))
+    starts = degenerate_set_starts(frequencies)
+    slopes = np.where(frequencies[:, :, None] == 0.0, 0.0, 2.0 * frequencies[:, :, None] * velocities)
+    velocities = np.where(frequencies[:, :, None] > FREQUENCY_CUTOFF, velocities, 0.0)
+    return Dispersion(qpoints, frequencies, set_means(velocities, starts), set_means(slopes, starts))
 
 
 def dispersion_with_nac(
@@ -25,7 +32,7 @@ def dispersion_with_nac(
     nac: NonAnalyticalCorrection,
     qpoints: FloatArray | BandPath,
 ) -> Dispersion:
-    """Frequencies and group velocities with the dipole-dipole term (Gonze and Lee, as in phonopy).
+    """Frequencies, group velocities and slopes with the dipole-dipole term (Gonze and Lee, as in phonopy).
 
     Parameters
     ----------
@@ -40,12 +47,14 @@ def dispersion_with_nac(
         is left uncorrected, as in phonopy.
     """
     worker = with_force_constants(phonon, force_constants, nac)
+    matrix = worker.dynamical_matrix
+    # without a cut-off: an imaginary mode has a slope
+    moving = GroupVelocity(matrix, symmetry=worker.primitive_symmetry, cutoff_frequency=-np.inf)
     if isinstance(qpoints, BandPath):
         segments = qpoints.points.reshape(len(qpoints.segments), qpoints.points_per_segment, 3)
-        worker.run_band_structure(list(segments), with_group_velocities=True)
-        bands = worker.band_structure
+        bands = BandStructure(list(segments), matrix, group_velocity=moving)
         return _in_order(
             qpoints.points, np.concatenate(bands.frequencies), np.concatenate(bands.group_velocities)
         )
-    worker.run_qpoints(qpoints, with_group_velocities=True)
-    return _in_order(qpoints, worker.qpoints.frequencies, worker.qpoints.group_velocities)
+    found = QpointsPhonon(qpoints, matrix, group_velocity=moving)
+    return _in_order(qpoints, found.frequencies, found.group_velocities)

@@ -27,6 +27,8 @@ COMPARISON_UNITS = {
     "mae_w2": "THz2",
     "rmse_vg": "THzA",
     "mae_vg": "THzA",
+    "rmse_slope": "THz2A",
+    "mae_slope": "THz2A",
     "rmse_frequency": "THz",
     "mae_frequency": "THz",
     "mean_frequency_reference": "THz",
@@ -44,6 +46,8 @@ FIGURES = {
     "mae_w2_THz2": "MAE(ω²), THz²",
     "rmse_vg_THzA": "RMSE(v_g), THz·Å",
     "mae_vg_THzA": "MAE(v_g), THz·Å",
+    "rmse_slope_THz2A": "RMSE(dω²/dq), THz²·Å",
+    "mae_slope_THz2A": "MAE(dω²/dq), THz²·Å",
     "rmse_frequency_THz": "RMSE(ν), THz",
     "mae_frequency_THz": "MAE(ν), THz",
     "lowest_reference_THz": "lowest mode, reference, THz",
@@ -111,7 +115,7 @@ def _nac_statement(view: View) -> str:
 MEASUREMENTS = (
     Measurement(
         "harmonic",
-        version=2,
+        version=3,
         function=harmonic,
         uses=(
             "reference",

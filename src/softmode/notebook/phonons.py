@@ -32,6 +32,8 @@ class PhononFigures:
     mae_w2_THz2: float
     rmse_vg_THzA: float
     mae_vg_THzA: float
+    rmse_slope_THz2A: float
+    mae_slope_THz2A: float
     rmse_frequency_THz: float
     mae_frequency_THz: float
     lowest_reference_THz: float
@@ -83,7 +85,8 @@ class PhononComparison(Measured):
         own = self.path
         return (
             f"<PhononComparison {self.material.formula} × {self.potential}: RMSE(ω²) {own.rmse_w2_THz2:.3g} "
-            f"THz², MAE(v_g) {own.mae_vg_THzA:.3g} THz·Å, softening {own.softening:.3f} on the band path>"
+            f"and MAE(ω²) {own.mae_w2_THz2:.3g} THz², RMSE(dω²/dq) {own.rmse_slope_THz2A:.3g} THz²·Å, "
+            f"softening {own.softening:.3f} on the band path>"
         )
 
     def plot(self) -> Figure:

@@ -31,7 +31,7 @@ class BandOverlay:
         Where.
     reference, model : (n_q, n_bands) arrays
         Signed frequencies, THz.
-    rmse_w2 : float
+    rmse_w2, mae_w2 : float
         THz², on the path.
     key : str
         Key of the record.
@@ -45,6 +45,7 @@ class BandOverlay:
     reference: FloatArray
     model: FloatArray
     rmse_w2: float
+    mae_w2: float
     key: str
 
     def pieces(self) -> list[slice]:
@@ -80,6 +81,7 @@ def overlay_of_record(
         reference=record.arrays["frequencies_reference"],
         model=record.arrays["frequencies_model"],
         rmse_w2=float(record.values["path_rmse_w2_THz2"]),
+        mae_w2=float(record.values["path_mae_w2_THz2"]),
         key=record.key,
     )
 
@@ -111,7 +113,8 @@ def _draw(axes: Axes, overlay: BandOverlay, colour: str) -> None:
     role = f"{overlay.role}: " if overlay.role else ""
     name = f" ({plain(overlay.material)})" if overlay.material != overlay.formula else ""
     axes.set_title(
-        f"{role}{pretty_formula(overlay.formula)}{name}\nRMSE(ω²) = {overlay.rmse_w2:.3g} THz²",
+        f"{role}{pretty_formula(overlay.formula)}{name}\n"
+        f"RMSE(ω²) = {overlay.rmse_w2:.3g}, MAE {overlay.mae_w2:.3g} THz²",
         fontsize=9,
     )
 

@@ -60,7 +60,8 @@ def _hover(rows: pd.DataFrame, short: bool) -> list[str]:
         return [f"{row.formula} ({row.material}), {row.potential}" for row in rows.itertuples()]
     return [
         f"<b>{row['formula']}</b> ({row['material']})<br>{row['potential']}<br>"
-        f"RMSE(ω²) {row[W2]:.3g} THz²<br>RMSE(v<sub>g</sub>) {row[VG]:.3g} THz·Å<br>"
+        f"RMSE(ω²) {row[W2]:.3g}, MAE {row['path_mae_w2_THz2']:.3g} THz²<br>"
+        f"RMSE(v<sub>g</sub>) {row[VG]:.3g}, MAE {row['path_mae_vg_THzA']:.3g} THz·Å<br>"
         f"lowest mode {row['path_lowest_reference_THz']:.2f} → {row['path_lowest_model_THz']:.2f} THz<br>"
         f"softening {row['path_softening']:.3f}"
         for _, row in rows.iterrows()

@@ -167,15 +167,19 @@ def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, 
     n_wrong = int(((rows["harmonic_state"] == FAILED) & ~blameless).sum()) if n_failed else 0
     n_all = len(good) + n_wrong
     summary: dict[str, Any] = {"potential": name, "group": group, "n": len(good), "failed": n_failed}
-    for quantity in ("rmse_w2_THz2", "rmse_vg_THzA"):
-        values = good[f"path_{quantity}"].to_numpy(float) if len(good) else np.empty(0)
-        summary |= bootstrap_median(values, rng).columns(f"median_{quantity}")
-        with_failures = np.concatenate([values, np.full(n_wrong, np.inf)])
-        summary[f"median_{quantity}_failures_as_wrong"] = bootstrap_median(with_failures, rng).value
-    softening = good["path_softening"].to_numpy(float) if len(good) else np.empty(0)
+
+    def medians(*quantities: str) -> None:
+        for quantity in quantities:
+            values = numbers_in(good, f"path_{quantity}")
+            summary.update(bootstrap_median(values, rng).columns(f"median_{quantity}"))
+            with_failures = np.concatenate([values, np.full(n_wrong, np.inf)])
+            summary[f"median_{quantity}_failures_as_wrong"] = bootstrap_median(with_failures, rng).value
+
+    medians("rmse_w2_THz2", "rmse_vg_THzA")
+    summary |= bootstrap_median(numbers_in(good, "path_softening"), rng).columns("median_softening")
+    medians("mae_w2_THz2", "mae_vg_THzA", "rmse_slope_THz2A", "mae_slope_THz2A")
     agree = int(good["path_stability_agrees"].astype(bool).sum()) if len(good) else 0
     return summary | {
-        **bootstrap_median(softening, rng).columns("median_softening"),
         "stability_agreement": agree / len(good) if len(good) else np.nan,
         "stability_agreement_failures_as_wrong": agree / n_all if n_all else np.nan,
     }

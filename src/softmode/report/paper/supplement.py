@@ -187,13 +187,16 @@ def _band_table(data: PaperData, found: list[BandOverlay]) -> Table:
                 overlay.role or "only one",
                 overlay.formula,
                 entry(overlay.rmse_w2, link),
+                entry(overlay.mae_w2, link),
                 *(Entry(f"{round(value, 2) + 0.0:.2f}", link) for value in lowest),
             )
         )
     return Table(
         name="s2_lowest",
         title="Lowest frequency on the path",
-        columns=("which", "compound", "RMSE(ω²) (THz²)", "reference (THz)", "potential (THz)"),
+        columns=(
+            *("which", "compound", "RMSE(ω²) (THz²)", "MAE(ω²) (THz²)", "reference (THz)", "potential (THz)"),
+        ),
         rows=tuple(rows),
         note=(
             "The paper says of its worst case that the model underestimates the imaginary frequencies, and "
