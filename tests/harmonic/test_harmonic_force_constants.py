@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
@@ -87,7 +89,10 @@ def test_symmetrised_force_constants_obey_sum_rule_and_permutation(example: Mate
 
 def test_relaxation_finds_the_lattice_constant_of_minimal_energy() -> None:
     atoms = bulk("Cu", "fcc", a=3.75, cubic=True)
-    relaxed = hm.relax_cell(Cell.from_atoms(atoms), EMT(), fmax=1e-4)
+    result = hm.relax_cell(Cell.from_atoms(atoms), EMT(), fmax=1e-4)
+    relaxed = result.cell
+    assert result.largest_force < 1e-4
+    assert result.noise is None
     lattice_constants = np.linspace(3.5, 3.7, 81)
     energies = []
     for a in lattice_constants:
@@ -103,6 +108,43 @@ def test_relaxation_that_does_not_converge_says_so() -> None:
     atoms = bulk("Cu", "fcc", a=3.9, cubic=True)
     with pytest.raises(RelaxationError, match="did not reach"):
         hm.relax_cell(Cell.from_atoms(atoms), EMT(), fmax=1e-4, max_steps=1)
+
+
+class Balloon(Calculator):  # type: ignore[misc]
+    """A crystal whose energy is that of its volume, V0 = 64 Å³, and whose stress is off by 1 meV/Å³."""
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces", "stress"]
+    moves_along = False
+
+    def calculate(self, atoms: Any = None, properties: Any = (), system_changes: Any = ()) -> None:
+        super().calculate(atoms, properties, system_changes)
+        strain = np.log(atoms.get_volume() / 64.0)
+        if self.moves_along:
+            error = np.sign(strain)
+        else:  # without rule, whatever is changed
+            error = np.sin(1e11 * (atoms.cell.array.sum() + atoms.positions.sum()))
+        pressure = strain + 1e-3 * error  # eV/Å³
+        self.results = {
+            "energy": 32.0 * strain**2,
+            "forces": np.zeros((len(atoms), 3)),
+            "stress": pressure * np.array([1, 1, 1, 0, 0, 0]),
+        }
+
+
+def test_relaxation_ends_where_noise_is_all_that_is_left() -> None:
+    result = hm.relax_cell(Cell.from_atoms(bulk("Cu", "sc", a=3.9)), Balloon())
+    assert result.noise is not None
+    # the largest generalised force is that of the cell, stress times volume for one atom
+    assert 0.3 * 0.064 < result.noise <= 0.064
+    assert 1e-4 < result.largest_force <= 3.0 * result.noise
+    assert result.cell.lattice[0, 0] == pytest.approx(4.0, abs=0.005)
+
+
+def test_forces_that_do_not_vanish_are_no_noise() -> None:
+    calculator = Balloon()
+    calculator.moves_along = True
+    with pytest.raises(RelaxationError, match=r"did not reach 0\.0001 eV/Å in 120 steps"):
+        hm.relax_cell(Cell.from_atoms(bulk("Cu", "sc", a=3.9)), calculator, max_steps=120)
 
 
 def by_phonopy(phonon: Phonopy, data: DisplacementForces) -> np.ndarray:

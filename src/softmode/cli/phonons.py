@@ -41,6 +41,7 @@ def _json(result: PhononComparison, model: Model) -> dict[str, Any]:
         "nac": values["nac"],
         "residual_force_eV_per_A": forces.values["residual_force_eV_per_A"],
         "lattice_ratio": forces.values["lattice_ratio"],
+        **{name: value for name, value in forces.values.items() if name.startswith("relax")},
         "dtype": model.potential.dtype,
         "device": model.potential.device,
         "seconds": forces.seconds + record.seconds,
@@ -125,6 +126,8 @@ def phonons(
         models.append(loaded_potential(name, dtype, device, kwargs))
         with busy(f"phonons of {crystal.material.formula} with {name}"):
             results.append(compare_phonons(crystal, models[-1], protocol, relax=relax))
+        if note := results[-1].records["displaced_forces"].values.get("relaxation_note"):
+            remark(f"{name}: {note}")
     if plot is not None:
         _save_plot(results[0], plot)
     for path in write or ():

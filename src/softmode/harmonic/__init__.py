@@ -31,7 +31,7 @@ from softmode.harmonic.lattice import (
 from softmode.harmonic.non_analytical import dispersion_with_nac
 from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
 from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
-from softmode.harmonic.relaxation import relax_cell
+from softmode.harmonic.relaxation import Relaxed, relax_cell
 
 __all__ = [
     "PROTOCOLS",
@@ -42,6 +42,7 @@ __all__ = [
     "HarmonicProtocol",
     "QMesh",
     "RealSpaceDynamicalMatrix",
+    "Relaxed",
     "acoustic_sum_rule_violation",
     "band_path",
     "build_phonopy",

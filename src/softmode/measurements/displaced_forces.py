@@ -24,6 +24,8 @@ from softmode.potentials.base import evaluation_failure
 
 #: By how much the volume may change when a structure that was built from ionic radii is relaxed.
 _GUESS_VOLUME_RATIO = 2.0
+#: Raised when relaxation changes; part of the key where the crystal is relaxed.
+_RELAXATION_VERSION = 2
 #: Given where the crystal at rest is evaluated with another displacement already.
 _WITHOUT_REST = "without_rest"
 
@@ -32,10 +34,12 @@ def displaced_forces(view: View) -> Result:
     """Forces of the potential on symmetry-reduced displaced supercells, and on the one at rest."""
     material, potential = view.structure, view.potential
     potential.check_elements([material.unitcell.to_atoms()])
-    if view.given("relax_fmax") is None:
+    relaxed = None
+    if (fmax := view.given("relax_fmax")) is None:
         displaced = plan(view, view.given("displacement"))
     else:
-        material = _relaxed(view, view.given("relax_fmax"))
+        relaxed = _relaxed(view, fmax)
+        material = hm.with_cell(material, relaxed.cell)
         displaced = hm.plan_displacements(hm.build_phonopy(material), view.given("displacement"))
     at_rest = [] if _WITHOUT_REST in view.inputs() else [displaced.perfect]
     evaluation = potential.evaluate([*at_rest, *displaced.supercells()])
@@ -45,6 +49,12 @@ def displaced_forces(view: View) -> Result:
         "n_supercell_atoms": len(displaced.perfect),
         "lattice_ratio": _lattice_ratio(view.structure, material),
     }
+    if relaxed is not None:
+        values |= {
+            "relaxed_to_eV_per_A": relaxed.largest_force,
+            "relaxation_noise_eV_per_A": relaxed.noise,
+            "relaxation_note": "" if relaxed.noise is None else _at_noise(relaxed.largest_force, fmax),
+        }
     arrays = {
         "displacements": displaced.displacements,
         "forces": forces[len(at_rest) :],
@@ -59,12 +69,16 @@ def displaced_forces(view: View) -> Result:
     return Result(values=values, arrays=arrays)
 
 
+def _at_noise(reached: float, fmax: float) -> str:
+    return f"relaxed to {reached:.1g} eV/Å, not {fmax:.0e}: what is left is noise of the forces"
+
+
 @derived("structure", "potential", "tags.structure_source")
-def _relaxed(view: View, fmax: float) -> Material:
+def _relaxed(view: View, fmax: float) -> hm.Relaxed:
     material, name = view.structure, view.potential_name
     guessed = view.tag("structure_source") not in ("", "file")
     try:
-        cell = hm.relax_cell(
+        return hm.relax_cell(
             material.unitcell,
             view.potential.calculator(),
             fmax=fmax,
@@ -77,7 +91,6 @@ def _relaxed(view: View, fmax: float) -> Material:
         raise
     except Exception as error:
         raise evaluation_failure(name, error, f"the relaxation of {material.name}") from error
-    return hm.with_cell(material, cell)
 
 
 def _lattice_ratio(reference: Material, model: Material) -> float:
@@ -99,13 +112,16 @@ def _measurement(name: str, displacement: str, relaxed: Callable[[Conditions, Fa
 
     def uses(conditions: Conditions, facts: Facts) -> tuple[str | Given, ...]:
         protocol = conditions.protocol
-        tags = ("tags.structure_source",) if relaxed(conditions, facts) else ()
+        of_relaxation: tuple[str | Given, ...] = ()
+        if relaxed(conditions, facts):
+            version = Given("relaxation_version", lambda conditions, facts: _RELAXATION_VERSION)
+            of_relaxation = ("tags.structure_source", version)
         other = conditions.value(f"protocol.{displacement}") != protocol.dispersion_displacement
         same_crystal = relaxed(conditions, facts) == protocol.relax
         return (
             "structure",
             "potential",
-            *tags,
+            *of_relaxation,
             Given("displacement", lambda conditions, facts: conditions.value(f"protocol.{displacement}")),
             Given("relax_fmax", fmax),
             *((Given(_WITHOUT_REST, lambda conditions, facts: True),) if other and same_crystal else ()),

@@ -61,9 +61,11 @@ def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _notes(cell: pd.Series, measured: tuple[str, ...]) -> str:
-    """What was said of the samples or the dynamics, each only once."""
+    """What was said of the relaxation, the samples or the dynamics, each only once."""
     texts = [cell.get(f"{way}_notes") for way in measured]
-    said = [note for text in texts if isinstance(text, str) for note in json.loads(text)]
+    relaxation = cell.get("relaxation_note")
+    said = [relaxation] if isinstance(relaxation, str) and relaxation else []
+    said += [note for text in texts if isinstance(text, str) for note in json.loads(text)]
     return "; ".join(dict.fromkeys(said))
 
 
