@@ -59,7 +59,8 @@ FORCES, HARMONIC = "displaced_forces", "harmonic"
         ("imaginary_tolerance", 0.2, {HARMONIC}),
         ("nac", "reference", {HARMONIC}),
         ("dispersion_displacement", 0.02, {FORCES, HARMONIC}),
-        ("relax", True, {FORCES, HARMONIC}),
+        ("structure", "relaxed", {FORCES, HARMONIC}),
+        ("structure", "both", set()),
         ("sigma_displacement", 0.02, set()),
         ("relax_fmax", 1e-5, set()),
         ("name", "another", set()),
@@ -73,7 +74,7 @@ def test_a_protocol_setting_changes_what_depends_on_it(setting: str, value: Any,
 
 
 def test_the_convergence_of_a_relaxation_counts_where_there_is_one() -> None:
-    one, two = (keys(conditions=under(relax=True, relax_fmax=fmax)) for fmax in (1e-4, 1e-5))
+    one, two = (keys(conditions=under(structure="relaxed", relax_fmax=fmax)) for fmax in (1e-4, 1e-5))
     assert not set(one.values()) & set(two.values())
 
 
@@ -88,7 +89,7 @@ def test_a_part_of_the_cell_changes_what_depends_on_it(part: str, affected: set[
 def test_every_protocol_setting_is_accounted_for() -> None:
     """A setting added later must be put into the keys, or be named in the test above as without effect."""
     known = {
-        *("name", "dispersion_displacement", "sigma_displacement", "symmetrise", "relax", "relax_fmax"),
+        *("name", "dispersion_displacement", "sigma_displacement", "symmetrise", "structure", "relax_fmax"),
         *("points_per_segment", "mesh_length", "imaginary_tolerance", "nac"),
     }
     assert set(HarmonicProtocol.model_fields) == known

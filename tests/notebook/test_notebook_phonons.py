@@ -123,7 +123,7 @@ def test_other_files_are_refused(compared: PhononComparison, tmp_path: Path) -> 
 def test_a_relaxed_crystal_is_written_relaxed(tiny_dataset: Path) -> None:
     material = sm.load(tiny_dataset / "Cu").material
     wide = replace(material, unitcell=replace(material.unitcell, lattice=1.01 * material.unitcell.lattice))
-    compared, own = (sm.compare_phonons(crystal, EMT(), relax=True) for crystal in (wide, material))
+    compared, own = (sm.compare_phonons(crystal, EMT(), structure="relaxed") for crystal in (wide, material))
     ratio, of_own = (one.records["displaced_forces"].values["lattice_ratio"] for one in (compared, own))
     assert ratio == pytest.approx(of_own / 1.01, rel=1e-5)
     lattices = [compared.to_phonopy(of).unitcell.cell for of in ("potential", "reference")]

@@ -177,7 +177,7 @@ def md(
     conditions = conditions_of(
         "softmode md",
         {
-            "protocol": named_protocol(protocol, **({"relax": True} if relax else {})),
+            "protocol": named_protocol(protocol, **({"structure": "relaxed"} if relax else {})),
             "seed": seed,
             "md": {name: value for name, value in given.items() if value is not None},
         },

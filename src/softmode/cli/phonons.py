@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import busy, out, print_json, remark
-from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Relax, Supercell, loaded_potential
+from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Supercell, loaded_potential
 from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
+from softmode.harmonic.protocol import HarmonicProtocol, Structure, named_protocol
+from softmode.measurements.functionals import functional
 from softmode.measurements.harmonic import FIGURES
+from softmode.measurements.lattice import FIGURES as LATTICE_FIGURES
+from softmode.measurements.lattice import LATTICE_NAMES, LATTICE_RATIO
 from softmode.notebook.inputs import Crystal, Model
 from softmode.notebook.phonons import PhononComparison, compare_phonons
 from softmode.notebook.results import kind_of_file
@@ -39,6 +43,8 @@ def _json(result: PhononComparison, model: Model) -> dict[str, Any]:
         "asr_reference": values["asr_reference_eV_per_A2"],
         "asr_model": values["asr_model_eV_per_A2"],
         "nac": values["nac"],
+        **{name: value for name, value in values.items() if name.startswith(("level_of_", "functionals_"))},
+        **({"lattice": result.lattice} if "lattice" in result.records else {}),
         "residual_force_eV_per_A": forces.values["residual_force_eV_per_A"],
         "lattice_ratio": forces.values["lattice_ratio"],
         **{name: value for name, value in forces.values.items() if name.startswith("relax")},
@@ -57,6 +63,9 @@ def _tables(results: Sequence[PhononComparison]) -> Iterator[Table]:
         table.add_column("reference", justify="right", no_wrap=True)
         for result in shown:
             table.add_column(Text(result.potential), justify="right", overflow="fold", min_width=9)
+        levels = [result.records["harmonic"].values for result in shown]
+        of_potentials = (functional(own["level_of_theory_potential"]) or "?" for own in levels)
+        table.add_row("functional", functional(levels[0]["level_of_theory_reference"]) or "?", *of_potentials)
         for where, title in (("path", "band path"), ("mesh", "mesh")):
             table.add_row(Text(f"on the {title}", style="dim"))
             figures = [vars(getattr(result, where)) for result in shown]
@@ -67,11 +76,25 @@ def _tables(results: Sequence[PhononComparison]) -> Iterator[Table]:
                 elif "_model" in name:
                     continue  # stands beside that of the reference
                 table.add_row(label, reference, *(_cell(own[of_model]) for own in figures))
+        if all("lattice" in result.records for result in shown):
+            for at, title in LATTICE_NAMES.items():
+                table.add_row(Text(f"{title}, band path", style="dim"))
+                for name, label in LATTICE_FIGURES.items():
+                    table.add_row(label, "", *(_cell(one.lattice[f"path_{name}_{at}"]) for one in shown))
+            table.add_row(LATTICE_RATIO, "", *(_cell(one.lattice["lattice_ratio_own"]) for one in shown))
         yield table
 
 
 def _cell(value: float | bool) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.4g}"
+
+
+def _protocol(name: str, structure: str | None) -> HarmonicProtocol:
+    if structure not in (None, *get_args(Structure)):
+        raise SettingsError(
+            f"structure {structure!r}", "is not known", f"Say {', '.join(get_args(Structure))}"
+        )
+    return named_protocol(name, **({} if structure is None else {"structure": structure}))
 
 
 def _check_files(plot: Path | None, written: Sequence[Path], n_potentials: int) -> None:
@@ -99,7 +122,14 @@ def phonons(
     protocol: Annotated[str, typer.Option(help="'default' or 'yang2026'.")] = "default",
     supercell: Supercell = None,
     accept: Accept = None,
-    relax: Relax = False,
+    structure: Annotated[
+        str | None,
+        typer.Option(
+            help="'reference', 'relaxed' (by the potential, symmetry kept) or 'both': what the lattice does "
+            "to the error. Default: the protocol's.",
+            show_default=False,
+        ),
+    ] = None,
     dtype: Dtype = None,
     device: Device = "cpu",
     kwargs: Annotated[str, typer.Option(help="Keyword arguments of the potential, as JSON.")] = "{}",
@@ -120,12 +150,13 @@ def phonons(
 ) -> None:
     """Compare the phonons of potentials with the DFT phonons of one material."""
     _check_files(plot, write or (), len(potential))
+    conditions = _protocol(protocol, structure)
     crystal = Crystal(said_reference(reference, supercell, accept or ()))
     models, results = [], []
     for name in potential:
         models.append(loaded_potential(name, dtype, device, kwargs))
         with busy(f"phonons of {crystal.material.formula} with {name}"):
-            results.append(compare_phonons(crystal, models[-1], protocol, relax=relax))
+            results.append(compare_phonons(crystal, models[-1], conditions))
         if note := results[-1].records["displaced_forces"].values.get("relaxation_note"):
             remark(f"{name}: {note}")
     if plot is not None:
@@ -141,3 +172,6 @@ def phonons(
     out.print(f"{name}, protocol {results[0].conditions.protocol.name}", markup=False)
     for table in _tables(results):
         out.print(table)
+    for result in results:
+        if result.records["harmonic"].values["functionals_differ"]:
+            out.print(Text(f"{result.potential}: {result.functionals}"))

@@ -33,7 +33,7 @@ from softmode.study.folder import Case, Study, open_study
 from softmode.study.forecast import forecast
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
-from softmode.study.results import OK, cell_table, failures, ranking
+from softmode.study.results import OK, cell_table, failures, functional_statements, ranking
 from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
 from softmode.study.worker import CaseOutcome
@@ -86,6 +86,7 @@ class FinishedRun:
         return {
             "name": self.study.settings.name,
             "cells": {**done, "without_result": len(self.failures)},
+            "functionals": functional_statements(self.cells),
             "failures": self.failures.to_dict("records"),
             "unstored": unstored,
             "records": self.study.store.root,
@@ -130,6 +131,8 @@ def _ranked(run: FinishedRun) -> None:
                 f"softening {row.median_softening:.2f}"
             )
             out.print(Text(f"{row.potential}: median {score}, {over}"), soft_wrap=True)
+    for said in functional_statements(run.cells):
+        out.print(Text(said), soft_wrap=True)
 
 
 def _repeat_failures(run: FinishedRun) -> None:

@@ -46,7 +46,7 @@ from softmode.datasets.vasprun import read_vasprun
 from softmode.downloads import RemoteFile
 from softmode.errors import InputDataError, SettingsError
 
-LEVEL_OF_THEORY = "DFT (VASP, PAW), 10.1021/acs.chemmater.2c01779"
+LEVEL_OF_THEORY = "PBE (VASP, PAW), 10.1021/acs.chemmater.2c01779"
 #: Equilibration at the start of each run, frames.
 EQUILIBRATION = 100
 _CONSTANTS = "force_constants.hdf5"

@@ -41,6 +41,9 @@ class HarmonicComparison:
     softening : float
         Least-squares slope through the origin of the model's squared frequencies on the reference's; below
         1 the potential is too soft.
+    rmse_w2_rest : float
+        What is left of `rmse_w2` when the reference's squared frequencies are scaled by `softening`, THz²:
+        ``rmse_w2² = rmse_w2_rest² + (softening - 1)² mean(w2_reference²)``.
     mean_frequency_reference, mean_frequency_model : float
         Mean of the signed frequencies, THz (paper Fig. S1b).
     bandwidth_reference, bandwidth_model : float
@@ -68,6 +71,7 @@ class HarmonicComparison:
     rmse_frequency: float
     mae_frequency: float
     softening: float
+    rmse_w2_rest: float
     mean_frequency_reference: float
     mean_frequency_model: float
     bandwidth_reference: float
@@ -144,6 +148,7 @@ def compare(
 
     w2_reference, w2_model = reference.squared, model.squared
     w2_error = (w2_model - w2_reference) ** 2
+    softening = mean(w2_model * w2_reference) / mean(w2_reference**2)
     frequency_error = model.frequencies - reference.frequencies
     vg_reference, vg_model = comparable(reference, model, "group_velocities")
     slope_reference, slope_model = comparable(reference, model, "slopes")
@@ -162,7 +167,8 @@ def compare(
         mae_slope=mean(np.abs(slope_model - slope_reference)),
         rmse_frequency=float(np.sqrt(mean(frequency_error**2))),
         mae_frequency=mean(np.abs(frequency_error)),
-        softening=mean(w2_model * w2_reference) / mean(w2_reference**2),
+        softening=softening,
+        rmse_w2_rest=float(np.sqrt(mean((w2_model - softening * w2_reference) ** 2))),
         mean_frequency_reference=mean(reference.frequencies),
         mean_frequency_model=mean(model.frequencies),
         bandwidth_reference=float(np.ptp(reference.frequencies)),

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from softmode.errors import SettingsError
 
+Structure = Literal["reference", "relaxed", "both"]
+
 
 class HarmonicProtocol(BaseModel):
     """Settings of the harmonic comparison; frozen, so that a record can state exactly what was done.
@@ -23,8 +25,10 @@ class HarmonicProtocol(BaseModel):
         Length of the finite displacements for the force constants used in sigma, Å.
     symmetrise : bool
         Impose translational and permutation symmetry on the force constants of both sides.
-    relax : bool
-        Relax positions and cell with the potential first, symmetry kept. Off: the reference structure.
+    structure : {"reference", "relaxed", "both"}
+        ``relaxed``: positions and cell are relaxed with the potential first, symmetry kept. ``both``: as
+        ``reference``, and measurement ``lattice`` repeats the comparison with the relaxed crystal.
+        ``relax = true`` is another way to say ``relaxed``.
     relax_fmax : float
         Convergence of the relaxation, eV/Å.
     points_per_segment : int
@@ -44,12 +48,17 @@ class HarmonicProtocol(BaseModel):
     dispersion_displacement: float = Field(default=0.01, gt=0, le=0.2)
     sigma_displacement: float = Field(default=0.01, gt=0, le=0.2)
     symmetrise: bool = True
-    relax: bool = False
+    structure: Structure = "reference"
     relax_fmax: float = Field(default=1e-4, gt=0, le=1e-4)
     points_per_segment: int = Field(default=50, ge=2)
     mesh_length: float = Field(default=60.0, gt=0)
     imaginary_tolerance: float = Field(default=0.1, ge=0)
     nac: Literal["off", "reference"] = "off"
+
+    @property
+    def relax(self) -> bool:
+        """Whether everything is made with the relaxed crystal."""
+        return self.structure == "relaxed"
 
 
 PROTOCOLS: dict[str, HarmonicProtocol] = {
@@ -83,6 +92,15 @@ def named_protocol(name: str, **changes: object) -> HarmonicProtocol:
             f"protocol {name!r}", "is not known", f"{hint}Known protocols: {', '.join(PROTOCOLS)}"
         )
     base = PROTOCOLS[name]
+    if "relax" in changes:
+        relax = changes.pop("relax")
+        if not isinstance(relax, bool) or "structure" in changes:
+            raise SettingsError(
+                f"protocol {name!r}",
+                f"relax = {relax!r} is not clear",
+                'Say structure = "reference", "relaxed" or "both"',
+            )
+        changes["structure"] = "relaxed" if relax else "reference"
     differing = {key: value for key, value in changes.items() if getattr(base, key, None) != value}
     if not differing:
         return base

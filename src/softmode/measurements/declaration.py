@@ -59,6 +59,8 @@ class Facts:
         Digest of the potential with its weights and precision; empty when there is none.
     tags : mapping of str to str
         Tags of the material; those that a measurement uses are declared like everything else.
+    level_of_theory : str
+        Of the training data of the potential, as far as it is known.
     """
 
     structure: str
@@ -66,6 +68,7 @@ class Facts:
     trajectory: str = ""
     potential: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    level_of_theory: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Forces of the potential on symmetry-reduced displaced supercells: what its force constants are made from.
 
-Made under three names, which differ in the displacement and in whether the crystal is relaxed first; where
+Made under several names, which differ in the displacement and in whether the crystal is relaxed first; where
 these are equal they share one record. Where only the displacement differs, the crystal at rest is evaluated
 for the first of them alone.
 """
@@ -146,4 +146,7 @@ MEASUREMENTS = (
         "sigma_displacement",
         lambda conditions, facts: conditions.protocol.relax and not facts.trajectory,
     ),
+    # both, whatever the protocol says
+    _measurement("displaced_forces_unrelaxed", "dispersion_displacement", lambda conditions, facts: False),
+    _measurement("displaced_forces_relaxed", "dispersion_displacement", lambda conditions, facts: True),
 )

@@ -9,6 +9,7 @@ import numpy as np
 
 from softmode import harmonic as hm
 from softmode.measurements.declaration import Column, Measurement, Result
+from softmode.measurements.functionals import LEVELS_OF_THEORY, functional_values
 from softmode.measurements.shared import (
     Crystal,
     ModelCrystal,
@@ -25,6 +26,7 @@ from softmode.measurements.view import View
 COMPARISON_UNITS = {
     "rmse_w2": "THz2",
     "mae_w2": "THz2",
+    "rmse_w2_rest": "THz2",
     "rmse_vg": "THzA",
     "mae_vg": "THzA",
     "rmse_slope": "THz2A",
@@ -55,6 +57,7 @@ FIGURES = {
     "mean_frequency_reference_THz": "mean frequency, reference, THz",
     "mean_frequency_model_THz": "mean frequency, potential, THz",
     "softening": "softening (slope of ω²)",
+    "rmse_w2_rest_THz2": "RMSE(ω²) beside it, THz²",
     "imaginary_share_reference": "q with imaginary modes, reference",
     "imaginary_share_model": "q with imaginary modes, potential",
     "stability_agrees": "agree on harmonic stability",
@@ -93,6 +96,7 @@ def harmonic(view: View) -> Result:
             "path_segments": [list(segment) for segment in points.segments],
             "points_per_segment": points.points_per_segment,
             "nac": _nac_statement(view),
+            **functional_values(view),
         },
         arrays={
             "qpoints": points.points,
@@ -124,6 +128,7 @@ MEASUREMENTS = (
             "protocol.mesh_length",
             "protocol.imaginary_tolerance",
             "protocol.nac",
+            LEVELS_OF_THEORY,
         ),
         requires=("displaced_forces",),
         title="phonons of potential and reference compared: RMSE(ω²), RMSE(v_g), lowest modes, stability",

@@ -164,6 +164,7 @@ def facts_of(
         trajectory="" if trajectory is None else trajectory.digest,
         potential=digest,
         tags=accepted_together(material.tags, {} if trajectory is None else trajectory.accepted),
+        level_of_theory="" if potential is None else potential.info.level_of_theory,
     )
 
 

@@ -18,7 +18,17 @@ logger = logging.getLogger(__name__)
 GROUP = "softmode.measurements"
 
 #: Modules of softmode's own, each after those that it requires.
-_OWN = ("displaced_forces", "harmonic", "model_phonons", "sigma", "one_shot", "self_consistent", "md", "map")
+_OWN = (
+    "displaced_forces",
+    "harmonic",
+    "lattice",
+    "model_phonons",
+    "sigma",
+    "one_shot",
+    "self_consistent",
+    "md",
+    "map",
+)
 
 
 def measurements() -> Mapping[str, Measurement]:

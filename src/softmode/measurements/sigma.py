@@ -12,6 +12,7 @@ from softmode.anharmonic.sigma import harmonic_forces, sigma_std_by
 from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Column, Measurement, Result
 from softmode.measurements.evaluation import forces_on
+from softmode.measurements.functionals import LEVELS_OF_THEORY, functional_values
 from softmode.measurements.sampled import sigma_columns
 from softmode.measurements.scoring import Scored, mode_results, scored
 from softmode.measurements.shared import ModelCrystal, Side, labels, moved, phonon, reference_side, supercell
@@ -97,7 +98,7 @@ def sigma_comparison(view: View) -> Result:
         arrays[f"sigma_t_{approach}"] = scored.per_frame
     modes = mode_results(phonon(view), "model", model)
     parts = _parts(reference, model)
-    values |= {**modes.values, **_force_errors(parts), **_attribution(values)}
+    values |= {**modes.values, **_force_errors(parts), **_attribution(values), **functional_values(view)}
     return Result(values=values, arrays={**arrays, **modes.arrays, **_parity(parts)})
 
 
@@ -165,9 +166,9 @@ MEASUREMENTS = (
     ),
     Measurement(
         "sigma",
-        version=1,
+        version=2,
         function=sigma_comparison,
-        uses=("reference", "trajectory", "protocol.symmetrise", "seed"),
+        uses=("reference", "trajectory", "protocol.symmetrise", "seed", LEVELS_OF_THEORY),
         requires=("reference_sigma", "displaced_forces_for_sigma", "trajectory_forces"),
         title="σ⁽²⁾ of the potential on the reference's configurations, and what its error comes from",
         columns=(

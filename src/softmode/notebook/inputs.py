@@ -171,6 +171,7 @@ def potential(
     device: str = "cpu",
     name: str = "",
     python: str | None = None,
+    level_of_theory: str | None = None,
     **options: Any,
 ) -> Model:
     """A potential, loaded; weights that are not on this machine are downloaded.
@@ -185,6 +186,8 @@ def potential(
         What a calculator object is called in tables; the name of its class when empty.
     python : str, optional
         As ``python`` of a study file: the interpreter it runs with, or ``same`` for the one that runs this.
+    level_of_theory : str, optional
+        What it was trained on, as ``PBE+U``, where the catalogue does not say.
     **options
         Of the family, as ``kwargs`` of a study file.
 
@@ -196,12 +199,14 @@ def potential(
     if isinstance(what, Model):
         return what
     if isinstance(what, str | Path):
-        resolved = resolved_potential(str(what), dtype, device, options, python=python)
+        resolved = resolved_potential(
+            str(what), dtype, device, options, python=python, level_of_theory=level_of_theory
+        )
         return Model(resolved.load(), resolved)
     if options:
         raise SettingsError("potential", f"an object takes no {next(iter(options))}", "Leave it away")
     if not isinstance(what, Potential):
-        info = PotentialInfo(name or type(what).__name__, "ASE")
+        info = PotentialInfo(name or type(what).__name__, "ASE", level_of_theory=level_of_theory or "unknown")
         what = CalculatorPotential(info, what, dtype=dtype or "float64")
     return Model(what)
 
@@ -213,6 +218,7 @@ def resolved_potential(
     options: Mapping[str, Any] = MappingProxyType({}),
     answer: Path | None = None,
     python: str | None = None,
+    level_of_theory: str | None = None,
 ) -> ResolvedPotential:
     """A potential that is settled down to its weights but not loaded.
 
@@ -221,8 +227,14 @@ def resolved_potential(
     SettingsError
         If there is no such potential or an option is not valid.
     """
-    content = {"name": name, "dtype": dtype, "device": device, "kwargs": dict(options), "answer": answer}
-    content["python"] = python
+    content: dict[str, Any] = {
+        "name": name,
+        "dtype": dtype,
+        "device": device,
+        "kwargs": dict(options),
+        "answer": answer,
+    }
+    content |= {"python": python, "level_of_theory": level_of_theory}
     try:
         settings = PotentialSettings.model_validate(content)
     except ValidationError as error:

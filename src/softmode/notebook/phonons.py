@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 
 from softmode.crystal import Material
 from softmode.crystal.arrays import FloatArray
-from softmode.harmonic.protocol import HarmonicProtocol, named_protocol
+from softmode.errors import SettingsError
+from softmode.harmonic.protocol import HarmonicProtocol, Structure, named_protocol
+from softmode.measurements.functionals import functional_statement
 from softmode.measurements.harmonic import FIGURES
 from softmode.measurements.measure import measure
 from softmode.notebook.inputs import Crystal, conditions_of, load, potential
@@ -41,6 +43,7 @@ class PhononFigures:
     mean_frequency_reference_THz: float
     mean_frequency_model_THz: float
     softening: float
+    rmse_w2_rest_THz2: float
     imaginary_share_reference: float
     imaginary_share_model: float
     stability_agrees: bool
@@ -64,6 +67,25 @@ class PhononComparison(Measured):
     def mesh(self) -> PhononFigures:
         """Figures on the mesh, which do not depend on a choice of path."""
         return PhononFigures.of(self.records["harmonic"].values, "mesh")
+
+    @property
+    def lattice(self) -> Mapping[str, Any]:
+        """Values of the record ``lattice``, where both structures were asked for."""
+        if "lattice" not in self.records:
+            raise SettingsError(
+                "the comparison at both lattices", "was not asked for", 'Compare with structure="both"'
+            )
+        return self.records["lattice"].values
+
+    @property
+    def functionals(self) -> str:
+        """What is to be said of the functionals of both sides; empty where they are the same."""
+        values = self.records["harmonic"].values
+        return functional_statement(
+            values["functionals_differ"],
+            values["level_of_theory_reference"],
+            values["level_of_theory_potential"],
+        )
 
     @property
     def frequencies_reference_THz(self) -> FloatArray:
@@ -102,7 +124,7 @@ def compare_phonons(
     model: Any,
     protocol: str | HarmonicProtocol = "default",
     *,
-    relax: bool = False,
+    structure: Structure | None = None,
 ) -> PhononComparison:
     """Compare the phonons of a potential with those of the reference.
 
@@ -112,8 +134,9 @@ def compare_phonons(
         From :func:`load` and :func:`potential`, or what these take.
     protocol : str or HarmonicProtocol
         ``default``, ``yang2026``, or one of your own.
-    relax : bool
-        Relax with the potential first, symmetry kept.
+    structure : {"reference", "relaxed", "both"}, optional
+        Compare in the reference's structure, in the potential's own (relaxed, symmetry kept), or in the first
+        and, for ``lattice``, in both. That of the protocol when not given.
 
     Raises
     ------
@@ -123,15 +146,16 @@ def compare_phonons(
         If the potential fails.
     """
     material, own = load(crystal).material, potential(model)
-    conditions = conditions_of("compare_phonons", {"protocol": chosen_protocol(protocol, relax=relax)})
-    records = measure("harmonic", material, own.potential, conditions)
+    conditions = conditions_of("compare_phonons", {"protocol": chosen_protocol(protocol, structure)})
+    names = ("harmonic", "lattice") if conditions.protocol.structure == "both" else ("harmonic",)
+    records = measure(names, material, own.potential, conditions)
     return PhononComparison(material, own.name, conditions, records)
 
 
-def chosen_protocol(protocol: str | HarmonicProtocol, *, relax: bool) -> HarmonicProtocol:
-    """A protocol by its name, or as it is; with a relaxation where that is asked for."""
+def chosen_protocol(protocol: str | HarmonicProtocol, structure: Structure | None) -> HarmonicProtocol:
+    """A protocol by its name, or as it is; with another structure where that is asked for."""
     if isinstance(protocol, str):
-        return named_protocol(protocol, **({"relax": True} if relax else {}))
-    if not relax or protocol.relax:
+        return named_protocol(protocol, **({} if structure is None else {"structure": structure}))
+    if structure in (None, protocol.structure):
         return protocol
-    return protocol.model_copy(update={"relax": True, "name": f"{protocol.name.removesuffix('+')}+"})
+    return protocol.model_copy(update={"structure": structure, "name": f"{protocol.name.removesuffix('+')}+"})

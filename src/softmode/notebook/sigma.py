@@ -226,7 +226,7 @@ def anharmonicity(
     conditions = conditions_of(
         "anharmonicity",
         {
-            "protocol": chosen_protocol(protocol, relax=relax),
+            "protocol": chosen_protocol(protocol, "relaxed" if relax else None),
             "seed": seed,
             "self_consistent": {"temperature": temperature, "n_samples": samples},
         },

@@ -201,7 +201,7 @@ def screening_settings(
         "one_shot": thermal,
         "self_consistent": thermal,
         **({"md": md} if md_steps else {}),
-        "protocol": {"relax": relax},
+        "protocol": {"structure": "relaxed" if relax else "reference"},
         "seed": seed,
         "run": {"workers": workers},
         **({"labels": {"path": str(labels)}} if labels is not None else {}),

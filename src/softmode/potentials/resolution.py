@@ -288,7 +288,9 @@ def _identify(settings: PotentialSettings) -> _Target:
     notes = target.info.notes
     if target.path is not None:
         notes = f"{notes}; weights from {target.path}".removeprefix("; ")
-    return replace(target, info=replace(target.info, name=settings.label or target.info.name, notes=notes))
+    level = settings.level_of_theory or target.info.level_of_theory
+    named = replace(target.info, name=settings.label or target.info.name, notes=notes, level_of_theory=level)
+    return replace(target, info=named)
 
 
 def _expanded(path: Path | None) -> Path | None:

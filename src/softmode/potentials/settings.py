@@ -48,6 +48,8 @@ class PotentialSettings(BaseModel):
         Energy and forces of one structure (extended XYZ) that it must reproduce before it is used.
     elements : tuple of str, optional
         The chemical symbols a ``module:factory`` potential covers; when not given, anything is accepted.
+    level_of_theory : str, optional
+        What it was trained on, as ``PBE+U``, where the catalogue does not say: of a potential of one's own.
     python : str, optional
         The Python of the environment it runs in, as ``env/bin/python``, or ``same`` for the one softmode runs
         in. When not given, the environment that ``softmode potentials install`` made for its family, else
@@ -71,6 +73,7 @@ class PotentialSettings(BaseModel):
     sha256: Sha256 | None = None
     answer: Path | None = None
     elements: tuple[str, ...] | None = None
+    level_of_theory: Label | None = None
     python: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
     trust: bool = False
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800.0

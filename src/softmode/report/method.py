@@ -23,6 +23,11 @@ _IMAGINARY = {
     "drop": "are not displaced",
     "floor": "take {floor:g} THz",
 }
+_STRUCTURES = {
+    "reference": "the reference's, not relaxed",
+    "relaxed": "relaxed by each potential, symmetry kept",
+    "both": "the reference's, and once more as each potential relaxes it, symmetry kept",
+}
 _RELAXATION_PROBE = 1.0  # THz, a soft mode of a halide perovskite
 
 
@@ -61,10 +66,9 @@ def potential_line(potential: PotentialSettings) -> str:
 
 def harmonic_lines(protocol: HarmonicProtocol) -> list[str]:
     """The harmonic protocol."""
-    relaxed = "relaxed by each potential, symmetry kept" if protocol.relax else "the reference's, not relaxed"
     return [
         f"finite displacements of {protocol.dispersion_displacement:g} Å, supercell of the reference",
-        f"structure: {relaxed}",
+        f"structure: {_STRUCTURES[protocol.structure]}",
         f"force constants of both sides {_symmetrised(protocol)}",
         f"{protocol.points_per_segment} q-points on each segment of the band path (seekpath); "
         f"Γ-centred mesh of length {protocol.mesh_length:g} Å",

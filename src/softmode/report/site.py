@@ -17,7 +17,7 @@ from softmode.report.method import method_lines
 from softmode.report.rendering import embedded, plot_html, render, rows_of
 from softmode.report.section import Pictures, Section
 from softmode.report.sigma_figures import ALL_APPROACH_NAMES
-from softmode.study.results import FAILED, OK, PENDING, calls_made, done
+from softmode.study.results import FAILED, OK, PENDING, calls_made, done, functional_statements
 from softmode.style import colours
 
 #: Rows of a table on the page; all are in ``tables/cells.csv``.
@@ -131,6 +131,7 @@ def render_page(
         protocol=data.study.settings.conditions.protocol.name,
         accepted=_accepted(data.cells),
         protocol_lines=method_lines(data.study.settings),
+        functionals=functional_statements(data.cells),
         seed=data.study.settings.conditions.seed,
         ranking=rows_of(data.ranking),
         materials=_material_rows(data),

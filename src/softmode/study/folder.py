@@ -41,6 +41,8 @@ class PotentialInStudy:
         Set when it can be loaded.
     digest : str
         Of the potential; of its settings when it cannot be loaded.
+    level_of_theory : str
+        Of what it was trained on, as far as it is known.
     failure : Failure or None
         Why it cannot be loaded.
     """
@@ -48,6 +50,7 @@ class PotentialInStudy:
     label: str
     resolved: ResolvedPotential | None
     digest: str
+    level_of_theory: str = ""
     failure: Failure | None = None
 
 
@@ -161,8 +164,8 @@ def _in_study(settings: PotentialSettings) -> PotentialInStudy:
         raise
     except SoftmodeError as error:
         unresolved = digest_of({"unresolved": settings.model_dump(mode="json")})
-        return PotentialInStudy(label, None, unresolved, Failure.from_error(error))
-    return PotentialInStudy(label, resolved, resolved.digest)
+        return PotentialInStudy(label, None, unresolved, failure=Failure.from_error(error))
+    return PotentialInStudy(label, resolved, resolved.digest, resolved.info.level_of_theory)
 
 
 def _cases(
@@ -173,7 +176,7 @@ def _cases(
 ) -> Iterator[Case]:
     for potential in potentials:
         for material in materials:
-            facts = material.facts(potential.digest)
+            facts = material.facts(potential.digest, potential.level_of_theory)
             failure = material.as_failure() if material.failure else potential.failure
             yield Case(
                 material=material,
@@ -227,8 +230,8 @@ def open_study(
             "Widen [dataset.select]; `softmode datasets` shows what there is",
         )
     potentials = [_in_study(potential) for potential in settings.potentials]
-    digests = {potential.label: potential.digest for potential in potentials}
-    _write_if_changed(folder / _POTENTIALS_FILE, json.dumps(digests, indent=1))
+    known = {one.label: {"digest": one.digest, "level_of_theory": one.level_of_theory} for one in potentials}
+    _write_if_changed(folder / _POTENTIALS_FILE, json.dumps(known, indent=1))
     _write_if_changed(folder / _SETTINGS_FILE, json.dumps(settings.content(), indent=1))
     by_name = {entry.name: entry for entry in entries}
     return Study(
@@ -276,8 +279,12 @@ def reopen_study(folder: Path) -> Study:
     path = folder / _SETTINGS_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        digests = json.loads((folder / _POTENTIALS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        known = json.loads((folder / _POTENTIALS_FILE).read_text(encoding="utf-8"))
+        potentials = [
+            PotentialInStudy(label, None, **(said if isinstance(said, dict) else {"digest": said}))
+            for label, said in known.items()
+        ]
+    except (OSError, ValueError, TypeError) as error:
         raise SettingsError(
             str(folder), "holds no study", "Give the folder that `softmode run` wrote"
         ) from error
@@ -289,7 +296,6 @@ def reopen_study(folder: Path) -> Study:
             f"its list of materials ({_MATERIALS_FILE}) is damaged",
             "Run the study again with `softmode run`, which lists them anew",
         )
-    potentials = [PotentialInStudy(label, None, digest) for label, digest in digests.items()]
     return Study(
         folder=folder,
         settings=settings,

@@ -64,9 +64,16 @@ class MaterialSummary(BaseModel):
     failure: str = ""
     failure_kind: str = ""
 
-    def facts(self, potential: str) -> Facts:
-        """What a case of this material and a potential of that digest is."""
-        return Facts(self.structure, self.reference, self.trajectory, potential, self.tags)
+    def facts(self, potential: str, level_of_theory: str) -> Facts:
+        """What a case of this material and a potential of that digest and training is."""
+        return Facts(
+            self.structure,
+            self.reference,
+            self.trajectory,
+            potential,
+            self.tags,
+            level_of_theory,
+        )
 
     def as_failure(self) -> Failure:
         """The failure recorded in every cell of a material that could not be read."""

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from softmode.datasets.plausibility import ACCEPTED
+from softmode.measurements.functionals import functional_statement
 from softmode.measurements.plan import possible
 from softmode.records import LACKED_MEMORY, Record
 from softmode.statistics.bootstrap import bootstrap_median
@@ -183,6 +184,26 @@ def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, 
         "stability_agreement": agree / len(good) if len(good) else np.nan,
         "stability_agreement_failures_as_wrong": agree / n_all if n_all else np.nan,
     }
+
+
+def functional_statements(table: pd.DataFrame) -> list[str]:
+    """What is to be said of functionals beside scores: a sentence, and the potentials it is true of.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`cell_table`.
+    """
+    if "functionals_differ" not in table:
+        return []
+    columns = ["potential", "functionals_differ", "level_of_theory_reference", "level_of_theory_potential"]
+    found: dict[str, list[str]] = {}
+    for row in table[columns].dropna(subset=columns[2:]).drop_duplicates().itertuples(index=False):
+        differ = None if pd.isna(row.functionals_differ) else bool(row.functionals_differ)
+        said = functional_statement(differ, row.level_of_theory_reference, row.level_of_theory_potential)
+        if said and row.potential not in found.setdefault(said, []):
+            found[said].append(row.potential)
+    return [f"{', '.join(potentials)}: {said}" for said, potentials in found.items()]
 
 
 def ranking(table: pd.DataFrame, seed: int) -> pd.DataFrame:

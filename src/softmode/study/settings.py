@@ -230,12 +230,31 @@ def parse_study(content: dict[str, Any], source: str) -> StudySettings:
     if "conditions" in content:
         raise SettingsError(source, "unknown key 'conditions'", f"Known keys: {', '.join(allowed)}")
     try:
-        return StudySettings.model_validate({**own, "conditions": Conditions.create(given)})
+        return _at_both_lattices(
+            StudySettings.model_validate({**own, "conditions": Conditions.create(given)})
+        )
     except ValidationError as error:
         reason = explain(error, allowed)
         raise SettingsError(source, reason, "Correct the study file (see docs/studies.md)") from error
     except SettingsError as error:
         raise SettingsError(source, f"{error.subject} {error.problem}", error.remedy) from error
+
+
+def _at_both_lattices(settings: StudySettings) -> StudySettings:
+    """With the measurement that ``structure = "both"`` asks for wherever phonons are compared."""
+    if settings.conditions.protocol.structure != "both":
+        return settings
+
+    def completed(names: tuple[MeasurementName, ...]) -> tuple[MeasurementName, ...]:
+        return (*names, "lattice") if "harmonic" in names and "lattice" not in names else names
+
+    potentials = tuple(
+        one.model_copy(update={"measurements": completed(one.measurements)}) if one.measurements else one
+        for one in settings.potentials
+    )
+    return settings.model_copy(
+        update={"measurements": completed(settings.measurements), "potentials": potentials}
+    )
 
 
 def load_study(path: Path) -> StudySettings:
