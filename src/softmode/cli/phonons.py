@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -22,13 +23,13 @@ from softmode.measurements.harmonic import FIGURES
 from softmode.measurements.lattice import FIGURES as LATTICE_FIGURES
 from softmode.measurements.lattice import LATTICE_NAMES, LATTICE_RATIO
 from softmode.notebook.inputs import Crystal, Model
-from softmode.notebook.phonons import PhononComparison, compare_phonons
+from softmode.notebook.phonons import PhononComparison, PhononFigures, compare_phonons, compare_references
 from softmode.notebook.results import kind_of_file
 
 _BESIDE = 4  # potentials of one table
 
 
-def _json(result: PhononComparison, model: Model) -> dict[str, Any]:
+def _json(result: PhononComparison, model: Model, floor: _Floor | None) -> dict[str, Any]:
     """Flat figures; those of the path under their plain names, those of the mesh prefixed."""
     forces, record = result.records["displaced_forces"], result.records["harmonic"]
     values = record.values
@@ -48,27 +49,42 @@ def _json(result: PhononComparison, model: Model) -> dict[str, Any]:
         "residual_force_eV_per_A": forces.values["residual_force_eV_per_A"],
         "lattice_ratio": forces.values["lattice_ratio"],
         **{name: value for name, value in forces.values.items() if name.startswith("relax")},
+        **({} if floor is None else {"floor": asdict(floor)}),
         "dtype": model.potential.dtype,
         "device": model.potential.device,
         "seconds": forces.seconds + record.seconds,
     }
 
 
-def _tables(results: Sequence[PhononComparison]) -> Iterator[Table]:
-    """Figures on path and mesh, a column for the reference and for each potential, so many at a time."""
+@dataclass(frozen=True)
+class _Floor:
+    """Another reference of the same crystal, and how it differs from the first."""
+
+    level_of_theory: str
+    figures: dict[str, PhononFigures]
+
+
+def _tables(results: Sequence[PhononComparison], floor: _Floor | None) -> Iterator[Table]:
+    """Figures on path and mesh, a column for each reference and each potential, so many at a time."""
     for first in range(0, len(results), _BESIDE):
         shown = results[first : first + _BESIDE]
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("", no_wrap=True)
         table.add_column("reference", justify="right", no_wrap=True)
+        if floor is not None:
+            table.add_column("floor", justify="right", no_wrap=True)
         for result in shown:
             table.add_column(Text(result.potential), justify="right", overflow="fold", min_width=9)
         levels = [result.records["harmonic"].values for result in shown]
-        of_potentials = (functional(own["level_of_theory_potential"]) or "?" for own in levels)
-        table.add_row("functional", functional(levels[0]["level_of_theory_reference"]) or "?", *of_potentials)
+        others = [own["level_of_theory_potential"] for own in levels]
+        others = others if floor is None else [floor.level_of_theory, *others]
+        known = (functional(level) or "?" for level in (levels[0]["level_of_theory_reference"], *others))
+        table.add_row("functional", *known)
         for where, title in (("path", "band path"), ("mesh", "mesh")):
             table.add_row(Text(f"on the {title}", style="dim"))
             figures = [vars(getattr(result, where)) for result in shown]
+            if floor is not None:
+                figures.insert(0, vars(floor.figures[where]))
             for name, label in FIGURES.items():
                 of_model, reference = name.replace("_reference", "_model"), ""
                 if of_model != name:
@@ -76,17 +92,23 @@ def _tables(results: Sequence[PhononComparison]) -> Iterator[Table]:
                 elif "_model" in name:
                     continue  # stands beside that of the reference
                 table.add_row(label, reference, *(_cell(own[of_model]) for own in figures))
+        beside = ("",) if floor is None else ("", "")
         if all("lattice" in result.records for result in shown):
             for at, title in LATTICE_NAMES.items():
                 table.add_row(Text(f"{title}, band path", style="dim"))
                 for name, label in LATTICE_FIGURES.items():
-                    table.add_row(label, "", *(_cell(one.lattice[f"path_{name}_{at}"]) for one in shown))
-            table.add_row(LATTICE_RATIO, "", *(_cell(one.lattice["lattice_ratio_own"]) for one in shown))
+                    table.add_row(label, *beside, *(_cell(one.lattice[f"path_{name}_{at}"]) for one in shown))
+            table.add_row(LATTICE_RATIO, *beside, *(_cell(one.lattice["lattice_ratio_own"]) for one in shown))
         yield table
 
 
 def _cell(value: float | bool) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.4g}"
+
+
+def _floor(crystal: Crystal, path: str, protocol: HarmonicProtocol) -> _Floor:
+    other = said_reference(path)
+    return _Floor(other.tags.get("level_of_theory", ""), compare_references(crystal, other, protocol))
 
 
 def _protocol(name: str, structure: str | None) -> HarmonicProtocol:
@@ -133,6 +155,14 @@ def phonons(
     dtype: Dtype = None,
     device: Device = "cpu",
     kwargs: Annotated[str, typer.Option(help="Keyword arguments of the potential, as JSON.")] = "{}",
+    floor: Annotated[
+        str | None,
+        typer.Option(
+            help="Another DFT reference of the same crystal, as with another functional: what it differs by "
+            "stands beside the potentials.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the figures as JSON: of several potentials a list.")
     ] = False,
@@ -152,6 +182,7 @@ def phonons(
     _check_files(plot, write or (), len(potential))
     conditions = _protocol(protocol, structure)
     crystal = Crystal(said_reference(reference, supercell, accept or ()))
+    beside = None if floor is None else _floor(crystal, floor, conditions)
     models, results = [], []
     for name in potential:
         models.append(loaded_potential(name, dtype, device, kwargs))
@@ -164,13 +195,13 @@ def phonons(
     for path in write or ():
         remark(f"{results[0].write(path)} written")
     if as_json:
-        figures = [_json(result, model) for result, model in zip(results, models, strict=True)]
+        figures = [_json(result, model, beside) for result, model in zip(results, models, strict=True)]
         print_json(figures if len(figures) > 1 else figures[0])
         return
     material = crystal.material
     name = f"{material.formula} ({material.name})" if material.name != material.formula else material.name
     out.print(f"{name}, protocol {results[0].conditions.protocol.name}", markup=False)
-    for table in _tables(results):
+    for table in _tables(results, beside):
         out.print(table)
     for result in results:
         if result.records["harmonic"].values["functionals_differ"]:

@@ -4,6 +4,7 @@ Nothing here knows files, studies or potentials: arrays, phonopy and ASE objects
 """
 
 from softmode.harmonic.comparison import HarmonicComparison, compare
+from softmode.harmonic.correspondence import Correspondence, correspondence
 from softmode.harmonic.dispersion import (
     Dispersion,
     RealSpaceDynamicalMatrix,
@@ -36,6 +37,7 @@ from softmode.harmonic.relaxation import Relaxed, relax_cell
 __all__ = [
     "PROTOCOLS",
     "BandPath",
+    "Correspondence",
     "Dispersion",
     "DisplacementPlan",
     "HarmonicComparison",
@@ -48,6 +50,7 @@ __all__ = [
     "build_phonopy",
     "compare",
     "compute_dispersion",
+    "correspondence",
     "degenerate_set_starts",
     "dispersion_with_nac",
     "force_constants_from_forces",

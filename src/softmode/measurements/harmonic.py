@@ -64,7 +64,7 @@ FIGURES = {
 }
 
 
-def _named_values(comparison: hm.HarmonicComparison, where: str) -> dict[str, Any]:
+def named_values(comparison: hm.HarmonicComparison, where: str) -> dict[str, Any]:
     """Scalars of a comparison, named with where they were taken and their unit."""
     named: dict[str, Any] = {}
     for name, value in asdict(comparison).items():
@@ -88,8 +88,8 @@ def harmonic(view: View) -> Result:
     )
     return Result(
         values={
-            **_named_values(on_path, "path"),
-            **_named_values(on_mesh, "mesh"),
+            **named_values(on_path, "path"),
+            **named_values(on_mesh, "mesh"),
             "mesh_divisions": list(grid.divisions),
             "asr_reference_eV_per_A2": reference_crystal(view).sum_rule_violation,
             "asr_model_eV_per_A2": model.sum_rule_violation,

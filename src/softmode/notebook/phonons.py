@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
 from ase import Atoms
 from matplotlib.figure import Figure
 
+from softmode import harmonic as hm
 from softmode.crystal import Material
 from softmode.crystal.arrays import FloatArray
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol, Structure, named_protocol
 from softmode.measurements.functionals import functional_statement
-from softmode.measurements.harmonic import FIGURES
+from softmode.measurements.harmonic import FIGURES, named_values
 from softmode.measurements.measure import measure
+from softmode.measurements.shared import mesh, path, reference_crystal
 from softmode.notebook.inputs import Crystal, conditions_of, load, potential
-from softmode.notebook.results import Measured, displayed
+from softmode.notebook.results import Measured, displayed, view_of
 from softmode.report.bands import band_figure, overlay_of_record
 from softmode.style import PALETTE
 
@@ -150,6 +152,59 @@ def compare_phonons(
     names = ("harmonic", "lattice") if conditions.protocol.structure == "both" else ("harmonic",)
     records = measure(names, material, own.potential, conditions)
     return PhononComparison(material, own.name, conditions, records)
+
+
+def compare_references(
+    one: Crystal | Material | Atoms | str,
+    other: Crystal | Material | Atoms | str,
+    protocol: str | HarmonicProtocol = "default",
+) -> dict[str, PhononFigures]:
+    """What two references of the same crystal differ by, as by their functionals: a floor under errors.
+
+    Their cells and supercells may differ, and their lattices by some per cent: they are compared at the same
+    fractional q.
+
+    Parameters
+    ----------
+    one, other
+        From :func:`load`, or what it takes; figures called ``model`` are those of `other`.
+    protocol : str or HarmonicProtocol
+        ``default``, ``yang2026``, or one of your own.
+
+    Returns
+    -------
+    dict of str to PhononFigures
+        ``path`` (that of `one`) and ``mesh``.
+
+    Raises
+    ------
+    SettingsError
+        If one of them has no reference force constants.
+    InputDataError
+        If they are not the same crystal.
+    """
+    materials = [load(crystal).material for crystal in (one, other)]
+    for material in materials:
+        if material.reference is None:
+            raise SettingsError(
+                material.name, "has no reference force constants", "Give a reference that has"
+            )
+    conditions = conditions_of("compare_references", {"protocol": chosen_protocol(protocol, None)})
+    views = [view_of(material, conditions) for material in materials]
+    own, another = map(reference_crystal, views)
+    match = hm.correspondence(own.phonon, another.phonon, " and ".join(one.name for one in materials))
+    places: dict[str, hm.BandPath | hm.QMesh] = {"path": path(views[0]), "mesh": mesh(views[0])}
+    found = {}
+    for where, points in places.items():
+        there = another.at(replace(points, points=match.qpoints(points.points)))
+        compared = hm.compare(
+            own.at(points),
+            match.seen_from_one(there, points.points),
+            weights=points.weights if isinstance(points, hm.QMesh) else None,
+            imaginary_tolerance=conditions.protocol.imaginary_tolerance,
+        )
+        found[where] = PhononFigures.of(named_values(compared, where), where)
+    return found
 
 
 def chosen_protocol(protocol: str | HarmonicProtocol, structure: Structure | None) -> HarmonicProtocol:

@@ -111,12 +111,7 @@ class Measured(Shown):
             raise SettingsError(
                 self.material.name, f"the {of} has no force constants", "Take the other side's"
             )
-        view = View(
-            Sources(facts_of(self.material, stored=False), lambda: self.material),
-            self.conditions,
-            ("reference" if has_reference else "structure", "protocol"),
-            who="phonopy",
-        )
+        view = view_of(self.material, self.conditions)
         if of == "reference":
             return reference_crystal(view)
         model = ModelCrystal(view, forces[0])
@@ -157,6 +152,13 @@ class Measured(Shown):
         }
         fill_atomically(path, writers[kind])
         return path
+
+
+def view_of(material: Material, conditions: Conditions) -> View:
+    """What is known of a crystal without a potential: its reference, where it has one."""
+    what = "structure" if material.reference is None else "reference"
+    sources = Sources(facts_of(material, stored=False), lambda: material)
+    return View(sources, conditions, (what, "protocol"), who=material.name)
 
 
 def kind_of_file(path: Path) -> str:
