@@ -2,6 +2,7 @@
 # make test   run the tests; make test-kernels: those whose arithmetic OpenBLAS can change, under other kernels
 # make lint   ruff and mypy
 # make attack damaged inputs, hostile potentials and files: all of tests/attack, and what became of them
+# make fuzz   readers fed what atheris makes of good files, ten minutes each (SECONDS=600)
 # Everything is installed into .venv, once; after that nothing needs the network.
 
 ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
@@ -12,10 +13,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kernels test-slow attack lint bench clean
+.PHONY: help demo test test-kernels test-slow attack fuzz lint bench clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -5
+	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -6
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -55,6 +56,11 @@ test-slow: $(VENV)/installed-test
 
 attack: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -s -m 'slow or not slow' tests/attack
+
+SECONDS ?= 600
+fuzz: $(VENV)/installed-test
+	@$(PIP) install 'atheris==3.0.0'
+	@cd $(ROOT) && $(BIN)/python tests/attack/fuzz.py --seconds $(SECONDS) --findings $(ROOT)/fuzz-findings
 
 lint: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/ruff format --check src tests benchmarks && $(BIN)/ruff check src tests benchmarks && $(BIN)/mypy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_a_folder_without_one_of_its_files_is_named(copied: Path) -> None:
 @pytest.mark.parametrize("size", [0, 1_000_000])
 def test_weights_cut_short_are_named(copied: Path, size: int) -> None:
     (copied / "state.pt").write_bytes((FOLDER / "state.pt").read_bytes()[:size])
-    with pytest.raises(CorruptWeightsError, match="of my own: cannot be read as a MatGL model"):
+    with pytest.raises(CorruptWeightsError, match=r"of my own/state\.pt: cannot be read as a MatGL model"):
         resolve(str(copied)).load()
 
 
@@ -135,6 +136,21 @@ def test_other_models_are_refused(copied: Path, change: dict[str, str] | None, p
     text = "nothing" if change is None else json.dumps(description | change)
     (copied / "model.json").write_text(text)
     with pytest.raises(CorruptWeightsError, match=problem):
+        resolve(str(copied)).load()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "asked"),
+    [
+        ("state.pt", {"a": os.getcwd}, "getcwd"),
+        ("model.pt", {"model": {"@module": "subprocess"}}, "subprocess"),
+    ],
+)
+def test_what_is_more_than_numbers_is_refused(copied: Path, file: str, content: object, asked: str) -> None:
+    import torch
+
+    torch.save(content, copied / file)
+    with pytest.raises(CorruptWeightsError, match=f"asks for .*{asked}, and reading it would run that"):
         resolve(str(copied)).load()
 
 

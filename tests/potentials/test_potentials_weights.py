@@ -10,6 +10,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import pytest
 from weight_server import Answer, WeightServer
@@ -385,3 +386,38 @@ def test_weights_that_are_another_model_s_or_cut_short_are_said_in_a_line(
     )
     assert len(said.splitlines()) == 1
     assert len(said) < len(str(path)) + 350
+
+
+class Code:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize(("name", "module"), [("7net-0", "sevenn"), ("chgnet", "chgnet")])
+def test_weights_that_hold_code_are_refused_and_it_is_not_run(name: str, module: str, tmp_path: Path) -> None:
+    pytest.importorskip(module)
+    import torch
+
+    path, made = tmp_path / "weights.pth", tmp_path / "made"
+    torch.save({"model": {"model_args": Code(made)}, "model_state_dict": {}}, path)
+    with pytest.raises(CorruptWeightsError, match=r"asks for .*mkdir, and reading it would run that"):
+        resolve(PotentialSettings(name=name, weights=path)).load()
+    assert not made.exists()
+    torch.load(path, weights_only=False)  # it would have
+    assert made.exists()
+
+
+def test_own_weights_without_code_are_not_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("chgnet")
+    monkeypatch.delenv("SOFTMODE_TRUST", raising=False)
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"own")
+    resolve(PotentialSettings(name="chgnet", weights=path))
+    assert caplog.records == []

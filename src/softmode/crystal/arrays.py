@@ -12,6 +12,13 @@ from softmode.errors import InputDataError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+#: In any unit used here nothing measured or computed is larger; products of a few such numbers are finite.
+LARGEST = 1e50
+
+
+def usable(values: FloatArray) -> NDArray[np.bool_]:
+    """Where numbers are there and finite, and can be computed with: at most :data:`LARGEST`."""
+    return np.asarray(np.abs(values) <= LARGEST)
 
 
 def frozen(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:

@@ -10,10 +10,13 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses_common, chemical_symbols
 
-from softmode.crystal.arrays import FloatArray, IntArray, array_digest, frozen, require
+from softmode.crystal.arrays import FloatArray, IntArray, array_digest, frozen, require, usable
 
 if TYPE_CHECKING:
     from phonopy.structure.atoms import PhonopyAtoms
+
+#: Components of lattice vectors, Å: beyond that a search for periodic images or symmetries may never end.
+_LONGEST = 1e5
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,7 @@ class Cell:
     Raises
     ------
     InputDataError
-        If shapes do not match, the lattice is singular or a number is not finite.
+        If shapes do not match, the lattice is singular or no lattice of a crystal, or a number is not finite.
     """
 
     lattice: FloatArray
@@ -59,8 +62,10 @@ class Cell:
             f"and masses of shape {self.masses.shape}",
             remedy,
         )
-        finite = np.isfinite(self.lattice).all() and np.isfinite(self.scaled_positions).all()
+        finite = usable(self.lattice).all() and usable(self.scaled_positions).all()
         require(bool(finite), "cell", "lattice or positions are not finite", remedy)
+        longest = float(np.abs(self.lattice).max())
+        require(longest <= _LONGEST, "cell", f"a lattice vector is {longest:.1e} Å long", remedy)
         require(abs(np.linalg.det(self.lattice)) > 1e-6, "cell", "lattice vectors span no volume", remedy)
 
     @classmethod

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from softmode.crystal.arrays import FloatArray, array_digest, frozen, require
+from softmode.crystal.arrays import LARGEST, FloatArray, array_digest, frozen, require, usable
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +40,17 @@ class DisplacementForces:
             f"displacements of shape {shape} but forces of shape {self.forces.shape}",
             "give one force per atom and displaced supercell",
         )
-        bad = np.flatnonzero(~np.isfinite(self.forces).all(axis=(1, 2)))
+        bad = np.flatnonzero(~usable(self.forces).all(axis=(1, 2)))
         require(
             bad.size == 0,
             "displaced supercells",
-            "a force is missing or not finite (NaN) in displaced supercell "
+            "a force is missing, over 1e50 or not finite (NaN) in displaced supercell "
             + ", ".join(str(index + 1) for index in bad),
             "repeat that force calculation",
         )
+        sizes = np.abs(self.displacements).max(axis=(1, 2))
         require(
-            bool(np.isfinite(self.displacements).all()) and bool(np.any(self.displacements != 0.0)),
+            bool(usable(sizes).all() and np.any(sizes) and (sizes[sizes > 0.0] > 1.0 / LARGEST).all()),
             "displaced supercells",
             "displacements are not finite or all zero",
             "check the displacement file",
@@ -89,9 +90,9 @@ class ForceConstants:
             "give full or compact force constants as phonopy writes them",
         )
         require(
-            bool(np.isfinite(self.values).all()),
+            bool(usable(self.values).all()),
             "force constants",
-            "some values are not finite (NaN)",
+            "some values are over 1e50 or not finite (NaN)",
             "make the force constants again",
         )
 
@@ -132,7 +133,7 @@ class NonAnalyticalCorrection:
             self.born_charges.ndim == 3
             and self.born_charges.shape[1:] == (3, 3)
             and self.dielectric.shape == (3, 3)
-            and bool(np.isfinite(self.born_charges).all() and np.isfinite(self.dielectric).all()),
+            and bool(usable(self.born_charges).all() and usable(self.dielectric).all()),
             "Born effective charges",
             f"charges of shape {self.born_charges.shape} and "
             f"dielectric tensor of shape {self.dielectric.shape}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from softmode.crystal.arrays import FloatArray, IntArray
+from softmode.crystal.arrays import LARGEST, FloatArray, IntArray
 from softmode.crystal.force_constants import DisplacementForces, ForceConstants
 from softmode.crystal.supercell_symmetry import SupercellSymmetry
 
@@ -142,7 +142,7 @@ def fitted(response: Response, symmetry: SupercellSymmetry) -> FittedResponse:
     others = np.arange(len(constants)) != response.atom
     differences = np.where(kept, np.linalg.norm((turned - response.forces)[:, :, others], axis=(2, 3)), 0.0)
     sizes = np.linalg.norm(response.forces[:, others], axis=(1, 2))
-    shares = differences.max(axis=0) / np.where(sizes > 0.0, sizes, 1.0)
+    shares = differences.max(axis=0) / np.where(sizes > 1.0 / LARGEST, sizes, 1.0)
     return FittedResponse(
         response.atom,
         np.asarray(constants, dtype=np.float64),
@@ -188,7 +188,7 @@ def translation_asymmetry(force_constants: ForceConstants, symmetry: SupercellSy
     worst = 0.0
     for images in symmetry.translations():
         difference = np.abs(values[images[rows][:, None], images] - values[rows]).max(axis=(1, 2, 3))
-        worst = max(worst, float((difference / np.where(largest > 0.0, largest, 1.0)).max()))
+        worst = max(worst, float((difference / np.where(largest > 1.0 / LARGEST, largest, 1.0)).max()))
     return worst
 
 

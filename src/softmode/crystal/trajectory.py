@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from softmode.crystal.arrays import FloatArray, IntArray, array_digest, frozen, require
+from softmode.crystal.arrays import FloatArray, IntArray, array_digest, frozen, require, usable
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +65,13 @@ class Trajectory:
             f"{len(self.numbers)} atoms, positions of shape {shape}, forces of shape {self.forces.shape}",
             "give at least one frame, with one position and one force per atom",
         )
-        finite = np.isfinite(self.positions).all(axis=(1, 2)) & np.isfinite(self.forces).all(axis=(1, 2))
+        finite = usable(self.positions).all(axis=(1, 2)) & usable(self.forces).all(axis=(1, 2))
         bad = np.flatnonzero(~finite)
         require(
             bad.size == 0,
             self.source,
-            f"a position or force is missing or not finite (NaN) in frame {_listed(bad)} (counted from 0)",
+            "a position or force is missing, over 1e50 or not finite (NaN) in frame "
+            f"{_listed(bad)} (counted from 0)",
             "leave those frames out, or repeat the calculation",
         )
         lengths = self.run_lengths or (shape[0],)

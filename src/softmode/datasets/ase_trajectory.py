@@ -38,7 +38,7 @@ def read_ase_trajectory(stream: ByteStream, collector: FrameCollector) -> None:
         collector.end_run("its header ends too early")
         return
     announced = int.from_bytes(head[32:40], "little")
-    with _seekable(stream) as file:
+    with _seekable(stream) as file, np.errstate(all="ignore"):  # of damaged sizes
         reader = _open(file, subject)
         if reader is not None:
             _take_frames(reader, collector)

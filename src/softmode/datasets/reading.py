@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import numpy as np
+
 from softmode.datasets.limits import check_memory, check_size
 from softmode.errors import InputDataError, SoftmodeError
 
@@ -36,7 +38,7 @@ def naming(subject: str) -> Iterator[None]:
 
 @contextmanager
 def reading(subject: str, problem: str, remedy: str) -> Iterator[None]:
-    """Explain whatever a parser raises on a damaged file.
+    """Explain whatever a parser raises on a damaged file; what overflows in it is left to the checks.
 
     Parameters
     ----------
@@ -46,7 +48,8 @@ def reading(subject: str, problem: str, remedy: str) -> Iterator[None]:
         As in `SoftmodeError`; the parser's own words are appended to the problem.
     """
     try:
-        yield
+        with np.errstate(all="ignore"):
+            yield
     except (SoftmodeError, MemoryError):
         raise
     except RecursionError as error:

@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 
 from softmode.crystal import Trajectory
-from softmode.crystal.arrays import FloatArray, IntArray
+from softmode.crystal.arrays import FloatArray, IntArray, usable
 from softmode.crystal.atom_order import composition
 from softmode.datasets.reading import reading
 from softmode.errors import InputDataError
@@ -210,20 +210,21 @@ class FrameCollector:
         if not n_kept:
             return
         arrays = zip(self._positions[-n_kept:], self._forces[-n_kept:], strict=True)
-        finite = [bool(np.isfinite(p).all() and np.isfinite(f).all()) for p, f in arrays]
+        finite = [bool(usable(p).all() and usable(f).all()) for p, f in arrays]
         bad = [str(frame) for frame, good in zip(self._kept, finite, strict=True) if not good]
         if bad:
             shown = ", ".join(bad[:10]) + (f", … ({len(bad)} in all)" if len(bad) > 10 else "")
             raise InputDataError(
                 self._subject,
-                f"a position or force is missing or not finite (NaN) in frame {shown} (counted from 0)",
+                "a position or force is missing, over 1e50 or not finite (NaN) in frame "
+                f"{shown} (counted from 0)",
                 "leave those frames out, or repeat the calculation",
             )
 
     def _check_same(self, numbers: IntArray, lattice: FloatArray, where: str) -> None:
         if np.array_equal(lattice, self._lattice) and np.array_equal(numbers, self._numbers):  # type: ignore[arg-type]
             return
-        if lattice.shape != (3, 3) or not np.isfinite(lattice).all() or abs(np.linalg.det(lattice)) < 1e-6:
+        if lattice.shape != (3, 3) or not usable(lattice).all() or abs(np.linalg.det(lattice)) < 1e-6:
             raise InputDataError(
                 where, "it has no periodic cell", "give a trajectory that names its lattice vectors"
             )

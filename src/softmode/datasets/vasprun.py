@@ -91,8 +91,16 @@ class _Run:
         at = data.find(b"\x00")  # what a file system leaves of data never written
         if at >= 0:
             data, self._padded = data[:at], True
-        self._parser.feed(data)
+        try:
+            self._parser.feed(data)
+        except (LookupError, ValueError) as error:  # an encoding that nobody knows, or of several bytes
+            raise self._no_xml(error) from error
         self._take()
+
+    def _no_xml(self, error: Exception) -> InputDataError:
+        seen = self._collector.seen
+        where = f"{self._subject}, after frame {seen - 1} (counted from 0)" if seen else self._subject
+        return InputDataError(where, f"this is not the XML of a vasprun.xml ({error})", _REMEDY)
 
     def _take(self) -> None:
         try:
@@ -104,13 +112,7 @@ class _Run:
                 elif element.tag == "atominfo":
                     self._numbers = _atomic_numbers(element, self._subject)
         except ParseError as error:
-            raise InputDataError(
-                f"{self._subject}, after frame {self._collector.seen - 1} (counted from 0)"
-                if self._collector.seen
-                else self._subject,
-                f"this is not the XML of a vasprun.xml ({error})",
-                _REMEDY,
-            ) from error
+            raise self._no_xml(error) from error
 
     def end(self, cut: str = "") -> None:
         """Finish the run; an unclosed document was cut short."""

@@ -17,7 +17,13 @@ from softmode.potentials.family import (
     KnownAnswer,
     Package,
 )
-from softmode.potentials.runtime import default_dtype, deterministic_calculator, quiet, torch_device
+from softmode.potentials.runtime import (
+    default_dtype,
+    deterministic_calculator,
+    load_numbers,
+    quiet,
+    torch_device,
+)
 from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
@@ -51,12 +57,12 @@ class CHGNetPotential(BatchedPotential):
         with quiet(), default_dtype():
             from chgnet.model.model import CHGNet
 
+            remedy = "Install chgnet again, or give a complete weight file"
+            state = load_numbers(path, "CHGNet", remedy)
             try:
-                model = CHGNet.from_file(str(path), mlp_out_bias=False)
+                model = CHGNet.from_dict(state["model"], mlp_out_bias=False)
             except Exception as exc:
-                raise unreadable(
-                    path, "CHGNet", exc, "Install chgnet again, or give a complete weight file"
-                ) from exc
+                raise unreadable(path, "CHGNet", exc, remedy) from exc
             self.model = model.to(target).eval()
             # An isolated atom is a fact about the structure, not a reason to write to the terminal.
             self.model.graph_converter.set_isolated_atom_response("ignore")
@@ -101,6 +107,7 @@ FAMILY = Family(
     dtypes=("float32",),
     settings=FOR_WEIGHTS,
     pickled=(".tar", ".pth", ".pt"),
+    numbers_only=True,
     repeatable=True,
     entries=(
         Entry(

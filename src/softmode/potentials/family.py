@@ -256,8 +256,9 @@ class Family:
         Which of ``weights``, ``sha256``, ``device`` and ``elements`` it has a use for; :data:`FOR_WEIGHTS`
         for potentials with a weight file. The others are refused, not ignored.
     pickled : tuple of str
-        Ends of the names of weight files that may be unpickled, which runs what code they hold; empty where
-        reading them runs none.
+        Ends of the names of weight files that may be unpickled; empty where they are of another kind.
+    numbers_only : bool
+        Whether pickled files that hold more than numbers are refused; otherwise code in them is run.
     suffixes : tuple of str
         Ends of the names of its weight files, as ``.model``.
     files : tuple of str
@@ -286,6 +287,7 @@ class Family:
     settings: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     pickled: tuple[str, ...] = ()
+    numbers_only: bool = False
     files: tuple[str, ...] = ()
     recognises: Callable[[str], bool] | None = None
     others: str = ""

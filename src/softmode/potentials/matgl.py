@@ -22,7 +22,7 @@ from softmode.potentials.family import (
     KnownAnswer,
     Package,
 )
-from softmode.potentials.runtime import default_dtype, deterministic, quiet, torch_device
+from softmode.potentials.runtime import default_dtype, deterministic, load_numbers, quiet, torch_device
 from softmode.potentials.weights import unreadable
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class MatGLPotential(BatchedPotential):
     info : PotentialInfo
         Description; its elements are replaced by those of the model.
     folder : Path
-        Holds :data:`FILES`. Two of them are Python pickles: load only what you trust.
+        Holds :data:`FILES`.
     device : str
         Where it runs.
 
     Raises
     ------
     CorruptWeightsError
-        If the folder cannot be read, or is of another kind of model.
+        If the folder cannot be read, is of another kind of model, or would run more than MatGL.
     """
 
     def __init__(self, info: PotentialInfo, folder: Path, *, device: str = "cpu") -> None:
@@ -64,12 +64,13 @@ class MatGLPotential(BatchedPotential):
             from matgl.apps.pes import Potential as MatGLModel
             from matgl.ext._ase_pyg import Atoms2Graph
 
+            remedy = "Check that it is complete, and of a version that matgl can read"
+            for name in FILES[1:]:
+                _refuse_other_modules(folder / name, load_numbers(folder / name, "MatGL", remedy))
             try:
                 model = MatGLModel.load({name: folder / name for name in FILES})
             except Exception as exc:
-                raise unreadable(
-                    folder, "MatGL", exc, "Check that it is complete, and of a version that matgl can read"
-                ) from exc
+                raise unreadable(folder, "MatGL", exc, remedy) from exc
             self._with_stress = model.to(target).eval()
             # the same modules and weights; the strain, which forces do not need, is left out
             self._model = copy.copy(self._with_stress)
@@ -143,6 +144,22 @@ def _refuse_other_models(folder: Path) -> None:
         )
 
 
+def _refuse_other_modules(path: Path, content: Any) -> None:
+    """Refuse settings that name a class of another package: MatGL imports and makes what they name."""
+    if isinstance(content, Mapping):
+        module = str(content.get("@module", "matgl"))
+        if module.partition(".")[0] != "matgl":
+            raise CorruptWeightsError(
+                str(path),
+                f"is not a MatGL model alone: it asks for {module}, and reading it would run that",
+                "Give a model as matgl saves it",
+            )
+    inside = content.values() if isinstance(content, Mapping) else content
+    if isinstance(content, Mapping | list | tuple):
+        for one in inside:
+            _refuse_other_modules(path, one)
+
+
 def _is_matgl_folder(name: str) -> bool:
     """Whether a name is a folder with the files of a MatGL model."""
     folder = Path(name).expanduser()
@@ -200,6 +217,7 @@ FAMILY = Family(
     repeatable=True,
     files=FILES,
     pickled=(".pt",),
+    numbers_only=True,
     recognises=_is_matgl_folder,
     others="a folder of a MatGL potential",
     entries=(

@@ -132,9 +132,10 @@ def _unknown(name: str) -> SettingsError:
     nearest: dict[str, str] = {}
     for key in nearest_names(_key(name), list(spellings), limit=len(spellings)):
         nearest.setdefault(*spellings[key])
-    near = list(nearest.values())[:3]
+    is_there = Path(name).expanduser().exists()
+    near = [] if is_there else list(nearest.values())[:3]
     hint = f"Did you mean {' or '.join(near)}? Otherwise see" if near else "See"
-    if Path(name).expanduser().exists():
+    if is_there:
         others = "; ".join(family.others for family in families() if "path" in family.others)
         problem = f"it is not recognised as a model of any family, or is cut short ({others})"
     elif "/" in name:

@@ -6,11 +6,15 @@ import contextlib
 import io
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
-from softmode.errors import PotentialError
+from softmode.errors import CorruptWeightsError, PotentialError
+from softmode.potentials.weights import unreadable
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +44,44 @@ def torch_device(name: str, subject: str) -> Any:
             'Set device = "cpu", or install a build of torch for the device',
         )
     return device
+
+
+def load_numbers(path: Path, kind: str, remedy: str) -> Any:
+    """What a file of torch holds, where that is numbers, texts and containers of them.
+
+    Nothing in such a file is run when it is unpickled, by whomever.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind, remedy : str
+        As of :func:`softmode.potentials.weights.unreadable`.
+
+    Raises
+    ------
+    CorruptWeightsError
+        If it cannot be read, or asks for anything else.
+    """
+    import numpy as np
+    import torch
+
+    of_numpy = np._core if hasattr(np, "_core") else np.core
+    make: Any = of_numpy.multiarray._reconstruct
+    arrays: list[Any] = [np.ndarray, np.dtype, *(type(np.dtype(name)) for name in "?fdilq")]
+    arrays += [(make, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
+    try:
+        with torch.serialization.safe_globals(arrays):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        wanted = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, UnpicklingError) else None
+        if wanted is None:
+            raise unreadable(path, kind, error, remedy) from error
+        raise CorruptWeightsError(
+            str(path),
+            f"is not weights alone: it asks for {wanted[1]}, and reading it would run that",
+            f"Give weights as the package of {kind} saves them",
+        ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

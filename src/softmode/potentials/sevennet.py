@@ -22,6 +22,7 @@ from softmode.potentials.runtime import (
     allow_e3nn_constants,
     default_dtype,
     deterministic_calculator,
+    load_numbers,
     quiet,
     torch_device,
 )
@@ -62,12 +63,12 @@ class SevenNetPotential(BatchedPotential):
         with quiet(), default_dtype():
             from sevenn.calculator import SevenNetCalculator
 
+            remedy = "Install sevenn again, or give a complete checkpoint"
+            load_numbers(path, "SevenNet", remedy)
             try:
                 self._calculator = SevenNetCalculator(str(path), device=target)
             except Exception as exc:
-                raise unreadable(
-                    path, "SevenNet", exc, "Install sevenn again, or give a complete checkpoint"
-                ) from exc
+                raise unreadable(path, "SevenNet", exc, remedy) from exc
         self._warm = False
         elements = tuple(chemical_symbols[number] for number in sorted(self._calculator.type_map))
         self.info = replace(info, elements=elements)
@@ -185,6 +186,7 @@ FAMILY = Family(
     settings=FOR_WEIGHTS,
     repeatable=True,
     pickled=(".pth",),
+    numbers_only=True,
     recognises=_is_checkpoint,
     others="a path to a SevenNet .pth checkpoint",
     entries=(

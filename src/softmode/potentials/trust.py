@@ -45,7 +45,7 @@ def announce_code(family: Family, name: str, *, weights: Path | None, module: bo
     module : bool
         Whether it is made by a module that is not installed.
     """
-    if weights is not None and family.pickled:
+    if weights is not None and family.pickled and not family.numbers_only:
         code, besides = f"the weight file {weights}", "; so does its sha256"
     elif module:
         code, besides = f"the Python module of {name}", ""

@@ -17,6 +17,7 @@ from typing import Any
 
 from softmode.errors import StorageError
 from softmode.files import Stamp, write_atomically
+from softmode.records.record import Failure
 
 logger = logging.getLogger(__name__)
 
@@ -177,8 +178,10 @@ def _parsed(line: str, kinds: dict[str, tuple[str, ...]]) -> Header | None:
         names = kinds[kind]
         if len(names) != len(row):
             return None
+        if failure is not None:
+            Failure(**failure)
         return Header(
             key, measurement, tuple(stamp), names, tuple(row), failure, seconds, calls, created, software
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -165,8 +165,8 @@ class RecordStore:
         """
         path = self.path(key)
         try:
-            if seal_holds(path.read_bytes()) is False:  # a missing seal is left to HDF5 to judge
-                raise ValueError("its checksum is wrong")
+            if not seal_holds(path.read_bytes()):  # what is damaged can keep HDF5 busy for ever
+                raise ValueError("its checksum is wrong or missing")
             with h5py.File(path, "r") as file:
                 attributes = dict(file.attrs)
                 if attributes["key"] != key:
