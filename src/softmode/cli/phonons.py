@@ -18,13 +18,15 @@ from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
 from softmode.harmonic.protocol import HarmonicProtocol, Structure, named_protocol
+from softmode.measurements.field_metrics import DOS_DISTANCE, DOS_DISTANCE_TITLE, NOTE, SIDED_FIGURES
 from softmode.measurements.functionals import functional
-from softmode.measurements.harmonic import FIGURES
+from softmode.measurements.harmonic import FIGURES, PUBLISHED_FIGURES
 from softmode.measurements.lattice import FIGURES as LATTICE_FIGURES
 from softmode.measurements.lattice import LATTICE_NAMES, LATTICE_RATIO
 from softmode.notebook.inputs import Crystal, Model
 from softmode.notebook.phonons import PhononComparison, PhononFigures, compare_phonons, compare_references
 from softmode.notebook.results import kind_of_file
+from softmode.panel import NOTHING
 
 _BESIDE = 4  # potentials of one table
 
@@ -75,11 +77,12 @@ def _tables(results: Sequence[PhononComparison], floor: _Floor | None) -> Iterat
             table.add_column("floor", justify="right", no_wrap=True)
         for result in shown:
             table.add_column(Text(result.potential), justify="right", overflow="fold", min_width=9)
-        levels = [result.records["harmonic"].values for result in shown]
-        others = [own["level_of_theory_potential"] for own in levels]
+        values = [result.records["harmonic"].values for result in shown]
+        others = [own["level_of_theory_potential"] for own in values]
         others = others if floor is None else [floor.level_of_theory, *others]
-        known = (functional(level) or "?" for level in (levels[0]["level_of_theory_reference"], *others))
+        known = (functional(level) or "?" for level in (values[0]["level_of_theory_reference"], *others))
         table.add_row("functional", *known)
+        beside = ("",) if floor is None else ("", "")
         for where, title in (("path", "band path"), ("mesh", "mesh")):
             table.add_row(Text(f"on the {title}", style="dim"))
             figures = [vars(getattr(result, where)) for result in shown]
@@ -92,7 +95,15 @@ def _tables(results: Sequence[PhononComparison], floor: _Floor | None) -> Iterat
                 elif "_model" in name:
                     continue  # stands beside that of the reference
                 table.add_row(label, reference, *(_cell(own[of_model]) for own in figures))
-        beside = ("",) if floor is None else ("", "")
+            for name, label in PUBLISHED_FIGURES.items():
+                if f"{where}_{name}" in values[0]:
+                    table.add_row(label, *beside, *(_cell(own[f"{where}_{name}"]) for own in values))
+        table.add_row(Text("at 300 K, per formula unit", style="dim"))
+        for name, label in SIDED_FIGURES.items():
+            reference = _cell(values[0][f"mesh_{name.format('reference')}"])
+            of_model = f"mesh_{name.format('model')}"
+            table.add_row(label, reference, *beside[1:], *(_cell(own[of_model]) for own in values))
+        table.add_row(DOS_DISTANCE_TITLE, *beside, *(_cell(own[f"mesh_{DOS_DISTANCE}"]) for own in values))
         if all("lattice" in result.records for result in shown):
             for at, title in LATTICE_NAMES.items():
                 table.add_row(Text(f"{title}, band path", style="dim"))
@@ -102,7 +113,9 @@ def _tables(results: Sequence[PhononComparison], floor: _Floor | None) -> Iterat
         yield table
 
 
-def _cell(value: float | bool) -> str:
+def _cell(value: float | bool | None) -> str:
+    if value is None:
+        return NOTHING
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.4g}"
 
 
@@ -204,5 +217,7 @@ def phonons(
     for table in _tables(results, beside):
         out.print(table)
     for result in results:
-        if result.records["harmonic"].values["functionals_differ"]:
-            out.print(Text(f"{result.potential}: {result.functionals}"))
+        values = result.records["harmonic"].values
+        notes = (result.functionals if values["functionals_differ"] else "", values[f"mesh_{NOTE}"])
+        for note in filter(None, notes):
+            out.print(Text(f"{result.potential}: {note}"))

@@ -29,7 +29,7 @@ from softmode.harmonic.lattice import (
     with_cell,
     with_force_constants,
 )
-from softmode.harmonic.non_analytical import dispersion_with_nac
+from softmode.harmonic.non_analytical import dispersion_with_nac, phonopy_velocities
 from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
 from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
 from softmode.harmonic.relaxation import Relaxed, relax_cell
@@ -56,6 +56,7 @@ __all__ = [
     "force_constants_from_forces",
     "full_force_constants",
     "named_protocol",
+    "phonopy_velocities",
     "plan_displacements",
     "q_mesh",
     "real_space_dynamical_matrix",

@@ -50,6 +50,8 @@ class HarmonicComparison:
         Highest minus lowest signed frequency, THz.
     lowest_reference, lowest_model : float
         Lowest signed frequency, THz.
+    largest_reference, largest_model : float
+        Largest frequency, THz.
     lowest_reference_q, lowest_model_q : tuple of float
         Where it is, fractional reciprocal coordinates.
     imaginary_share_reference, imaginary_share_model : float
@@ -78,6 +80,8 @@ class HarmonicComparison:
     bandwidth_model: float
     lowest_reference: float
     lowest_model: float
+    largest_reference: float
+    largest_model: float
     lowest_reference_q: tuple[float, float, float]
     lowest_model_q: tuple[float, float, float]
     imaginary_share_reference: float
@@ -175,6 +179,8 @@ def compare(
         bandwidth_model=float(np.ptp(model.frequencies)),
         lowest_reference=lowest_reference,
         lowest_model=lowest_model,
+        largest_reference=float(reference.frequencies.max()),
+        largest_model=float(model.frequencies.max()),
         lowest_reference_q=lowest_reference_q,
         lowest_model_q=lowest_model_q,
         imaginary_share_reference=float(weight @ imaginary_reference),

@@ -1,4 +1,4 @@
-"""Phonons with the non-analytical term correction of polar crystals, through phonopy."""
+"""What goes through phonopy: phonons with the non-analytical term correction, velocities as it gives them."""
 
 from __future__ import annotations
 
@@ -58,3 +58,22 @@ def dispersion_with_nac(
         )
     found = QpointsPhonon(qpoints, matrix, group_velocity=moving)
     return _in_order(qpoints, found.frequencies, found.group_velocities)
+
+
+def phonopy_velocities(
+    phonon: Phonopy,
+    force_constants: ForceConstants,
+    nac: NonAnalyticalCorrection | None,
+    path: BandPath,
+) -> FloatArray:
+    """Group velocities on a path as phonopy gives them: within a degenerate set in its own order.
+
+    Returns
+    -------
+    (n_q, n_bands, 3) array
+        ``band_structure.group_velocities``, THz·Å.
+    """
+    worker = with_force_constants(phonon, force_constants, nac)
+    segments = path.points.reshape(len(path.segments), path.points_per_segment, 3)
+    worker.run_band_structure(list(segments), with_group_velocities=True)
+    return np.concatenate(worker.band_structure.group_velocities)

@@ -56,6 +56,10 @@ class Crystal:
             return hm.dispersion_with_nac(self.phonon, self.force_constants, self.nac, points)
         return hm.compute_dispersion(self.matrix, where.points)
 
+    def phonopy_velocities(self, path: hm.BandPath) -> FloatArray:
+        """Group velocities on a path as phonopy gives them, THz·Å."""
+        return hm.phonopy_velocities(self.phonon, self.force_constants, self.nac, path)
+
 
 @dataclass(frozen=True, eq=False)
 class Side:
@@ -139,6 +143,12 @@ def full_reference_force_constants(view: View) -> ForceConstants:
 def reference_on_path(view: View) -> hm.Dispersion:
     """Phonons of the reference on the path."""
     return reference_crystal(view).at(path(view))
+
+
+@derived("reference", "protocol.symmetrise", "protocol.nac", "protocol.points_per_segment")
+def reference_phonopy_velocities(view: View) -> FloatArray:
+    """Group velocities of the reference on the path as phonopy gives them, THz·Å."""
+    return reference_crystal(view).phonopy_velocities(path(view))
 
 
 @derived("reference", "protocol.symmetrise", "protocol.nac", "protocol.mesh_length")

@@ -15,6 +15,7 @@ from softmode.crystal import Material
 from softmode.crystal.arrays import FloatArray
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol, Structure, named_protocol
+from softmode.measurements.field_metrics import SIDED_FIGURES
 from softmode.measurements.functionals import functional_statement
 from softmode.measurements.harmonic import FIGURES, named_values
 from softmode.measurements.measure import measure
@@ -42,6 +43,8 @@ class PhononFigures:
     mae_frequency_THz: float
     lowest_reference_THz: float
     lowest_model_THz: float
+    largest_reference_THz: float
+    largest_model_THz: float
     mean_frequency_reference_THz: float
     mean_frequency_model_THz: float
     softening: float
@@ -103,6 +106,22 @@ class PhononComparison(Measured):
     def table(self) -> pd.DataFrame:
         """Figures on path and mesh."""
         return pd.DataFrame({"path": asdict(self.path), "mesh": asdict(self.mesh)}).rename(index=FIGURES)
+
+    @property
+    def thermodynamics(self) -> pd.DataFrame:
+        """Of both sides on the mesh, at 300 K and per formula unit, imaginary modes left out.
+
+        None where a side is mostly imaginary; ``records["harmonic"].values["mesh_thermodynamics_note"]``.
+        """
+        values = self.records["harmonic"].values
+        return pd.DataFrame(
+            {
+                side: [values.get(f"mesh_{name.format(of)}") for name in SIDED_FIGURES]
+                for side, of in (("reference", "reference"), ("potential", "model"))
+            },
+            index=list(SIDED_FIGURES.values()),
+            dtype=float,
+        )
 
     def __repr__(self) -> str:
         """Who, and the errors on the path."""

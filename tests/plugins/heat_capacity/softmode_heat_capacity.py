@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-from ase import units
 from pydantic import Field
 
 from softmode import harmonic as hm
+from softmode.harmonic.thermodynamics import thermodynamics
 from softmode.measurements import Column, Measurement, Result, Results, SettingsTable, View
 from softmode.measurements.shared import ModelCrystal, mesh, reference_on_mesh
 from softmode.panel import Panel, Picture
 from softmode.style import colours, distinct, figure_style
-
-_THZ = 1e12 * 2.0 * np.pi * units._hbar  # J
-_IMAGINARY = 1e-3  # THz; modes below have no heat capacity and are left out
 
 
 class HeatCapacitySettings(SettingsTable):
@@ -30,33 +26,16 @@ class HeatCapacitySettings(SettingsTable):
     temperature: float = Field(default=300.0, gt=0)
 
 
-def heat_capacity_per_mole(frequencies: np.ndarray, weights: np.ndarray, temperature: float) -> float:
-    """Heat capacity of harmonic modes, J/(mol K) for a primitive cell, quantum statistics.
-
-    Parameters
-    ----------
-    frequencies : (n_q, n_bands) array
-        THz; modes below 0.001 THz are left out.
-    weights : (n_q,) array
-        Of the q-points.
-    temperature : float
-        K.
-    """
-    x = _THZ * np.where(frequencies > _IMAGINARY, frequencies, np.nan) / (units._k * temperature)
-    modes = units._k * (0.5 * x / np.sinh(0.5 * x)) ** 2
-    return float(units._Nav * np.nansum(modes * weights[:, None]) / weights.sum())
-
-
 def heat_capacity(view: View) -> Result:
     """Heat capacity of the primitive cell on the mesh of the harmonic comparison."""
     temperature, grid = view.settings(HeatCapacitySettings).temperature, mesh(view)
     crystal = ModelCrystal(view, view.records["displaced_forces"])
     matrix = hm.real_space_dynamical_matrix(crystal.phonon, crystal.force_constants)
     model = hm.compute_dispersion(matrix, grid.points)
-    sides = {"model": model.frequencies, "reference": reference_on_mesh(view).frequencies}
+    sides = {"model": model, "reference": reference_on_mesh(view)}
     return Result(
         values={
-            f"heat_capacity_{side}_J_per_molK": heat_capacity_per_mole(found, grid.weights, temperature)
+            f"heat_capacity_{side}_J_per_molK": thermodynamics(found, grid.weights, temperature).heat_capacity
             for side, found in sides.items()
         }
     )
