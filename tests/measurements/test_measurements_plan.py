@@ -59,6 +59,7 @@ FORCES, HARMONIC = "displaced_forces", "harmonic"
         ("imaginary_tolerance", 0.2, {HARMONIC}),
         ("nac", "reference", {HARMONIC}),
         ("dispersion_displacement", 0.02, {FORCES, HARMONIC}),
+        ("force_constants", "analytic", {FORCES, HARMONIC}),
         ("structure", "relaxed", {FORCES, HARMONIC}),
         ("structure", "both", set()),
         ("sigma_displacement", 0.02, set()),
@@ -90,7 +91,7 @@ def test_every_protocol_setting_is_accounted_for() -> None:
     """A setting added later must be put into the keys, or be named in the test above as without effect."""
     known = {
         *("name", "dispersion_displacement", "sigma_displacement", "symmetrise", "structure", "relax_fmax"),
-        *("points_per_segment", "mesh_length", "imaginary_tolerance", "nac"),
+        *("points_per_segment", "mesh_length", "imaginary_tolerance", "nac", "force_constants"),
     }
     assert set(HarmonicProtocol.model_fields) == known
 
@@ -176,6 +177,15 @@ def test_equal_displacements_share_a_record_and_different_ones_do_not() -> None:
     assert equal["displaced_forces"] == equal["displaced_forces_for_sigma"]
     published = all_keys(conditions=Conditions.create({"protocol": "yang2026"}))
     assert published["displaced_forces"] != published["displaced_forces_for_sigma"]
+
+
+def test_no_displacement_decides_analytic_force_constants() -> None:
+    analytic = [
+        all_keys(conditions=Conditions.create({"protocol": {"force_constants": "analytic", **displacement}}))
+        for displacement in ({}, {"dispersion_displacement": 0.02}, {"sigma_displacement": 0.03})
+    ]
+    assert {keys["displaced_forces"] for keys in analytic} == {analytic[0]["displaced_forces_for_sigma"]}
+    assert {keys["displaced_forces_for_sigma"] for keys in analytic} == {analytic[0]["displaced_forces"]}
 
 
 @pytest.mark.parametrize(

@@ -90,10 +90,11 @@ def of_the_registry() -> Iterator[Any]:
             uncovered = next(symbol for symbol in ("Xe", "Ra", "Am") if symbol not in covered)
             for dtype in family.dtypes:
                 limits = FLOAT32 if dtype == "float32" else {}
+                costly = entry.name in COSTLY or (family.name == "Nequix" and dtype == "float64")
                 yield pytest.param(
                     Case(entry.name, crystal, weights=here, uncovered=uncovered, **limits),
                     id=f"{entry.name}-{dtype}",
-                    marks=[pytest.mark.real_potential, *([pytest.mark.slow] if entry.name in COSTLY else [])],
+                    marks=[pytest.mark.real_potential, *([pytest.mark.slow] if costly else [])],
                 )
 
 

@@ -23,6 +23,9 @@ class HarmonicProtocol(BaseModel):
         Length of the finite displacements for the dispersion comparison, Å.
     sigma_displacement : float
         Length of the finite displacements for the force constants used in sigma, Å.
+    force_constants : {"finite", "analytic"}
+        How those of a potential are made: from forces on finite displacements, or as its analytic second
+        derivatives, where it has them; displacements then have no meaning.
     symmetrise : bool
         Impose translational and permutation symmetry on the force constants of both sides.
     structure : {"reference", "relaxed", "both"}
@@ -47,6 +50,7 @@ class HarmonicProtocol(BaseModel):
     name: str = "default"
     dispersion_displacement: float = Field(default=0.01, gt=0, le=0.2)
     sigma_displacement: float = Field(default=0.01, gt=0, le=0.2)
+    force_constants: Literal["finite", "analytic"] = "finite"
     symmetrise: bool = True
     structure: Structure = "reference"
     relax_fmax: float = Field(default=1e-4, gt=0, le=1e-4)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from softmode.deadlines import ends_within
-from softmode.potentials.base import Evaluation, Potential
+from softmode.potentials.base import Evaluation, FloatArray, Potential
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -30,7 +30,7 @@ class CountedPotential(Potential):
     def __init__(self, potential: Potential, note: Callable[[int], None]) -> None:
         self._potential, self._note = potential, note
         self.info, self.dtype, self.device = potential.info, potential.dtype, potential.device
-        self.batches = potential.batches
+        self.batches, self.twice_differentiable = potential.batches, potential.twice_differentiable
 
     def evaluate(self, configurations: Sequence[Atoms]) -> Evaluation:
         """As the potential does."""
@@ -40,6 +40,12 @@ class CountedPotential(Potential):
 
     def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
         return self._potential._evaluate(configurations)
+
+    def hessian_products(self, atoms: Atoms, directions: FloatArray) -> FloatArray:
+        """As the potential does; each direction counts as a configuration."""
+        self._note(len(directions))
+        with ends_within(self._potential.time_limit * len(directions)):
+            return self._potential.hessian_products(atoms, directions)
 
     def calculator(self) -> Calculator:
         """The potential's calculator, counted."""

@@ -14,13 +14,14 @@ import numpy as np
 
 from softmode import harmonic as hm
 from softmode.crystal import Material
+from softmode.crystal.arrays import FloatArray
 from softmode.errors import RelaxationError, SoftmodeError
 from softmode.harmonic.relaxation import VOLUME_RATIO
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Given, Measurement, Result
 from softmode.measurements.shared import plan
 from softmode.measurements.view import View, derived
-from softmode.potentials.base import evaluation_failure
+from softmode.potentials.base import Potential, evaluation_failure
 
 #: By how much the volume may change when a structure that was built from ionic radii is relaxed.
 _GUESS_VOLUME_RATIO = 2.0
@@ -28,6 +29,9 @@ _GUESS_VOLUME_RATIO = 2.0
 _RELAXATION_VERSION = 2
 #: Given where the crystal at rest is evaluated with another displacement already.
 _WITHOUT_REST = "without_rest"
+#: Given where forces are those of the analytic force constants, ``-Phi u``, which no displacement decides.
+_ANALYTIC = "force_constants"
+_ANALYTIC_DISPLACEMENT = 0.01
 
 
 def displaced_forces(view: View) -> Result:
@@ -42,8 +46,12 @@ def displaced_forces(view: View) -> Result:
         material = hm.with_cell(material, relaxed.cell)
         displaced = hm.plan_displacements(hm.build_phonopy(material), view.given("displacement"))
     at_rest = [] if _WITHOUT_REST in view.inputs() else [displaced.perfect]
-    evaluation = potential.evaluate([*at_rest, *displaced.supercells()])
-    forces = evaluation.stacked_forces()
+    if _ANALYTIC in view.inputs():
+        evaluation = potential.evaluate(at_rest)
+        forces = np.array([*evaluation.forces, *_linear_forces(potential, displaced)])
+    else:
+        evaluation = potential.evaluate([*at_rest, *displaced.supercells()])
+        forces = evaluation.stacked_forces()
     values: dict[str, Any] = {
         "n_supercells": len(displaced.displacements),
         "n_supercell_atoms": len(displaced.perfect),
@@ -71,6 +79,11 @@ def displaced_forces(view: View) -> Result:
 
 def _at_noise(reached: float, fmax: float) -> str:
     return f"relaxed to {reached:.1g} eV/Å, not {fmax:.0e}: what is left is noise of the forces"
+
+
+def _linear_forces(potential: Potential, displaced: hm.DisplacementPlan) -> FloatArray:
+    """Forces on displaced supercells to first order, from analytic second derivatives."""
+    return -potential.hessian_products(displaced.perfect, displaced.displacements)
 
 
 @derived("structure", "potential", "tags.structure_source")
@@ -116,15 +129,18 @@ def _measurement(name: str, displacement: str, relaxed: Callable[[Conditions, Fa
         if relaxed(conditions, facts):
             version = Given("relaxation_version", lambda conditions, facts: _RELAXATION_VERSION)
             of_relaxation = ("tags.structure_source", version)
-        other = conditions.value(f"protocol.{displacement}") != protocol.dispersion_displacement
+        analytic = protocol.force_constants == "analytic"
+        length = _ANALYTIC_DISPLACEMENT if analytic else conditions.value(f"protocol.{displacement}")
+        other = not analytic and length != protocol.dispersion_displacement
         same_crystal = relaxed(conditions, facts) == protocol.relax
         return (
             "structure",
             "potential",
             *of_relaxation,
-            Given("displacement", lambda conditions, facts: conditions.value(f"protocol.{displacement}")),
+            Given("displacement", lambda conditions, facts: length),
             Given("relax_fmax", fmax),
             *((Given(_WITHOUT_REST, lambda conditions, facts: True),) if other and same_crystal else ()),
+            *((Given(_ANALYTIC, lambda conditions, facts: "analytic"),) if analytic else ()),
         )
 
     return Measurement(

@@ -124,12 +124,15 @@ class Potential(ABC):
         The precision (``"float32"``, ``"float64"``) and the device used.
     batches : bool
         Whether several configurations are evaluated in one pass.
+    twice_differentiable : bool
+        Whether it gives analytic second derivatives (:meth:`hessian_products`).
     """
 
     info: PotentialInfo
     dtype: str
     device: str
     batches: bool = False
+    twice_differentiable: bool = False
     #: How long one configuration may take where somebody watches, s; see softmode.deadlines.ends_within.
     time_limit: float = math.inf
 
@@ -140,6 +143,55 @@ class Potential(ABC):
     @abstractmethod
     def calculator(self) -> Calculator:
         """An ASE calculator of the same model, for relaxation and molecular dynamics."""
+
+    def _hessian_products(self, atoms: Atoms, directions: FloatArray) -> Any:  # noqa: ARG002
+        """As :meth:`hessian_products`, in any float type."""
+        raise PotentialError(
+            self.info.name,
+            "gives no analytic second derivatives",
+            'Take finite displacements (force_constants = "finite"); docs/potentials.md says which have them',
+        )
+
+    def hessian_products(self, atoms: Atoms, directions: FloatArray) -> FloatArray:
+        """Analytic second derivatives of the energy along directions, ``sum_j Phi_ij d_j``.
+
+        A direction that moves one atom along x gives a column of the Hessian, which is symmetric. They are
+        taken one by one, so that memory does not grow with their number.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            Not modified.
+        directions : (n_directions, n_atoms, 3) array
+            Å.
+
+        Returns
+        -------
+        (n_directions, n_atoms, 3) array
+            eV/Å: minus the change of the forces, to first order.
+
+        Raises
+        ------
+        PotentialError
+            If the potential has none, or failed.
+        NonFiniteForcesError
+            If a value is not finite.
+        """
+        self.check_elements([atoms])
+        self.check_configurations([atoms])
+        try:
+            products = _real(self._hessian_products(atoms.copy(), directions))
+        except SoftmodeError:
+            raise
+        except Exception as exc:
+            raise evaluation_failure(self.info.name, exc, "second derivatives") from exc
+        if products.shape != directions.shape or not np.isfinite(products).all():
+            raise NonFiniteForcesError(
+                self.info.name,
+                "returned second derivatives that are not finite, or not of the shape asked for",
+                'Take finite displacements (force_constants = "finite")',
+            )
+        return products
 
     def close(self) -> None:  # noqa: B027  (nothing to do for most)
         """Give back what the loaded model holds beyond its own memory: a process, compiled programs.

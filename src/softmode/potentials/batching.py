@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from softmode.potentials.base import LoopedPotential
+from softmode.potentials.base import FloatArray, LoopedPotential
 from softmode.potentials.runtime import deterministic, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -107,10 +107,11 @@ def halved_where_needed(
 class BatchedPotential(LoopedPotential):
     """A torch model: one configuration after the other on a processor, passes of many on an accelerator.
 
-    Subclasses implement :meth:`_graph`, :meth:`_edges` and :meth:`_pass`, and call :meth:`_size_passes` when
-    the model is loaded.
+    Subclasses implement :meth:`_graph`, :meth:`_edges`, :meth:`_pass` and :meth:`_twice`, and call
+    :meth:`_size_passes` when the model is loaded.
     """
 
+    twice_differentiable = True
     _most: int
     _torch_device: Any
 
@@ -125,6 +126,30 @@ class BatchedPotential(LoopedPotential):
     @abstractmethod
     def _pass(self, graphs: Sequence[Any]) -> list[tuple[float, Any]]:
         """Energy (eV) and forces (eV/Å) of each of the graphs."""
+
+    @abstractmethod
+    def _twice(self, atoms: Atoms) -> tuple[Any, Any, Callable[[Any], Any]]:
+        """Forces that can be differentiated again, by which tensor, and from that to positions.
+
+        Returns
+        -------
+        torch.Tensor, torch.Tensor, callable
+            Forces (n_atoms, 3), eV/Å; the leaf they were computed from; and what turns a derivative by the
+            leaf into one by the positions.
+        """
+
+    def _hessian_products(self, atoms: Atoms, directions: FloatArray) -> Any:
+        import torch
+
+        # TorchScript would optimise second derivatives for longer than they take
+        with deterministic(self._torch_device), torch.jit.optimized_execution(False):
+            forces, leaf, by_positions = self._twice(atoms)
+            products = []
+            for direction in directions:
+                along = (forces * torch.as_tensor(direction).to(forces)).sum()
+                (slopes,) = torch.autograd.grad(along, leaf, retain_graph=True)
+                products.append(-by_positions(slopes).detach().double().cpu().numpy())
+        return np.array(products)
 
     def _size(self, graph: Any) -> int:
         """What a graph counts in a pass."""

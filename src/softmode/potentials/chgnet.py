@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,16 @@ class CHGNetPotential(BatchedPotential):
         bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
         with quiet():
             return crystal_graph(self.model.graph_converter, AseAtomsAdaptor.get_structure(bare))
+
+    def _twice(self, atoms: Atoms) -> tuple[Any, Any, Callable[[Any], Any]]:
+        import torch
+
+        graph = self._graph(atoms).to(self.device)
+        with quiet():
+            (forces,) = self.model([graph], task="ef")["f"]
+        inverse = torch.linalg.inv(graph.lattice.detach())
+        # positions are fractional coordinates times the lattice, and so are derivatives by these, transposed
+        return forces, graph.atom_frac_coord, lambda slopes: slopes @ inverse.T
 
     def _edges(self, graph: Any) -> int:
         return len(graph.atom_graph)

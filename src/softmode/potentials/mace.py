@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -158,8 +158,17 @@ class MACEPotential(BatchedPotential):
         energies = output["energy"].reshape(-1).tolist()
         return [(energy, force.numpy()) for energy, force in zip(energies, forces, strict=True)]
 
+    def _twice(self, atoms: Atoms) -> tuple[Any, Any, Callable[[Any], Any]]:
+        given, output = self._ran([self._graph(atoms)], training=True)
+        return output["forces"], given["positions"], lambda slopes: slopes
+
     def _output(self, graphs: Sequence[Any], *, stress: bool = False) -> dict[str, Any]:
         """What the model gives for configurations of the same elements."""
+        _, output = self._ran(graphs, compute_stress=stress)
+        return {name: value.detach().cpu() for name, value in output.items() if value is not None}
+
+    def _ran(self, graphs: Sequence[Any], **asked: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What the model was given for configurations of the same elements, and what it returned."""
         import torch
         from mace.tools import torch_geometric
 
@@ -173,14 +182,15 @@ class MACEPotential(BatchedPotential):
             deterministic(self._torch_device),
         ):
             batch = torch_geometric.Batch.from_data_list([graph for _, graph in graphs])
-            output = model(batch.to(self._torch_device).to_dict(), compute_force=True, compute_stress=stress)
+            given = batch.to(self._torch_device).to_dict()
+            output = model(given, compute_force=True, **asked)
         if output.get("energy") is None or output.get("forces") is None:
             raise PotentialError(
                 self.info.name,
                 f"the model ({type(self.model).__name__}) gives no energy and forces",
                 "Use a MACE model of energies and forces",
             )
-        return {name: value.detach().cpu() for name, value in output.items() if value is not None}
+        return given, output
 
     def _model_for(self, atoms: Atoms) -> Any:
         """The model of the elements of a configuration: its last digits follow from these alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +93,13 @@ class MatGLPotential(BatchedPotential):
         with quiet(), default_dtype("float32"):
             graph, lattice, _ = self._graph_of(atoms)
         return graph, lattice.reshape(3, 3)
+
+    def _twice(self, atoms: Atoms) -> tuple[Any, Any, Callable[[Any], Any]]:
+        with quiet(), default_dtype("float32"):
+            graph, lattice, state = self._graph_of(atoms)
+            graph = graph.to(self._torch_device)
+            _, forces, *_ = self._model(graph, lattice.to(self._torch_device), state)
+        return forces, graph.pos, lambda slopes: slopes
 
     def _edges(self, graph: Any) -> int:
         return int(graph[0].edge_index.shape[1])

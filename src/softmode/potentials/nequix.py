@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,14 @@ from softmode.potentials.family import (
     KnownAnswer,
     Package,
 )
-from softmode.potentials.nequix_network import Graph, energies_and_gradients, read_model
+from softmode.potentials.nequix_network import (
+    Graph,
+    Weights,
+    energies_and_gradients,
+    gradient_changes,
+    in_float64,
+    read_model,
+)
 from softmode.potentials.runtime import quiet
 from softmode.potentials.weights import cache_root, unreadable
 
@@ -39,12 +47,13 @@ _BYTES_PER_PAIR = 44_000
 
 
 class NequixPotential(LoopedPotential):
-    """Nequix with the weights of one file, in float32 (it has no other precision), on one thread.
+    """Nequix with the weights of one file, on one thread.
 
     Forces are those of ``NequixCalculator`` but for the rounding of float32. A program is compiled for 16,
     32, 64, … atoms and 4096, 16384, … pairs of neighbours; all models of one architecture share it, also
     after one of them is closed. On a processor configurations are evaluated one by one, so that the digits of
     each do not depend on the others; on an accelerator in passes (:mod:`softmode.potentials.batching`).
+    Second derivatives are those of the network in float64, whatever precision forces have.
 
     Parameters
     ----------
@@ -52,6 +61,8 @@ class NequixPotential(LoopedPotential):
         Description; its elements are replaced by those of the file.
     path : Path
         The ``.nqx`` file.
+    dtype : {"float32", "float64"}
+        Precision of energies and forces: that it was trained in, or a finer one with the same weights.
     device : str
         Where it runs.
 
@@ -61,10 +72,14 @@ class NequixPotential(LoopedPotential):
         If the file cannot be read.
     """
 
-    def __init__(self, info: PotentialInfo, path: Path, *, device: str = "cpu") -> None:
+    twice_differentiable = True
+
+    def __init__(
+        self, info: PotentialInfo, path: Path, *, dtype: str = "float32", device: str = "cpu"
+    ) -> None:
         from ase.data import chemical_symbols
 
-        self.dtype = "float32"
+        self.dtype = dtype
         self.device = device
         with quiet():
             self._jax_device = _start_jax(device, info.name)
@@ -109,8 +124,8 @@ class NequixPotential(LoopedPotential):
         """Energy (eV), forces (eV/Å) and stress (eV/Å³; None where it is not periodic) of a configuration."""
         return self._pass([(self._graph(atoms), atoms)])[0]
 
-    def _graph(self, atoms: Atoms) -> Graph:
-        """Neighbours within the cutoff; vectors are rounded as those of ``nequix``."""
+    def _graph(self, atoms: Atoms, dtype: str | None = None) -> Graph:
+        """Neighbours within the cutoff; in float32 vectors are rounded as those of ``nequix``."""
         import matscipy.neighbours
         from ase.geometry import complete_cell
 
@@ -122,8 +137,9 @@ class NequixPotential(LoopedPotential):
             pbc=atoms.pbc,
             cutoff=self._architecture.cutoff,
         )
-        positions, lattice = atoms.positions.astype(np.float32), atoms.cell.array.astype(np.float32)
-        x, y, z = np.split(shifts.astype(np.float32), 3, axis=1)
+        kind = np.dtype(dtype or self.dtype)
+        positions, lattice = atoms.positions.astype(kind), atoms.cell.array.astype(kind)
+        x, y, z = np.split(shifts.astype(kind), 3, axis=1)
         offsets = (x * lattice[0] + y * lattice[1]) + z * lattice[2]
         return Graph(
             self._species[atoms.numbers],
@@ -134,15 +150,10 @@ class NequixPotential(LoopedPotential):
 
     def _pass(self, cells: Sequence[tuple[Graph, Atoms]]) -> list[tuple[float, Any, Any]]:
         """Energy, forces and stress of each of the configurations, from one pass through the network."""
-        import jax
-
         graphs = [graph for graph, _ in cells]
-        with quiet(), jax.default_device(self._jax_device):
+        with self._jax(self.dtype) as weights:
             energies, gradients = energies_and_gradients(
-                self._architecture,
-                self._weights,
-                joined(graphs),
-                blocks_at_once=_BLOCKS_AT_ONCE.get(self.device, _BLOCKS_AT_ONCE_ON_ACCELERATOR),
+                self._architecture, weights, joined(graphs), blocks_at_once=self._blocks_at_once
             )
         energy_parts = np.split(energies, np.cumsum([len(graph.species) for graph in graphs])[:-1])
         gradient_parts = np.split(gradients, np.cumsum([len(graph.receivers) for graph in graphs])[:-1])
@@ -150,6 +161,35 @@ class NequixPotential(LoopedPotential):
             (float(part.sum()), *forces_and_stress(graph, slopes, atoms))
             for part, slopes, (graph, atoms) in zip(energy_parts, gradient_parts, cells, strict=True)
         ]
+
+    @property
+    def _blocks_at_once(self) -> int:
+        return _BLOCKS_AT_ONCE.get(self.device, _BLOCKS_AT_ONCE_ON_ACCELERATOR)
+
+    @contextlib.contextmanager
+    def _jax(self, dtype: str) -> Iterator[Weights]:
+        """JAX on the device and in a precision, and the weights in it."""
+        import jax
+
+        with quiet(), jax.default_device(self._jax_device):
+            if dtype == "float32":
+                yield self._weights
+                return
+            with jax.enable_x64(True):
+                yield self._fine_weights
+
+    @cached_property
+    def _fine_weights(self) -> Weights:
+        return in_float64(self._weights)
+
+    def _hessian_products(self, atoms: Atoms, directions: FloatArray) -> Any:
+        graph = self._graph(atoms, "float64")
+        by_pair = directions[:, graph.senders] - directions[:, graph.receivers]
+        with self._jax("float64") as weights:
+            changes = gradient_changes(
+                self._architecture, weights, graph, by_pair, blocks_at_once=self._blocks_at_once
+            )
+        return np.array([-_by_atom(graph, change) for change in changes])
 
 
 def joined(graphs: Sequence[Graph]) -> Graph:
@@ -177,17 +217,23 @@ def forces_and_stress(
     atoms : ase.Atoms
         The configuration.
     """
-    forces = np.stack(
-        [
-            np.bincount(graph.receivers, column, len(atoms)) - np.bincount(graph.senders, column, len(atoms))
-            for column in gradients.T
-        ],
-        axis=1,
-    )
+    forces = _by_atom(graph, gradients)
     if not atoms.pbc.all():
         return forces, None
     virial = graph.vectors.astype(np.float64).T @ gradients
     return forces, (virial + virial.T) / (2.0 * atoms.cell.volume)
+
+
+def _by_atom(graph: Graph, gradients: FloatArray) -> FloatArray:
+    """Forces on atoms, from the derivatives of the energy by the vectors of pairs."""
+    n_atoms = len(graph.species)
+    return np.stack(
+        [
+            np.bincount(graph.receivers, column, n_atoms) - np.bincount(graph.senders, column, n_atoms)
+            for column in gradients.T
+        ],
+        axis=1,
+    )
 
 
 def _start_jax(device: str, subject: str) -> Any:
@@ -266,7 +312,7 @@ def _entry(
         level_of_theory="PBE+U",
         licence="MIT",
         citation=_CITE_PFT if hessians else _CITE,
-        notes=f"float32 only; {notes}" if notes else "float32 only",
+        notes=notes,
         hessians=hessians,
         parameters=_PARAMETERS,
         aliases=(upstream,) if upstream else (),
@@ -281,7 +327,9 @@ _OF_MDR = "fine-tuned on the Hessians of PBE phonons (MDR), many benchmarks' cry
 
 FAMILY = Family(
     name="Nequix",
-    load=lambda resolved: NequixPotential(resolved.info, resolved.weights(), device=resolved.settings.device),
+    load=lambda resolved: NequixPotential(
+        resolved.info, resolved.weights(), dtype=resolved.dtype, device=resolved.settings.device
+    ),
     package=Package(
         "nequix",
         "nequix",
@@ -299,7 +347,7 @@ FAMILY = Family(
         ),
         releases=">=0.4.5,<0.5",
     ),
-    dtypes=("float32",),
+    dtypes=("float32", "float64"),
     settings=FOR_WEIGHTS,
     repeatable=True,
     suffixes=(".nqx",),

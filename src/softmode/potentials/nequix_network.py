@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,16 +79,23 @@ class Graph(NamedTuple):
     ----------
     species : (n_atoms,) int array
         Index of the element.
-    vectors : (n_pairs, 3) float32 array
+    vectors : (n_pairs, 3) float array
         From the receiver to the sender, Å.
     receivers, senders : (n_pairs,) int array
         Atoms.
     """
 
     species: NDArray[np.int32]
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.floating]
     receivers: NDArray[np.int32]
     senders: NDArray[np.int32]
+
+
+def in_float64(weights: Weights) -> Weights:
+    """The same numbers in float64, made and used where JAX has that precision (``jax.enable_x64``)."""
+    import jax
+
+    return cast(Weights, jax.tree.map(lambda leaf: leaf.astype(np.float64), weights))
 
 
 def read_model(path: Path) -> tuple[Architecture, Weights, Mapping[str, Any]]:
@@ -137,33 +144,89 @@ def energies_and_gradients(
     (n_atoms,) array, (n_pairs, 3) array
         eV, eV/Å.
     """
-    n_atoms = len(graph.species)
-    counts = -(-np.bincount(graph.receivers, minlength=n_atoms) // BLOCK)
-    n_blocks = int(counts.sum())
-    turns = -(-room(n_blocks, LEAST_BLOCKS, 4) // blocks_at_once)
-    slots = _slots(graph.receivers, counts)
-    # places without a pair hold one beyond the cutoff, which sends nothing
-    vectors = np.zeros((turns * blocks_at_once * BLOCK, 3), dtype=weights.shift.dtype)
-    vectors[:, 0] = 2.0 * architecture.cutoff
-    vectors[slots] = graph.vectors
-    senders = np.zeros(len(vectors), dtype=np.int32)
-    senders[slots] = graph.senders
-    receivers = np.zeros(turns * blocks_at_once, dtype=np.int32)
-    receivers[:n_blocks] = np.repeat(np.arange(n_atoms), counts)
-    species = np.zeros(room(n_atoms, LEAST_ATOMS, 2), dtype=np.int32)
-    species[:n_atoms] = graph.species
-    energies, gradients = _program(architecture)(
-        weights,
-        species,
-        vectors.reshape(turns, blocks_at_once, BLOCK, 3),
-        senders.reshape(turns, blocks_at_once, BLOCK),
-        receivers.reshape(turns, blocks_at_once),
-        np.int32(-(-n_blocks // blocks_at_once)),
-    )
-    return (
-        np.asarray(energies, dtype=np.float64)[:n_atoms],
-        np.asarray(gradients, dtype=np.float64).reshape(-1, 3)[slots],
-    )
+    filled = _Filled.of(architecture, weights, graph, blocks_at_once)
+    energies, gradients = _program(architecture)(weights, *filled.arguments())
+    return np.asarray(energies, dtype=np.float64)[: len(graph.species)], filled.by_pair(gradients)
+
+
+def gradient_changes(
+    architecture: Architecture,
+    weights: Weights,
+    graph: Graph,
+    directions: NDArray[np.float64],
+    *,
+    blocks_at_once: int,
+) -> NDArray[np.float64]:
+    """Derivative of the gradients of :func:`energies_and_gradients` along changes of the vectors of pairs.
+
+    Parameters
+    ----------
+    architecture, weights, graph, blocks_at_once
+        As there.
+    directions : (n, n_pairs, 3) array
+        Å; taken one by one.
+
+    Returns
+    -------
+    (n, n_pairs, 3) array
+        eV/Å.
+    """
+    filled = _Filled.of(architecture, weights, graph, blocks_at_once)
+    program, arguments = _program(architecture, second=True), filled.arguments()
+    changes = [program(weights, filled.vectors(direction, 0.0), *arguments) for direction in directions]
+    return np.array([filled.by_pair(change) for change in changes])
+
+
+class _Filled(NamedTuple):
+    """A graph in the room of a program: pairs in blocks, what is left over without effect."""
+
+    architecture: Architecture
+    dtype: Any
+    graph: Graph
+    slots: NDArray[np.intp]
+    counts: NDArray[np.intp]
+    blocks_at_once: int
+
+    @classmethod
+    def of(cls, architecture: Architecture, weights: Weights, graph: Graph, blocks_at_once: int) -> Self:
+        """Of a graph, for weights of a precision."""
+        counts = -(-np.bincount(graph.receivers, minlength=len(graph.species)) // BLOCK)
+        slots = _slots(graph.receivers, counts)
+        return cls(architecture, weights.shift.dtype, graph, slots, counts, blocks_at_once)
+
+    @property
+    def turns(self) -> int:
+        """How many turns of the loop there is room for."""
+        return -(-room(int(self.counts.sum()), LEAST_BLOCKS, 4) // self.blocks_at_once)
+
+    def vectors(self, values: NDArray[Any], left_over: float) -> NDArray[Any]:
+        """A vector for each place, of each pair; the first component where there is none."""
+        vectors = np.zeros((self.turns * self.blocks_at_once * BLOCK, 3), dtype=self.dtype)
+        vectors[:, 0] = left_over
+        vectors[self.slots] = values
+        return vectors.reshape(self.turns, self.blocks_at_once, BLOCK, 3)
+
+    def arguments(self) -> tuple[Any, ...]:
+        """What programs are given, after the weights."""
+        graph, n_blocks, shape = self.graph, int(self.counts.sum()), (self.turns, self.blocks_at_once)
+        senders = np.zeros(self.turns * self.blocks_at_once * BLOCK, dtype=np.int32)
+        senders[self.slots] = graph.senders
+        receivers = np.zeros(self.turns * self.blocks_at_once, dtype=np.int32)
+        receivers[:n_blocks] = np.repeat(np.arange(len(graph.species)), self.counts)
+        species = np.zeros(room(len(graph.species), LEAST_ATOMS, 2), dtype=np.int32)
+        species[: len(graph.species)] = graph.species
+        return (
+            species,
+            # places without a pair hold one beyond the cutoff, which sends nothing
+            self.vectors(graph.vectors, 2.0 * self.architecture.cutoff),
+            senders.reshape(*shape, BLOCK),
+            receivers.reshape(shape),
+            np.int32(-(-n_blocks // self.blocks_at_once)),
+        )
+
+    def by_pair(self, values: Any) -> NDArray[np.float64]:
+        """What a program has for each place, for each pair."""
+        return np.asarray(values, dtype=np.float64).reshape(-1, 3)[self.slots]
 
 
 def room(needed: int, least: int, factor: int) -> int:
@@ -185,8 +248,11 @@ def _slots(receivers: NDArray[np.int32], counts: NDArray[np.intp]) -> NDArray[np
 
 
 @cache
-def _program(architecture: Architecture) -> Any:
-    """Energies of atoms and the derivatives by vectors, compiled by JAX for each room."""
+def _program(architecture: Architecture, *, second: bool = False) -> Any:
+    """Energies of atoms and the derivatives by vectors, compiled by JAX for each room.
+
+    With `second` the change of these derivatives along a change of the vectors, given after the weights.
+    """
     import equinox
     import jax
 
@@ -202,7 +268,13 @@ def _program(architecture: Architecture) -> Any:
         gradients, energies = jax.grad(total, has_aux=True)(vectors)
         return energies, gradients
 
-    return jax.jit(nequix)
+    def changes(weights: Weights, direction: Any, species: Any, vectors: Any, *pairs: Any) -> Any:
+        def gradients(vectors: Any) -> Any:
+            return nequix(weights, species, vectors, *pairs)[1]
+
+        return jax.jvp(gradients, (vectors,), (direction,))[1]
+
+    return jax.jit(changes if second else nequix)
 
 
 def _atom_energies(model: Any, weights: Weights, species: Any, vectors: Any, pairs: Sequence[Any]) -> Any:

@@ -27,7 +27,7 @@ import softmode
 from softmode import errors
 from softmode.errors import PotentialError, SoftmodeError, TimeLimitError, WorkerDiedError
 from softmode.numerics import thread_limit
-from softmode.potentials.base import Potential, PotentialInfo
+from softmode.potentials.base import FloatArray, Potential, PotentialInfo
 from softmode.potentials.interpreters import Interpreter, environment_variables
 from softmode.potentials.messages import (
     Arrays,
@@ -112,6 +112,7 @@ class RemotePotential(Potential):
         self.info = PotentialInfo(**{**answer["info"], "elements": tuple(answer["info"]["elements"])})
         self.dtype, self.device = str(answer["dtype"]), str(answer["device"])
         self.batches = bool(answer["batches"])
+        self.twice_differentiable = bool(answer["twice_differentiable"])
         return worker
 
     @property
@@ -155,6 +156,13 @@ class RemotePotential(Potential):
         )
         forces = arrays["forces"].reshape(-1, 3)
         return list(arrays["energies"]), np.split(forces, np.cumsum(n_atoms)[:-1]) if n_atoms else []
+
+    def _hessian_products(self, atoms: Atoms, directions: FloatArray) -> Any:
+        moved = [atoms.copy() for _ in directions]
+        for one, direction in zip(moved, directions, strict=True):
+            one.positions = direction
+        _, arrays = self._ask({"call": "hessian_products"}, [atoms, *moved], most=8 * (1 + directions.size))
+        return arrays["products"].reshape(directions.shape)
 
     def calculate(self, atoms: Atoms, properties: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         """What the potential's own calculator gives.

@@ -87,6 +87,10 @@ class _Side:
             configurations = unpack(header["configurations"], arrays)
             if header["call"] == "evaluate":
                 return self._evaluate(self._potential, configurations)
+            if header["call"] == "hessian_products":
+                atoms, *moved = configurations  # directions travel as positions
+                directions = np.array([one.positions for one in moved]).reshape(-1, len(atoms), 3)
+                return {}, {"products": self._potential.hessian_products(atoms, directions)}
             if header["call"] == "calculate":
                 return self._calculate(self._potential, configurations[0], header["properties"])
             return {"arithmetic": {"python": platform.python_version(), **arithmetic()}}, {}
@@ -115,6 +119,7 @@ class _Side:
             "dtype": potential.dtype,
             "device": potential.device,
             "batches": potential.batches,
+            "twice_differentiable": potential.twice_differentiable,
         }
 
     def _hold_threads(self, number: int | None) -> None:

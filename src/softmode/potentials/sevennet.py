@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +105,26 @@ class SevenNetPotential(BatchedPotential):
             return AtomGraphData.from_numpy_dict(
                 unlabeled_atoms_to_graph(atoms.copy(), self._calculator.cutoff)
             )
+
+    def _twice(self, atoms: Atoms) -> tuple[Any, Any, Callable[[Any], Any]]:
+        model = self._calculator.model
+        graph = self._graph(atoms).to(self._torch_device)
+        last = [part for part in model.modules() if type(part).__name__ == "ForceStressOutputFromEdge"]
+        with quiet():
+            for part in last:  # keeps what second derivatives need; nothing else of the model is in training
+                part.train()
+            try:
+                output = model(graph)
+            finally:
+                for part in last:
+                    part.eval()
+        sources, targets = output["edge_index"]
+        forces, vectors = output["inferred_force"], output["edge_vec"]
+
+        def by_positions(slopes: Any) -> Any:
+            return forces.new_zeros(forces.shape).index_add(0, targets, slopes).index_add(0, sources, -slopes)
+
+        return forces, vectors, by_positions
 
     def _edges(self, graph: Any) -> int:
         return int(graph["edge_index"].shape[1])
