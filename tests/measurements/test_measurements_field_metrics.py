@@ -32,6 +32,7 @@ def test_a_potential_equal_to_the_reference_has_no_differences(tiny_dataset: Pat
     for name in (*FREQUENCY_FIGURES, *KELVIN_FIGURES, *THERMODYNAMIC_FIGURES):
         assert values[f"mesh_{name.format('difference')}"] == pytest.approx(0.0, abs=1e-4), name
     assert values["mesh_dos_distance_THz"] < 1e-5
+    assert values["mesh_lowest_reference_K"] == values["mesh_lowest_difference_THz"] == 0.0  # a translation
     assert values["mesh_imaginary_modes_reference"] == values["mesh_imaginary_modes_model"] == 0.0
     assert values["mesh_thermodynamics_note"] == ""
     assert 0.9 * 3 * 8.314 < values["mesh_heat_capacity_reference_J_per_molK"] < 3 * 8.314

@@ -45,6 +45,9 @@ class Elements(HTMLParser):
             self.text += data
 
 
+FIELD_TABLES = ("field_metrics_errors", "field_metrics_materials", "harmonic_stability")
+
+
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     """A study with results and failures whose data and potentials are gone, and its page."""
@@ -163,12 +166,26 @@ def test_the_ranking_on_the_page(reported: tuple[Study, Path], page: str) -> Non
     assert "∞" in first_cells[2]
 
 
+def test_the_fields_metrics_on_the_page(reported: tuple[Study, Path], page: str) -> None:
+    assert "The field's metrics: frequencies, thermodynamics, stability" in Elements(page).text
+    tables = {name: pd.read_csv(reported[1].parent / "tables" / f"{name}.csv") for name in FIELD_TABLES}
+    stability = tables["harmonic_stability"].set_index("potential")
+    assert list(stability.index) == ["soft one", "exact/one"]  # the one that always fails has none
+    assert stability.loc["exact/one", "stable, called stable"] == 3
+    assert str(stability.loc["exact/one", "F1"]).startswith("1")
+    errors = tables["field_metrics_errors"].set_index(["potential", "materials"])
+    shown = float(errors.loc[("soft one", "all"), "entropy, J/(mol K)"].split()[0])
+    cells = tables["field_metrics_materials"].query("potential == 'soft one'")
+    assert shown == pytest.approx(cells["mesh_entropy_difference_J_per_molK"].abs().mean(), rel=5e-3)
+
+
 @pytest.mark.parametrize("suffix", ["png", "pdf"])
 def test_every_figure_is_drawn(reported: tuple[Study, Path], suffix: str) -> None:
     folder = reported[1].parent / "figures"
     names = {path.stem for path in folder.glob(f"*.{suffix}")}
     bands = {f"bands_{file_name(label)}" for label in ("soft one", "exact/one")}
-    assert names == {"errors_scatter", "errors_boxes", "stability", *bands}
+    field = {"densities_of_states", "thermodynamic_errors"}
+    assert names == {"errors_scatter", "errors_boxes", "stability", *bands, *field}
     for path in folder.glob(f"*.{suffix}"):
         content = path.read_bytes()
         assert content.startswith(PNG if suffix == "png" else PDF)
@@ -188,7 +205,10 @@ def test_pictures_are_not_blank(reported: tuple[Study, Path]) -> None:
 def test_tables_have_the_promised_columns(reported: tuple[Study, Path]) -> None:
     folder = reported[1].parent / "tables"
     tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
-    assert set(tables) == {"cells", "ranking", "confusion", "failures", "records"}
+    assert set(tables) == {
+        *("cells", "ranking", "confusion", "failures", "records"),
+        *("field_metrics", *FIELD_TABLES),
+    }
     assert len(tables["confusion"]) == 0  # these materials have no trajectories
     assert {
         *("material", "formula", "group", "prototype", "potential", "state", "failure_kind", "failure"),
@@ -265,7 +285,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_names_are_no_html(hostile: str) -> None:
     elements = Elements(hostile)
-    assert not [attributes for tag, attributes in elements.tags if tag == "img"]
+    images = [attributes for tag, attributes in elements.tags if tag == "img"]
+    assert all(str(attributes["src"]).startswith("data:image/png") for attributes in images)
+    assert not any("onerror" in attributes for attributes in images)
     assert "<script>alert" not in hostile
     assert "<img src=x" not in hostile
     for number in (1, 3, 4, 5):
@@ -279,4 +301,4 @@ def test_names_are_no_formulas(tmp_path: Path) -> None:
     settings = tiny_study(tmp_path / "data", tmp_path / "o", emt("$\\frac{1$ _^"))
     study, _ = run_tiny(settings)
     assert build_report(study).is_file()
-    assert len(list((tmp_path / "o" / "report" / "figures").glob("*.png"))) == 4
+    assert len(list((tmp_path / "o" / "report" / "figures").glob("*.png"))) == 6

@@ -6,6 +6,7 @@ Nothing here knows files, studies or potentials: arrays, phonopy and ASE objects
 from softmode.harmonic.comparison import HarmonicComparison, compare
 from softmode.harmonic.correspondence import Correspondence, correspondence
 from softmode.harmonic.dispersion import (
+    FREQUENCY_CUTOFF,
     Dispersion,
     RealSpaceDynamicalMatrix,
     compute_dispersion,
@@ -35,6 +36,7 @@ from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
 from softmode.harmonic.relaxation import Relaxed, relax_cell
 
 __all__ = [
+    "FREQUENCY_CUTOFF",
     "PROTOCOLS",
     "BandPath",
     "Correspondence",

@@ -78,14 +78,15 @@ def field_metrics(
         ``dos_frequencies`` (THz), ``dos_reference``, ``dos_model`` (states per THz and primitive cell).
     """
     found: dict[str, Any] = {}
+    frequencies: dict[tuple[str, str], float] = {}
     notes = []
     for side, dispersion in (("reference", reference), ("model", model)):
         for name in FREQUENCY_FIGURES:
             in_terahertz = getattr(comparison, name.format(side).removesuffix("_THz"))
-            found |= {
-                name.format(side): in_terahertz,
-                name.format(side).replace("THz", "K"): kelvin(in_terahertz),
-            }
+            if abs(in_terahertz) < hm.FREQUENCY_CUTOFF:  # a translation: zero but for rounding
+                in_terahertz = 0.0
+            frequencies[name, side] = in_terahertz
+            found[name.format(side).replace("THz", "K")] = kelvin(in_terahertz)
         share = found[f"imaginary_modes_{side}"] = imaginary_mode_share(dispersion, grid.weights)
         thermal: tuple[float | None, ...] = (None,) * len(THERMODYNAMIC_FIGURES)
         if share > MOSTLY:
@@ -94,7 +95,9 @@ def field_metrics(
             own = thermodynamics(dispersion, grid.weights, TEMPERATURE, formula_units)
             thermal = own.entropy, own.free_energy, own.heat_capacity
         found |= zip((name.format(side) for name in THERMODYNAMIC_FIGURES), thermal, strict=True)
-    for name in (*FREQUENCY_FIGURES, *KELVIN_FIGURES, *THERMODYNAMIC_FIGURES):
+    for name in FREQUENCY_FIGURES:
+        found[name.format("difference")] = frequencies[name, "model"] - frequencies[name, "reference"]
+    for name in (*KELVIN_FIGURES, *THERMODYNAMIC_FIGURES):
         both = found[name.format("model")], found[name.format("reference")]
         found[name.format("difference")] = None if None in both else both[0] - both[1]
     found[DOS_DISTANCE] = wasserstein_distance(reference.frequencies, model.frequencies, grid.weights)

@@ -171,7 +171,7 @@ def _nac_statement(view: View) -> str:
 MEASUREMENTS = (
     Measurement(
         "harmonic",
-        version=4,
+        version=5,
         function=harmonic,
         uses=_uses,
         requires=("displaced_forces",),

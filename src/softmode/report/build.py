@@ -13,6 +13,7 @@ from softmode.panel import Panel, RecordLink
 from softmode.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
+from softmode.report.field_metrics import field_metrics_panel
 from softmode.report.figures import HARMONIC_FIGURES
 from softmode.report.maps import collect_maps
 from softmode.report.md import collect_md
@@ -27,6 +28,7 @@ from softmode.report.sigma_figures import (
     sigma_against_phonon_error,
 )
 from softmode.report.site import render_page
+from softmode.study.field_metrics import field_metrics_table
 from softmode.study.folder import Study
 from softmode.study.panels import panels_of
 from softmode.study.sigma_results import COMPARED, confusion, error_correlations
@@ -98,6 +100,8 @@ def build_report(
     """
     data = collect(study, cells)
     panels = panels_of(study, data.cells) if panels is None else panels
+    field = field_metrics_panel(data)
+    panels = panels if field is None else [field, *panels]
     found = {name: of_section(study, data.cells) for name, of_section in _SECTIONS.items()}
     sections = {name: section for name, section in found.items() if section is not None}
     tables = {
@@ -107,6 +111,8 @@ def build_report(
         "failures": data.failures,
         "records": data.records,
     }
+    if data.has_phonons:
+        tables["field_metrics"] = field_metrics_table(data.cells, study.settings.conditions.seed)
     if data.has_sigma:
         tables["sigma_correlations"] = error_correlations(data.cells, study.settings.conditions.seed)
     for section in sections.values():

@@ -160,12 +160,17 @@ def calls_made(index: pd.DataFrame) -> pd.DataFrame:
     return table.assign(all=table.sum(axis=1)).reset_index()
 
 
+def failed_phonons(rows: pd.DataFrame) -> tuple[int, int]:
+    """How many cells failed to have phonons, and how many of these the potential is to blame for."""
+    failed = rows["harmonic_state"] == FAILED
+    blamed = failed & (rows["failure_kind"] != LACKED_MEMORY) if "failure_kind" in rows else failed
+    return int(failed.sum()), int(blamed.sum())
+
+
 def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     good = done(rows, "harmonic")
-    n_failed = int((rows["harmonic_state"] == FAILED).sum())
-    blameless = rows["failure_kind"] == LACKED_MEMORY if "failure_kind" in rows else False
-    n_wrong = int(((rows["harmonic_state"] == FAILED) & ~blameless).sum()) if n_failed else 0
+    n_failed, n_wrong = failed_phonons(rows)
     n_all = len(good) + n_wrong
     summary: dict[str, Any] = {"potential": name, "group": group, "n": len(good), "failed": n_failed}
 
