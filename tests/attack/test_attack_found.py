@@ -13,6 +13,7 @@ from trajectory_cases import make_case, write_case
 
 from softmode.crystal import DisplacementForces
 from softmode.datasets import open_reference, read_trajectory
+from softmode.datasets.plausibility import CHECKS
 from softmode.errors import InputDataError, StorageError
 from softmode.files import Stamp
 from softmode.records import Failure, Record, RecordStore
@@ -33,6 +34,7 @@ def _no_warnings() -> object:
         ("FORCE_SETS", "0.0000000000 ", "1e300 ", "over 1e50"),
         ("POSCAR", "3.1499999999999999    0.0", "3e17    0.0", "a lattice vector is 3.0e\\+17 Å long"),
         ("POSCAR", "1.0\n", "1e200\n", "not finite"),
+        ("POSCAR", "0.4999999999999999\n", "999999999900000\n", "an atom is 1.0e\\+15 cells away"),
     ],
 )
 def test_numbers_beyond_measure(tmp_path: Path, file: str, old: str, new: str, said: str) -> None:
@@ -42,6 +44,16 @@ def test_numbers_beyond_measure(tmp_path: Path, file: str, old: str, new: str, s
     (folder / file).write_text(text.replace(old, new, 1))
     with pytest.raises(InputDataError, match=f"{file}.*{said}"):
         open_reference(folder)
+
+
+def test_atoms_in_one_place_of_a_sheared_cell(tmp_path: Path) -> None:
+    """What is found as its symmetry brings two atoms onto one: it is none."""
+    folder = write_metal(tmp_path / "CuAu", "CuAu")
+    lattice = "3.15 0.0000003709551615 0\n0 3.15 0\n5.0004 0 3.15"
+    (folder / "POSCAR").write_text(f"x\n1.0\n{lattice}\nCu Au\n1 1\nDirect\n0 0 0\n0 0 0\n")
+    with pytest.raises(InputDataError, match="the shortest bond is 0 times"):
+        open_reference(folder)
+    open_reference(folder, accept=tuple(CHECKS))
 
 
 @pytest.mark.parametrize("value", [1e300, 1e-310])

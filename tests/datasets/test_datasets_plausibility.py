@@ -13,7 +13,11 @@ from ase import Atoms, units
 from ase.calculators.emt import EMT
 from ase.collections import g2
 from ase.md.verlet import VelocityVerlet
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 from tiny_study import metal_phonopy
+from trajectory_cases import UNITCELL, springs
 
 from softmode.crystal import (
     Cell,
@@ -294,6 +298,53 @@ def test_forces_that_are_a_step_late_or_early(step: float) -> None:
             run_lengths=(),
         )
         assert {doubt.check for doubt in doubts(trajectory_figures(wrong, material))} == {"out_of_step"}
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(
+    angles=st.tuples(*[st.floats(0.0, 2.0 * np.pi)] * 3),
+    shift=st.tuples(*[st.floats(-1.0, 1.0)] * 3),
+    matrix=st.sampled_from([(2, 2, 2), (3, 2, 2), (2, 2, 4), (4, 4, 3)]),
+    amplitude=st.floats(0.005, 0.3),
+    anharmonicity=st.floats(0.0, 0.5),
+    seed=st.integers(0, 10**6),
+)
+def test_no_false_alarm_however_a_crystal_lies(
+    angles: tuple[float, ...],
+    shift: tuple[float, ...],
+    matrix: tuple[int, ...],
+    amplitude: float,
+    anharmonicity: float,
+    seed: int,
+) -> None:
+    """Turned, moved, in any supercell, atoms in other images, and with 1 % noise on all that is measured."""
+    rng = np.random.default_rng(seed)
+
+    def noisy(values: np.ndarray) -> np.ndarray:
+        return values * (1.0 + 0.01 * rng.normal(size=values.shape))
+
+    turn = Rotation.from_euler("xyz", angles).as_matrix()
+    unitcell = Cell(UNITCELL.lattice @ turn.T, UNITCELL.scaled_positions + shift, UNITCELL.numbers)
+    material = Material("CsCl", "CsCl", unitcell, np.diag(matrix), np.eye(3))
+    supercell = supercell_of(material)
+    constants = springs(supercell)
+    constants *= 3.0 / constants[0, 0, 0, 0]  # eV/Å²
+    first = [0, supercell.n_atoms // 2]
+    displaced = np.zeros((6, supercell.n_atoms, 3))
+    displaced[np.arange(6), np.repeat(first, 3)] = 0.01 * np.tile(turn.T, (2, 1))
+    reference = DisplacementForces(displaced, noisy(-np.einsum("ijab,fjb->fia", constants, displaced)))
+    material = replace(material, reference=reference)
+    assert not doubts(material_figures(material))
+
+    moved = amplitude * rng.normal(size=(25, supercell.n_atoms, 3))
+    moved -= moved.mean(axis=1, keepdims=True)
+    harmonic = -np.einsum("ijab,fjb->fia", constants, moved)
+    other = anharmonicity * harmonic.std() * rng.normal(size=moved.shape)
+    forces = noisy(harmonic + other - other.mean(axis=1, keepdims=True))
+    images = rng.integers(-1, 2, size=moved.shape) @ supercell.lattice
+    positions = supercell.scaled_positions @ supercell.lattice + noisy(moved) + images
+    trajectory = Trajectory(supercell.lattice, supercell.numbers, positions, forces)
+    assert not doubts(trajectory_figures(trajectory, material))
 
 
 def test_random_displacements_whose_forces_are_of_other_atoms(example: Material) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Components of lattice vectors, Å: beyond that a search for periodic images or symmetries may never end.
 _LONGEST = 1e5
+#: Fractional coordinates: beyond that where an atom is in its cell is lost in rounding.
+_FARTHEST = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,8 @@ class Cell:
         require(bool(finite), "cell", "lattice or positions are not finite", remedy)
         longest = float(np.abs(self.lattice).max())
         require(longest <= _LONGEST, "cell", f"a lattice vector is {longest:.1e} Å long", remedy)
+        farthest = float(np.abs(self.scaled_positions).max(initial=0.0))
+        require(farthest <= _FARTHEST, "cell", f"an atom is {farthest:.1e} cells away", remedy)
         require(abs(np.linalg.det(self.lattice)) > 1e-6, "cell", "lattice vectors span no volume", remedy)
 
     @classmethod

@@ -125,7 +125,7 @@ def supercell_symmetry(unitcell: Cell, supercell: Cell) -> SupercellSymmetry | N
     Returns
     -------
     SupercellSymmetry or None
-        None where spglib finds no symmetry.
+        None where spglib finds no symmetry, or none that brings each atom onto another.
     """
     found = symmetry_dataset(unitcell, SYMPREC)
     if found is None:
@@ -150,6 +150,10 @@ def supercell_symmetry(unitcell: Cell, supercell: Cell) -> SupercellSymmetry | N
     images = np.linalg.norm((apart - np.rint(apart)) * lengths, axis=-1).argmin(axis=-1)
     offsets = _whole(np.take_along_axis(apart, images[:, :, None, None], axis=2)[:, :, 0])
     cartesian = lattice.T @ rotations @ to_cell.T
+    # atoms in one place, or a cell next to flat: what spglib finds is then none of its symmetries
+    one_to_one = (np.sort(images, axis=1) == np.arange(len(places))).all(axis=1)
+    if not one_to_one.all() or (np.abs(np.linalg.det(rotations)) < 0.5).any() or not len(rotations):
+        return None
     return SupercellSymmetry(sublattice, cells, multiples, rotations, cartesian, images, offsets)
 
 
