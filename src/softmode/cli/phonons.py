@@ -20,9 +20,10 @@ from softmode.files import write_atomically
 from softmode.harmonic.protocol import HarmonicProtocol, Structure, named_protocol
 from softmode.measurements.field_metrics import DOS_DISTANCE, DOS_DISTANCE_TITLE, NOTE, SIDED_FIGURES
 from softmode.measurements.functionals import functional
-from softmode.measurements.harmonic import FIGURES, PUBLISHED_FIGURES
+from softmode.measurements.harmonic import FIGURES, PUBLISHED_FIGURES, RAW_FIGURES
 from softmode.measurements.lattice import FIGURES as LATTICE_FIGURES
 from softmode.measurements.lattice import LATTICE_NAMES, LATTICE_RATIO
+from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.notebook.inputs import Crystal, Model
 from softmode.notebook.phonons import PhononComparison, PhononFigures, compare_phonons, compare_references
 from softmode.notebook.results import kind_of_file
@@ -45,6 +46,9 @@ def _json(result: PhononComparison, model: Model, floor: _Floor | None) -> dict[
         **{name: value for name, value in values.items() if name.startswith("mesh_")},
         "asr_reference": values["asr_reference_eV_per_A2"],
         "asr_model": values["asr_model_eV_per_A2"],
+        "noise_floor_reference_THz": values["noise_floor_reference_THz"],
+        "noise_floor_model_THz": values["noise_floor_model_THz"],
+        **(result.records["noise_floor"].values if "noise_floor" in result.records else {}),
         "nac": values["nac"],
         **{name: value for name, value in values.items() if name.startswith(("level_of_", "functionals_"))},
         **({"lattice": result.lattice} if "lattice" in result.records else {}),
@@ -98,6 +102,14 @@ def _tables(results: Sequence[PhononComparison], floor: _Floor | None) -> Iterat
             for name, label in PUBLISHED_FIGURES.items():
                 if f"{where}_{name}" in values[0]:
                     table.add_row(label, *beside, *(_cell(own[f"{where}_{name}"]) for own in values))
+        table.add_row(Text("force constants as they come", style="dim"))
+        for name, label in RAW_FIGURES.items():
+            reference, of_model = _cell(values[0][name.format("reference")]), name.format("model")
+            table.add_row(label, reference, *beside[1:], *(_cell(own[of_model]) for own in values))
+        if all("noise_floor" in result.records for result in shown):
+            floors = [result.records["noise_floor"].values for result in shown]
+            measured = (f"{own[NOISE_FLOOR]:.2g}, {own['noise_floor_from']}" for own in floors)
+            table.add_row("the same, measured, and by what", *beside, *measured)
         table.add_row(Text("at 300 K, per formula unit", style="dim"))
         for name, label in SIDED_FIGURES.items():
             reference = _cell(values[0][f"mesh_{name.format('reference')}"])
@@ -176,6 +188,13 @@ def phonons(
             show_default=False,
         ),
     ] = None,
+    noise: Annotated[
+        bool,
+        typer.Option(
+            help="Measure by more force calls which frequencies are noise; otherwise what the force "
+            "constants tell of themselves is shown."
+        ),
+    ] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the figures as JSON: of several potentials a list.")
     ] = False,
@@ -200,7 +219,7 @@ def phonons(
     for name in potential:
         models.append(loaded_potential(name, dtype, device, kwargs))
         with busy(f"phonons of {crystal.material.formula} with {name}"):
-            results.append(compare_phonons(crystal, models[-1], conditions))
+            results.append(compare_phonons(crystal, models[-1], conditions, noise=noise))
         if note := results[-1].records["displaced_forces"].values.get("relaxation_note"):
             remark(f"{name}: {note}")
     if plot is not None:

@@ -30,6 +30,7 @@ from softmode.harmonic.lattice import (
     with_cell,
     with_force_constants,
 )
+from softmode.harmonic.noise import difference, frequency_floor, own_floors, soft_mode_vectors
 from softmode.harmonic.non_analytical import dispersion_with_nac, phonopy_velocities
 from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
 from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
@@ -54,10 +55,13 @@ __all__ = [
     "compute_dispersion",
     "correspondence",
     "degenerate_set_starts",
+    "difference",
     "dispersion_with_nac",
     "force_constants_from_forces",
+    "frequency_floor",
     "full_force_constants",
     "named_protocol",
+    "own_floors",
     "phonopy_velocities",
     "plan_displacements",
     "q_mesh",
@@ -66,6 +70,7 @@ __all__ = [
     "reference_supercell",
     "relax_cell",
     "signed_square",
+    "soft_mode_vectors",
     "solve_modes",
     "symmetrised",
     "with_cell",

@@ -101,7 +101,9 @@ def frequency_factor() -> float:
     return float(get_physical_units().DefaultToTHz)
 
 
-def real_space_dynamical_matrix(phonon: Phonopy, force_constants: ForceConstants) -> RealSpaceDynamicalMatrix:
+def real_space_dynamical_matrix(
+    phonon: Phonopy, force_constants: ForceConstants, *, antisymmetric: bool = False
+) -> RealSpaceDynamicalMatrix:
     """Sort force constants by lattice vector.
 
     Parameters
@@ -111,6 +113,8 @@ def real_space_dynamical_matrix(phonon: Phonopy, force_constants: ForceConstants
     force_constants : ForceConstants
         Compact or full. A pair of atoms whose shortest distance is realised by several images is shared
         equally among them, as in phonopy (Parlinski's convention).
+    antisymmetric : bool
+        The part ``(Phi_ij - Phi_ji^T) / 2`` that phonons do not contain, in place of the one they do.
     """
     primitive = phonon.primitive
     values = compact_force_constants(phonon, force_constants).values
@@ -134,12 +138,12 @@ def real_space_dynamical_matrix(phonon: Phonopy, force_constants: ForceConstants
     np.add.at(series, (index[: len(points)], row, column), blocks)
     matrices = series.transpose(0, 1, 3, 2, 4).reshape(len(unique), n_bands, n_bands)
     # `unique` is sorted and closed under negation, so R and -R stand at mirrored places.
-    hermitian = 0.5 * (matrices + matrices[::-1].transpose(0, 2, 1))
+    sign = -1.0 if antisymmetric else 1.0
     origin = len(unique) // 2
-    half = hermitian[origin:]
-    even = half + half.transpose(0, 2, 1)
+    half = 0.5 * (matrices[origin:] + sign * matrices[origin::-1].transpose(0, 2, 1))
+    even = half + sign * half.transpose(0, 2, 1)
     even[0] *= 0.5
-    odd = half - half.transpose(0, 2, 1)
+    odd = half - sign * half.transpose(0, 2, 1)
     return RealSpaceDynamicalMatrix(
         lattice_points=unique[origin:].astype(np.float64),
         even=even.reshape(len(half), -1),
@@ -253,14 +257,21 @@ def solve_modes(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> tuple[
     eigenvectors : (n_q, n_bands, n_bands) array
         Columns, for Bloch waves with phases of lattice vectors alone (not of atomic positions).
     """
-    dynamical = []
+    dynamical = dynamical_matrices(matrix, qpoints)
+    with _blas.limit(limits=1):
+        eigenvalues, eigenvectors = np.linalg.eigh(dynamical)
+    return _frequencies(eigenvalues), eigenvectors
+
+
+def dynamical_matrices(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> ComplexArray:
+    """``D(q)`` at a few q-points, (n_q, n_bands, n_bands), eV/(Å² u); phases of lattice vectors alone."""
+    found = []
     with _blas.limit(limits=1):
         for block in _blocks(qpoints):
             cosines, sines = _phases(matrix, block)
             both = _complex(cosines @ matrix.even, sines @ matrix.odd, matrix.n_bands)
-            dynamical.append(both[: len(block)])
-        eigenvalues, eigenvectors = np.linalg.eigh(np.concatenate(dynamical))
-    return _frequencies(eigenvalues), eigenvectors
+            found.append(both[: len(block)])
+    return np.concatenate(found)
 
 
 def _threads(requested: int | None) -> int:

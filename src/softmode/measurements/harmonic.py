@@ -25,6 +25,7 @@ from softmode.measurements.shared import (
     mesh,
     path,
     reference_crystal,
+    reference_noise_floor,
     reference_on_mesh,
     reference_on_path,
     reference_phonopy_velocities,
@@ -59,6 +60,11 @@ _AS_PUBLISHED = "velocities_as_published"
 PUBLISHED_FIGURES = {
     "rmse_vg_as_published_THzA": "RMSE(v_g), paper's, THz·Å",
     "mae_vg_as_published_THzA": "MAE(v_g), paper's, THz·Å",
+}
+#: Of both sides' force constants before they are symmetrised, ``{}`` being ``reference`` or ``model``.
+RAW_FIGURES = {
+    "asr_{}_eV_per_A2": "violation of the sum rule, eV/Å²",
+    "noise_floor_{}_THz": "noise of frequencies, THz",
 }
 #: Figures that are shown of each comparison, as they are called.
 FIGURES = {
@@ -115,6 +121,8 @@ def harmonic(view: View) -> Result:
             "mesh_divisions": list(grid.divisions),
             "asr_reference_eV_per_A2": reference_crystal(view).sum_rule_violation,
             "asr_model_eV_per_A2": model.sum_rule_violation,
+            "noise_floor_reference_THz": reference_noise_floor(view),
+            "noise_floor_model_THz": model.noise_floor(grid),
             "path_segments": [list(segment) for segment in points.segments],
             "points_per_segment": points.points_per_segment,
             "nac": _nac_statement(view),
@@ -188,6 +196,11 @@ MEASUREMENTS = (
                 for side, shown in (("reference", "reference"), ("model", "potential"))
             ),
             Column(f"mesh_{DOS_DISTANCE}", DOS_DISTANCE_TITLE),
+            *(
+                Column(name.format(side), f"{title}, {shown}")
+                for name, title in RAW_FIGURES.items()
+                for side, shown in (("reference", "reference"), ("model", "potential"))
+            ),
             Column(f"mesh_{NOTE}", "thermodynamics left out"),
         ),
     ),

@@ -48,6 +48,7 @@ def model_phonons(view: View) -> Result:
             "model_path_segments": [list(segment) for segment in path.segments],
             "model_points_per_segment": path.points_per_segment,
             "model_asr_eV_per_A2": hm.acoustic_sum_rule_violation(crystal.phonon, crystal.raw),
+            "model_noise_floor_THz": max(hm.own_floors(crystal.phonon, crystal.raw, mesh.points).values()),
         },
         arrays={
             "qpoints": path.points,
@@ -110,7 +111,7 @@ def _structure_values(crystal: ModelCrystal) -> dict[str, Any]:
 MEASUREMENTS = (
     Measurement(
         "model_phonons",
-        version=1,
+        version=2,
         function=model_phonons,
         uses=(
             "structure",

@@ -20,6 +20,7 @@ GROUP = "softmode.measurements"
 #: Modules of softmode's own, each after those that it requires.
 _OWN = (
     "displaced_forces",
+    "noise_floor",
     "harmonic",
     "lattice",
     "model_phonons",

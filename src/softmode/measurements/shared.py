@@ -49,6 +49,10 @@ class Crystal:
         """Of the force constants as they come, eV/Å²."""
         return hm.acoustic_sum_rule_violation(self.phonon, self.raw)
 
+    def noise_floor(self, grid: hm.QMesh) -> float:
+        """What the force constants tell of themselves: the smallest frequency one may believe, THz."""
+        return max(hm.own_floors(self.phonon, self.raw, grid.points).values())
+
     def at(self, where: hm.BandPath | hm.QMesh) -> hm.Dispersion:
         """Phonons on a path or mesh."""
         if self.nac is not None:
@@ -130,6 +134,12 @@ def reference_crystal(view: View) -> Crystal:
     """The reference's phonons; long-range forces as the protocol says."""
     raw = hm.reference_force_constants(phonon(view), view.reference)
     return Crystal(phonon(view), raw, symmetrised(view, phonon(view), raw), correction(view))
+
+
+@derived("reference", "protocol.symmetrise", "protocol.nac", "protocol.mesh_length")
+def reference_noise_floor(view: View) -> float:
+    """Smallest frequency one may believe of the reference, THz."""
+    return reference_crystal(view).noise_floor(mesh(view))
 
 
 @derived("reference", "protocol.symmetrise")

@@ -135,7 +135,11 @@ class PhononComparison(Measured):
     def plot(self) -> Figure:
         """Band structures over each other."""
         overlay = overlay_of_record(
-            self.records["harmonic"], self.material.name, self.material.formula, self.potential
+            self.records["harmonic"],
+            self.material.name,
+            self.material.formula,
+            self.potential,
+            noise=self.records.get("noise_floor"),
         )
         return displayed(band_figure([overlay], PALETTE[1]))
 
@@ -146,6 +150,7 @@ def compare_phonons(
     protocol: str | HarmonicProtocol = "default",
     *,
     structure: Structure | None = None,
+    noise: bool = False,
 ) -> PhononComparison:
     """Compare the phonons of a potential with those of the reference.
 
@@ -158,6 +163,9 @@ def compare_phonons(
     structure : {"reference", "relaxed", "both"}, optional
         Compare in the reference's structure, in the potential's own (relaxed, symmetry kept), or in the first
         and, for ``lattice``, in both. That of the protocol when not given.
+    noise : bool
+        Measure the smallest frequency one may believe of the potential, by two or three times as many force
+        calls again (measurement ``noise_floor``); what force constants tell of themselves is known without.
 
     Raises
     ------
@@ -168,7 +176,8 @@ def compare_phonons(
     """
     material, own = load(crystal).material, potential(model)
     conditions = conditions_of("compare_phonons", {"protocol": chosen_protocol(protocol, structure)})
-    names = ("harmonic", "lattice") if conditions.protocol.structure == "both" else ("harmonic",)
+    both = conditions.protocol.structure == "both"
+    names = ("harmonic", *(("lattice",) if both else ()), *(("noise_floor",) if noise else ()))
     records = measure(names, material, own.potential, conditions)
     return PhononComparison(material, own.name, conditions, records)
 

@@ -8,14 +8,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.qpoints import BandPath
+from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.records import Record
 from softmode.study.folder import Study
 from softmode.style import REFERENCE_COLOUR, figure_style, legend_below, panel_grid, plain, pretty_formula
 
 _DASHED = (0, (4, 1.5))
+NOISE_COLOUR = "#E4E4E4"
 _BESIDE = 3  # bands of potentials alone in a row
 
 
@@ -35,6 +38,8 @@ class BandOverlay:
         THz², on the path.
     key : str
         Key of the record.
+    floor : float
+        Frequencies of the potential below are noise, THz.
     """
 
     material: str
@@ -47,6 +52,7 @@ class BandOverlay:
     rmse_w2: float
     mae_w2: float
     key: str
+    floor: float
 
     def pieces(self) -> list[slice]:
         """Stretches of the path that are drawn as one line: segments joined where they meet."""
@@ -68,10 +74,20 @@ def _path(record: Record, prefix: str = "") -> BandPath:
     )
 
 
+def _floor(record: Record, name: str, noise: Record | None) -> float:
+    """What is known of the noise: by a measurement of it, else by the force constants themselves."""
+    return float(record.values[name] if noise is None else noise.values[NOISE_FLOOR])
+
+
 def overlay_of_record(
-    record: Record, material: str, formula: str, potential: str, role: str = ""
+    record: Record,
+    material: str,
+    formula: str,
+    potential: str,
+    role: str = "",
+    noise: Record | None = None,
 ) -> BandOverlay:
-    """Bands kept in a ``harmonic`` record."""
+    """Bands kept in a ``harmonic`` record, and the noise, of a record of its own where it was measured."""
     return BandOverlay(
         material=material,
         formula=formula,
@@ -83,6 +99,7 @@ def overlay_of_record(
         rmse_w2=float(record.values["path_rmse_w2_THz2"]),
         mae_w2=float(record.values["path_mae_w2_THz2"]),
         key=record.key,
+        floor=_floor(record, "noise_floor_model_THz", noise),
     )
 
 
@@ -92,11 +109,13 @@ def band_overlay(study: Study, potential: str, material: str, role: str) -> Band
     if record is None:
         return None
     formula = next(case.material.formula for case in study.cases if case.material.name == material)
-    return overlay_of_record(record, material, formula, potential, role)
+    noise = study.result(material, potential, "noise_floor")
+    return overlay_of_record(record, material, formula, potential, role, noise)
 
 
-def _frame(axes: Axes, path: BandPath) -> None:
-    """Special points below, a line at zero."""
+def _frame(axes: Axes, path: BandPath, floor: float) -> None:
+    """Special points below, a line at zero, a band where frequencies are noise."""
+    axes.axhspan(-floor, floor, color=NOISE_COLOUR, linewidth=0, zorder=0)
     positions, labels = zip(*path.ticks(), strict=True)
     axes.set_xticks(positions, labels)
     axes.set_xlim(float(path.distances[0]), float(path.distances[-1]))
@@ -109,7 +128,7 @@ def _draw(axes: Axes, overlay: BandOverlay, colour: str) -> None:
         x = overlay.path.distances[piece]
         axes.plot(x, overlay.reference[piece], color=REFERENCE_COLOUR, linewidth=0.9)
         axes.plot(x, overlay.model[piece], color=colour, linewidth=0.9, linestyle=_DASHED)
-    _frame(axes, overlay.path)
+    _frame(axes, overlay.path, overlay.floor)
     role = f"{overlay.role}: " if overlay.role else ""
     name = f" ({plain(overlay.material)})" if overlay.material != overlay.formula else ""
     axes.set_title(
@@ -141,9 +160,15 @@ def band_figure(overlays: list[BandOverlay], colour: str) -> Figure:
             Line2D(
                 [], [], color=colour, linewidth=1.2, linestyle=_DASHED, label=plain(overlays[0].potential)
             ),
+            Patch(color=NOISE_COLOUR, linewidth=0, label=_noise_label([one.floor for one in overlays])),
         ]
         legend_below(figure, handles)
         return figure
+
+
+def _noise_label(floors: list[float]) -> str:
+    """What the band is, and how wide where there is one."""
+    return f"noise (±{floors[0]:.2g} THz)" if len(floors) == 1 else "noise"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,12 +183,15 @@ class ModelBands:
         Where.
     frequencies : (n_q, n_bands) array
         THz, imaginary negative.
+    floor : float
+        Frequencies below are noise, THz.
     """
 
     formula: str
     caption: str
     path: BandPath
     frequencies: FloatArray
+    floor: float
 
 
 def chosen_compounds(ranked: pd.DataFrame, potential: str) -> pd.DataFrame:
@@ -193,7 +221,9 @@ def model_bands(study: Study, rows: pd.DataFrame, potential: str, sigma: str) ->
             score = f"σ = {row[sigma]:.2f}, " if sigma and pd.notna(row[sigma]) else ""
             caption = f"{score}softest {row['softest_mode_THz']:.2f} THz at {row['softest_mode_at']}"
             bands = record.arrays["frequencies_model"]
-            found.append(ModelBands(str(row["formula"]), caption, _path(record, "model_"), bands))
+            noise = study.result(row["material"], potential, "noise_floor")
+            floor = _floor(record, "model_noise_floor_THz", noise)
+            found.append(ModelBands(str(row["formula"]), caption, _path(record, "model_"), bands, floor))
     return found
 
 
@@ -221,7 +251,7 @@ def _draw_alone(axes: Axes, item: ModelBands, colour: str) -> None:
     for index in range(len(item.path.segments)):
         piece = slice(index * n, (index + 1) * n)
         axes.plot(item.path.distances[piece], item.frequencies[piece], color=colour, linewidth=0.8)
-    _frame(axes, item.path)
+    _frame(axes, item.path, item.floor)
     low = float(item.frequencies.min())
     if low < -0.1:
         axes.axhspan(low * 1.05, 0.0, color="#D55E00", alpha=0.07, linewidth=0)

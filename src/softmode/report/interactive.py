@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from softmode.report.bands import BandOverlay
+from softmode.report.bands import NOISE_COLOUR, BandOverlay
 from softmode.report.figures import VG, W2
 from softmode.study.results import done as finished
 from softmode.style import (
@@ -173,6 +173,7 @@ def bands(overlay: BandOverlay, colour: str) -> go.Figure:
     ):
         x, y = _broken(values, overlay)
         figure.add_scatter(x=x, y=y, mode="lines", name=name, line=line, hovertemplate="%{y:.2f} THz")
+    figure.add_hrect(-overlay.floor, overlay.floor, fillcolor=NOISE_COLOUR, line_width=0, layer="below")
     ticks = overlay.path.ticks()
     figure.update_xaxes(
         tickvals=[position for position, _ in ticks],
