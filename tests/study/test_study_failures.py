@@ -25,7 +25,7 @@ from softmode.report.site import _shown_failures
 from softmode.study.folder import Study, open_study
 from softmode.study.materials import summarise_materials
 from softmode.study.results import FAILED, OK, cell_table, ranking
-from softmode.study.run import RunReport, run_study
+from softmode.study.run import RunReport, _alone, run_study
 from softmode.study.settings import parse_study
 
 #: material or potential: kind of its failures, what their message says, what the remedy says
@@ -381,6 +381,19 @@ def test_a_potential_that_hangs_or_eats_memory_costs_its_case(tiny_dataset: Path
     )
     assert (tmp_path / "eaten").exists()
     assert (tmp_path / "lacked").exists()
+
+
+def test_others_are_watched_while_a_case_is_tried_alone(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("softmode.study.run._LOOK_EVERY", 0.05)
+    study = open_study(
+        tiny_study(tiny_dataset, tmp_path / "o", emt(), ids=("Cu",), measurements=["harmonic"])
+    )
+    looks: list[None] = []
+    outcome = _alone(study, study.cases[0], 1, lambda: looks.append(None))
+    assert outcome.stored
+    assert len(looks) > 3
 
 
 def test_want_of_memory_is_not_held_against_a_potential(tiny_dataset: Path, tmp_path: Path) -> None:

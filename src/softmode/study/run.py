@@ -218,16 +218,20 @@ def _on_processes(
                     raise
                 processes[lane] = _renewed(processes[lane], threads)
 
+    late: set[SingleProcess] = set()
+
+    def look() -> None:
+        busy = [processes[lane] for future, (lane, _) in running.items() if not future.done()]
+        late.update(_watch(busy, limit))
+
     try:
         for lane in range(workers):
             begin(lane)
-        late: set[SingleProcess] = set()
         looked = time.monotonic()
         while running:
             finished, _ = wait(running, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
             if time.monotonic() >= looked + _LOOK_EVERY:  # however often others finish
-                busy = [processes[lane] for future, (lane, _) in running.items() if not future.done()]
-                late |= _watch(busy, limit)
+                look()
                 looked = time.monotonic()
             for future in finished:
                 lane, case = running.pop(future)
@@ -235,11 +239,11 @@ def _on_processes(
                 was_late = processes[lane] in late
                 if died:
                     processes[lane] = _renewed(processes[lane], threads)
-                    outcome = _too_late(study, case) if was_late else _alone(study, case, threads)
+                    outcome = _too_late(study, case) if was_late else _alone(study, case, threads, look)
                 else:
                     outcome = _outcome(study, case, future)
                     if outcome.failure is not None and outcome.failure.lacked_memory:
-                        outcome = _alone(study, case, threads)
+                        outcome = _alone(study, case, threads, look)
                 begin(lane)
                 yield case, outcome
     except BaseException:
@@ -273,14 +277,15 @@ def _renewed(process: SingleProcess, threads: int) -> SingleProcess:
     return SingleProcess(threads)
 
 
-def _alone(study: Study, case: Case, threads: int) -> CaseOutcome:
-    """Run one case in a process of its own; if that dies too, the case is the cause."""
+def _alone(study: Study, case: Case, threads: int, look: Callable[[], None]) -> CaseOutcome:
+    """Run one case in a process of its own; if that dies too, the case is the cause. `look` at the others."""
     process = SingleProcess(threads)
     try:
         future = process.submit(run_case, _task(study, case))
         late = False
         while not wait([future], timeout=_LOOK_EVERY).done:
             late = bool(_watch([process], study.settings.run.memory_limit)) or late
+            look()
         return future.result()
     except BrokenProcessPool:
         if late:
