@@ -17,7 +17,8 @@ from softmode.crystal import Material, Trajectory
 from softmode.datasets import MaterialEntry, align_trajectory, open_dataset, read_trajectory, supercell_of
 from softmode.datasets.catalog import reference_entry
 from softmode.datasets.loose_files import reference_from_supercell
-from softmode.datasets.plausibility import CHECKS, material_figures, trajectory_figures
+from softmode.datasets.plausibility import CHECKS
+from softmode.datasets.plausibility_figures import material_figures, trajectory_figures
 
 
 def entries(data: Path | None) -> Iterator[MaterialEntry]:

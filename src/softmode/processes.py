@@ -8,6 +8,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -19,6 +20,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
 
 from softmode import deadlines
 from softmode.errors import TimeLimitError, WorkerDiedError
@@ -39,6 +42,28 @@ def give_memory_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:  # glibc
         trim(0)
+
+
+@contextlib.contextmanager
+def restored() -> Iterator[None]:
+    """Put back what a library may have changed: working folder, umask, recursion, numpy's way with errors.
+
+    Variables of the environment that are gone or changed come back; what a library has added, it may need.
+    """
+    folder, environment, depth = Path(), dict(os.environ), sys.getrecursionlimit()
+    with contextlib.suppress(OSError):  # it is gone
+        folder = Path.cwd()
+    mask = os.umask(0o022)
+    os.umask(mask)
+    try:
+        with np.errstate():
+            yield
+    finally:
+        os.umask(mask)
+        sys.setrecursionlimit(depth)
+        os.environ.update(environment)
+        with contextlib.suppress(OSError):
+            os.chdir(folder)
 
 
 @contextlib.contextmanager

@@ -84,6 +84,13 @@ def test_an_encoding_that_nobody_reads(tmp_path: Path, encoding: str) -> None:
         read_trajectory([path])
 
 
+def test_a_file_of_many_empty_runs_is_refused_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "vasprun.xml").write_text('<?xml version="1.0"?><modeling>\n' * 200)
+    with pytest.raises(InputDataError, match=r"no frame is left .*\(200 in all\)") as caught:
+        read_trajectory([tmp_path / "vasprun.xml"])
+    assert len(str(caught.value)) < 2000
+
+
 def test_a_trajectory_that_announces_more_than_numbers_can_say(tmp_path: Path) -> None:
     whole = write_case(make_case(2), tmp_path / "run.traj").read_bytes()
     (tmp_path / "run.traj").write_bytes(whole[:32] + b"\x7f" * 8 + whole[40:])

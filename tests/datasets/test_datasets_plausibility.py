@@ -29,15 +29,8 @@ from softmode.crystal import (
 )
 from softmode.crystal.periodic_images import minimum_image
 from softmode.datasets import open_dataset, open_reference, supercell_of
-from softmode.datasets.plausibility import (
-    ACCEPTED,
-    CHECKS,
-    bond_ratio,
-    doubts,
-    material_figures,
-    plausible,
-    trajectory_figures,
-)
+from softmode.datasets.plausibility import ACCEPTED, CHECKS, doubts, plausible
+from softmode.datasets.plausibility_figures import bond_ratio, material_figures, trajectory_figures
 from softmode.errors import InputDataError, SettingsError
 from softmode.harmonic import build_phonopy, full_force_constants, reference_force_constants
 from softmode.measurements.measure import facts_of

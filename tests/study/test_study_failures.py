@@ -413,7 +413,7 @@ def test_a_potential_that_leaves_or_forks_costs_its_case(tiny_dataset: Path, tmp
     """SystemExit and KeyboardInterrupt are failures with a reason; a copy of the worker does not go on."""
     potentials = [
         {**factory("hostile_emt", what, what=what), "name": "hostile_potentials:hostile_emt"}
-        for what in ("system_exit", "interrupt", "fork", "long")
+        for what in ("system_exit", "interrupt", "fork", "long", "globals")
     ]
     settings = tiny_study(
         tiny_dataset, tmp_path / "o", *potentials, run={"workers": 1}, measurements=["harmonic"]
@@ -424,7 +424,7 @@ def test_a_potential_that_leaves_or_forks_costs_its_case(tiny_dataset: Path, tmp
     assert table.loc[("Au", "system_exit"), "failure"] == "Au with system_exit: ended with SystemExit: 0"
     assert table.loc[("Au", "interrupt"), "failure_kind"] == "KeyboardInterrupt"
     assert 3000 < len(table.loc[("Au", "long"), "failure"]) <= 4000
-    assert (table["state"] == OK).sum() == 12 - 3
+    assert (table["state"] == OK).sum() == 15 - 3
     report = run_tiny(settings)[1]
     assert report.computed == 2  # what nobody foresaw is tried again
 

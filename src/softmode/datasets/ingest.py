@@ -14,7 +14,8 @@ from typing import Any
 from softmode.crystal import Material, Trajectory
 from softmode.datasets.base import Dataset, MaterialEntry
 from softmode.datasets.catalog import dataset_kind, open_dataset
-from softmode.datasets.plausibility import doubts, trajectory_figures
+from softmode.datasets.plausibility import doubts
+from softmode.datasets.plausibility_figures import trajectory_figures
 from softmode.datasets.runs import Run, RunRecorder, runs_of
 from softmode.datasets.store import (
     FORMAT,

@@ -189,7 +189,8 @@ class FrameCollector:
             If there is no frame.
         """
         if self._numbers is None or self._lattice is None or not self._positions:
-            said = "; ".join(self.notes)
+            n_notes = len(self.notes)
+            said = "; ".join(self.notes[:3]) + (f"; … ({n_notes} in all)" if n_notes > 3 else "")
             raise InputDataError(
                 source,
                 "no frame is left" + (f" ({said})" if said else ""),

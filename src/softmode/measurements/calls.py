@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 
+@contextmanager
+def _answering(seconds: float) -> Iterator[None]:
+    """While a potential is asked, for so long: how numpy takes errors is afterwards as it was."""
+    with ends_within(seconds), np.errstate():
+        yield
+
+
 class CountedPotential(Potential):
     """A potential that tells how many configurations it is asked for; otherwise the one it is made of.
 
@@ -35,7 +42,7 @@ class CountedPotential(Potential):
     def evaluate(self, configurations: Sequence[Atoms]) -> Evaluation:
         """As the potential does."""
         self._note(len(configurations))
-        with ends_within(self._potential.time_limit * len(configurations)):
+        with _answering(self._potential.time_limit * len(configurations)):
             return self._potential.evaluate(configurations)
 
     def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
@@ -44,7 +51,7 @@ class CountedPotential(Potential):
     def hessian_products(self, atoms: Atoms, directions: FloatArray) -> FloatArray:
         """As the potential does; each direction counts as a configuration."""
         self._note(len(directions))
-        with ends_within(self._potential.time_limit * len(directions)):
+        with _answering(self._potential.time_limit * len(directions)):
             return self._potential.hessian_products(atoms, directions)
 
     def calculator(self) -> Calculator:
@@ -83,7 +90,7 @@ class _CountedCalculator:
             if not self._last or not all(map(np.array_equal, asked, self._last)):
                 self._note(1)
             self._last = asked
-        with ends_within(self._limit):
+        with _answering(self._limit):
             yield self._calculator
 
     def get_potential_energy(self, atoms: Atoms | None = None, **options: Any) -> Any:

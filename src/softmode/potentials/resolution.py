@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from softmode.deadlines import ends_within
@@ -151,7 +152,7 @@ class ResolvedPotential:
         if self.interpreter is not None:  # who keeps to the time limit by itself
             check_answer(self, self._load)
             return self._load()
-        with ends_within(self.settings.time_limit):
+        with ends_within(self.settings.time_limit), np.errstate():
             check_answer(self, self._load)
             potential = self._load()
         potential.time_limit = self.settings.time_limit

@@ -20,7 +20,7 @@ from softmode.measurements.measure import missing_records
 from softmode.measurements.view import Sources, loaded_size
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
-from softmode.processes import give_memory_back
+from softmode.processes import give_memory_back, restored
 from softmode.records import Failure, Header, Partial, Record, RecordStore
 from softmode.study.lanes import SHARED_SIZE
 
@@ -151,7 +151,7 @@ def run_case(task: CaseTask) -> CaseOutcome:
     """
     started = time.perf_counter()
     try:
-        with _Writer(RecordStore(task.records)) as writer:
+        with restored(), _Writer(RecordStore(task.records)) as writer:
             found = [
                 record for _, record in missing_records(task.inputs, _sources(task), task.conditions, writer)
             ]
