@@ -29,6 +29,7 @@ PROMISED = {
     "slope": 1e-8,
     "rmse_w2": 1e-10,
     "rmse_vg": 1e-8,
+    "rmse_slope": 1e-10,
     "sigma": 1e-12,
     "mode_sigma": 1e-9,
     "samples": 1e-9,
@@ -136,9 +137,10 @@ def _harmonic(material: object) -> dict[str, FloatArray]:
         "w2": np.concatenate([side.squared for side in sides]),
         "frequency": np.where(away, frequencies, 0.0),
         "vg": np.where(away[:, :, None], velocities, 0.0),
-        "slope": 2.0 * frequencies[:, :, None] * velocities,
+        "slope": np.concatenate([side.slopes for side in sides]),
         "rmse_w2": np.array([comparison.rmse_w2]),
         "rmse_vg": np.array([comparison.rmse_vg]),
+        "rmse_slope": np.array([comparison.rmse_slope]),
     }
 
 

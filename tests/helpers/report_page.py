@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 def section_of(page: str, heading: str) -> str:
     """The one section under the heading with this id."""
-    [found] = re.findall(rf'<h2 id="{heading}">.*?(?=<h2 )', page, re.DOTALL)
+    [found] = re.findall(rf'<h2 id="{heading}">.*?(?=<h2[ >])', page, re.DOTALL)
     return str(found)
 
 

@@ -184,6 +184,8 @@ def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, 
     medians("rmse_w2_THz2", "rmse_vg_THzA")
     summary |= bootstrap_median(numbers_in(good, "path_softening"), rng).columns("median_softening")
     medians("mae_w2_THz2", "mae_vg_THzA", "rmse_slope_THz2A", "mae_slope_THz2A")
+    if "path_rmse_vg_as_published_THzA" in rows:  # protocol yang2026
+        medians("rmse_vg_as_published_THzA", "mae_vg_as_published_THzA")
     agree = int(good["path_stability_agrees"].astype(bool).sum()) if len(good) else 0
     return summary | {
         "stability_agreement": agree / len(good) if len(good) else np.nan,
