@@ -74,6 +74,7 @@ def phonopy_velocities(
         ``band_structure.group_velocities``, THz·Å.
     """
     worker = with_force_constants(phonon, force_constants, nac)
-    segments = path.points.reshape(len(path.segments), path.points_per_segment, 3)
-    worker.run_band_structure(list(segments), with_group_velocities=True)
-    return np.concatenate(worker.band_structure.group_velocities)
+    moving = GroupVelocity(worker.dynamical_matrix, symmetry=worker.primitive_symmetry)
+    moving.run(path.points)
+    velocities: FloatArray = moving.group_velocities
+    return velocities
