@@ -118,15 +118,17 @@ def test_too_few_frames_give_no_interval_and_say_so(plain: dict[str, Any]) -> No
     assert "fewer than two blocks" in result.stderr
 
 
-def test_an_interval_of_few_frames_is_marked() -> None:
+def test_three_frames_carry_no_interval_and_no_probability() -> None:
     arguments = ("--trajectory", FRAMES, "--force-constants", PARAMS, "--every", "5")
     content = shown(*arguments)
     assert content["n_frames"] == 3
-    low, high = content["mean_t_ci95"]
-    assert low < content["mean_t"] < high
+    assert content["mean_t_ci95"] is content["class_probability"] is None
     assert content["interval_reliable"] is False
-    words = " ".join(call(*arguments).stdout.replace("│", " ").split())  # lines are as wide as the terminal
-    assert "too few independent frames to rely on" in words
+    assert content["n_effective"] == 3
+    result = call(*arguments)
+    words = " ".join(result.stdout.replace("│", " ").split())  # lines are as wide as the terminal
+    assert "no interval: too few independent frames" in words
+    assert "worth 3.0 independent ones: fewer than 10" in " ".join(result.stderr.split())
 
 
 def test_it_is_readable(plain: dict[str, Any]) -> None:

@@ -13,6 +13,10 @@ from softmode.statistics.correlated_means import MeanEstimate
 
 #: The classes, from the most to the least stable.
 CLASSES = ("weak", "strong", "unstable")
+#: Said wherever the probability of a class is that of the sampling alone.
+WITHOUT_OWN_ERROR = "the potential's own error is not in it"
+#: Said where the frames carry neither interval nor probabilities.
+NO_INTERVAL = "no interval: too few independent frames"
 #: ``weak < 0.5 <= strong <= 1 < unstable``.
 EDGES = (0.5, 1.0)
 

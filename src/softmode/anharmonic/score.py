@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from softmode.anharmonic.classes import CLASSES, class_probabilities, classify
+from softmode.anharmonic.classes import CLASSES, EDGES, class_probabilities, classify
 from softmode.errors import InputDataError
-from softmode.statistics.correlated_means import mean_with_interval
+from softmode.statistics.correlated_means import RELIABLE_N_EFFECTIVE, mean_with_interval
+from softmode.statistics.sequential import StopRule, judge
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Score:
     class_name : str
         Class of the mean.
     probabilities : dict of str to float, or None
-        Of each class.
+        Of each class; None without an interval.
     note : str
         Why there is no interval; else empty.
     """
@@ -45,7 +46,14 @@ class Score:
     note: str = ""
 
 
-def score(per_frame: NDArray[np.float64], run_lengths: Sequence[int], *, seed: int, subject: str) -> Score:
+def score(
+    per_frame: NDArray[np.float64],
+    run_lengths: Sequence[int],
+    *,
+    seed: int,
+    subject: str,
+    independent: bool = False,
+) -> Score:
     """Mean of σ(t) with a block-bootstrap interval and class probabilities.
 
     Parameters
@@ -58,19 +66,72 @@ def score(per_frame: NDArray[np.float64], run_lengths: Sequence[int], *, seed: i
         Seed of the bootstrap.
     subject : str
         Named in the note when there are too few frames; the mean is given all the same.
+    independent : bool
+        Whether the frames are known to be independent, so that their number says whether there are enough.
     """
     mean = float(per_frame.mean())
     try:
         estimate = mean_with_interval(per_frame, run_lengths, seed=seed, subject=subject)
     except InputDataError as error:
         return Score(mean, None, None, None, classify(mean), None, note=str(error))
-    chances = class_probabilities(estimate)
-    return Score(
-        mean_t=mean,
-        interval=(estimate.low, estimate.high),
-        n_effective=estimate.n_effective,
-        autocorrelation_time=estimate.autocorrelation_time,
-        class_name=classify(mean),
-        reliable=estimate.reliable,
-        probabilities={name: float(p) for name, p in zip(CLASSES, chances, strict=True)},
+    found = (mean, estimate.n_effective, estimate.autocorrelation_time)
+    if not (len(per_frame) >= RELIABLE_N_EFFECTIVE if independent else estimate.enough):
+        return _score(*found, None, None, note=estimate.too_few(subject))
+    return _score(
+        *found, (estimate.low, estimate.high), class_probabilities(estimate), reliable=estimate.reliable
     )
+
+
+def score_of_part(
+    per_frame: NDArray[np.float64],
+    run_lengths: Sequence[int],
+    n_looks: int,
+    *,
+    population: int | None,
+    worth: float | None,
+    subject: str,
+) -> Score:
+    """Mean of σ(t) over configurations that a sequential rule stopped at.
+
+    Parameters
+    ----------
+    per_frame : (n_evaluated,) array
+        σ(t) in order of time.
+    run_lengths : sequence of int
+        Evaluated frames of each run.
+    n_looks : int
+        Among how many looks the chance of an error is divided.
+    population : int or None
+        Frames of the trajectory; None for independent samples.
+    worth : float or None
+        Independent frames that all of these are worth, where that is known.
+    subject : str
+        Named in the note when there are too few.
+    """
+    found = judge(
+        per_frame,
+        run_lengths,
+        StopRule(None, None, EDGES),
+        n_looks,
+        population=population,
+        worth=worth,
+        independent=population is None,
+        subject=subject,
+    )
+    interval = None if found.low is None or found.high is None else (found.low, found.high)
+    own = (found.mean, found.n_effective, found.autocorrelation_time)
+    return _score(*own, interval, found.probabilities, reliable=interval is not None, note=found.note)
+
+
+def _score(
+    mean: float,
+    n_effective: float | None,
+    autocorrelation_time: float | None,
+    interval: tuple[float, float] | None,
+    chances: Sequence[float] | None,
+    *,
+    reliable: bool = False,
+    note: str = "",
+) -> Score:
+    named = None if chances is None else {name: float(p) for name, p in zip(CLASSES, chances, strict=True)}
+    return Score(mean, interval, n_effective, autocorrelation_time, classify(mean), named, reliable, note)

@@ -10,6 +10,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from softmode.anharmonic.classes import NO_INTERVAL, WITHOUT_OWN_ERROR
 from softmode.cli.console import out, print_json, progress, remark
 from softmode.cli.options import Accept, Device, Dtype, Relax, Supercell
 from softmode.cli.reference import said
@@ -88,14 +89,14 @@ def _score_line(content: dict[str, Any]) -> str:
     if content["sigma"] is None:
         return f"class {content['class']}: the crystal is lost before there is a frame"
     interval = content["sigma_ci95"]
-    within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "no interval"
+    within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else NO_INTERVAL
     if interval and not content["interval_reliable"]:
         within += ", of too few independent frames to rely on"
     chances = content["class_probability"]
     named = [f"{name} {100 * chance:.0f} %" for name, chance in chances.items() if chance is not None]
     before = " (frames before the collapse)" if content["status"] == "collapsed" else ""
     return f"⟨σ(t)⟩ {content['sigma']:.4f}{before}   {within}\nclass {content['class']}" + (
-        f"   ({', '.join(named)})" if named else ""
+        f"   ({', '.join(named)}; {WITHOUT_OWN_ERROR})" if named else ""
     )
 
 

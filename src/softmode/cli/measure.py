@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import pandas as pd
 import typer
@@ -20,6 +20,7 @@ from softmode.errors import SettingsError
 from softmode.files import write_atomically
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Measurement, SettingsTable
+from softmode.measurements.frames import Until
 from softmode.measurements.measure import measure as make
 from softmode.measurements.plan import with_requirements
 from softmode.measurements.registry import measurement, named
@@ -72,7 +73,10 @@ def _own_options(name: str) -> dict[str, tuple[str, str, Any, str]]:
         said = descriptions(model)
         for field, info in model.model_fields.items():
             kind: Any = info.annotation
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
+            parts = (kind, *get_args(kind))
+            if any(isinstance(part, type) and issubclass(part, Until) for part in parts):
+                kind = str  # which may be said in a word
+            elif isinstance(kind, type) and issubclass(kind, BaseModel):
                 continue  # tables within tables are for study files
             taken = field in options or field in _COMMON
             options[f"{table}_{field}" if taken else field] = (table, field, kind, said.get(field, ""))

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from softmode.anharmonic.classes import NO_INTERVAL, WITHOUT_OWN_ERROR
 from softmode.cli.console import busy, out, print_json, remark
 from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Every, Skip, loaded_potential
 from softmode.cli.reference import said_reference
@@ -90,10 +91,10 @@ def _table(content: dict[str, Any]) -> Table:
         show_header=False,
     )
     interval, chances = content["mean_t_ci95"], content["class_probability"]
-    within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "no interval: too few frames"
+    within = f"95 % [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else NO_INTERVAL
     if interval and not content["interval_reliable"]:
         within += ", of too few independent frames to rely on"
-    shares = ", ".join(f"{name} {100 * p:.0f} %" for name, p in chances.items()) if chances else "uncertain"
+    shares = ", ".join(f"{name} {100 * p:.0f} %" for name, p in chances.items()) if chances else "?"
     independent = content["n_effective"]
     for name, text in (
         ("⟨σ(t)⟩, the score", f"{content['mean_t']:.4f}   {within}"),
@@ -118,16 +119,19 @@ def _model_json(result: Anharmonicity) -> dict[str, Any]:
     """σ of a potential on the trajectory in each approach, and the errors of its forces."""
     values = result.record.values
     errors = {name: value for name, value in values.items() if name.endswith("eV_per_A")}
+    names = ("force_error", "hessian_error", "n_evaluated", "stopped", "extent_note")
+    more = {f"sigma_{name}": values.get(f"sigma_{name}") for name in names}
     return {"potential": result.potential, **result.sides, **errors} | {
-        name: values[name] for name in ("sigma_force_error", "sigma_hessian_error")
+        name: value for name, value in more.items() if value is not None
     }
 
 
 def _model_table(results: list[Anharmonicity]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("on these frames", overflow="fold")
-    for column in ("⟨σ(t)⟩", "95 %", "class", "MAE(F)", "RMSE(F), eV/Å"):
-        table.add_column(column, justify="left" if column == "class" else "right")
+    own = f"class ({WITHOUT_OWN_ERROR})"
+    for column in ("⟨σ(t)⟩", "95 %", own, "MAE(F)", "RMSE(F), eV/Å"):
+        table.add_column(column, justify="left" if column == own else "right")
     for result in results:
         for sigma, what, errors in (
             (result.sides["phi_ref"], "forces", (result.force_mae_eV_per_A, result.force_rmse_eV_per_A)),
@@ -141,7 +145,8 @@ def _model_table(results: list[Anharmonicity]) -> Table:
 
 def _score(sigma: Sigma) -> tuple[str, str, str]:
     within = "–" if sigma.low is None else f"[{sigma.low:.4f}, {sigma.high:.4f}]"
-    return f"{sigma.mean_t:.4f}", within, sigma.class_name
+    chance = f" {100 * sigma.probabilities[sigma.class_name]:.0f} %" if sigma.probabilities else " ?"
+    return f"{sigma.mean_t:.4f}", within, f"{sigma.class_name}{chance}"
 
 
 def sigma(
@@ -179,6 +184,13 @@ def sigma(
     device: Device = "cpu",
     skip: Skip = 0,
     every: Every = 1,
+    frames: Annotated[
+        str,
+        typer.Option(
+            help="Frames that potentials are evaluated on: 'all', 'every=5', 'adaptive' (until the class is "
+            "95 % certain), or 'certainty=0.99', 'interval=0.02'."
+        ),
+    ] = "all",
     symmetrise: Annotated[
         bool, typer.Option("--symmetrise", help="Impose the sum rule on the force constants first.")
     ] = False,
@@ -198,8 +210,8 @@ def sigma(
     for name in potential or ():
         model = loaded_potential(name, dtype, device)
         with busy(f"σ of {material.formula} with {name}"):
-            results.append(anharmonicity(crystal, model, protocol=protocol))
-    for note in content["notes"]:
+            results.append(anharmonicity(crystal, model, protocol=protocol, frames=frames))
+    for note in (*content["notes"], *(f"{one.potential}: {one.extent}" for one in results if one.extent)):
         remark(note)
     if as_json:
         print_json(content | ({"potentials": [_model_json(result) for result in results]} if results else {}))

@@ -129,6 +129,12 @@ class Measurement:
         What it reads; the key of its record is the digest of exactly that.
     requires : tuple of str
         Measurements whose records it reads; their keys are part of its key.
+    requires_also : callable, optional
+        Further ones under some conditions; they must be among those required by whatever requires this one.
+    stops : tuple of str
+        What of `uses`, or which field of it, says only when there is enough. Where all of these are given,
+        the pieces that the measurement keeps are found without regard to them, and stay after its record is
+        stored, so that more can be asked for later.
     title : str
         One line for lists and helps. A measurement without one is only a step on the way to others and cannot
         be asked for by name.
@@ -152,6 +158,8 @@ class Measurement:
     function: Callable[[View], Result]
     uses: Uses
     requires: tuple[str, ...] = ()
+    requires_also: Callable[[Conditions], tuple[str, ...]] | None = None
+    stops: tuple[str, ...] = ()
     title: str = ""
     settings: type[SettingsTable] | None = None
     table: str = ""
@@ -168,3 +176,7 @@ class Measurement:
     def used(self, conditions: Conditions, facts: Facts) -> tuple[Use, ...]:
         """What it uses under these conditions."""
         return self.uses(conditions, facts) if callable(self.uses) else self.uses
+
+    def required(self, conditions: Conditions) -> tuple[str, ...]:
+        """What it requires under these conditions."""
+        return (*self.requires, *(self.requires_also(conditions) if self.requires_also else ()))

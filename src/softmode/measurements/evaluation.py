@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from softmode.crystal.arrays import FloatArray
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.errors import NonFiniteForcesError
 from softmode.measurements.declaration import Result
 from softmode.measurements.view import View
 from softmode.records import Partial
+from softmode.statistics.sequential import looks
 
 #: Frames per call of the potential, which splits them into passes of its own. Fixed for a kind of device,
 #: which is part of what determines a record, so that an interruption does not change passes.
@@ -48,34 +50,100 @@ def forces_on(view: View, template: Atoms, positions: FloatArray, what: str) -> 
         Naming every frame on which the potential fails.
     """
     view.potential.check_elements([template])
-    forces, energies, bad = [], [], []
     pieces = _Pieces(view.partial)
+    numbers = np.arange(len(positions))
+    evaluated = _evaluated(view, template, positions, numbers, 0, pieces, what)
+    return Result(values={"n_frames": len(positions)}, arrays=evaluated)
+
+
+def forces_until(
+    view: View,
+    template: Atoms,
+    positions: FloatArray,
+    order: IntArray,
+    enough: Callable[[IntArray, FloatArray], str],
+    what: str,
+) -> Result:
+    """Forces and energies on as many configurations as it takes; what is evaluated is kept to go on from.
+
+    They are evaluated in an order that depends on nothing that is found, between looks that are fixed
+    beforehand: so neither interruptions nor another rule change which they are.
+
+    Parameters
+    ----------
+    view, template, positions, what
+        As for :func:`forces_on`.
+    order : (n_frames,) array
+        Indices of the configurations in the order in which they are evaluated.
+    enough : callable
+        Given the indices of the configurations evaluated, ascending, and their forces; why they are enough,
+        or an empty text.
+
+    Returns
+    -------
+    Result
+        Arrays ``frames``, ascending, and ``forces`` and ``energies`` of these; values ``n_frames`` and
+        ``stopped``.
+
+    Raises
+    ------
+    NonFiniteForcesError
+        Naming the frames on which the potential fails.
+    """
+    view.potential.check_elements([template])
+    pieces = _Pieces(view.partial)
+    parts, stopped, frames, arrays = [], "", order[:0], {}
+    for before, n in pairwise((0, *looks(len(order)))):
+        new = order[before:n]
+        parts.append(_evaluated(view, template, positions[new], new, before, pieces, what))
+        sorting = np.argsort(order[:n])
+        frames = order[:n][sorting]
+        arrays = {name: np.concatenate([part[name] for part in parts])[sorting] for name in parts[0]}
+        stopped = enough(frames, arrays["forces"])
+        if stopped:
+            break
+    pieces.save()
+    return Result(
+        values={"n_frames": len(frames), "stopped": stopped},
+        arrays={"frames": frames, **arrays},
+    )
+
+
+def _evaluated(
+    view: View,
+    template: Atoms,
+    positions: FloatArray,
+    numbers: IntArray,
+    first: int,
+    pieces: _Pieces,
+    what: str,
+) -> dict[str, NDArray[Any]]:
+    """Forces and energies, batch by batch; `numbers` for messages, `first` to tell batches apart."""
+    forces, energies, bad = [], [], []
     size = _BATCH if view.potential.device == "cpu" else _BATCH_ON_ACCELERATOR
     for start in range(0, len(positions), size):
-        known = pieces.known(start)
-        if known is None:
+        known = pieces.known(first + start)
+        size_now = len(positions[start : start + size])
+        if known is None or len(known["energies"]) != size_now:  # a last, smaller batch may be of fewer
             batch = [_moved(template, frame) for frame in positions[start : start + size]]
             try:
                 evaluation = view.potential.evaluate(batch)
             except NonFiniteForcesError as error:
-                bad += [start + index for index in error.configurations]
+                bad += [int(numbers[start + index]) for index in error.configurations]
                 continue
             known = {"forces": evaluation.stacked_forces(), "energies": evaluation.energies}
-            pieces.add(start, known)
+            pieces.add(first + start, known)
         forces.append(known["forces"])
         energies.append(known["energies"])
     if bad:
         raise NonFiniteForcesError(
             f"{view.name} with {view.potential_name}",
             f"NaN or infinite forces on {len(bad)} of {len(positions)} {what}: "
-            f"{_listed(bad)} (counted from 0)",
+            f"{_listed(sorted(bad))} (counted from 0)",
             "look at those frames; the potential cannot be trusted there",
             configurations=tuple(bad),
         )
-    return Result(
-        values={"n_frames": len(positions)},
-        arrays={"forces": np.concatenate(forces), "energies": np.concatenate(energies)},
-    )
+    return {"forces": np.concatenate(forces), "energies": np.concatenate(energies)}
 
 
 def _moved(template: Atoms, positions: FloatArray) -> Atoms:
@@ -115,7 +183,12 @@ class _Pieces:
     def add(self, start: int, batch: dict[str, NDArray[Any]]) -> None:
         """Keep a batch; save those not saved yet when enough time has passed."""
         self._unsaved[start] = batch
-        if self._partial is None or time.monotonic() - self._saved_at < _SAVE_EVERY:
+        if time.monotonic() - self._saved_at >= _SAVE_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Save what has not been saved yet."""
+        if self._partial is None or not self._unsaved:
             return
         arrays = {
             f"{name}_{start}": array for start, part in self._unsaved.items() for name, array in part.items()

@@ -19,7 +19,7 @@ from softmode.datasets.plausibility import accepted_together
 from softmode.errors import MeasurementFailedError, SettingsError, SoftmodeError, StorageError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result
-from softmode.measurements.plan import lacking, needs_potential, possible, record_inputs
+from softmode.measurements.plan import lacking, needs_potential, pieces_key, possible, record_inputs
 from softmode.measurements.registry import measurement
 from softmode.measurements.view import Sources, View
 from softmode.numerics import arithmetic, limited_threads
@@ -113,7 +113,13 @@ def measure(
                     f"{name} of {material.name}", record.failure.message, "See its record"
                 )
             if record is None or not record.settled:
-                partial = Partial(own) if own is not None else None if kept is None else kept.partial(key)
+                partial = (
+                    Partial(own)
+                    if own is not None
+                    else None
+                    if kept is None
+                    else kept.partial(pieces_key(name, inputs))
+                )
                 record = compute(
                     name,
                     inputs,
@@ -249,7 +255,7 @@ def view_of(
         conditions,
         one.used(conditions, sources.facts),
         who=f"measurement {one.name}",
-        records={name: records[name] for name in one.requires if name in records},
+        records={name: records[name] for name in one.required(conditions) if name in records},
         partial=partial,
         advance=advance,
     )
@@ -319,7 +325,8 @@ def missing_records(
         key = digest_of(inputs[name])
         record = store.find(key)
         if record is None or not record.settled:
-            record = compute(name, inputs[name], sources, conditions, done, partial=store.partial(key))
+            partial = store.partial(pieces_key(name, inputs[name]))
+            record = compute(name, inputs[name], sources, conditions, done, partial=partial)
             store.write(record)
         if record.failure is None:
             done[name] = record

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from softmode import dynamics as dy
 from softmode.errors import InputDataError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result, SettingsTable, Use
+from softmode.measurements.frames import USUAL, Until, without_until
 from softmode.measurements.sampled import forces_on_samples, sampled_sigma, sigma_columns
 from softmode.measurements.shared import ModelCrystal, full_reference_force_constants, phonon
 from softmode.measurements.view import View
@@ -23,14 +24,28 @@ class OneShotSettings(dy.ThermalSettings, SettingsTable):
     method : {"random", "sign-alternating"}
         Independent random samples, or the deterministic pair of Zacharias and Giustino.
     n_samples : int
-        Number of random samples.
+        Number of random samples; with `until` the most there may be.
+    until : Until
+        Evaluate random samples until that is reached: ``"adaptive"``, or a certainty or interval.
     force_constants : {"model", "reference"}
         Whose harmonic crystal the samples are drawn from.
     """
 
     method: Literal["random", "sign-alternating"] = "random"
     n_samples: int = Field(default=20, ge=1)
+    until: Until = Until()
     force_constants: Literal["model", "reference"] = "model"
+
+    @model_validator(mode="after")
+    def _samples_that_can_be_judged(self) -> Self:
+        if self.until.adaptive and self.method != "random":
+            raise ValueError("until needs method = 'random': the pair is two samples, which have no interval")
+        return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines a result."""
+        return without_until(self)
 
 
 def _samples(view: View, crystal: ModelCrystal) -> dy.ThermalSamples:
@@ -54,7 +69,8 @@ def thermal_forces(view: View) -> Result:
     """Forces of the potential on thermal one-shot samples; goes on where it was stopped."""
     crystal = ModelCrystal(view, view.records["displaced_forces_for_dynamics"])
     samples = _samples(view, crystal)
-    return forces_on_samples(view, crystal, samples, "one_shot", samples)
+    until = view.settings(OneShotSettings).until
+    return forces_on_samples(view, crystal, samples, "one_shot", samples, until)
 
 
 def one_shot(view: View) -> Result:
@@ -83,7 +99,8 @@ def _uses(conditions: Conditions, facts: Facts) -> tuple[Use, ...]:
 
 def _calls(view: View) -> int:
     settings = view.settings(OneShotSettings)
-    return settings.n_samples if settings.method == "random" else 2
+    most = settings.n_samples if not settings.until.adaptive else min(USUAL, settings.n_samples)
+    return most if settings.method == "random" else 2
 
 
 MEASUREMENTS = (
@@ -93,13 +110,14 @@ MEASUREMENTS = (
         function=thermal_forces,
         uses=_uses,
         requires=("displaced_forces_for_dynamics",),
+        stops=("one_shot.until", "one_shot.n_samples"),
         settings=OneShotSettings,
         table="one_shot",
         calls=_calls,
     ),
     Measurement(
         "one_shot",
-        version=1,
+        version=2,
         function=one_shot,
         uses=("structure", "one_shot.method", "protocol.symmetrise", "seed"),
         requires=("displaced_forces_for_dynamics", "thermal_forces"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from softmode.measurements import registry
@@ -67,7 +67,7 @@ def record_inputs(names: Iterable[str], facts: Facts, conditions: Conditions) ->
             "measurement": one.record_as or name,
             "version": one.version,
             **view.inputs(),
-            "requires": {other: digest_of(inputs[other]) for other in one.requires},
+            "requires": {other: digest_of(inputs[other]) for other in one.required(conditions)},
         }
     return inputs
 
@@ -76,10 +76,31 @@ def _not_loaded() -> Any:
     raise AssertionError("keys are made without loading anything")
 
 
-def possible(names: Iterable[str], failed: set[str]) -> Iterator[str]:
-    """Measurements in running order but for those that require one in `failed`, which they join."""
-    for name in names:
-        if failed.isdisjoint(measurement(name).requires):
+def pieces_key(name: str, inputs: Mapping[str, Any]) -> str:
+    """Key of the pieces of a measurement: that of its record, but for what only says when to stop."""
+    own: dict[str, Any] = {
+        use: dict(value) if isinstance(value, dict) else value for use, value in inputs.items()
+    }
+    stops = [stop.rpartition(".") for stop in measurement(name).stops]
+    tables = [own.get(table, {}) if table else own for table, _, _ in stops]
+    if all(field in table for table, (_, _, field) in zip(tables, stops, strict=True)):
+        for table, (_, _, field) in zip(tables, stops, strict=True):
+            del table[field]
+    return digest_of(own)
+
+
+def possible(inputs: Mapping[str, Mapping[str, Any]], failed: set[str]) -> Iterator[str]:
+    """Measurements in running order but for those that require one in `failed`, which they join.
+
+    Parameters
+    ----------
+    inputs : mapping of str to mapping
+        From :func:`record_inputs`.
+    failed : set of str
+        Measurements without a result; added to while this goes on.
+    """
+    for name, one in inputs.items():
+        if failed.isdisjoint(one["requires"]):
             yield name
         else:
             failed.add(name)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from softmode import dynamics as dy
-from softmode.anharmonic.sigma import harmonic_forces
+from softmode.anharmonic.sigma import harmonic_forces, sigma
+from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.measurements.declaration import Column, Result
-from softmode.measurements.evaluation import forces_on
-from softmode.measurements.scoring import mode_results, scored
+from softmode.measurements.evaluation import forces_on, forces_until
+from softmode.measurements.frames import REASONS, Until
+from softmode.measurements.scoring import Part, mode_results, scored
 from softmode.measurements.shared import ModelCrystal, Side, cell_labels
 from softmode.measurements.view import View
 from softmode.records import Record
+from softmode.statistics.sequential import judge
 
 
 def sigma_columns(approach: str) -> tuple[Column, ...]:
@@ -30,10 +35,26 @@ def forces_on_samples(
     samples: dy.ThermalSamples,
     name: str,
     of_modes: dy.ThermalSamples,
+    until: Until,
 ) -> Result:
-    """Forces on samples; `of_modes` says which modes had no amplitude of their own."""
-    positions = samples.positions(crystal.supercell)
-    result = forces_on(view, crystal.supercell.to_atoms(), positions, "thermal samples")
+    """Forces on samples, on as many as it takes where that is asked for.
+
+    `of_modes` says which modes had no amplitude of their own.
+    """
+    positions, template = samples.positions(crystal.supercell), crystal.supercell.to_atoms()
+    what, displacements = "thermal samples", samples.displacements
+    if not until.adaptive:
+        result = forces_on(view, template, positions, what)
+    else:
+        rule, n_looks = until.rule, until.rule.paid_looks(len(positions))
+
+        def enough(frames: IntArray, forces: FloatArray) -> str:
+            harmonic = harmonic_forces(crystal.full_force_constants, displacements[frames])
+            per_frame = sigma(forces, harmonic, subject=f"{what} of {view.name}").per_frame
+            return judge(per_frame, None, rule, n_looks, independent=True, subject=view.name).reason
+
+        result = forces_until(view, template, positions, np.arange(len(positions)), enough, what)
+        result = Result({**result.values, "n_looks": n_looks}, result.arrays)
     return Result(
         values={
             **{f"{name}_{key}": value for key, value in result.values.items()},
@@ -41,7 +62,7 @@ def forces_on_samples(
             f"{name}_n_treated": of_modes.n_treated,
             f"{name}_notes": list(of_modes.notes),
         },
-        arrays={**result.arrays, "displacements": samples.displacements},
+        arrays={**result.arrays, "displacements": displacements[: len(result.arrays["forces"])]},
     )
 
 
@@ -50,6 +71,7 @@ def sampled_sigma(view: View, approach: str, sampled: Record, no_interval: str =
     crystal = ModelCrystal(view, view.records["displaced_forces_for_dynamics"])
     harmonic = harmonic_forces(crystal.full_force_constants, sampled.arrays["displacements"])
     side = Side(sampled.arrays["forces"], crystal.full_force_constants, harmonic)
+    stopped = sampled.values.get(f"{approach}_stopped")
     result = scored(
         view,
         approach,
@@ -59,9 +81,18 @@ def sampled_sigma(view: View, approach: str, sampled: Record, no_interval: str =
         run_lengths=(len(side.forces),),
         subject=f"{view.potential_name} on thermal samples of {view.name}",
         no_interval=no_interval,
+        independent=True,
+        part=None if stopped is None else Part(None, sampled.values[f"{approach}_n_looks"], None, stopped),
     )
     modes = mode_results(crystal.phonon, approach, side)
+    extent = {} if stopped is None else {f"{approach}_extent_note": _extent(len(side.forces), stopped)}
     return Result(
-        values={**result.values, **modes.values, f"{approach}_interval_note": result.note},
+        values={**result.values, **modes.values, f"{approach}_interval_note": result.note, **extent},
         arrays={f"sigma_t_{approach}": result.per_frame, **modes.arrays},
+    )
+
+
+def _extent(n: int, stopped: str) -> str:
+    return (
+        f"{n} samples: {REASONS.get(stopped, 'no more are allowed, and what was asked for is not reached')}"
     )

@@ -11,12 +11,34 @@ from phonopy import Phonopy
 
 from softmode.anharmonic.classes import CLASSES, classify
 from softmode.anharmonic.modes import mode_sigma, supercell_modes
-from softmode.anharmonic.score import Score, score
+from softmode.anharmonic.score import Score, score, score_of_part
 from softmode.anharmonic.sigma import Sigma, sigma
 from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Result
 from softmode.measurements.shared import Side
 from softmode.measurements.view import View
+
+
+@dataclass(frozen=True)
+class Part:
+    """Of what the configurations are those that a sequential rule stopped at.
+
+    Parameters
+    ----------
+    population : int or None
+        Frames of the trajectory; None for independent samples.
+    n_looks : int
+        Among how many looks the chance of an error is divided.
+    worth : float or None
+        Independent frames that all of these are worth, by the reference's σ(t).
+    stopped : str
+        Why no more were evaluated, see :data:`softmode.measurements.frames.REASONS`.
+    """
+
+    population: int | None
+    n_looks: int
+    worth: float | None
+    stopped: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +70,8 @@ def scored(
     run_lengths: Sequence[int],
     subject: str,
     no_interval: str = "",
+    independent: bool = False,
+    part: Part | None = None,
 ) -> Scored:
     """σ⁽²⁾ of forces against their harmonic part, with everything resolved and an interval.
 
@@ -67,13 +91,28 @@ def scored(
         For messages.
     no_interval : str
         Why the frames, which are not random, can have no interval; empty when they are.
+    independent : bool
+        Whether they are known to be independent.
+    part : Part, optional
+        What a sequential rule left them of.
     """
     result = sigma(forces, harmonic, subject=subject)
     if no_interval:
         mean = float(result.per_frame.mean())
         given = Score(mean, None, None, None, classify(mean), None, note=no_interval)
+    elif part is not None and len(forces) != part.population:
+        given = score_of_part(
+            result.per_frame,
+            run_lengths,
+            part.n_looks,
+            population=part.population,
+            worth=part.worth,
+            subject=view.name,
+        )
     else:
-        given = score(result.per_frame, run_lengths, seed=view.seed, subject=view.name)
+        given = score(
+            result.per_frame, run_lengths, seed=view.seed, subject=view.name, independent=independent
+        )
     values = _sigma_values(approach, result, given, labels)
     return Scored(values, result.per_frame, given.note)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from softmode import dynamics as dy
 from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Measurement, Result, SettingsTable
+from softmode.measurements.frames import USUAL, Until, without_until
 from softmode.measurements.sampled import forces_on_samples, sampled_sigma, sigma_columns
 from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
@@ -18,10 +21,18 @@ class SelfConsistentSampling(dy.SelfConsistentSettings, SettingsTable):
     Attributes
     ----------
     n_samples : int
-        Number of samples from which σ is taken, after the iterations.
+        Number of samples from which σ is taken, after the iterations; with `until` the most there may be.
+    until : Until
+        Evaluate samples until that is reached: ``"adaptive"``, or a certainty or interval.
     """
 
     n_samples: int = Field(default=20, ge=1)
+    until: Until = Until()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines a result."""
+        return without_until(self)
 
 
 def self_consistent_forces(view: View) -> Result:
@@ -45,7 +56,7 @@ def self_consistent_forces(view: View) -> Result:
     effective = dy.self_consistent_modes(modes, forces, settings, view.seed)
     began = dy.random_samples(modes, settings, 1, view.seed)
     samples = dy.random_samples(effective.modes, settings, settings.n_samples, view.seed)
-    result = forces_on_samples(view, crystal, samples, "self_consistent", began)
+    result = forces_on_samples(view, crystal, samples, "self_consistent", began, settings.until)
     return Result(
         values={
             **result.values,
@@ -71,7 +82,8 @@ def self_consistent(view: View) -> Result:
 
 def _calls(view: View) -> int:
     settings = view.settings(SelfConsistentSampling)
-    return settings.n_samples + settings.iterations * settings.samples_per_iteration
+    most = settings.n_samples if not settings.until.adaptive else min(USUAL, settings.n_samples)
+    return most + settings.iterations * settings.samples_per_iteration
 
 
 MEASUREMENTS = (
@@ -80,6 +92,7 @@ MEASUREMENTS = (
         version=1,
         function=self_consistent_forces,
         uses=("structure", "potential", "self_consistent", "protocol.symmetrise", "seed"),
+        stops=("self_consistent.until", "self_consistent.n_samples"),
         requires=("displaced_forces_for_dynamics",),
         settings=SelfConsistentSampling,
         table="self_consistent",
@@ -87,7 +100,7 @@ MEASUREMENTS = (
     ),
     Measurement(
         "self_consistent",
-        version=1,
+        version=2,
         function=self_consistent,
         uses=("structure", "protocol.symmetrise", "seed"),
         requires=("displaced_forces_for_dynamics", "self_consistent_forces"),

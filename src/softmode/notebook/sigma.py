@@ -129,6 +129,11 @@ class Anharmonicity(Measured):
         return self.record.values.get("force_rmse_eV_per_A")
 
     @property
+    def extent(self) -> str:
+        """How many frames the potential was evaluated on, and why no more; empty when on all."""
+        return str(self.record.values.get("sigma_extent_note", ""))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the frames, and why there is no interval."""
         values = self.record.values
@@ -158,7 +163,9 @@ class Anharmonicity(Measured):
             axes = figure.subplots()
             for name, colour in zip(self.sides, self._colours(), strict=False):
                 values = self.record.arrays[f"sigma_t_{name}"]
-                axes.plot(values, ".-", color=colour, linewidth=1.0, markersize=4, label=APPROACHES[name])
+                there = np.flatnonzero(np.isfinite(values))  # of frames left out there is none
+                values, label = values[there], APPROACHES[name]
+                axes.plot(there, values, ".-", color=colour, linewidth=1.0, markersize=4, label=label)
             for boundary in np.cumsum(self.record.arrays.get("run_lengths", ()))[:-1]:
                 axes.axvline(boundary - 0.5, color="0.6", linewidth=0.8, linestyle="--")
             guides(axes, EDGES, "y")
@@ -182,6 +189,7 @@ def anharmonicity(
     temperature: float = 300.0,
     samples: int = 20,
     seed: int = 2026,
+    frames: Any = "all",
 ) -> Anharmonicity:
     """Measure σ⁽²⁾: on the reference's trajectory where there is one, else of the potential alone.
 
@@ -200,7 +208,10 @@ def anharmonicity(
     samples : int
         Of a potential alone: how many.
     seed : int
-        Of samples and intervals.
+        Of samples, intervals and the order of frames.
+    frames : str or dict
+        Frames of the trajectory that the potential is evaluated on: ``"all"``, ``{"every": 5}``,
+        ``"adaptive"`` (until the class is 95 % certain), ``{"certainty": 0.99}`` or ``{"interval": 0.02}``.
 
     Raises
     ------
@@ -210,10 +221,10 @@ def anharmonicity(
         If the potential fails.
     """
     crystal = load(crystal) if trajectory is None else load(crystal).with_trajectory(trajectory)
-    frames, own = crystal.trajectory, None if model is None else potential(model)
-    if frames is not None:
+    run, own = crystal.trajectory, None if model is None else potential(model)
+    if run is not None:
         name = "reference_sigma" if own is None else "sigma"
-        configurations = f"{frames.n_frames} frames of the reference"
+        configurations = f"{run.n_frames} frames of the reference"
     elif own is not None:
         name = "self_consistent"
         configurations = f"{samples} samples of its self-consistent harmonic crystal at {temperature:g} K"
@@ -228,10 +239,11 @@ def anharmonicity(
         {
             "protocol": chosen_protocol(protocol, "relaxed" if relax else None),
             "seed": seed,
+            "sigma": {"frames": frames},
             "self_consistent": {"temperature": temperature, "n_samples": samples},
         },
     )
     loaded = None if own is None else own.potential
-    records = measure(name, crystal.material, loaded, conditions, trajectory=frames)
+    records = measure(name, crystal.material, loaded, conditions, trajectory=run)
     label = "" if own is None else own.name
     return Anharmonicity(crystal.material, label, conditions, records, configurations, name)

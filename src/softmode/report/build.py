@@ -21,6 +21,7 @@ from softmode.report.panels import csv_files, draw_pictures, panel_section, pane
 from softmode.report.rendering import add_figure
 from softmode.report.screening import collect_screening
 from softmode.report.section import Drawn, Section
+from softmode.report.sigma_course import course_figure
 from softmode.report.sigma_figures import (
     MATERIAL_FIGURES,
     SIGMA_FIGURES,
@@ -70,6 +71,8 @@ def _figures(data: ReportData) -> Iterator[Drawn]:
             for name, title, draw_material in MATERIAL_FIGURES:
                 figure = draw_material(records, formula)
                 yield f"{name}_{file_name(material)}", f"{title}: {formula}", figure
+            if course := course_figure(records, formula):
+                yield f"evaluated_{file_name(material)}", f"As frames were evaluated: {formula}", course
 
 
 def build_report(

@@ -259,7 +259,10 @@ def trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
             axes.plot(first.arrays["sigma_t_reference"], color=REFERENCE_COLOUR, label="reference", **style)
             for potential, record in records.items():
                 label = plain(potential)
-                axes.plot(record.arrays[f"sigma_t_{approach}"], color=colour[potential], label=label, **style)
+                values = record.arrays[f"sigma_t_{approach}"]
+                there = np.flatnonzero(np.isfinite(values))  # of frames left out there is none
+                marked = style if len(there) == len(values) else {**style, "marker": "."}
+                axes.plot(there, values[there], color=colour[potential], label=label, **marked)
             for boundary in np.cumsum(first.arrays["run_lengths"])[:-1]:
                 axes.axvline(boundary - 0.5, color="0.6", linewidth=0.8, linestyle="--")
             guides(axes, EDGES, "y")

@@ -143,7 +143,7 @@ def render_page(
         sigma=_sigma_rows(data),
         confusion=rows_of(data.confusion),
         approach_names=ALL_APPROACH_NAMES,
-        pictures=embedded(pictures, ("confusion", "sigma_", "traces_", "parity_", "modes_")),
+        pictures=embedded(pictures, ("confusion", "sigma_", "traces_", "evaluated_", "parity_", "modes_")),
         plotlyjs=get_plotlyjs() if data.has_phonons or {"screening", "maps"} & set(sections) else "",
         panels=panels,
         **{name: section.context(pictures) for name, section in sections.items()},

@@ -81,19 +81,23 @@ class CorrelatedMean:
         return self.n_blocks - 1
 
     @property
+    def enough(self) -> bool:
+        """Whether the frames are worth so many independent ones that an interval means something."""
+        return self.n_effective >= RELIABLE_N_EFFECTIVE
+
+    @property
     def reliable(self) -> bool:
         """Whether there are enough frames, as far as they can tell, for an interval to be trusted.
 
         Necessary, not sufficient: frames that are fewer than the correlation time cannot show how long it is.
         """
-        return self.n_effective >= RELIABLE_N_EFFECTIVE and self.n_blocks >= _MIN_BLOCKS_RELIABLE
+        return self.enough and self.n_blocks >= _MIN_BLOCKS_RELIABLE
 
     def too_few(self, subject: str) -> str:
         """Why there is no interval that could be relied on."""
         return (
-            f"{subject}: {self.n_frames} frames, worth {self.n_effective:.1f} independent ones in "
-            f"{self.n_blocks} blocks, are too few for a confidence interval, which takes "
-            f"{RELIABLE_N_EFFECTIVE:g} and {_MIN_BLOCKS_RELIABLE}."
+            f"{subject}: {self.n_frames} frames, worth {self.n_effective:.1f} independent ones: fewer than "
+            f"{RELIABLE_N_EFFECTIVE:g}, too few for a confidence interval."
         )
 
 

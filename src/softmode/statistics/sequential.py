@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -64,6 +64,14 @@ class StopRule:
     certainty: float | None = 0.95
     half_width: float | None = None
     edges: tuple[float, ...] = ()
+
+    def paid_looks(self, most: int) -> int:
+        """Among how many looks at up to `most` values the chance of an error is to be divided.
+
+        All, where the mean decides when to stop; one where the width alone does, which says nothing of the
+        mean (Y. S. Chow & H. Robbins, Ann. Math. Stat. 36, 457 (1965)).
+        """
+        return 1 if self.certainty is None else len(looks(most))
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,7 @@ def judge(
     n_looks: int,
     *,
     population: int | None = None,
+    worth: float | None = None,
     independent: bool = False,
     subject: str = "trajectory",
 ) -> Verdict:
@@ -158,10 +167,14 @@ def judge(
     rule : StopRule
         What is asked for.
     n_looks : int
-        How many looks there will be at most: the length of what :func:`looks` gives.
+        Among how many looks the chance of an error is divided: :meth:`StopRule.paid_looks`.
     population : int, optional
         Frames of the trajectory of which these are the first of :func:`covering_order`; None when the values
         are those of a run that goes on, or independent samples.
+    worth : float, optional
+        Independent values that all frames of the trajectory are worth, where something that goes with these
+        values, such as the reference's own, is known on all of them: few frames cannot show how long the
+        trajectory remembers itself, but it can.
     independent : bool
         Whether the values are known to be independent.
     subject : str
@@ -184,23 +197,28 @@ def judge(
         if population is None or n == population:
             return "" if population is None else "all"
         of_rest = _error_of_rest(values, population)
-        little = n >= _EXHAUSTED_FROM and of_rest**2 <= _LITTLE * error**2
+        shown = n >= (_EXHAUSTED_FROM if worth is None else FIRST_LOOK)
+        little = shown and of_rest**2 <= _LITTLE * error**2
         return "exhausted" if little and (needed is None or certain(of_rest, n // 2)) else ""
 
-    at_least = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+    spread = float(values.std(ddof=1)) if n > 1 else math.inf
+    most = math.inf if worth is None else worth
     found, note = None, ""
     try:
         found = correlated_mean(values, runs, subject=subject, independent=independent)
     except InputDataError as refused:
         note = str(refused)
-    if found is None or not found.reliable:
+    if found is not None:
+        found = replace(found, n_effective=min(found.n_effective, most))
+        note = "" if found.enough else found.too_few(subject)
+    if found is None or note:
         # worth fewer independent frames than that, the mean is known no better
-        most = at_least * math.sqrt(n / RELIABLE_N_EFFECTIVE)
-        note = note if found is None else found.too_few(subject)
+        reason = rest(spread / math.sqrt(min(most, RELIABLE_N_EFFECTIVE)))
         n_effective = None if found is None else found.n_effective
         time = None if found is None else found.autocorrelation_time
-        return Verdict(rest(most), mean, n_effective=n_effective, autocorrelation_time=time, note=note)
-    error, degrees = max(found.standard_error, at_least), found.degrees_of_freedom
+        return Verdict(reason, mean, n_effective=n_effective, autocorrelation_time=time, note=note)
+    error = max(found.standard_error, spread / math.sqrt(min(n, most)))
+    degrees = found.degrees_of_freedom
     quantile = float(stdtrit(degrees, 1.0 - 0.5 * (1.0 - LEVEL) / n_looks))
     half_width = error * quantile
     widened = half_width / float(stdtrit(degrees, 0.5 + 0.5 * LEVEL))

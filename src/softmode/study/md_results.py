@@ -48,6 +48,10 @@ def attribution(table: pd.DataFrame) -> pd.DataFrame:
         hessian_error=rows["sigma_hessian_error"].astype(float),
         sampling_error=sigma["model_only"] - sigma["phi_model"],
     )
+    # where a part of the frames was evaluated, the first two are on these; the third has what that leaves
+    part = np.isfinite(numbers_in(rows, "sigma_n_evaluated"))
+    rest = found["difference"] - found["force_error"] - found["hessian_error"]
+    found["sampling_error"] = found["sampling_error"].where(~part, rest)
     largest = found[list(PARTS)].abs().to_numpy().argmax(axis=1)
     return found.assign(largest=[PARTS[index] for index in largest]).reset_index(drop=True)
 

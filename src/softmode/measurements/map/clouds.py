@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces, sigma
@@ -22,6 +21,7 @@ from softmode.harmonic import (
     reference_force_constants,
     reference_supercell,
 )
+from softmode.measurements.frames import one_in
 from softmode.measurements.map.analysis import Cloud
 
 
@@ -93,12 +93,6 @@ def thinned(trajectory: Trajectory, every: int) -> Trajectory:
     return replace(
         trajectory, positions=trajectory.positions[kept], forces=trajectory.forces[kept], run_lengths=runs
     )
-
-
-def one_in(runs: Sequence[int], every: int) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
-    """Which frames are one in so many of each run, and how many that leaves of each."""
-    kept = np.concatenate([np.arange(run) % every == 0 for run in runs])
-    return kept, tuple(-(-run // every) for run in runs)
 
 
 def _joined(parts: Sequence[Trajectory]) -> Trajectory:

@@ -10,6 +10,7 @@ from scipy.spatial.distance import squareform
 
 from softmode.crystal import Trajectory
 from softmode.measurements.declaration import Column, Measurement, Result
+from softmode.measurements.frames import one_in
 from softmode.measurements.map.analysis import (
     Cloud,
     MapAnalysis,
@@ -19,7 +20,7 @@ from softmode.measurements.map.analysis import (
     overlap_values,
     stranger_values,
 )
-from softmode.measurements.map.clouds import one_in, thinned
+from softmode.measurements.map.clouds import thinned
 from softmode.measurements.map.kernel import MadeKernel, make_kernel
 from softmode.measurements.map.settings import MapSettings
 from softmode.measurements.md.model_only import kept_frames
@@ -97,12 +98,13 @@ def _values(view: View, reference: Cloud, kernel: MadeKernel, analysis: MapAnaly
     [found] = analysis.strangers
     phi_model = view.records["sigma"].arrays["sigma_t_phi_model"]
     kept, _ = one_in(view.trajectory.run_lengths, view.settings(MapSettings).reference_every)
+    evaluated = phi_model[kept & np.isfinite(phi_model)]
     named = {
         "drawn": True,
         **overlap_values(analysis.overlaps[REFERENCE, MODEL]),
         **stranger_values(found),
         "sigma_reference": None if reference.sigma_t is None else float(reference.sigma_t.mean()),
-        "sigma_on_reference": float(phi_model[kept].mean()),
+        "sigma_on_reference": float(evaluated.mean()) if evaluated.size else None,
         **_error_in_foreign(found, analysis.points),
         "explained": analysis.points.explained.tolist(),
         **{f"kernel_{name}": value for name, value in kernel.diagnostics.items()},

@@ -125,7 +125,7 @@ def _notes(run: Record, discard: int) -> list[str]:
 
 MODEL_ONLY = Measurement(
     "model_only",
-    version=1,
+    version=2,
     function=model_only,
     uses=("structure", "protocol.symmetrise", "md.discard", "seed"),
     requires=("displaced_forces_for_dynamics", "md"),
