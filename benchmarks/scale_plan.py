@@ -1,7 +1,7 @@
 """The plan for the whole of Yang et al. (2026), from measured costs: tables and picture of docs/scale.md.
 
     python benchmarks/cost_per_frame.py --output benchmarks/cost_per_frame.json      # first
-    python benchmarks/scale_plan.py [--frames 1600] [--cores 64] [--nodes 16] [--gpus 8]
+    python benchmarks/scale_plan.py [--frames 1600] [--cores 64] [--nodes 16] [--gpus 8] [--only PART ...]
 
 Numbers of evaluations are counted (displacements by phonopy), sizes of records and the cost of σ are measured
 on one cell of that many frames, costs of evaluations are read from the first script's file. Only the figures
@@ -11,12 +11,14 @@ for accelerators are others', cited in GPU_SOURCES. Tables go between the marks 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,9 @@ from ase.calculators.calculator import Calculator
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
+from adaptive_frames import decided
 from cost_per_frame import COMPOUNDS, primitive_cell
+from interval_coverage import first_order
 from rematch_vs_dscribe import thermal_frames
 from sigma_cost import synthetic
 from softmode import harmonic as hm
@@ -47,8 +51,12 @@ from matplotlib import pyplot as plt
 
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parent / "docs"
+LABELS = HERE.parents[1] / "shared" / "data" / "labels" / "hdp_sigma_300K.csv"
 MATERIALS, MODELS, MD_STEPS, MAPPED = 1682, 4, 4000, 5
 PILOT = 20
+#: Spread of σ(t) over its mean, and correlation time in frames of 1 fs: both somewhat more than measured
+#: (benchmarks/adaptive_dynamics.py).
+SPREAD, TIME = 0.1, 20.0
 DTYPES = ("float32", "float64")
 NAMES = {
     "mace": "MACE medium, 89 elements",
@@ -310,6 +318,49 @@ def stage_table(work: Sequence[Stage], costs: Mapping[str, Any], machines: argpa
     return table(header, rows)
 
 
+def adaptive_frames(n_frames: int, labels: Path) -> list[int]:
+    """Frames that an adaptive σ takes of each compound whose published σ there is.
+
+    σ(t) is simulated: a relaxation with the spread and correlation time that are in SPREAD and TIME.
+    """
+    with labels.open(encoding="utf-8") as rows:
+        published = [float(row["sigma_300K_single"]) for row in csv.DictReader(rows)]
+    made = first_order(TIME)(np.random.default_rng(0), len(published), n_frames)
+    return [
+        decided(sigma * (1.0 + SPREAD * series), [n_frames], index, n_frames / (2 * TIME))[1]
+        for index, (sigma, series) in enumerate(zip(published, made, strict=True))
+    ]
+
+
+def adaptive_table(
+    work: Sequence[Stage], taken: Sequence[int], costs: Mapping[str, Any], machines: argparse.Namespace
+) -> str:
+    """The whole work with all frames, and with as many as the class takes."""
+    core, mean = mean_cost(costs, "mace", "float64"), float(np.mean(taken))
+    of_sigma = {"all": work[1].evaluations, "adaptive": round(MATERIALS * MODELS * mean)}
+    rest = sum(stage.evaluations for stage in (work[0], *work[2:]))
+    rows = []
+    for name, n in of_sigma.items():
+        for what, total in (("σ", n), ("whole paper", n + rest)):
+            seconds = total * core
+            rows.append(
+                [
+                    f'{what}, `frames = "{name}"`',
+                    f"{total:,}",
+                    f"{seconds / 3600:,.0f}",
+                    days(seconds / machines.cores),
+                    days(seconds / machines.cores / machines.nodes),
+                ]
+            )
+    found = table(["", "evaluations", "core-hours", "one node", f"{machines.nodes} nodes"], rows)
+    low, middle, high = np.quantile(taken, (0.25, 0.5, 0.75))
+    return (
+        f"{found}\n\nFrames of a compound, simulated for the {len(taken):,} published σ: median "
+        f"{middle:.0f}, quartiles {low:.0f} and {high:.0f}, mean {mean:.0f} of {machines.frames:,}; over "
+        f"half of them for {100 * np.mean(np.array(taken) > machines.frames / 2):.1f} % of the compounds."
+    )
+
+
 def pilot(work: Sequence[Stage]) -> Stage:
     """The same for a few compounds."""
     share = sum(stage.evaluations for stage in work) * PILOT // MATERIALS
@@ -442,27 +493,35 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=64)
     parser.add_argument("--nodes", type=int, default=16)
     parser.add_argument("--gpus", type=int, default=8)
+    parser.add_argument("--labels", type=Path, default=LABELS, help="CSV with a column sigma_300K_single")
+    parser.add_argument("--only", nargs="+", help="parts of the page; all when not given")
     machines = parser.parse_args()
     costs = json.loads(machines.costs.read_text())
     [n_displacements] = set(displacements_per_compound().values())
     work = stages(machines.frames, n_displacements)
-    cell = measured_cell(machines.frames)
-    parts = {
-        "frame": frame_table(costs),
-        "ratio": ratio_table(costs),
-        "work": work_table(work),
-        "machines": machine_table(work, costs, machines),
-        "stages": stage_table(work, costs, machines),
-        "storage": storage_table(cell, machines.frames),
-        "maps": maps_text(*map_cost(), costs, machines.frames),
-        "memory": memory_text(costs, machines),
-        "overhead": overhead_text(cell, costs, machines.frames),
-        "sources": "\n".join(f"- {name}: {source}." for name, (_, source) in GPU_SOURCES.items()),
+    cell = cache(lambda: measured_cell(machines.frames))
+    made: dict[str, Callable[[], str]] = {
+        "frame": lambda: frame_table(costs),
+        "ratio": lambda: ratio_table(costs),
+        "work": lambda: work_table(work),
+        "machines": lambda: machine_table(work, costs, machines),
+        "stages": lambda: stage_table(work, costs, machines),
+        "adaptive": lambda: adaptive_table(
+            work, adaptive_frames(machines.frames, machines.labels), costs, machines
+        ),
+        "storage": lambda: storage_table(cell(), machines.frames),
+        "maps": lambda: maps_text(*map_cost(), costs, machines.frames),
+        "memory": lambda: memory_text(costs, machines),
+        "overhead": lambda: overhead_text(cell(), costs, machines.frames),
+        "sources": lambda: "\n".join(f"- {name}: {source}." for name, (_, source) in GPU_SOURCES.items()),
     }
+    parts = {name: make() for name, make in made.items() if name in (machines.only or made)}
     for name, text in parts.items():
         print(f"\n{name}\n{text}")
     page = DOCS / "scale.md"
     page.write_text(filled(page.read_text(encoding="utf-8"), parts), encoding="utf-8")
+    if machines.only:
+        return
     draw(work, costs, machines, DOCS / "results" / "scale" / "cost.png")
 
 

@@ -11,10 +11,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from softmode.anharmonic.classes import CLASSES, WITHOUT_OWN_ERROR
 from softmode.cli.console import out, print_json, say
 from softmode.cli.running import leave, run_to_end, summarise
 from softmode.notebook.studies import screening_settings
 from softmode.panel import estimate, number
+from softmode.study.label_results import labelled, open_labels, with_learnt_probabilities
 from softmode.study.screening import ALONE, screening_table
 
 _SHOWN = 40  # rows of the table in the terminal; the CSV has all
@@ -24,7 +26,8 @@ def _class(row: pd.Series, way: str) -> str:
     name = row[f"sigma_{way}_class"]
     if name is None or pd.isna(name):
         return "–"
-    chance = row[f"sigma_{way}_p_{name}"]
+    learnt, sampled = row.get(f"sigma_{way}_learnt_p_{name}"), row[f"sigma_{way}_p_{name}"]
+    chance = sampled if learnt is None or pd.isna(learnt) else learnt
     return str(name) if pd.isna(chance) else f"{name} {100 * chance:.0f} %"
 
 
@@ -48,7 +51,9 @@ def _table(rows: pd.DataFrame, potential: str) -> Table:
     table.add_column("compound", no_wrap=True)
     for way in measured:
         table.add_column(f"σ {way.replace('_', '-')}", no_wrap=len(measured) == 1)
-    table.add_column("class")
+    learnt = measured and f"sigma_{measured[0]}_learnt_p_{CLASSES[0]}" in rows
+    own = "the potential's own error is in it, learnt from labels" if learnt else WITHOUT_OWN_ERROR
+    table.add_column(f"class ({own})")
     table.add_column("softest, THz")
     table.add_column("a, Å", justify="right", no_wrap=True)
     table.add_column("s", justify="right", no_wrap=True)
@@ -151,6 +156,9 @@ def screen(
     )
     finished = run_to_end(settings)
     ranked = screening_table(finished.cells)
+    if settings.labels is not None:
+        scores = labelled(finished.cells, open_labels(settings.labels), settings.conditions.seed)
+        ranked = with_learnt_probabilities(ranked, scores)
     if as_json:
         print_json(_nested(ranked))
     else:
