@@ -43,7 +43,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     """A weak and an unstable metal, two potentials and one that fails; data and potentials are gone."""
     root = tmp_path_factory.mktemp("reported")
     for symbol, force in (("Al", 1.0), ("Au", 2.5)):
-        write_moving_metal(root / "data" / symbol, symbol, force, n_frames=10, amplitude=0.05)
+        write_moving_metal(root / "data" / symbol, symbol, force, n_frames=24, amplitude=0.05)
     settings = tiny_study(
         root / "data",
         root / "o",
@@ -68,7 +68,7 @@ def test_every_cell_has_its_row(reported: tuple[Study, Path], page: str) -> None
     assert set(rows) == {(symbol, name) for symbol in CLASS_OF for name in ("soft one", "exact")}
     table = cell_table(reported[0]).set_index(["material", "potential"])
     for key, row in rows.items():
-        assert row[3] == "10"
+        assert row[3] == "24"
         for place, approach in ((4, "reference"), (5, "phi_ref"), (6, "phi_model")):
             assert row[place].startswith(f"{table.loc[key, f'sigma_{approach}_mean_t']:.3f}")
         assert row[7:9] == [CLASS_OF[key[0]], "weak"]

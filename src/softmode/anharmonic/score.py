@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES, EDGES, class_probabilities, classify
 from softmode.errors import InputDataError
-from softmode.statistics.correlated_means import RELIABLE_N_EFFECTIVE, mean_with_interval
+from softmode.statistics.correlated_means import mean_with_interval
 from softmode.statistics.sequential import StopRule, judge
+
+_LEAST_SAMPLES = 4  # independent ones; Student's t holds for few, but not for any skew of fewer
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def score(
     subject : str
         Named in the note when there are too few frames; the mean is given all the same.
     independent : bool
-        Whether the frames are known to be independent, so that their number says whether there are enough.
+        Whether the frames are known to be independent, so that few are enough: none looks like another by
+        chance.
     """
     mean = float(per_frame.mean())
     try:
@@ -75,7 +78,12 @@ def score(
     except InputDataError as error:
         return Score(mean, None, None, None, classify(mean), None, note=str(error))
     found = (mean, estimate.n_effective, estimate.autocorrelation_time)
-    if not (len(per_frame) >= RELIABLE_N_EFFECTIVE if independent else estimate.enough):
+    if independent and len(per_frame) < _LEAST_SAMPLES:
+        note = (
+            f"{subject}: {len(per_frame)} samples, too few for a confidence interval: give {_LEAST_SAMPLES}"
+        )
+        return _score(*found, None, None, note=note)
+    if not (independent or estimate.enough):
         return _score(*found, None, None, note=estimate.too_few(subject))
     return _score(
         *found, (estimate.low, estimate.high), class_probabilities(estimate), reliable=estimate.reliable
