@@ -63,7 +63,7 @@ def section(page: str) -> str:
 
 
 def test_every_cell_has_its_row(reported: tuple[Study, Path], page: str) -> None:
-    scores, matrices = re.findall(r"<table>.*?</table>", section(page), re.DOTALL)
+    scores, matrices, *_ = re.findall(r"<table>.*?</table>", section(page), re.DOTALL)
     rows = {(row[1], row[2]): row for row in cells_of(scores)}
     assert set(rows) == {(symbol, name) for symbol in CLASS_OF for name in ("soft one", "exact")}
     table = cell_table(reported[0]).set_index(["material", "potential"])
