@@ -16,6 +16,7 @@ from softmode.report import interactive, site
 from softmode.report.bands import band_overlay
 from softmode.report.build import build_report
 from softmode.report.data import collect
+from softmode.report.field_metrics import field_metrics_panel
 from softmode.report.rendering import png_and_pdf
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
@@ -177,6 +178,23 @@ def test_the_fields_metrics_on_the_page(reported: tuple[Study, Path], page: str)
     shown = float(errors.loc[("soft one", "all"), "entropy, J/(mol K)"].split()[0])
     cells = tables["field_metrics_materials"].query("potential == 'soft one'")
     assert shown == pytest.approx(cells["mesh_entropy_difference_J_per_molK"].abs().mean(), rel=5e-3)
+
+
+def test_the_page_says_why_a_potential_has_no_thermodynamics(tiny_dataset: Path, tmp_path: Path) -> None:
+    upside_down = factory("scaled_emt", "upside down", factor=-1.0)
+    study, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", upside_down, ids=["Cu"]))
+    panel = field_metrics_panel(collect(study))
+    assert panel is not None
+    errors, stability = panel.tables
+    assert "In 1 cell a side is mostly imaginary and has no thermodynamics" in errors.note
+    assert "of the modes of the potential are imaginary" in errors.note
+    shown, verdicts = (
+        {head: entry.text for head, entry in zip(table.columns, table.entries()[0], strict=True)}
+        for table in (errors, stability)
+    )
+    assert shown["entropy, J/(mol K)"] == "–"
+    assert float(shown["largest mode, THz"]) > 1.0
+    assert (verdicts["stable, called unstable"], verdicts["precision"]) == ("1", "–")
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf"])

@@ -88,9 +88,10 @@ def _error_table(table: pd.DataFrame, links: dict[str, RowsLink], left_out: int,
         rows.append((row["potential"], _MATERIALS[row["materials"]], *linked(texts, links[row["potential"]])))
     note = "–: no such material."
     if left_out:
+        cells, others = "cells" if left_out > 1 else "cell", ", and others" if len(noted) > 1 else ""
         note += (
-            f" In {left_out} cells a side is mostly imaginary and has no thermodynamics ({noted[0]}"
-            f"{', and others' if len(noted) > 1 else ''}): they are not in its errors."
+            f" In {left_out} {cells} a side is mostly imaginary and has no thermodynamics "
+            f"({noted[0]}{others}): its errors are not in the mean."
         )
     return Table(
         "field_metrics_errors",
