@@ -42,6 +42,10 @@ COMMANDS = {
     "phonons": Announced(
         "One material", "Compare the phonons of potentials with the DFT phonons of one material."
     ),
+    "passport": Announced(
+        "One material",
+        "Make the phonons of one material in many ways: how far figures move, how sure 'stable' is.",
+    ),
     "sigma": Announced(
         "One material",
         "Anharmonicity σ⁽²⁾ of a trajectory: overall, per frame, element, site and phonon mode.",

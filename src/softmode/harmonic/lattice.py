@@ -13,13 +13,15 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from softmode.crystal import Cell, ForceConstants, Material, NonAnalyticalCorrection
 
 
-def build_phonopy(material: Material) -> Phonopy:
+def build_phonopy(material: Material, *, tolerance: float = 1e-5) -> Phonopy:
     """Phonopy object of a material, without force constants.
 
     Parameters
     ----------
     material : Material
         Its supercell and primitive matrices are passed on as they are; nothing is guessed.
+    tolerance : float
+        Of symmetry, Å; phonopy's own unless given.
 
     Returns
     -------
@@ -30,6 +32,7 @@ def build_phonopy(material: Material) -> Phonopy:
         material.unitcell.to_phonopy(),
         supercell_matrix=np.array(material.supercell_matrix),
         primitive_matrix=np.array(material.primitive_matrix),
+        symprec=tolerance,
         log_level=0,
     )
 

@@ -54,6 +54,16 @@ class CountedPotential(Potential):
         with _answering(self._potential.time_limit * len(directions)):
             return self._potential.hessian_products(atoms, directions)
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Those of the potential."""
+        return self._potential.precisions
+
+    def in_precision(self, dtype: str) -> Potential | None:
+        """The potential in another precision, counted."""
+        other = self._potential.in_precision(dtype)
+        return None if other is None else CountedPotential(other, self._note)
+
     def calculator(self) -> Calculator:
         """The potential's calculator, counted."""
         return cast("Calculator", _CountedCalculator(self._potential, self._note))

@@ -42,7 +42,7 @@ def displaced_forces(view: View) -> Result:
     if (fmax := view.given("relax_fmax")) is None:
         displaced = plan(view, view.given("displacement"))
     else:
-        relaxed = _relaxed(view, fmax)
+        relaxed = relaxed_crystal(view, fmax)
         material = hm.with_cell(material, relaxed.cell)
         displaced = hm.plan_displacements(hm.build_phonopy(material), view.given("displacement"))
     at_rest = [] if _WITHOUT_REST in view.inputs() else [displaced.perfect]
@@ -87,7 +87,8 @@ def _linear_forces(potential: Potential, displaced: hm.DisplacementPlan) -> Floa
 
 
 @derived("structure", "potential", "tags.structure_source")
-def _relaxed(view: View, fmax: float) -> hm.Relaxed:
+def relaxed_crystal(view: View, fmax: float) -> hm.Relaxed:
+    """The crystal relaxed by the potential to so small forces, eV/Å, symmetry kept."""
     material, name = view.structure, view.potential_name
     guessed = view.tag("structure_source") not in ("", "file")
     try:

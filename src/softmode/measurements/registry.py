@@ -23,6 +23,7 @@ _OWN = (
     "noise_floor",
     "harmonic",
     "lattice",
+    "passport",
     "model_phonons",
     "sigma",
     "one_shot",

@@ -193,6 +193,15 @@ class Potential(ABC):
             )
         return products
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Its own, where it has no other."""
+        return (self.dtype,)
+
+    def in_precision(self, dtype: str) -> Potential | None:  # noqa: ARG002
+        """The same model, loaded anew in another precision; None where it has no such one."""
+        return None
+
     def close(self) -> None:  # noqa: B027  (nothing to do for most)
         """Give back what the loaded model holds beyond its own memory: a process, compiled programs.
 

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -99,6 +100,15 @@ class MACEPotential(BatchedPotential):
     ) -> None:
         from ase.data import chemical_symbols
 
+        self._again = partial(
+            MACEPotential,
+            info,
+            path,
+            device=device,
+            head=head,
+            max_atoms_per_batch=max_atoms_per_batch,
+            all_elements=all_elements,
+        )
         self.dtype = dtype
         self.device = device
         target = torch_device(device, info.name)
@@ -113,6 +123,15 @@ class MACEPotential(BatchedPotential):
         self._by_atoms = max_atoms_per_batch is not None or target.type == "cpu"
         self._size_passes(target, (max_atoms_per_batch or MAX_ATOMS_PER_BATCH) if self._by_atoms else None)
         self._small.clear()
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Both."""
+        return FAMILY.dtypes
+
+    def in_precision(self, dtype: str) -> MACEPotential | None:
+        """The weights of the file in another precision."""
+        return self._again(dtype=dtype) if dtype in self.precisions else None
 
     def calculator(self) -> Calculator:
         """An ASE calculator of the same weights, with stress, for relaxation and molecular dynamics."""

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,7 @@ class NequixPotential(LoopedPotential):
     ) -> None:
         from ase.data import chemical_symbols
 
+        self._again = partial(NequixPotential, info, path, device=device)
         self.dtype = dtype
         self.device = device
         with quiet():
@@ -102,6 +103,15 @@ class NequixPotential(LoopedPotential):
         self._species = np.zeros(max(numbers) + 1, dtype=np.int32)
         self._species[numbers] = np.arange(len(numbers))
         self.info = replace(info, elements=tuple(chemical_symbols[number] for number in numbers))
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Both."""
+        return FAMILY.dtypes
+
+    def in_precision(self, dtype: str) -> NequixPotential | None:
+        """The weights of the file in another precision."""
+        return self._again(dtype=dtype) if dtype in self.precisions else None
 
     def calculator(self) -> Calculator:
         """An ASE calculator of the same model and compiled programs, with stress."""
