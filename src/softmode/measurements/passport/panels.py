@@ -63,8 +63,10 @@ def passport_figure(values: Mapping[str, Any], title: str) -> Figure:
             _bars(axes, moves[name], factors)
             axes.set_title(plain(SHOWN[name]), fontsize=9)
             if name == "lowest_model_THz":
+                left, right = axes.get_xlim()
                 floor = values[NOISE_FLOOR]
                 axes.axvspan(-floor, floor, color="#E4E4E4", linewidth=0, zorder=0)
+                axes.set_xlim(left, max(right, 0.05 * (right - left)))  # zero is seen, not all of the band
         panels[0].set_yticks(range(len(factors) + 1), ["all ways", *(FACTORS[name] for name in factors)])
         panels[0].set_ylim(len(factors) + 0.5, -0.5)
         figure.suptitle(f"{title}\n{values['passport_verdict']}", fontsize=10)
