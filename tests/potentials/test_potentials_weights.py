@@ -12,6 +12,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from weight_server import Answer, WeightServer
 
@@ -19,6 +20,7 @@ from softmode import downloads
 from softmode.errors import CorruptWeightsError, MissingWeightsError, StorageError
 from softmode.potentials import PotentialSettings, resolve, weights
 from softmode.potentials.registry import find
+from softmode.potentials.runtime import load_numbers
 from softmode.potentials.weights import cached_path, find_cached, obtain
 
 NAME = "a-model_2.model"
@@ -410,6 +412,15 @@ def test_weights_that_hold_code_are_refused_and_it_is_not_run(name: str, module:
     assert not made.exists()
     torch.load(path, weights_only=False)  # it would have
     assert made.exists()
+
+
+def test_numbers_of_numpy_are_no_code(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    held = {"a": np.arange(3.0), "b": np.float64(0.5), "c": np.array([True]), "d": [torch.ones(2), "e", None]}
+    torch.save(held, tmp_path / "w.pt")
+    found = load_numbers(tmp_path / "w.pt", "CHGNet", "No")
+    assert found["b"] == 0.5
+    np.testing.assert_array_equal(found["a"], held["a"])
 
 
 def test_own_weights_without_code_are_not_announced(

@@ -66,10 +66,13 @@ def load_numbers(path: Path, kind: str, remedy: str) -> Any:
     import numpy as np
     import torch
 
-    of_numpy = np._core if hasattr(np, "_core") else np.core
-    make: Any = of_numpy.multiarray._reconstruct
+    of_numpy: Any = (np._core if hasattr(np, "_core") else np.core).multiarray
     arrays: list[Any] = [np.ndarray, np.dtype, *(type(np.dtype(name)) for name in "?fdilq")]
-    arrays += [(make, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
+    for core in ("core", "_core"):  # as older and newer releases of numpy call it
+        arrays += [
+            (getattr(of_numpy, name), f"numpy.{core}.multiarray.{name}")
+            for name in ("_reconstruct", "scalar")
+        ]
     try:
         with torch.serialization.safe_globals(arrays):
             return torch.load(path, map_location="cpu", weights_only=True)
