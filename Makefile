@@ -1,7 +1,7 @@
 # make demo   score CHGNet and SevenNet-0 on the embedded DFT phonons and write a report
 # make test   run the tests; make test-kernels: those whose arithmetic OpenBLAS can change, under other kernels
 # make lint   ruff and mypy
-# make attack damaged inputs, hostile potentials and files: all of tests/attack, and what became of them
+# make attack damaged inputs, hostile potentials and files, a hundred kills: all of tests/attack, and what became of them
 # make fuzz   readers fed what atheris makes of good files, ten minutes each (SECONDS=600)
 # Everything is installed into .venv, once; after that nothing needs the network.
 

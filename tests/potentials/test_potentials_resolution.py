@@ -146,9 +146,11 @@ def test_names_are_forgiving(spelling: str, name: str) -> None:
 def test_files_that_are_not_there_or_of_no_model_are_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no such file"):
         describe("weights/some.pth")
-    (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(SettingsError, match="not recognised as a model of any family"):
-        describe(str(tmp_path / "notes.txt"))
+    for name in ("notes.txt", "chgnet.pth"):
+        (tmp_path / name).write_text("nothing")
+        with pytest.raises(SettingsError, match="not recognised as a model of any family") as caught:
+            describe(str(tmp_path / name))
+        assert "Did you mean" not in str(caught.value)
 
 
 def test_a_model_file_is_recognised_whatever_its_name(tmp_path: Path, small_mace_path: Path) -> None:
