@@ -47,3 +47,8 @@ def test_the_matrix_of_force_constants_gives_the_forces() -> None:
     u = rng.normal(size=(4, 3))
     by_pairs = [sum(constants.values[i, j] @ u[j] for j in range(4)) for i in range(2)]
     np.testing.assert_allclose((constants.matrix @ u.ravel()).reshape(2, 3), by_pairs, atol=1e-12)
+
+
+def test_masses_not_given_are_those_of_the_natural_mixture_of_isotopes() -> None:
+    cell = Cell(4.0 * np.eye(3), [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]], [29, 35])
+    np.testing.assert_allclose(cell.masses, [63.546, 79.904], atol=5e-4)  # Cu, Br: IUPAC

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_masses_common, chemical_symbols
+from ase.data import atomic_masses, chemical_symbols
 
 from softmode.crystal.arrays import FloatArray, IntArray, array_digest, frozen, require, usable
 
@@ -49,7 +49,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         numbers = frozen(self.numbers, np.int64)
-        masses = atomic_masses_common[numbers] if self.masses is None else self.masses
+        masses = atomic_masses[numbers] if self.masses is None else self.masses
         object.__setattr__(self, "lattice", frozen(self.lattice))
         object.__setattr__(self, "scaled_positions", frozen(self.scaled_positions))
         object.__setattr__(self, "numbers", numbers)

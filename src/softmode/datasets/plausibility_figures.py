@@ -7,7 +7,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from ase import units
-from ase.data import atomic_masses_common, covalent_radii, vdw_radii
+from ase.data import atomic_masses, covalent_radii, vdw_radii
 from phonopy.structure.symmetry import symmetrize_borns_and_epsilon
 
 from softmode.crystal import (
@@ -54,7 +54,7 @@ def material_figures(material: Material) -> Iterator[tuple[str, float]]:
     """What is looked at of a crystal and its reference: name of the check, and figure."""
     cell = material.unitcell
     yield "shortest_bond", bond_ratio(cell)
-    ratios = (cell.masses / atomic_masses_common[cell.numbers])[cell.numbers > 1]  # deuterium is no mistake
+    ratios = (cell.masses / atomic_masses[cell.numbers])[cell.numbers > 1]  # deuterium is no mistake
     if len(ratios):
         yield "mass", float(ratios[np.abs(ratios - 1.0).argmax()])
     if material.nac is not None:
