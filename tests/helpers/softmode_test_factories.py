@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 
 
@@ -98,6 +99,36 @@ def logging_emt(log: str) -> EMT:
             super().calculate(atoms, *args, **kwargs)
 
     return Logging()
+
+
+def double_wells(quartic: float, flag: str = "") -> Calculator:
+    """Copper whose nine modes at X, 1 eV/Å² below zero, lie in double wells with `quartic` eV/Å⁴.
+
+    A staggered displacement ``Q`` has the energy ``(b Q⁴ - 2 Q²)/4``, every other mode that of 2 eV/Å². Where
+    there is a file `flag`, the 215th evaluation fails.
+    """
+
+    class DoubleWells(Calculator):  # type: ignore[misc]
+        implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+        count = 0
+
+        def calculate(self, atoms: Any = None, properties: Any = (), system_changes: Any = ()) -> None:
+            super().calculate(atoms, properties, system_changes)
+            self.count += 1
+            if flag and self.count == 215 and Path(flag).exists():
+                raise RuntimeError("the plug was pulled")
+            half = 0.5 * np.array(atoms.cell.array)  # 2 x 2 x 2 primitive cells
+            places = np.rint(atoms.positions @ np.linalg.inv(half)).astype(int)
+            moved = atoms.positions - places @ half
+            moved -= moved.mean(axis=0)
+            waves = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1]])  # the three X, in terms of the cell
+            patterns = (-1.0) ** (places @ waves.T) / np.sqrt(len(atoms))
+            modes = patterns.T @ moved
+            energy = (moved**2).sum() - 1.5 * (modes**2).sum() + 0.25 * quartic * (modes**4).sum()
+            forces = -2.0 * moved + patterns @ (3.0 * modes - quartic * modes**3)
+            self.results = {"energy": float(energy), "forces": forces}
+
+    return DoubleWells()
 
 
 def nan_close_emt(distance: float) -> EMT:

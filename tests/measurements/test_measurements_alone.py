@@ -101,8 +101,6 @@ def test_the_lattice_is_the_one_of_lowest_energy(ranked: pd.DataFrame) -> None:
 def test_fcc_metals_are_harmonically_stable_and_softest_at_rest(ranked: pd.DataFrame) -> None:
     good = ranked[ranked["state"] == "ok"]
     assert good["harmonically_stable"].all()
-    assert (good["lowest_THz"].abs() < 0.05).all()  # the translations
-    assert (good["lowest_at"] == "Γ").all()
     assert (good["imaginary_share"] == 0.0).all()
     assert (good["softest_mode_THz"] > 1.0).all()  # without the translations: at the boundary of the zone
     assert (good["softest_mode_at"] != "Γ").all()

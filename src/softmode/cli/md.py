@@ -19,6 +19,7 @@ from softmode.dynamics import MDRun, export_ase, read_md
 from softmode.files import file_name
 from softmode.harmonic.protocol import named_protocol
 from softmode.measurements.md import DynamicsSettings
+from softmode.measurements.md.leaving import LEAVING
 from softmode.measurements.measure import facts_of, measure
 from softmode.measurements.plan import record_inputs
 from softmode.notebook.inputs import Crystal, conditions_of, load, resolved_potential
@@ -45,6 +46,8 @@ def _json(
         "temperature_K": md["md_temperature_K"],
         "sampled_temperature_K": md["md_sampled_temperature_K"],
         "replicas": md["md_replicas"],
+        "left": own["model_only_left"],
+        **{name: own[f"model_only_{name}"] for name in LEAVING if f"model_only_{name}" in own},
         "sigma": own["sigma_model_only_mean_t"],
         "sigma_ci95": [low, high] if low is not None else None,
         "sigma_overall": own["sigma_model_only_overall"],
@@ -94,7 +97,8 @@ def _score_line(content: dict[str, Any]) -> str:
         within += ", of too few independent frames to rely on"
     chances = content["class_probability"]
     named = [f"{name} {100 * chance:.0f} %" for name, chance in chances.items() if chance is not None]
-    before = " (frames before the collapse)" if content["status"] == "collapsed" else ""
+    gone = content["status"] == "collapsed" or content["left"]
+    before = " (frames before it was lost)" if gone else ""
     return f"⟨σ(t)⟩ {content['sigma']:.4f}{before}   {within}\nclass {content['class']}" + (
         f"   ({', '.join(named)}; {WITHOUT_OWN_ERROR})" if named else ""
     )

@@ -20,6 +20,7 @@ from softmode.study.label_results import labelled, open_labels, with_learnt_prob
 from softmode.study.screening import ALONE, screening_table
 
 _SHOWN = 40  # rows of the table in the terminal; the CSV has all
+_WIDEST = len("unstable 100 %")
 
 
 def _class(row: pd.Series, way: str) -> str:
@@ -35,6 +36,13 @@ def _softest(row: pd.Series) -> str:
     if pd.isna(row["softest_mode_THz"]):
         return "–"
     return f"{row['softest_mode_THz']:.2f}, {row['softest_mode_at']}"
+
+
+def _decided(row: pd.Series) -> str:
+    """Which stage decided; of a crystal that left, when and for what."""
+    if pd.isna(row["left_at_ps"]):
+        return str(row["decided_by"])
+    return f"left at {row['left_at_ps']:.1f} ps for {row['left_for'] or 'no symmetry'}"
 
 
 def _ways(ranked: pd.DataFrame) -> list[str]:
@@ -53,7 +61,10 @@ def _table(rows: pd.DataFrame, potential: str) -> Table:
         table.add_column(f"σ {way.replace('_', '-')}", no_wrap=len(measured) == 1)
     learnt = measured and f"sigma_{measured[0]}_learnt_p_{CLASSES[0]}" in rows
     own = "the potential's own error is in it, learnt from labels" if learnt else WITHOUT_OWN_ERROR
-    table.add_column(f"class ({own})")
+    table.add_column(f"class ({own})", min_width=_WIDEST)
+    staged = "decided_by" in rows
+    if staged:
+        table.add_column("by", overflow="fold")
     table.add_column("softest, THz")
     table.add_column("a, Å", justify="right", no_wrap=True)
     table.add_column("s", justify="right", no_wrap=True)
@@ -63,6 +74,7 @@ def _table(rows: pd.DataFrame, potential: str) -> Table:
             escape(str(row["formula"])),
             *(estimate(row, f"sigma_{way}", form=".3f") for way in measured),
             _class(row, measured[0]) if measured else "–",
+            *([_decided(row)] if staged else []),
             _softest(row),
             number(row["a_A"], form=".3f"),
             number(row["seconds"], form=".1f"),
@@ -105,9 +117,12 @@ def screen(
     ] = None,
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
     sampling: Annotated[
-        Literal["self-consistent", "one-shot", "both"],
-        typer.Option(help="Amplitudes from the forces that the moving crystal feels, or those at rest."),
-    ] = "self-consistent",
+        Literal["staged", "self-consistent", "one-shot", "both"],
+        typer.Option(
+            help="Modes, samples and, where these cannot tell, short dynamics; or samples alone: with "
+            "amplitudes from the forces that the moving crystal feels, those at rest, or each."
+        ),
+    ] = "staged",
     samples: Annotated[int, typer.Option(min=1, help="Thermal samples per compound.")] = 20,
     statistics: Annotated[str, typer.Option(help="classical or quantum amplitudes.")] = "classical",
     md: Annotated[

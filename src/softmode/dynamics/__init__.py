@@ -17,6 +17,15 @@ from softmode.dynamics.lockstep import Answer, BatchEvaluator, Replica, record_t
 from softmode.dynamics.md_settings import MDSettings
 from softmode.dynamics.molecular_dynamics import MDResult, md_chunks, run_md
 from softmode.dynamics.normal_modes import NormalModes, normal_modes, supercell_normal_modes
+from softmode.dynamics.phase_change import (
+    FEWEST_FRAMES,
+    SYMMETRY_TOLERANCE,
+    FrozenDisplacement,
+    Octahedra,
+    average_space_group,
+    frozen_displacement,
+    octahedra,
+)
 from softmode.dynamics.self_consistent import (
     EffectiveModes,
     SelfConsistentSettings,
@@ -40,6 +49,8 @@ from softmode.dynamics.trajectory_writer import (
 )
 
 __all__ = [
+    "FEWEST_FRAMES",
+    "SYMMETRY_TOLERANCE",
     "Answer",
     "BatchEvaluator",
     "Checkpoint",
@@ -48,10 +59,12 @@ __all__ = [
     "EffectiveModes",
     "Equilibration",
     "Frames",
+    "FrozenDisplacement",
     "MDResult",
     "MDRun",
     "MDSettings",
     "NormalModes",
+    "Octahedra",
     "Replica",
     "RunDescription",
     "RunDiagnostics",
@@ -59,14 +72,17 @@ __all__ = [
     "ThermalSamples",
     "ThermalSettings",
     "TrajectoryWriter",
+    "average_space_group",
     "diagnose",
     "equilibration",
     "export_ase",
+    "frozen_displacement",
     "joined_trajectory",
     "linear_drift",
     "md_chunks",
     "mean_square_displacements",
     "normal_modes",
+    "octahedra",
     "random_samples",
     "read_md",
     "record_md",

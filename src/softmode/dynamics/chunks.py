@@ -159,6 +159,11 @@ class Frames:
             arrays = [np.empty((0, n_atoms, 3) if name in per_atom else 0) for name in names]
         return cls(arrays[0].astype(np.int64), *arrays[1:])
 
+    def until(self, step: int) -> Frames:
+        """Those of the first steps."""
+        n = int(np.searchsorted(self.steps, step, side="right"))
+        return Frames(*(getattr(self, one.name)[:n] for one in fields(self)))
+
     @classmethod
     def joined(cls, parts: list[Frames]) -> Frames:
         """Frames of several pieces, one after the other."""

@@ -141,6 +141,16 @@ def sampled_temperature(settings: MDSettings) -> float:
     return settings.temperature * (1.0 - 0.5 * probability) / (1.0 - probability)
 
 
+def friction(settings: MDSettings) -> float:
+    """Friction that atoms feel, 1/fs; none of Nosé–Hoover chains."""
+    if settings.thermostat == "nose-hoover":
+        return 0.0
+    if settings.thermostat == "andersen":
+        probability = settings.collision_probability
+        return probability / ((1.0 - probability) * settings.timestep)
+    return settings.friction
+
+
 def relaxation_time(settings: MDSettings, frequency: float) -> float | None:
     """Time in which the thermostat lets a harmonic mode forget where it was.
 
@@ -166,12 +176,7 @@ def relaxation_time(settings: MDSettings, frequency: float) -> float | None:
     """
     if settings.thermostat == "nose-hoover":
         return None
-    if settings.thermostat == "andersen":
-        probability = settings.collision_probability
-        friction = probability / ((1.0 - probability) * settings.timestep)
-    else:
-        friction = settings.friction
-    half, omega = 0.5 * friction, 2e-3 * math.pi * frequency
+    half, omega = 0.5 * friction(settings), 2e-3 * math.pi * frequency
     # half - sqrt(half² - ω²) without cancellation
     rate = half if half <= omega else omega**2 / (half + math.sqrt(half**2 - omega**2))
     return 1e-3 / rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from spglib import get_symmetry_dataset
 
 from softmode import harmonic as hm
@@ -13,6 +14,9 @@ from softmode.measurements.declaration import Column, Measurement, Result
 from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
 
+#: THz; a named point is preferred to one that is equal but for rounding.
+_CLOSE = 1e-4
+
 
 def model_phonons(view: View) -> Result:
     """Phonons of the potential alone: harmonic stability, the softest mode and where it is.
@@ -20,9 +24,11 @@ def model_phonons(view: View) -> Result:
     Returns
     -------
     Result
-        ``model_lowest_THz`` over path and mesh, its q-point and the name of it where it has one;
-        ``model_softest_THz``: lowest frequency at each high-symmetry point, the three translations at Γ left
-        out.
+        ``model_lowest_THz``: lowest of the modes of the supercell and of the high-symmetry points, the three
+        translations at Γ left out, or what is imaginary and lower anywhere on path or mesh; its q-point and
+        the name of it where it has one; ``model_stability_margin_THz``: how far above the limit of an
+        imaginary mode it is; ``model_lowest_of_supercell_THz``: of the modes of the supercell alone;
+        ``model_softest_THz``: lowest frequency at each high-symmetry point.
     """
     protocol = view.protocol
     crystal = ModelCrystal(view, view.records["displaced_forces"])
@@ -32,19 +38,29 @@ def model_phonons(view: View) -> Result:
     bands = hm.compute_dispersion(matrix, path.points).frequencies
     on_mesh = hm.compute_dispersion(matrix, mesh.points).frequencies
     special = _special_points(path)
-    lowest, qpoint, label = _softest(path, bands, mesh, on_mesh, special)
+    multiples = np.rint(np.linalg.inv(crystal.phonon.primitive_matrix) @ crystal.phonon.supercell_matrix)
+    commensurate = get_commensurate_points(multiples.astype(int))
+    of_supercell = hm.compute_dispersion(matrix, commensurate).frequencies
+    by_point = {name: _lowest_optical(bands[index], name) for name, index in special.items()}
+    inside = _lowest_inside(commensurate, of_supercell)
+    lowest, qpoint, label = min(
+        _lowest_named(path, special, by_point),
+        inside,
+        _lowest_imaginary(path, bands, mesh, on_mesh, protocol.imaginary_tolerance),
+        key=lambda found: found[0] - (_CLOSE if found[2] in special else 0.0),
+    )
     imaginary = (on_mesh < -protocol.imaginary_tolerance).any(axis=1)
     return Result(
         values={
             **_structure_values(crystal),
             "model_lowest_THz": lowest,
+            "model_lowest_of_supercell_THz": inside[0],
             "model_lowest_qpoint": [round(float(q), 6) for q in qpoint],
             "model_lowest_label": label,
             "model_imaginary_share": float(imaginary @ mesh.weights / mesh.weights.sum()),
             "model_harmonically_stable": bool(lowest >= -protocol.imaginary_tolerance),
-            "model_softest_THz": {
-                name: _lowest_optical(bands[index], name) for name, index in special.items()
-            },
+            "model_stability_margin_THz": lowest + protocol.imaginary_tolerance,
+            "model_softest_THz": {name: own if np.isfinite(own) else 0.0 for name, own in by_point.items()},
             "model_path_segments": [list(segment) for segment in path.segments],
             "model_points_per_segment": path.points_per_segment,
             "model_asr_eV_per_A2": hm.acoustic_sum_rule_violation(crystal.phonon, crystal.raw),
@@ -69,28 +85,49 @@ def _special_points(path: hm.BandPath) -> dict[str, int]:
 
 
 def _lowest_optical(frequencies: FloatArray, label: str) -> float:
-    """Lowest frequency at a point; at Γ without the three modes nearest to zero, the translations."""
+    """Lowest frequency at a point; at Γ without the three modes nearest to zero, the translations.
+
+    Infinity where there are no others.
+    """
     if label != "Γ":
         return float(frequencies.min())
     order = np.argsort(np.abs(frequencies))
-    return float(frequencies[order[3:]].min()) if len(order) > 3 else 0.0
+    return float(frequencies[order[3:]].min()) if len(order) > 3 else np.inf
 
 
-def _softest(
-    path: hm.BandPath, bands: FloatArray, mesh: hm.QMesh, on_mesh: FloatArray, special: dict[str, int]
-) -> tuple[float, FloatArray, str]:
-    """Lowest frequency of path and mesh, its q-point, and ``X``, ``Γ–X`` or ``inside the zone``."""
+#: A mode, the q-point it is at, and what that is called: ``X``, ``Γ–X`` or ``inside the zone``.
+_Mode = tuple[float, FloatArray, str]
+
+
+def _lowest_named(path: hm.BandPath, special: dict[str, int], by_point: dict[str, float]) -> _Mode:
+    """Of the high-symmetry points."""
+    label = min(by_point, key=by_point.__getitem__)
+    return by_point[label], path.points[special[label]], label
+
+
+def _lowest_inside(points: FloatArray, frequencies: FloatArray) -> _Mode:
+    """Of points without a name; Γ may be among them."""
+    lowest = [
+        _lowest_optical(own, "Γ" if np.abs(point - np.rint(point)).max() < _CLOSE else "")
+        for own, point in zip(frequencies, points, strict=True)
+    ]
+    index = int(np.argmin(lowest))
+    return lowest[index], points[index], "inside the zone"
+
+
+def _lowest_imaginary(
+    path: hm.BandPath, bands: FloatArray, mesh: hm.QMesh, on_mesh: FloatArray, tolerance: float
+) -> _Mode:
+    """Of path and mesh, where it is imaginary: of a stable crystal that is the end of an acoustic branch."""
     on_path, inside = bands.min(axis=1), on_mesh.min(axis=1)
     lowest = float(min(on_path.min(), inside.min()))
-    close = lowest + 1e-4  # THz; a named point is preferred to one that is equal but for rounding
-    for label, index in special.items():
-        if on_path[index] <= close:
-            return lowest, path.points[index], label
-    if on_path.min() <= close:
-        index = int(on_path.argmin())
-        start, end = path.segments[index // path.points_per_segment]
-        return lowest, path.points[index], f"{start}–{end}"
-    return lowest, mesh.points[int(inside.argmin())], "inside the zone"
+    if lowest >= -tolerance:
+        return np.inf, path.points[0], ""
+    if on_path.min() > lowest + _CLOSE:
+        return lowest, mesh.points[int(inside.argmin())], "inside the zone"
+    index = int(on_path.argmin())
+    start, end = path.segments[index // path.points_per_segment]
+    return lowest, path.points[index], f"{start}–{end}"
 
 
 def _structure_values(crystal: ModelCrystal) -> dict[str, Any]:
@@ -125,6 +162,7 @@ MEASUREMENTS = (
         columns=(
             Column("model_lowest_THz", "lowest mode, THz"),
             Column("model_lowest_label", "at"),
+            Column("model_stability_margin_THz", "margin, THz"),
             Column("model_imaginary_share", "q with imaginary modes"),
             Column("model_harmonically_stable", "harmonically stable"),
             Column("model_a_A", "a, Å"),

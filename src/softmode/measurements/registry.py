@@ -29,6 +29,7 @@ _OWN = (
     "one_shot",
     "self_consistent",
     "md",
+    "staged",
     "map",
 )
 

@@ -28,6 +28,7 @@ from softmode.study.settings import StudySettings, load_study, parse_study
 
 #: Ways to σ of a potential alone, as a person names them.
 SAMPLINGS = {
+    "staged": ["staged"],
     "self-consistent": ["self_consistent"],
     "one-shot": ["one_shot"],
     "both": ["self_consistent", "one_shot"],
@@ -137,7 +138,7 @@ def screening_settings(
     *,
     prototype: str | None = None,
     temperature: float = 300.0,
-    sampling: str = "self-consistent",
+    sampling: str = "staged",
     samples: int = 20,
     statistics: str = "classical",
     md_steps: int | None = None,
@@ -158,8 +159,9 @@ def screening_settings(
         Of formulas that name none.
     temperature : float
         K.
-    sampling : {"self-consistent", "one-shot", "both"}
-        Amplitudes from the forces that the moving crystal feels, or those at rest.
+    sampling : {"staged", "self-consistent", "one-shot", "both"}
+        Modes, samples and, where these cannot tell, short dynamics; or samples alone, with amplitudes from
+        the forces that the moving crystal feels, those at rest, or each.
     samples : int
         Thermal samples of each compound.
     statistics : {"classical", "quantum"}

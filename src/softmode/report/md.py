@@ -169,7 +169,8 @@ def _row(cell: pd.Series) -> dict[str, Any]:
     replicas: list[dict[str, Any]] = json.loads(cell["md_replicas"])
     drifts = [replica["energy_drift"] for replica in replicas if replica["energy_drift"] is not None]
     settled = [r["equilibration_steps"] for r in replicas if r["equilibration_steps"] is not None]
-    lost = cell["md_collapsed"] == 1.0
+    lost = "crystal lost" if cell["md_collapsed"] == 1.0 else ""
+    lost = lost or ("left its phase" if cell.get("model_only_left") == 1.0 else "")
     uncertain = pd.isna(cell.get("sigma_model_only_mean_t_low"))
     notes = [*json.loads(cell["model_only_notes"]), *json.loads(cell["md_warnings"])]
     return {

@@ -50,7 +50,12 @@ from softmode.style import (
 )
 
 #: How the ways to σ are called in tables and figures.
-WAY_NAMES = {"model_only": "dynamics", "self_consistent": "self-consistent", "one_shot": "one-shot"}
+WAY_NAMES = {
+    "model_only": "dynamics",
+    "staged": "staged",
+    "self_consistent": "self-consistent",
+    "one_shot": "one-shot",
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from softmode.statistics.confusion import FIGURES
 from softmode.statistics.recalibration import enough_labels, held_out_probabilities, recalibrate
 from softmode.structures.labels import Labels, compound_key, read_labels
 from softmode.study.results import FAILED, OK, numbers_in
-from softmode.study.screening import softest, ways
+from softmode.study.screening import LOSES, softest, ways
 from softmode.study.settings import LabelSettings
 from softmode.study.sigma_results import ALL
 
@@ -130,9 +130,8 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
     prefix = f"sigma_{way}"
     failed = (rows[f"{way}_state"] == FAILED).to_numpy(bool)
     model = np.where(failed, np.nan, numbers_in(rows, f"{prefix}_mean_t"))
-    if way == "model_only":  # a lost crystal is unstable, whatever σ was in the frames before
-        lost = numbers_in(rows, "md_collapsed") == 1.0
-        model = np.where(lost, np.fmax(model, _LOST), model)
+    if way in LOSES:  # a lost crystal is unstable, whatever σ was in the frames before
+        model = np.where(LOSES[way](rows), np.fmax(model, _LOST), model)
     chances = np.column_stack([numbers_in(rows, f"{prefix}_p_{name}") for name in CLASSES])
     label = rows["label"].to_numpy(float)
     learnt = np.full((len(rows), len(CLASSES)), np.nan)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from softmode.published import published_model_only_shares
 from softmode.statistics.bootstrap import bootstrap_median
-from softmode.study.results import done, numbers_in
+from softmode.study.results import crystal_lost, done, numbers_in
 
 #: Parts of ``sigma_model_only - sigma_reference``, in the order in which they add up.
 PARTS = ("force_error", "hessian_error", "sampling_error")
@@ -122,15 +122,17 @@ def published_shares() -> dict[str, Any]:
 
 
 def collapses(table: pd.DataFrame) -> pd.DataFrame:
-    """Cells whose dynamics lost the crystal: how many replicas, the first step, and the reasons."""
+    """Cells whose dynamics lost the crystal or left its phase: when, how many replicas, and the reasons."""
     columns = ["material", "formula", "group", "potential"]
     details = ["md_n_collapsed", "md_n_replicas", "md_first_collapse_step", "md_reason"]
+    leaving = ["left_at_ps", "left_for", "tilt_deg", "off_centring_A"]
+    details += [f"model_only_{name}" for name in leaving]
     rows = done(table, "model_only")
     if rows.empty:
         return pd.DataFrame(columns=[*columns, *details])
-    return rows.loc[_collapsed(rows), [*columns, *details]].reset_index(drop=True)
+    return rows.loc[_collapsed(rows)].reindex(columns=[*columns, *details]).reset_index(drop=True)
 
 
 def _collapsed(rows: pd.DataFrame) -> pd.Series:
-    """Whether a replica lost the crystal."""
-    return rows["md_collapsed"].eq(1.0)
+    """Whether a replica lost the crystal or left its phase."""
+    return pd.Series(crystal_lost(rows), index=rows.index)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.study.results import OK
+from softmode.study.results import OK, crystal_lost, numbers_in
 
 #: Ways to σ of a potential alone, the one that ranks first.
-ALONE = ("model_only", "self_consistent", "one_shot")
+ALONE = ("model_only", "staged", "self_consistent", "one_shot")
+
+#: Ways that can lose the crystal or see it leave its phase, and where they did.
+LOSES: Mapping[str, Callable[[pd.DataFrame], NDArray[np.bool_]]] = {
+    "model_only": crystal_lost,
+    "staged": lambda rows: numbers_in(rows, "staged_left") == 1.0,
+}
 
 _IDENTITY = ("formula", "material", "group", "prototype", "potential", "state")
 _COLUMNS = {
@@ -23,12 +31,15 @@ _COLUMNS = {
     "model_spacegroup": "spacegroup",
     "residual_force_eV_per_A": "residual_force_eV_per_A",
     "model_harmonically_stable": "harmonically_stable",
-    "model_lowest_THz": "lowest_THz",
-    "model_lowest_label": "lowest_at",
+    "model_lowest_THz": "softest_mode_THz",
+    "model_lowest_label": "softest_mode_at",
+    "model_stability_margin_THz": "stability_margin_THz",
     "model_lowest_qpoint": "lowest_qpoint",
     "model_imaginary_share": "imaginary_share",
     "model_softest_THz": "softest_by_point_THz",
 }
+#: What a staged screening says besides σ.
+_STAGED = ("decided_by", "md_steps", "left_at_ps", "left_for", "tilt_deg", "off_centring_A")
 
 
 def ways(table: pd.DataFrame) -> tuple[str, ...]:
@@ -38,8 +49,8 @@ def ways(table: pd.DataFrame) -> tuple[str, ...]:
 
 def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
     row: dict[str, Any] = {name: cell[name] for name in _IDENTITY}
-    if "model_only" in measured:
-        row["crystal_lost"] = cell.get("md_collapsed") == 1.0
+    if way := next((way for way in LOSES if way in measured), ""):
+        row["crystal_lost"] = bool(LOSES[way](cell.to_frame().T)[0])
     for way in measured:
         prefix = f"sigma_{way}"
         row |= {
@@ -47,12 +58,13 @@ def _row(cell: pd.Series, measured: tuple[str, ...]) -> dict[str, Any]:
             f"{prefix}_class": cell.get(f"{prefix}_class"),
             **{f"{prefix}_p_{name}": cell.get(f"{prefix}_p_{name}") for name in CLASSES},
         }
-    row["softest_mode_THz"], row["softest_mode_at"] = _softest_mode(cell)
     row |= {new: cell.get(old) for old, new in _COLUMNS.items()}
     for new, old in (("n_imaginary_modes", "n_imaginary"), ("n_modes_without_amplitude", "n_treated")):
         given = [cell.get(f"{way}_{old}") for way in ("self_consistent", "one_shot")]
         row[new] = next((value for value in given if value is not None and not pd.isna(value)), None)
+    row |= {name: cell.get(f"staged_{name}") for name in _STAGED if "staged" in measured}
     row |= {
+        "calls": cell.get("calls"),
         "seconds": cell.get("seconds"),
         "note": _notes(cell, measured),
         "reason": cell.get("failure"),
@@ -65,18 +77,9 @@ def _notes(cell: pd.Series, measured: tuple[str, ...]) -> str:
     texts = [cell.get(f"{way}_notes") for way in measured]
     relaxation = cell.get("relaxation_note")
     said = [relaxation] if isinstance(relaxation, str) and relaxation else []
+    said += [cell["staged_reason"]] if isinstance(cell.get("staged_reason"), str) else []
     said += [note for text in texts if isinstance(text, str) for note in json.loads(text)]
     return "; ".join(dict.fromkeys(said))
-
-
-def _softest_mode(cell: pd.Series) -> tuple[Any, Any]:
-    """The most imaginary mode; of a stable crystal the lowest at a high-symmetry point, no translation."""
-    lowest, by_point = cell.get("model_lowest_THz"), cell.get("model_softest_THz")
-    if not isinstance(by_point, str) or not cell["model_harmonically_stable"]:
-        return lowest, cell.get("model_lowest_label")
-    at = {name: value for name, value in json.loads(by_point).items() if name != "Γ" or value > 1e-3}
-    name = min(at, key=lambda point: float(at[point]), default="Γ")
-    return at.get(name, lowest), name
 
 
 def screening_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -100,7 +103,7 @@ def screening_table(table: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=["rank", "formula", "material", "potential"])
     rows = pd.DataFrame([_row(cell, measured) for _, cell in table.iterrows()])
     by = [f"sigma_{way}" for way in measured]
-    score = (rows[by].bfill(axis=1).iloc[:, 0] if by else -rows["lowest_THz"]).astype(float)
+    score = (rows[by].bfill(axis=1).iloc[:, 0] if by else -rows["softest_mode_THz"]).astype(float)
     if "crystal_lost" in rows:  # whatever σ was in the frames before
         score = score.mask(rows["crystal_lost"].astype(bool), np.inf)
     rows = rows.assign(_score=score)

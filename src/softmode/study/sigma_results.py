@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmode.anharmonic.classes import CLASSES, confusion_matrix
 from softmode.statistics.confusion import FIGURES, ConfusionMatrix, with_intervals
 from softmode.statistics.rank_correlation import correlations
-from softmode.study.results import FAILED, OK, best_median_worst, done, numbers_in
+from softmode.study.results import FAILED, OK, best_median_worst, crystal_lost, done, numbers_in
 
 #: Approaches that are compared with the reference in confusion matrices (paper Fig. 3 and 4), and the
 #: measurement each comes from.
@@ -82,7 +82,7 @@ def compared_sigma(table: pd.DataFrame, potential: str, approach: str, group: st
     rows = rows if group == ALL else rows[rows["group"] == group]
     rows = rows[rows[state].isin([OK, FAILED])] if state in rows else rows.iloc[:0]
     failed = (rows[state] == FAILED).to_numpy(bool) if state in rows else np.zeros(0, bool)
-    lost = numbers_in(rows, "md_collapsed") == 1.0 if approach == "model_only" else np.zeros(len(rows), bool)
+    lost = crystal_lost(rows) if approach == "model_only" else np.zeros(len(rows), bool)
     with_interval = _with_interval(table)
     return Compared(
         rows=rows,

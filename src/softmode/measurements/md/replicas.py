@@ -68,7 +68,7 @@ def starts(view: View, crystal: ModelCrystal) -> list[Start]:
     In random frames of the reference trajectory where there is one, else in thermally displaced supercells
     (classical, from the force constants of the potential).
     """
-    settings, rest = view.settings(DynamicsSettings), _sites(crystal.supercell)
+    settings, rest = view.settings(DynamicsSettings), sites(crystal.supercell)
     seeds = [replica_seed(view.seed, settings.seed, index) for index in range(settings.replicas)]
     if view.has_trajectory:
         moved = displacements(view.trajectory, crystal.supercell)
@@ -86,7 +86,8 @@ def starts(view: View, crystal: ModelCrystal) -> list[Start]:
     ]
 
 
-def _sites(supercell: Cell) -> FloatArray:
+def sites(supercell: Cell) -> FloatArray:
+    """Positions at rest, Å."""
     return np.asarray(supercell.scaled_positions @ supercell.lattice)
 
 
@@ -95,16 +96,16 @@ def run_replicas(view: View, crystal: ModelCrystal) -> tuple[list[Start], list[d
 
     In lock step where the potential evaluates batches, else one after the other.
     """
-    with _folder(view) as folder:
-        given = _remembered_starts(view, crystal)
+    with running_folder(view) as folder:
+        given = remembered_starts(view, starts(view, crystal))
         settings = [_run_settings(view.settings(DynamicsSettings), start.seed) for start in given]
         replicas = [
-            dy.Replica(folder / f"replica_{index}", _moved(crystal.supercell, start), own)
+            dy.Replica(folder / f"replica_{index}", moved_to(crystal.supercell, start), own)
             for index, (start, own) in enumerate(zip(given, settings, strict=True))
         ]
         for replica in replicas:
-            _drop_damaged_beginning(replica.folder)
-        reference = _sites(crystal.supercell)
+            drop_damaged_beginning(replica.folder)
+        reference = sites(crystal.supercell)
         if view.potential.batches and len(replicas) > 1:
             evaluate = batch_evaluator(view.potential)
             runs = dy.record_together(replicas, evaluate, reference=reference, advance=view.advance)
@@ -159,14 +160,15 @@ def _run_settings(settings: DynamicsSettings, seed: int) -> dy.MDSettings:
     return dy.MDSettings(**{**fields, "seed": seed})
 
 
-def _moved(supercell: Cell, start: Start) -> Atoms:
+def moved_to(supercell: Cell, start: Start) -> Atoms:
+    """The supercell where a replica begins."""
     atoms = supercell.to_atoms()
     atoms.positions = start.positions
     return atoms
 
 
 @contextmanager
-def _folder(view: View) -> Iterator[Path]:
+def running_folder(view: View) -> Iterator[Path]:
     """Where the trajectories are while they are made."""
     if view.partial is not None:
         yield view.partial.folder
@@ -175,9 +177,8 @@ def _folder(view: View) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _remembered_starts(view: View, crystal: ModelCrystal) -> list[Start]:
+def remembered_starts(view: View, wanted: list[Start]) -> list[Start]:
     """Starts as they were when the runs began: other processors may round them differently."""
-    wanted = starts(view, crystal)
     if view.partial is None:
         return wanted
     known = (view.partial.load(0) or {}).get("positions")
@@ -192,7 +193,7 @@ def _remembered_starts(view: View, crystal: ModelCrystal) -> list[Start]:
     ]
 
 
-def _drop_damaged_beginning(folder: Path) -> None:
+def drop_damaged_beginning(folder: Path) -> None:
     """Delete a damaged first piece, to which there is nothing to fall back; it is made again."""
     writer = dy.TrajectoryWriter(folder)
     try:
