@@ -157,7 +157,7 @@ def test_labels_score_the_screening(metals: Path, tmp_path: Path) -> None:
     names = {path.name for path in (output / "report" / "figures").iterdir()}
     assert {
         "labels_confusion.png",
-        f"labels_scatter_{file_name('self_consistent', EMT_NAME)}.png",
+        f"labels_scatter_{file_name('staged', EMT_NAME)}.png",
     } <= names
 
 

@@ -23,7 +23,7 @@ from softmode.study.settings import parse_study
 
 
 def staged_study(
-    root: Path, output: str, potential: dict[str, Any], **staged: Any
+    root: Path, output: str, potential: dict[str, Any], *, temperature: float = 300.0, **staged: Any
 ) -> tuple[Study, pd.Series]:
     structures = root / "structures"
     structures.mkdir(exist_ok=True)
@@ -41,6 +41,9 @@ def staged_study(
             "measurements": ["staged"],
             "staged": {"steps": 400, **staged},
             "protocol": QUICK,
+            "self_consistent": {"temperature": temperature, "statistics": "quantum"}
+            if temperature == 0.0
+            else {"temperature": temperature},
             "run": {"executor": f"{FACTORIES}:one_thread"},
         },
         "staged.toml",
@@ -59,6 +62,11 @@ def test_looks_are_few_and_end_with_the_last_step() -> None:
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         StagedSettings(**wrong)
+
+
+def test_dynamics_at_rest_are_refused(tmp_path: Path) -> None:
+    _, cell = staged_study(tmp_path, "o", factory("double_wells", quartic=60.0), temperature=0.0)
+    assert cell["failure"].startswith("Cu: samples at 0 K do not decide, and dynamics")
 
 
 def test_samples_decide_where_they_can(tmp_path: Path) -> None:

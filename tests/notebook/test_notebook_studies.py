@@ -48,7 +48,7 @@ def test_a_screening_is_ranked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     model = sm.potential(EMT_NAME)
     found = sm.screen(["Al.cif", "Cu.cif"], [model], samples=6, workers=1)
     assert list(found.table["rank"]) == [1, 2]
-    assert found.table["sigma_self_consistent"].is_monotonic_increasing
+    assert found.table["sigma_staged"].is_monotonic_increasing
     assert set(found.table["formula"]) == {"Al", "Cu"}
     assert repr(found).startswith("<Screening 'Screening with ase.calculators.emt:EMT': 2 materials × 1")
     again = sm.screen(["Al.cif", "Cu.cif"], EMT_NAME, samples=6, workers=1)

@@ -20,6 +20,7 @@ from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces, sigma
 from softmode.crystal import Trajectory
 from softmode.crystal.arrays import FloatArray
+from softmode.errors import InputDataError
 from softmode.measurements.declaration import Column, Measurement, Result, SettingsTable
 from softmode.measurements.md.leaving import left_for, said_of_leaving
 from softmode.measurements.md.replicas import (
@@ -135,6 +136,13 @@ def _likeliest(sampled: Any) -> tuple[str, float | None]:
 
 def _dynamics(view: View, settings: StagedSettings) -> Result:
     """Dynamics until the crystal has left, its class is certain, or all steps are made."""
+    temperature = view.settings(SelfConsistentSampling).temperature
+    if temperature == 0.0:
+        raise InputDataError(
+            view.name,
+            "samples at 0 K do not decide, and dynamics, which are classical, do not move there",
+            "give a temperature above zero, or ask for self_consistent alone",
+        )
     crystal = ModelCrystal(view, view.records["displaced_forces_for_dynamics"])
     modes = dy.supercell_normal_modes(crystal.phonon, crystal.full_force_constants)
     marks = looks(settings.steps)
@@ -150,7 +158,6 @@ def _dynamics(view: View, settings: StagedSettings) -> Result:
             reference=sites(crystal.supercell),
             advance=partial(view.advance, 0),
         )
-        temperature = view.settings(SelfConsistentSampling).temperature
         seen, reason = None, "steps"
         for mark in marks:
             run = _until(own, record, _md_settings(settings, mark, temperature, start.seed))
