@@ -32,7 +32,13 @@ from softmode.records import Record
 from softmode.study.folder import Study, open_study
 from softmode.study.results import FAILED, OK, cell_table, failures
 from softmode.study.run import run_study
-from softmode.study.sigma_results import confusion, confusion_table, reference_sigma, sigma_extremes
+from softmode.study.sigma_results import (
+    confusion,
+    confusion_table,
+    reference_sigma,
+    sigma_extremes,
+    with_learnt_classes,
+)
 
 SCALE = 0.9
 PARTS = ("force", "harmonic_force", "anharmonic_force")
@@ -489,3 +495,42 @@ def test_classes_of_a_study_are_counted(tmp_path: Path) -> None:
     assert classes == {"Al": "weak", "Au": "unstable", "Cu": "strong"}
     assert confusion(table, "emt", "phi_ref").counts.tolist() == np.eye(3, dtype=int).tolist()
     assert confusion(table, "emt", "phi_model").counts.tolist() == [[1, 0, 0]] * 3
+
+
+def scored(n: int, *, factor: float) -> pd.DataFrame:
+    """Cells of a potential whose σ is `factor` times the reference's, but for some scatter."""
+    rng = np.random.default_rng(4)
+    reference = rng.uniform(0.2, 1.6, n)
+    model = factor * reference * np.exp(rng.normal(0.0, 0.05, n))
+    return pd.DataFrame(
+        {
+            "material": [f"m{index}" for index in range(n)],
+            "potential": "p",
+            "group": "g",
+            "sigma_state": OK,
+            "sigma_reference_mean_t": reference,
+            "sigma_phi_ref_mean_t": reference,
+            "sigma_phi_model_mean_t": model,
+        }
+    )
+
+
+def test_probabilities_learnt_from_other_materials_know_how_wrong_the_potential_is() -> None:
+    table = with_learnt_classes(scored(60, factor=0.7), seed=1)
+    reference, model = table["sigma_reference_mean_t"], table["sigma_phi_model_mean_t"]
+    doubted = (model < 0.48) & (reference > 0.55)  # "weak" by its own score
+    assert doubted.sum() >= 3
+    assert (table.loc[doubted, "sigma_phi_model_learnt_p_strong"] > 0.5).all()
+    chances = table[[f"sigma_phi_model_learnt_p_{name}" for name in ("weak", "strong", "unstable")]]
+    np.testing.assert_allclose(chances.sum(axis=1), 1.0)
+    # a material's own reference is not used
+    other = scored(60, factor=0.7)
+    before = with_learnt_classes(other, seed=1)
+    place = int(np.argmin(np.abs(reference - 0.52)))
+    other.loc[place, "sigma_reference_mean_t"] = 0.9  # the same class, so that folds stay as they are
+    after = with_learnt_classes(other, seed=1)
+    pd.testing.assert_series_equal(
+        before.loc[place].filter(like="learnt"), after.loc[place].filter(like="learnt")
+    )
+    few = scored(20, factor=0.7)
+    assert list(with_learnt_classes(few, seed=1)) == list(few)

@@ -153,8 +153,10 @@ def test_the_first_look_can_decide_a_clear_case() -> None:
 @pytest.mark.slow
 def test_the_stated_error_rate_holds(simulation: ModuleType) -> None:
     rows = [simulation.outcome(case, 400, seed=77) for case in simulation.cases()]
+    scatter = 3 * np.sqrt(0.05 * 0.95 / 400)
     for case, row in zip(simulation.cases(), rows, strict=True):
-        assert row.same_class >= 0.95, case
+        assert row.same_class >= 0.95 - scatter, case
         if case.claimed:
-            assert row.wrong <= 0.05, case
+            assert row.wrong <= 0.05, case  # 1.4 % at most in the table
+    assert np.mean([row.same_class for row in rows]) > 0.99
     assert np.median([row.median_frames for row in rows]) <= 1600 / 20

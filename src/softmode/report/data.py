@@ -11,7 +11,7 @@ from softmode.records import Record
 from softmode.report.bands import BandOverlay, band_overlay
 from softmode.study.folder import Study
 from softmode.study.results import cell_table, done, extremes, failures, ranking, record_index
-from softmode.study.sigma_results import confusion_table, sigma_extremes
+from softmode.study.sigma_results import confusion_table, sigma_extremes, with_learnt_classes
 from softmode.style import distinct
 
 
@@ -103,7 +103,7 @@ def collect(study: Study, cells: pd.DataFrame | None = None) -> ReportData:
         detailed += sigma_extremes(cells, potential).values()
     return ReportData(
         study=study,
-        cells=cells,
+        cells=with_learnt_classes(cells, study.settings.conditions.seed),
         ranking=ranking(cells, study.settings.conditions.seed),
         failures=failures(cells),
         records=record_index(study),

@@ -44,10 +44,12 @@ def course_figure(records: Mapping[str, Record], formula: str) -> Figure | None:
                 style = {"color": colour[potential]}
                 axes.plot(looks, mean, ".-", linewidth=1.0, label=plain(potential), **style)
                 axes.fill_between(looks, low, high, alpha=0.2, linewidth=0.0, **style)
-                axes.plot(looks[-1:], mean[-1:], "o", markersize=8, fillstyle="none", **style)
+                ends = (mean[-1:] - low[-1:], high[-1:] - mean[-1:])
+                axes.errorbar(looks[-1:], mean[-1:], ends, fmt="o", markersize=7, capsize=3, **style)
             reference = next(iter(there.values())).values["sigma_reference_mean_t"]
             axes.axhline(reference, color=REFERENCE_COLOUR, linewidth=0.9, label="reference, all frames")
             axes.set_xscale("log", base=2)
+            axes.set_xticks(sorted({int(n) for record in there.values() for n in record.arrays["looks"]}))
             axes.xaxis.set_major_formatter(ScalarFormatter())
             guides(axes, EDGES, "y")
             axes.set(xlabel="frames evaluated", title=f"{pretty_formula(formula)}, {name}")

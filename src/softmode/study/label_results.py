@@ -21,10 +21,8 @@ from softmode.structures.labels import Labels, compound_key, read_labels
 from softmode.study.results import FAILED, OK, numbers_in
 from softmode.study.screening import LOSES, softest, ways
 from softmode.study.settings import LabelSettings
-from softmode.study.sigma_results import ALL
+from softmode.study.sigma_results import ALL, LOST
 
-#: σ that stands for a crystal lost in dynamics, unless it was larger: one of the class unstable.
-_LOST = 2.0
 _LATTICE_COLUMN = "a_A"
 _MODE_COLUMN = re.compile(r"w_(\w+)_THz")
 
@@ -131,7 +129,7 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
     failed = (rows[f"{way}_state"] == FAILED).to_numpy(bool)
     model = np.where(failed, np.nan, numbers_in(rows, f"{prefix}_mean_t"))
     if way in LOSES:  # a lost crystal is unstable, whatever σ was in the frames before
-        model = np.where(LOSES[way](rows), np.fmax(model, _LOST), model)
+        model = np.where(LOSES[way](rows), np.fmax(model, LOST), model)
     chances = np.column_stack([numbers_in(rows, f"{prefix}_p_{name}") for name in CLASSES])
     label = rows["label"].to_numpy(float)
     learnt = np.full((len(rows), len(CLASSES)), np.nan)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.anharmonic.classes import CLASSES, confusion_matrix
+from softmode.anharmonic.classes import CLASSES, class_indices, confusion_matrix
 from softmode.statistics.confusion import FIGURES, ConfusionMatrix, with_intervals
 from softmode.statistics.rank_correlation import correlations
+from softmode.statistics.recalibration import enough_labels, held_out_probabilities
 from softmode.study.results import FAILED, OK, best_median_worst, crystal_lost, done, numbers_in
 
 #: Approaches that are compared with the reference in confusion matrices (paper Fig. 3 and 4), and the
@@ -20,6 +21,8 @@ from softmode.study.results import FAILED, OK, best_median_worst, crystal_lost, 
 MEASURED_BY = {"phi_ref": "sigma", "phi_model": "sigma", "model_only": "model_only"}
 #: Those on the reference's own configurations.
 COMPARED = ("phi_ref", "phi_model")
+#: σ that stands for a crystal lost in dynamics, unless it was larger: one of the class unstable.
+LOST = 2.0
 #: In place of a group: all materials.
 ALL = "all"
 
@@ -157,6 +160,33 @@ def _figures(matrix: ConfusionMatrix, seed: int) -> Iterator[dict[str, Any]]:
                 row[f"{cell}_rate_low"] = estimate.rates_low[i, j]
                 row[f"{cell}_rate_high"] = estimate.rates_high[i, j]
         yield row
+
+
+def with_learnt_classes(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Cells with class probabilities that know how wrong the potential is.
+
+    They are learnt from the classes that the reference gives the *other* materials, where these are enough
+    (:mod:`softmode.statistics.recalibration`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``sigma_<approach>_learnt_p_<class>`` added for approaches that have any.
+    """
+    learnt = table.copy()
+    for potential in table["potential"].unique() if reference_sigma(table) else ():
+        for approach in compared_approaches(table):
+            found = compared_sigma(table, str(potential), approach)
+            model = np.where(found.collapsed, np.fmax(found.model, LOST), found.model)
+            known = np.isfinite(model) & ~found.failed
+            classes = class_indices(found.reference[known])
+            if not enough_labels(classes, len(CLASSES)):
+                continue
+            chances = held_out_probabilities(model[known], classes, len(CLASSES), seed=seed)
+            for index, name in enumerate(CLASSES):
+                column = f"sigma_{approach}_learnt_p_{name}"
+                learnt.loc[found.rows.index[known], column] = chances[:, index]
+    return learnt
 
 
 def error_correlations(table: pd.DataFrame, seed: int) -> pd.DataFrame:
