@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -138,17 +139,19 @@ def test_the_table_of_cells_holds_sigma(reported: tuple[Study, Path]) -> None:
 # Studies of one kind of measurement, or hardly any result
 
 
-def a_study(dataset: Path, folder: Path, *measurements: str) -> Study:
-    write_moving_metal(dataset / "Al", "Al", n_frames=10)
-    settings = tiny_study(dataset, folder, emt("exact"), measurements=measurements, options=MOVING)
+def a_study(dataset: Path, folder: Path, *measurements: str, **more: Any) -> Study:
+    write_moving_metal(dataset / "Al", "Al", n_frames=24)
+    settings = tiny_study(dataset, folder, emt("exact"), measurements=measurements, options=MOVING, **more)
     return run_tiny(settings)[0]
 
 
-def test_a_study_of_anharmonicity_alone(tmp_path: Path) -> None:
-    report = build_report(a_study(tmp_path / "data", tmp_path / "o", "sigma"))
+def test_a_study_of_anharmonicity_alone_on_as_many_frames_as_it_takes(tmp_path: Path) -> None:
+    study = a_study(tmp_path / "data", tmp_path / "o", "sigma", sigma={"frames": "adaptive"})
+    report = build_report(reopen_study(study.folder))
     page = report.read_text(encoding="utf-8")
-    assert len(cells_of(re.findall(r"<table>.*?</table>", section(page), re.DOTALL)[0])) == 1
-    of_material = {"traces_Al", "parity_Al", "modes_Al"}
+    [row] = cells_of(re.findall(r"<table>.*?</table>", section(page), re.DOTALL)[0])
+    assert row[3] == "12 of 24"
+    of_material = {"traces_Al", "evaluated_Al", "parity_Al", "modes_Al"}
     assert drawn(report) == (OVER_MATERIALS - {"sigma_phonon_errors"}) | of_material
     assert_not_blank(report)
     for path in (report.parent / "tables").glob("*.csv"):

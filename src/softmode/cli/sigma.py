@@ -131,7 +131,7 @@ def _model_table(results: list[Anharmonicity]) -> Table:
     table.add_column("on these frames", overflow="fold")
     own = f"class ({WITHOUT_OWN_ERROR})"
     for column in ("⟨σ(t)⟩", "95 %", own, "MAE(F)", "RMSE(F), eV/Å"):
-        table.add_column(column, justify="left" if column == own else "right")
+        table.add_column(column, justify="left" if column == own else "right", no_wrap=column == "95 %")
     for result in results:
         for sigma, what, errors in (
             (result.sides["phi_ref"], "forces", (result.force_mae_eV_per_A, result.force_rmse_eV_per_A)),
