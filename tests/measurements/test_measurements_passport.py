@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 from ase import Atoms
+from moving_metals import phonopy_hessian, write_moving_metal
 from spring_crystal import simple_cubic, spring_force_constants
 from tiny_study import EMT_NAME, run_tiny, tiny_study
 
 from softmode import harmonic as hm
+from softmode.anharmonic.classes import classify
 from softmode.crystal import Cell, ForceConstants, Material
 from softmode.crystal.arrays import FloatArray
 from softmode.datasets import open_reference
-from softmode.errors import PotentialError
+from softmode.errors import PotentialError, SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.measure import measure
@@ -29,6 +31,7 @@ from softmode.measurements.passport.ways import (
     other_supercell,
     protocol_way,
 )
+from softmode.notebook.inputs import load
 from softmode.potentials import Potential, PotentialInfo, PotentialSettings, resolve
 from softmode.records import Record
 from softmode.report.bands import band_overlay
@@ -213,3 +216,24 @@ def test_a_study_has_passports_on_its_page(tiny_dataset: Path, tmp_path: Path) -
     overlay = band_overlay(study, "emt", "Cu", "")
     assert overlay is not None
     assert overlay.floor == record.values["noise_floor_THz"] > 0.0
+
+
+def test_the_class_is_varied_where_there_is_a_trajectory(tmp_path: Path) -> None:
+    """σ(t) from its definition, with force constants that phonopy makes of the same forces."""
+    folder = tmp_path / "Al"
+    truth = write_moving_metal(folder, "Al", n_frames=8)
+    crystal = load(folder).with_trajectory([folder / "run.extxyz"])
+    own = {"displacements": [0.05], "structures": False, "largest_supercell": 0, "sigma": True}
+    conditions = Conditions.create({"protocol": QUICK, "passport": own})
+    potential = resolve(PotentialSettings(name=EMT_NAME)).load()
+    records = measure("passport", crystal.material, potential, conditions, trajectory=crystal.trajectory)
+    values, figures = records["passport"].values, records["passport"].arrays["figures"]
+    found = figures[:, values["figures"].index("sigma_phi_model_mean_t")]
+    expected = truth.sigma_t(phonopy_hessian(folder)).mean()
+    assert found[0] == pytest.approx(expected, rel=1e-6)
+    assert values["passport_class"] == classify(expected)
+    move = values["moves"]["sigma_phi_model_mean_t"]
+    assert move["lowest"] < move["highest"]
+    assert values["passport_class_verdict"].startswith(f"{classify(expected)} in all {len(found)} ways")
+    with pytest.raises(SettingsError, match="a reference trajectory"):
+        measure("passport", crystal.material, potential, conditions)

@@ -130,7 +130,7 @@ class Measurement:
     requires : tuple of str
         Measurements whose records it reads; their keys are part of its key.
     requires_also : callable, optional
-        Further ones under some conditions; they must be among those required by whatever requires this one.
+        Further ones under some conditions.
     stops : tuple of str
         What of `uses`, or which field of it, says only when there is enough. Where all of these are given,
         the pieces that the measurement keeps are found without regard to them, and stay after its record is

@@ -21,9 +21,9 @@ def lacking(one: Measurement, facts: Facts, conditions: Conditions) -> frozenset
     frozenset of str
         Of ``reference`` and ``trajectory``; empty when it can be made.
     """
-    used = one.used(conditions, facts)
+    used, required = one.used(conditions, facts), one.required(conditions)
     own = {use for use in ("reference", "trajectory") if use in used and not getattr(facts, use)}
-    return frozenset(own).union(*(lacking(measurement(name), facts, conditions) for name in one.requires))
+    return frozenset(own).union(*(lacking(measurement(name), facts, conditions) for name in required))
 
 
 def needs_potential(name: str) -> bool:
@@ -33,17 +33,20 @@ def needs_potential(name: str) -> bool:
     return "potential" in used or any(needs_potential(other) for other in one.requires)
 
 
-def with_requirements(*names: str) -> tuple[str, ...]:
-    """The measurements named and all they require, in running order."""
+def with_requirements(*names: str, conditions: Conditions | None = None) -> tuple[str, ...]:
+    """The measurements named and all they require (under conditions, where given), in running order."""
     needed = set(names)
     for name in names:
-        needed.update(with_requirements(*measurement(name).requires))
+        one = measurement(name)
+        required = one.requires if conditions is None else one.required(conditions)
+        needed.update(with_requirements(*required, conditions=conditions))
     return tuple(name for name in registry.measurements() if name in needed)
 
 
 def planned(names: Iterable[str], facts: Facts, conditions: Conditions) -> tuple[str, ...]:
     """Those of the measurements named that apply to a case and all they require, in running order."""
-    return with_requirements(*(name for name in names if not lacking(measurement(name), facts, conditions)))
+    possible = (name for name in names if not lacking(measurement(name), facts, conditions))
+    return with_requirements(*possible, conditions=conditions)
 
 
 def record_inputs(names: Iterable[str], facts: Facts, conditions: Conditions) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from softmode import harmonic as hm
+from softmode.anharmonic.classes import classify
+from softmode.anharmonic.sigma import harmonic_forces, sigma
+from softmode.crystal import ForceConstants
 from softmode.crystal.arrays import FloatArray
 from softmode.errors import SoftmodeError
 from softmode.measurements.conditions import Conditions
@@ -28,10 +31,11 @@ from softmode.measurements.passport.ways import (
     grid,
     protocol_way,
 )
-from softmode.measurements.shared import Crystal, correction, phonon, plan
+from softmode.measurements.shared import Crystal, correction, moved, phonon, plan
 from softmode.measurements.view import View
 
 LOWEST_MODEL, LOWEST_REFERENCE = "lowest_model_THz", "lowest_reference_THz"
+SIGMA = "sigma_phi_model_mean_t"
 #: Relative and absolute change below which a figure has not moved.
 UNMOVED = 1e-6
 
@@ -93,6 +97,7 @@ def _evaluation(view: View) -> Callable[..., dict[str, Any]]:
     """What figures are worked out by, with the reference's phonons made once for each choice."""
     nac = correction(view) if view.has_reference else None
     raw = hm.reference_force_constants(phonon(view), view.reference) if view.has_reference else None
+    of_sigma = _sigma_evaluation(view) if view.settings(PassportSettings).sigma else None
 
     @cache
     def places(way_points: int, mesh_length: float) -> tuple[hm.BandPath, hm.QMesh]:
@@ -113,6 +118,8 @@ def _evaluation(view: View) -> Callable[..., dict[str, Any]]:
         found: dict[str, Any] = {
             LOWEST_MODEL: float(min(on_path.frequencies.min(), on_mesh.frequencies.min()))
         }
+        if of_sigma is not None and way.structure == "reference" and not way.supercell:
+            found[SIGMA] = of_sigma(hm.full_force_constants(crystal, constants))
         if raw is None or way.supercell:
             return found
         of_path, of_mesh = reference(way.symmetrise, way.points, way.mesh_length)
@@ -125,6 +132,18 @@ def _evaluation(view: View) -> Callable[..., dict[str, Any]]:
         return {**found, **metrics.values}
 
     return evaluate
+
+
+def _sigma_evaluation(view: View) -> Callable[[ForceConstants], float]:
+    """What makes ⟨σ(t)⟩ of the potential's forces on the reference's frames, by force constants."""
+    found = view.records["trajectory_forces"].arrays
+    forces = found["forces"]
+    displaced = moved(view)[found.get("frames", np.arange(len(forces)))]
+
+    def mean(constants: ForceConstants) -> float:
+        return float(sigma(forces, harmonic_forces(constants, displaced), subject=view.name).per_frame.mean())
+
+    return mean
 
 
 def _number(value: Any) -> float:
@@ -148,10 +167,27 @@ def _verdicts(
         NOISE_FLOOR: noise[NOISE_FLOOR],
         "passport_beyond_noise": bool((np.abs(lowest) > noise[NOISE_FLOOR]).all()),
     }
+    if SIGMA in names:
+        found |= _class_verdict(figures[:, names.index(SIGMA)])
     if LOWEST_REFERENCE in names:
         reference = figures[:, names.index(LOWEST_REFERENCE)]
         found |= _verdict("passport_reference", reference[np.isfinite(reference)], tolerance)
     return found
+
+
+def _class_verdict(scores: FloatArray) -> dict[str, Any]:
+    """In how many ways the class is that of the protocol, or of the first way that has one."""
+    scores = scores[np.isfinite(scores)]
+    classes = [classify(score) for score in scores]
+    agreeing = classes.count(classes[0])
+    share = f"all {len(classes)}" if agreeing == len(classes) else f"{agreeing} of {len(classes)}"
+    return {
+        "passport_class": classes[0],
+        "passport_class_agreeing": agreeing,
+        "passport_class_verdict": (
+            f"{classes[0]} in {share} ways; ⟨σ(t)⟩ {scores.min():.3f} … {scores.max():.3f}"
+        ),
+    }
 
 
 def _verdict(prefix: str, lowest: FloatArray, tolerance: float) -> dict[str, Any]:
@@ -202,12 +238,17 @@ def _moves(ways: Sequence[Way], names: Sequence[str], figures: FloatArray) -> di
     return moves
 
 
-def _uses(conditions: Conditions, facts: Facts) -> tuple[str | Given, ...]:  # noqa: ARG001
+def _also(conditions: Conditions) -> tuple[str, ...]:
+    return ("trajectory_forces",) if conditions.of(PassportSettings).sigma else ()
+
+
+def _uses(conditions: Conditions, facts: Facts) -> tuple[str | Given, ...]:
     return (
         *(("reference", "protocol.nac") if facts.reference else ("structure",)),
         "potential",
         "tags.structure_source",
         "passport",
+        *(("trajectory",) if conditions.of(PassportSettings).sigma else ()),
         *(
             f"protocol.{field}"
             for field in (
@@ -232,12 +273,14 @@ MEASUREMENTS = (
         function=passport,
         uses=_uses,
         requires=("displaced_forces", "noise_floor"),
+        requires_also=_also,
         title="how far figures and verdict move with displacement, precision, structure and the like",
         settings=PassportSettings,
         columns=(
             Column("passport_verdict", "potential"),
             Column("passport_margin_THz", "its margin, THz"),
             Column(NOISE_FLOOR, "noise floor, THz"),
+            Column("passport_class_verdict", "class"),
             Column("passport_reference_verdict", "reference"),
             Column("passport_reference_margin_THz", "its margin, THz"),
             Column("passport_new_calls", "new force calls"),

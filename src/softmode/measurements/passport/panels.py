@@ -18,6 +18,7 @@ from softmode.style import PALETTE, REFERENCE_COLOUR, figure_style, panel_grid, 
 #: Figures that are drawn and printed, where they move.
 SHOWN = {
     "lowest_model_THz": "lowest mode, THz",
+    "sigma_phi_model_mean_t": "⟨σ(t)⟩, potential's forces and Φ",
     "path_rmse_w2_THz2": "RMSE(ω²), THz²",
     "path_mae_w2_THz2": "MAE(ω²), THz²",
     "path_softening": "softening (slope of ω²)",
@@ -29,8 +30,8 @@ SHOWN = {
     "mesh_free_energy_model_kJ_per_mol": "free energy at 300 K, kJ/mol",
 }
 _DRAWN = (
-    *("lowest_model_THz", "path_rmse_w2_THz2", "path_softening", "path_rmse_slope_THz2A"),
-    *("path_rmse_vg_THzA", "mesh_entropy_model_J_per_molK"),
+    *("lowest_model_THz", "sigma_phi_model_mean_t", "path_rmse_w2_THz2", "path_softening"),
+    *("path_rmse_slope_THz2A", "path_rmse_vg_THzA", "mesh_entropy_model_J_per_molK"),
 )
 #: Cases whose pictures a page has.
 _PICTURES = 4

@@ -47,12 +47,16 @@ class PassportSettings(SettingsTable):
         Whether float32 and float64 are both taken, where the potential has both.
     largest_supercell : int
         Atoms of another supercell, in which the potential alone is judged; 0: none.
+    sigma : bool
+        Whether σ⁽²⁾ on the reference trajectory, and the class, are made with each way's force constants; it
+        needs a trajectory, and the potential's forces on it.
     """
 
     displacements: list[float] = Field(default=[0.003, 0.01, 0.02, 0.05])
     structures: bool = True
     precisions: bool = True
     largest_supercell: int = Field(default=300, ge=0)
+    sigma: bool = False
 
     @field_validator("displacements")
     @classmethod
