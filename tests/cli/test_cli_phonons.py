@@ -120,3 +120,9 @@ def test_potentials_on_the_frames_of_sigma(tmp_path: Path) -> None:
     assert max(map(len, shown.splitlines())) <= 80
     assert f"{stiff['force_mae_eV_per_A']:.4f}" in shown
     assert f"{stiff['phi_model']['mean_t']:.4f}" in shown
+
+
+def test_analytic_force_constants_of_a_potential_without_are_refused(tiny_dataset: Path) -> None:
+    result = call("phonons", "--reference", tiny_dataset / "Al", "--potential", EMT_NAME, "--analytic")
+    assert isinstance(result.exception, SoftmodeError)
+    assert "gives no analytic second derivatives" in str(result.exception)

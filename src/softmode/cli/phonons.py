@@ -136,12 +136,16 @@ def _floor(crystal: Crystal, path: str, protocol: HarmonicProtocol) -> _Floor:
     return _Floor(other.tags.get("level_of_theory", ""), compare_references(crystal, other, protocol))
 
 
-def _protocol(name: str, structure: str | None) -> HarmonicProtocol:
+def _protocol(name: str, structure: str | None, *, analytic: bool) -> HarmonicProtocol:
     if structure not in (None, *get_args(Structure)):
         raise SettingsError(
             f"structure {structure!r}", "is not known", f"Say {', '.join(get_args(Structure))}"
         )
-    return named_protocol(name, **({} if structure is None else {"structure": structure}))
+    return named_protocol(
+        name,
+        **({} if structure is None else {"structure": structure}),
+        **({"force_constants": "analytic"} if analytic else {}),
+    )
 
 
 def _check_files(plot: Path | None, written: Sequence[Path], n_potentials: int) -> None:
@@ -177,6 +181,10 @@ def phonons(
             show_default=False,
         ),
     ] = None,
+    analytic: Annotated[
+        bool,
+        typer.Option("--analytic", help="Force constants as analytic second derivatives of the potential."),
+    ] = False,
     dtype: Dtype = None,
     device: Device = "cpu",
     kwargs: Annotated[str, typer.Option(help="Keyword arguments of the potential, as JSON.")] = "{}",
@@ -212,7 +220,7 @@ def phonons(
 ) -> None:
     """Compare the phonons of potentials with the DFT phonons of one material."""
     _check_files(plot, write or (), len(potential))
-    conditions = _protocol(protocol, structure)
+    conditions = _protocol(protocol, structure, analytic=analytic)
     crystal = Crystal(said_reference(reference, supercell, accept or ()))
     beside = None if floor is None else _floor(crystal, floor, conditions)
     models, results = [], []
