@@ -10,6 +10,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
+from ase.optimize import LBFGS
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from tiny_study import metal_phonopy
@@ -114,7 +115,7 @@ class Balloon(Calculator):  # type: ignore[misc]
     """A crystal whose energy is that of its volume, V0 = 64 Å³, and whose stress is off by 1 meV/Å³."""
 
     implemented_properties: ClassVar[list[str]] = ["energy", "forces", "stress"]
-    moves_along = False
+    moves_along, size = False, 1e-3
 
     def calculate(self, atoms: Any = None, properties: Any = (), system_changes: Any = ()) -> None:
         super().calculate(atoms, properties, system_changes)
@@ -123,12 +124,16 @@ class Balloon(Calculator):  # type: ignore[misc]
             error = np.sign(strain)
         else:  # without rule, whatever is changed
             error = np.sin(1e11 * (atoms.cell.array.sum() + atoms.positions.sum()))
-        pressure = strain + 1e-3 * error  # eV/Å³
+        pressure = strain + self.size * error  # eV/Å³
         self.results = {
             "energy": 32.0 * strain**2,
             "forces": np.zeros((len(atoms), 3)),
             "stress": pressure * np.array([1, 1, 1, 0, 0, 0]),
         }
+
+
+class Smooth(Balloon):
+    size = 0.0
 
 
 def test_relaxation_ends_where_noise_is_all_that_is_left() -> None:
@@ -138,6 +143,19 @@ def test_relaxation_ends_where_noise_is_all_that_is_left() -> None:
     assert 0.3 * 0.064 < result.noise <= 0.064
     assert 1e-4 < result.largest_force <= 3.0 * result.noise
     assert result.cell.lattice[0, 0] == pytest.approx(4.0, abs=0.005)
+
+
+def test_an_optimiser_that_goes_in_circles_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Circling(LBFGS):  # type: ignore[misc]
+        def step(self, forces: Any = None) -> None:
+            self.side = -getattr(self, "side", -1)
+            self.optimizable.set_x(self.optimizable.get_x() * (1.0 + 0.01 * self.side))
+
+    monkeypatch.setattr("softmode.harmonic.relaxation.LBFGS", Circling)
+    result = hm.relax_cell(Cell.from_atoms(bulk("Cu", "sc", a=3.9)), Smooth())
+    assert result.noise is None
+    assert result.largest_force < 1e-4
+    assert result.cell.lattice[0, 0] == pytest.approx(4.0, abs=1e-5)
 
 
 def test_forces_that_do_not_vanish_are_no_noise() -> None:

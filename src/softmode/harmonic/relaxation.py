@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
-from ase.optimize import LBFGS
+from ase.optimize import FIRE, LBFGS
 
 from softmode.crystal import Cell
 from softmode.crystal.arrays import FloatArray
@@ -56,6 +56,8 @@ def relax_cell(
 ) -> Relaxed:
     """Relax a cell with ASE's ``FixSymmetry`` and ``FrechetCellFilter``.
 
+    By LBFGS, which far from a minimum may go in circles; where it does, FIRE takes over.
+
     Parameters
     ----------
     cell : Cell
@@ -92,28 +94,30 @@ def relax_cell(
     atoms.calc = calculator
     atoms.set_constraint(FixSymmetry(atoms))
     filtered = FrechetCellFilter(atoms)
-    optimizer = LBFGS(filtered, logfile=None)
-    best, lowest, fallen_at, noise = atoms.copy(), np.inf, 0, None
-    for step, converged in enumerate(optimizer.irun(fmax=fmax, steps=max_steps)):
-        reached = _largest(filtered.get_forces())
-        if reached < _FALLEN * lowest:
-            fallen_at = step
-        if reached < lowest:
-            best, lowest = atoms.copy(), reached
-        if not converged and step - fallen_at >= _PATIENCE:
-            fallen_at = step
-            noise = force_noise(best, calculator)
-            if lowest <= NOISE_MULTIPLE * noise:
+    best, lowest, fallen_at, step = atoms.copy(), np.inf, 0, 0
+    reached, noise, converged = np.inf, None, False
+    for optimizer in (LBFGS, FIRE):
+        for converged in optimizer(filtered, logfile=None).irun(fmax=fmax, steps=max_steps - step):
+            reached = _largest(filtered.get_forces())
+            if reached < _FALLEN * lowest:
+                fallen_at = step
+            if reached < lowest:
+                best, lowest = atoms.copy(), reached
+            step += 1
+            if converged or step - fallen_at <= _PATIENCE:
+                continue
+            fallen_at, left = step, force_noise(best, calculator)
+            noise = left if lowest <= NOISE_MULTIPLE * left else None
+            if noise is not None or optimizer is LBFGS:
                 break
-    else:
-        noise = None
-        if not converged:
-            raise RelaxationError(
-                "relaxation",
-                f"did not reach {fmax:g} eV/Å in {max_steps} steps (at best {lowest:.2g})",
-                "use a potential with less noisy forces, or compare on the reference structure "
-                "(relax = false)",
-            )
+        if converged or noise is not None or step >= max_steps:
+            break
+    if not converged and noise is None:
+        raise RelaxationError(
+            "relaxation",
+            f"did not reach {fmax:g} eV/Å in {max_steps} steps (at best {lowest:.2g})",
+            "use a potential with less noisy forces, or compare on the reference structure (relax = false)",
+        )
     ended = atoms if noise is None else best
     ratio = ended.get_volume() / volume
     if not 1.0 / largest_volume_ratio <= ratio <= largest_volume_ratio:

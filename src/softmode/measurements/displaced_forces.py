@@ -26,7 +26,7 @@ from softmode.potentials.base import Potential, evaluation_failure
 #: By how much the volume may change when a structure that was built from ionic radii is relaxed.
 _GUESS_VOLUME_RATIO = 2.0
 #: Raised when relaxation changes; part of the key where the crystal is relaxed.
-_RELAXATION_VERSION = 2
+_RELAXATION_VERSION = 3
 #: Given where the crystal at rest is evaluated with another displacement already.
 _WITHOUT_REST = "without_rest"
 #: Given where forces are those of the analytic force constants, ``-Phi u``, which no displacement decides.
