@@ -54,7 +54,7 @@ DOCS = HERE.parent / "docs"
 LABELS = HERE.parents[1] / "shared" / "data" / "labels" / "hdp_sigma_300K.csv"
 MATERIALS, MODELS, MD_STEPS, MAPPED = 1682, 4, 4000, 5
 PILOT = 20
-#: Spread of σ(t) over its mean, and correlation time in frames of 1 fs: both somewhat more than measured
+#: Spread of σ(t) over its mean, about what was measured, and correlation time in frames of 1 fs, twice that
 #: (benchmarks/adaptive_dynamics.py).
 SPREAD, TIME = 0.1, 20.0
 DTYPES = ("float32", "float64")
