@@ -85,8 +85,9 @@ def test_its_figure_and_tables_lie_beside_the_page(reported: tuple[Study, Path])
     assert pd.read_csv(reported[1].parent / "tables" / "heat_materials.csv")["heat"].tolist() == [2.9]
 
 
-def test_the_page_of_a_study_without_panels_has_none(reported: tuple[Study, Path]) -> None:
-    assert "<section" not in build_report(reported[0]).read_text(encoding="utf-8")
+def test_the_page_of_a_study_without_panels_has_none_but_its_own(reported: tuple[Study, Path]) -> None:
+    page = build_report(reported[0]).read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(\w+)">', page) == ["field_metrics"]
 
 
 def test_names_that_the_page_has_already_are_refused(reported: tuple[Study, Path]) -> None:
