@@ -8,6 +8,7 @@ import re
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from weight_server import Answer, WeightServer
 from softmode import downloads
 from softmode.errors import CorruptWeightsError, MissingWeightsError, StorageError
 from softmode.potentials import PotentialSettings, resolve, weights
+from softmode.potentials.family import Entry
 from softmode.potentials.registry import find
 from softmode.potentials.runtime import load_numbers
-from softmode.potentials.weights import cached_path, find_cached, obtain
+from softmode.potentials.weights import cached_path, find_cached, obtain, proof
 
 NAME = "a-model_2.model"
 URL = f"https://example.org/releases/download/v1/{NAME}"
@@ -65,6 +67,18 @@ def test_a_download_is_kept_with_its_checksum(weight_server: WeightServer, isola
     assert (isolated_cache / f"{NAME}.sha256").read_text() == f"{SHA256}  {NAME}\n"
     assert sorted(path.name for path in isolated_cache.iterdir()) == [NAME, f"{NAME}.sha256"]
     assert weight_server.requested == [f"/{NAME}"]
+
+
+def test_what_weights_are_checked_against_is_said(weight_server: WeightServer) -> None:
+    weight_server.answers[NAME] = Answer(BODY)
+    entry = Entry("mine", url=URL)
+    assert proof(entry) == "the SHA-256 of the first download, which is kept (upstream publishes none)"
+    obtain(URL)
+    assert (
+        proof(entry) == f"SHA-256 {SHA256}, of the first download on this machine (upstream publishes none)"
+    )
+    assert proof(replace(entry, sha256="ab" * 32)) == f"SHA-256 {'ab' * 32}, of what upstream publishes"
+    assert proof(replace(entry, url=None)) == "its package"
 
 
 def test_what_is_cached_needs_no_network(

@@ -23,6 +23,7 @@ from softmode.potentials.family import Entry, Family
 from softmode.potentials.modules import distribution_version
 from softmode.potentials.registry import families, find_entry, find_family, known
 from softmode.potentials.resolution import describe, weights_status
+from softmode.potentials.weights import proof
 
 #: Columns of the list and their widths: with a blank between them they fit into 80 characters.
 _COLUMNS = {
@@ -97,6 +98,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of `softmode potentials`
         "citation": info.citation,
         "notes": info.notes,
         "weights": str(weights_status(name)),
+        **({} if entry is None else {"checked against": proof(entry)}),
         "known answer": "none" if entry is None or entry.answer is None else entry.answer.source,
         "last bits": f"{family.last_bits()}; {family.last_bits('an accelerator')}",
     }

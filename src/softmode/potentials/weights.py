@@ -115,6 +115,21 @@ def find_weights(entry: Entry) -> Path | None:
     return find_cached(entry.url, entry.stored_as)
 
 
+def proof(entry: Entry) -> str:
+    """What the weights of an entry are checked against, in words; nothing is verified here."""
+    if entry.url is None:
+        return "its package"
+    if entry.files:
+        return f"the SHA-256 of {len(entry.files)} files, published by upstream"
+    if entry.sha256 is not None:
+        return f"SHA-256 {entry.sha256}, of what upstream publishes"
+    sidecar = _sidecar(cached_path(entry.url, entry.stored_as))
+    if not sidecar.is_file():
+        return "the SHA-256 of the first download, which is kept (upstream publishes none)"
+    kept = sidecar.read_text(encoding="utf-8").partition(" ")[0]
+    return f"SHA-256 {kept}, of the first download on this machine (upstream publishes none)"
+
+
 def weights_sha256(path: Path, files: Sequence[str] = ()) -> str:
     """SHA-256 of a weight file; of a folder, that of what ``sha256sum`` says of its files.
 
