@@ -28,7 +28,7 @@ from softmode.anharmonic.sigma import harmonic_forces, sigma
 from softmode.crystal import Cell, DisplacementForces, Trajectory
 from softmode.records import Record
 from softmode.structures.labels import read_labels
-from softmode.study.folder import Case, reopen_study
+from softmode.study.folder import Case, open_study, reopen_study
 
 OVERDAMPED = dy.MDSettings(
     thermostat="andersen", timestep=8.0, collision_probability=8 / 9, temperature=90.0, steps=200, seed=1
@@ -78,7 +78,7 @@ def means(case: Case, records: Mapping[str, Record], calculator: Any) -> list[fl
 
 def main(folder: Path, labels_file: Path) -> None:
     """Print a line for each compound that was relaxed."""
-    labels, study = read_labels(labels_file), reopen_study(folder)
+    labels, study = read_labels(labels_file), open_study(reopen_study(folder).settings)
     calculator = None
     print("compound      label  from rest  from a sample")
     for case in study.cases:
