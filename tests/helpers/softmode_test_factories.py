@@ -75,7 +75,7 @@ def slow_emt(seconds: float) -> EMT:
 
 def sometimes_slow_emt() -> EMT:
     """EMT that takes its time where there is a file ``slow`` in the current directory."""
-    return slow_emt(0.01 if Path("slow").exists() else 0.0)
+    return slow_emt(0.02 if Path("slow").exists() else 0.0)
 
 
 def logging_emt(log: str) -> EMT:

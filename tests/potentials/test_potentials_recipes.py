@@ -127,7 +127,7 @@ def test_phonons_with_a_recipe(stand_ins: None, tiny_dataset: Path) -> None:
     recipe, own = json.loads(result.stdout)
     assert recipe["potential"] == "MatterSim-v1.0.0-5M"
     assert (recipe["dtype"], own["dtype"]) == ("float32", "float64")
-    different = {"potential": "", "dtype": "", "seconds": 0}
+    different = {"potential": "", "dtype": "", "seconds": 0, "level_of_theory_potential": ""}
     assert recipe | different == own | different
 
 

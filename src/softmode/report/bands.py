@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -103,9 +105,16 @@ def overlay_of_record(
     )
 
 
-def band_overlay(study: Study, potential: str, material: str, role: str) -> BandOverlay | None:
-    """Bands of a cell, or None if it has none."""
-    record = study.result(material, potential, "harmonic")
+def band_overlay(
+    study: Study,
+    potential: str,
+    material: str,
+    role: str,
+    phonons: Callable[[str, str], Record | None] | None = None,
+) -> BandOverlay | None:
+    """Bands of a cell, or None if it has none; `phonons` has ``harmonic`` records that were read before."""
+    read = phonons or partial(study.result, measurement="harmonic")
+    record = read(material, potential)
     if record is None:
         return None
     formula = next(case.material.formula for case in study.cases if case.material.name == material)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 
@@ -25,6 +26,8 @@ class ReportData:
         Where it comes from.
     cells, ranking, failures, records : pandas.DataFrame
         The tables.
+    phonons : callable
+        ``harmonic`` record of a material and a potential, kept once it was read; None where there is none.
     overlays : dict of str to list of BandOverlay
         Best, median and worst material by potential.
     confusion : pandas.DataFrame
@@ -38,6 +41,7 @@ class ReportData:
     ranking: pd.DataFrame
     failures: pd.DataFrame
     records: pd.DataFrame
+    phonons: Callable[[str, str], Record | None]
     overlays: dict[str, list[BandOverlay]]
     confusion: pd.DataFrame
     sigma_records: dict[str, dict[str, Record]]
@@ -94,11 +98,12 @@ def formula_of(table: pd.DataFrame, material: str) -> str:
 def collect(study: Study, cells: pd.DataFrame | None = None) -> ReportData:
     """Read everything a report needs from the records of a study; `cells` is its table, where known."""
     cells = cell_table(study) if cells is None else cells
+    phonons = cache(lambda material, potential: study.result(material, potential, "harmonic"))
     overlays: dict[str, list[BandOverlay]] = {}
     detailed: list[str] = []
     for potential in distinct(cells["potential"]):
         chosen = extremes(cells, potential)
-        found = [band_overlay(study, potential, material, role) for role, material in chosen.items()]
+        found = [band_overlay(study, potential, material, role, phonons) for role, material in chosen.items()]
         overlays[potential] = [overlay for overlay in found if overlay is not None]
         detailed += sigma_extremes(cells, potential).values()
     return ReportData(
@@ -107,6 +112,7 @@ def collect(study: Study, cells: pd.DataFrame | None = None) -> ReportData:
         ranking=ranking(cells, study.settings.conditions.seed),
         failures=failures(cells),
         records=record_index(study),
+        phonons=phonons,
         overlays=overlays,
         confusion=confusion_table(cells, study.settings.conditions.seed),
         sigma_records=records_of(study, "sigma", detailed),

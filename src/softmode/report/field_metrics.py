@@ -151,7 +151,7 @@ def _densities(data: ReportData, good: pd.DataFrame) -> Figure:
         for axes, (role, material) in zip(panels, chosen.items(), strict=True):
             drawn = False
             for potential in potentials:
-                record = data.study.result(material, potential, "harmonic")
+                record = data.phonons(material, potential)
                 if record is None:
                     continue
                 at = record.arrays["dos_frequencies"]
