@@ -77,6 +77,14 @@ def spring_material(ground: float) -> tuple[Material, Springs]:
     return replace(bare, reference=constants), Springs(perfect, constants)
 
 
+def softest_wave(material: Material) -> float:
+    """Lowest frequency over the non-zero wave vectors of the supercell, by phonopy, THz."""
+    phonon = hm.with_force_constants(hm.build_phonopy(material), material.reference)
+    waves = [np.array(wave) / 3 for wave in np.ndindex(3, 3, 3) if any(wave)]
+    phonon.run_qpoints(waves)
+    return float(phonon.qpoints.frequencies.min())
+
+
 def passport(material: Material, potential: Any, **own: Any) -> dict[str, Record]:
     conditions = Conditions.create({"protocol": {**QUICK, **own.pop("protocol", {})}, "passport": own})
     return measure("passport", material, potential, conditions)
@@ -105,6 +113,11 @@ def test_a_potential_equal_to_the_reference_has_its_verdict_and_nothing_else(gro
             )
         else:
             assert own == pytest.approx(reference, abs=1e-6)
+    assert bool(values["passport_otherwise"]) == bool(
+        ground
+    )  # symmetrising takes the springs to the ground away
+    if not ground:  # the softest wave that fits into the supercell, and no translation
+        assert values["passport_margin_THz"] == pytest.approx(softest_wave(material) + 0.1, abs=1e-4)
     assert values["left_out"] == {
         "structure relaxed": "have no stress",
         "supercell another": "know one supercell alone",

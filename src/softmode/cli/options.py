@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,33 @@ Skip = Annotated[int, typer.Option(min=0, help="Frames to leave out at the start
 Every = Annotated[int, typer.Option(min=1, help="Use every n-th frame.")]
 
 POTENTIAL = "Name of `softmode potentials`, a .model file, or module:factory"
+
+
+def check_picture(path: Path | None, potentials: Sequence[str]) -> None:
+    """Refuse a picture that cannot be written before anything is computed.
+
+    Raises
+    ------
+    SettingsError
+        If its kind is not known, or it would be of several potentials.
+    """
+    if path is None:
+        return
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise SettingsError(f"--plot {path}", "is no picture softmode can write", "Use .png, .pdf or .svg")
+    check_one(f"--plot {path}", potentials)
+
+
+def check_one(what: str, potentials: Sequence[str]) -> None:
+    """Refuse what is of one potential where there are several.
+
+    Raises
+    ------
+    SettingsError
+        If there are several.
+    """
+    if len(potentials) > 1:
+        raise SettingsError(what, "is of one potential, and several are given", "Give one potential")
 
 
 def loaded_potential(

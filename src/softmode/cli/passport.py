@@ -12,9 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import busy, out, print_json
-from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Supercell, loaded_potential
+from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Supercell, check_picture, loaded_potential
 from softmode.cli.reference import said
-from softmode.errors import SettingsError
 from softmode.files import write_atomically
 from softmode.measurements.measure import measure
 from softmode.measurements.noise_floor import NOISE_FLOOR
@@ -23,6 +22,8 @@ from softmode.measurements.passport.ways import FACTORS, chosen_labels
 from softmode.notebook.inputs import conditions_of, load
 from softmode.records import Record
 from softmode.style import plain, pretty_formula
+
+_OTHERS = 3  # ways of another verdict that are named
 
 
 def _lines(values: Mapping[str, Any], potential: str) -> Iterator[str]:
@@ -33,7 +34,11 @@ def _lines(values: Mapping[str, Any], potential: str) -> Iterator[str]:
         yield f"reference: {values['passport_reference_verdict']} (margin {margin:.2f} THz)"
     else:
         yield "no reference force constants: what is compared with them is left out, the verdict stands"
-    beyond = "" if values["passport_beyond_noise"] else ": the lowest mode is in some ways, and may be 0"
+    if others := values["passport_otherwise"]:
+        more = f"; … {len(others) - _OTHERS} more" if len(others) > _OTHERS else ""
+        word = "unstable" if values["passport_stable"] else "stable"
+        yield f"{word} with {'; '.join(others[:_OTHERS])}{more}"
+    beyond = "" if values["passport_beyond_noise"] else "; so is the lowest mode in some ways: it may be 0"
     yield f"frequencies below {values[NOISE_FLOOR]:.2g} THz are noise{beyond}"
 
 
@@ -83,8 +88,7 @@ def passport(
     as_json: Annotated[bool, typer.Option("--json", help="Print all values as JSON, a list.")] = False,
 ) -> None:
     """Make the phonons of one material in many ways: how far figures move, how sure 'stable' is."""
-    if plot is not None and (plot.suffix not in (".png", ".pdf", ".svg") or len(potential) > 1):
-        raise SettingsError(str(plot), "is no picture of one potential", "Use .png, .pdf or .svg, give one")
+    check_picture(plot, potential)
     own: dict[str, Any] = {
         "structures": structures,
         "precisions": precisions,
@@ -128,5 +132,6 @@ def _say(potential: str, values: Mapping[str, Any]) -> None:
     for what, why in values["left_out"].items():
         out.print(Text(f"left out: {what}: {why}"), soft_wrap=True)
     out.print(
-        f"{values['passport_new_calls']} new force calls, {values['passport_reused']} forces there already"
+        f"{values['passport_new_calls']} force calls more than protocol and noise take "
+        f"({values['passport_reused']} of theirs used again)"
     )

@@ -13,7 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import busy, out, print_json, remark
-from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Supercell, loaded_potential
+from softmode.cli.options import (
+    POTENTIAL,
+    Accept,
+    Device,
+    Dtype,
+    Supercell,
+    check_one,
+    check_picture,
+    loaded_potential,
+)
 from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
@@ -84,7 +93,8 @@ def _tables(results: Sequence[PhononComparison], floor: _Floor | None) -> Iterat
         values = [result.records["harmonic"].values for result in shown]
         others = [own["level_of_theory_potential"] for own in values]
         others = others if floor is None else [floor.level_of_theory, *others]
-        known = (functional(level) or "?" for level in (values[0]["level_of_theory_reference"], *others))
+        levels = (values[0]["level_of_theory_reference"], *others)
+        known = (level.partition(" (")[0] if functional(level) else "?" for level in levels)
         table.add_row("functional", *known)
         beside = ("",) if floor is None else ("", "")
         for where, title in (("path", "band path"), ("mesh", "mesh")):
@@ -109,8 +119,8 @@ def _tables(results: Sequence[PhononComparison], floor: _Floor | None) -> Iterat
         if all("noise_floor" in result.records for result in shown):
             floors = [result.records["noise_floor"].values for result in shown]
             measured = (f"{own[NOISE_FLOOR]:.2g}, {own['noise_floor_from']}" for own in floors)
-            table.add_row("the same, measured, and by what", *beside, *measured)
-        table.add_row(Text("at 300 K, per formula unit", style="dim"))
+            table.add_row("noise, measured, and by what", *beside, *measured)
+        table.add_row(Text("field's metrics, at 300 K", style="dim"))
         for name, label in SIDED_FIGURES.items():
             reference = _cell(values[0][f"mesh_{name.format('reference')}"])
             of_model = f"mesh_{name.format('model')}"
@@ -131,6 +141,19 @@ def _cell(value: float | bool | None) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.4g}"
 
 
+def _within_noise(result: PhononComparison) -> str:
+    """What is to be said of an imaginary mode that noise may have made; empty where there is none."""
+    lowest = min(result.path.lowest_model_THz, result.mesh.lowest_model_THz)
+    values = result.records.get("noise_floor", result.records["harmonic"]).values
+    noise = values.get(NOISE_FLOOR, values.get("noise_floor_model_THz", 0.0))
+    imaginary = lowest < -result.conditions.protocol.imaginary_tolerance
+    if not imaginary or -lowest > noise:
+        return ""
+    return (
+        f"frequencies below {noise:.2g} THz are noise, its imaginary mode of {lowest:.2f} THz is one of them"
+    )
+
+
 def _floor(crystal: Crystal, path: str, protocol: HarmonicProtocol) -> _Floor:
     other = said_reference(path)
     return _Floor(other.tags.get("level_of_theory", ""), compare_references(crystal, other, protocol))
@@ -148,14 +171,12 @@ def _protocol(name: str, structure: str | None, *, analytic: bool) -> HarmonicPr
     )
 
 
-def _check_files(plot: Path | None, written: Sequence[Path], n_potentials: int) -> None:
+def _check_files(plot: Path | None, written: Sequence[Path], potentials: Sequence[str]) -> None:
     """Refuse files that cannot be written before anything is computed."""
-    if plot is not None and plot.suffix not in (".png", ".pdf", ".svg"):
-        raise SettingsError(str(plot), "is no picture softmode can write", "Use .png, .pdf or .svg")
+    check_picture(plot, potentials)
     for path in written:
         kind_of_file(path)
-    if n_potentials > 1 and (plot is not None or written):
-        raise SettingsError(str(plot or written[0]), "is of one potential, and several are given", "Give one")
+        check_one(f"--write {path}", potentials)
 
 
 def _save_plot(result: PhononComparison, path: Path) -> None:
@@ -219,7 +240,7 @@ def phonons(
     ] = None,
 ) -> None:
     """Compare the phonons of potentials with the DFT phonons of one material."""
-    _check_files(plot, write or (), len(potential))
+    _check_files(plot, write or (), potential)
     conditions = _protocol(protocol, structure, analytic=analytic)
     crystal = Crystal(said_reference(reference, supercell, accept or ()))
     beside = None if floor is None else _floor(crystal, floor, conditions)
@@ -245,6 +266,7 @@ def phonons(
         out.print(table)
     for result in results:
         values = result.records["harmonic"].values
-        notes = (result.functionals if values["functionals_differ"] else "", values[f"mesh_{NOTE}"])
+        functionals = result.functionals if values["functionals_differ"] else ""
+        notes = (_within_noise(result), functionals, values[f"mesh_{NOTE}"])
         for note in filter(None, notes):
             out.print(Text(f"{result.potential}: {note}"))

@@ -11,6 +11,7 @@ from softmode.harmonic.dispersion import (
     RealSpaceDynamicalMatrix,
     compute_dispersion,
     degenerate_set_starts,
+    lowest_optical,
     real_space_dynamical_matrix,
     signed_square,
     solve_modes,
@@ -33,7 +34,7 @@ from softmode.harmonic.lattice import (
 from softmode.harmonic.noise import difference, frequency_floor, own_floors, soft_mode_vectors
 from softmode.harmonic.non_analytical import dispersion_with_nac, phonopy_velocities
 from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
-from softmode.harmonic.qpoints import BandPath, QMesh, band_path, q_mesh
+from softmode.harmonic.qpoints import BandPath, QMesh, band_path, commensurate_points, q_mesh
 from softmode.harmonic.relaxation import Relaxed, relax_cell
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "acoustic_sum_rule_violation",
     "band_path",
     "build_phonopy",
+    "commensurate_points",
     "compare",
     "compute_dispersion",
     "correspondence",
@@ -60,6 +62,7 @@ __all__ = [
     "force_constants_from_forces",
     "frequency_floor",
     "full_force_constants",
+    "lowest_optical",
     "named_protocol",
     "own_floors",
     "phonopy_velocities",

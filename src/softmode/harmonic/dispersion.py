@@ -173,6 +173,27 @@ def _frequencies(eigenvalues: NDArray[np.floating[Any]]) -> FloatArray:
     return frequencies
 
 
+def lowest_optical(qpoints: FloatArray, frequencies: FloatArray) -> FloatArray:
+    """Lowest frequency at each q-point; at Γ without the three modes nearest to zero, the translations.
+
+    Parameters
+    ----------
+    qpoints : (n_q, 3) array
+        Fractional coordinates.
+    frequencies : (n_q, n_bands) array
+        THz.
+
+    Returns
+    -------
+    (n_q,) array
+        Infinity where there is no other mode.
+    """
+    at_gamma = np.abs(qpoints - np.rint(qpoints)).max(axis=1) < 1e-4
+    nearest = np.argsort(np.argsort(np.abs(frequencies), axis=1), axis=1) < 3
+    found: FloatArray = np.where(at_gamma[:, None] & nearest, np.inf, frequencies).min(axis=1)
+    return found
+
+
 def degenerate_set_starts(
     frequencies: FloatArray, tolerance: float = DEGENERACY_TOLERANCE
 ) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import seekpath
 import spglib
 from numpy.typing import NDArray
 from phonopy import Phonopy
+from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from phonopy.structure.atoms import PhonopyAtoms
 
 from softmode.crystal.arrays import FloatArray
@@ -102,6 +103,13 @@ def band_path(phonon: Phonopy, points_per_segment: int = 50) -> BandPath:
         segments=tuple((_pretty(a), _pretty(b)) for a, b in found["path"]),
         points_per_segment=points_per_segment,
     )
+
+
+def commensurate_points(phonon: Phonopy) -> FloatArray:
+    """q-points whose modes fit into the supercell, (n, 3) in the reciprocal basis of the primitive cell."""
+    multiples = np.rint(np.linalg.inv(phonon.primitive_matrix) @ phonon.supercell_matrix)
+    found: FloatArray = get_commensurate_points(multiples.astype(int))
+    return found
 
 
 def _pretty(label: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from spglib import get_symmetry_dataset
 
 from softmode import harmonic as hm
@@ -38,10 +37,10 @@ def model_phonons(view: View) -> Result:
     bands = hm.compute_dispersion(matrix, path.points).frequencies
     on_mesh = hm.compute_dispersion(matrix, mesh.points).frequencies
     special = _special_points(path)
-    multiples = np.rint(np.linalg.inv(crystal.phonon.primitive_matrix) @ crystal.phonon.supercell_matrix)
-    commensurate = get_commensurate_points(multiples.astype(int))
+    commensurate = hm.commensurate_points(crystal.phonon)
     of_supercell = hm.compute_dispersion(matrix, commensurate).frequencies
-    by_point = {name: _lowest_optical(bands[index], name) for name, index in special.items()}
+    at_points = hm.lowest_optical(path.points, bands)
+    by_point = {name: float(at_points[index]) for name, index in special.items()}
     inside = _lowest_inside(commensurate, of_supercell)
     lowest, qpoint, label = min(
         _lowest_named(path, special, by_point),
@@ -84,17 +83,6 @@ def _special_points(path: hm.BandPath) -> dict[str, int]:
     return found
 
 
-def _lowest_optical(frequencies: FloatArray, label: str) -> float:
-    """Lowest frequency at a point; at Γ without the three modes nearest to zero, the translations.
-
-    Infinity where there are no others.
-    """
-    if label != "Γ":
-        return float(frequencies.min())
-    order = np.argsort(np.abs(frequencies))
-    return float(frequencies[order[3:]].min()) if len(order) > 3 else np.inf
-
-
 #: A mode, the q-point it is at, and what that is called: ``X``, ``Γ–X`` or ``inside the zone``.
 _Mode = tuple[float, FloatArray, str]
 
@@ -107,12 +95,9 @@ def _lowest_named(path: hm.BandPath, special: dict[str, int], by_point: dict[str
 
 def _lowest_inside(points: FloatArray, frequencies: FloatArray) -> _Mode:
     """Of points without a name; Γ may be among them."""
-    lowest = [
-        _lowest_optical(own, "Γ" if np.abs(point - np.rint(point)).max() < _CLOSE else "")
-        for own, point in zip(frequencies, points, strict=True)
-    ]
-    index = int(np.argmin(lowest))
-    return lowest[index], points[index], "inside the zone"
+    lowest = hm.lowest_optical(points, frequencies)
+    index = int(lowest.argmin())
+    return float(lowest[index]), points[index], "inside the zone"
 
 
 def _lowest_imaginary(

@@ -53,12 +53,13 @@ class Crystal:
         """What the force constants tell of themselves: the smallest frequency one may believe, THz."""
         return max(hm.own_floors(self.phonon, self.raw, grid.points).values())
 
-    def at(self, where: hm.BandPath | hm.QMesh) -> hm.Dispersion:
-        """Phonons on a path or mesh."""
+    def at(self, where: hm.BandPath | hm.QMesh | FloatArray) -> hm.Dispersion:
+        """Phonons on a path or mesh, or at q-points."""
+        points = where if isinstance(where, np.ndarray) else where.points
         if self.nac is not None:
-            points = where if isinstance(where, hm.BandPath) else where.points
-            return hm.dispersion_with_nac(self.phonon, self.force_constants, self.nac, points)
-        return hm.compute_dispersion(self.matrix, where.points)
+            along = where if isinstance(where, hm.BandPath) else points
+            return hm.dispersion_with_nac(self.phonon, self.force_constants, self.nac, along)
+        return hm.compute_dispersion(self.matrix, points)
 
     def phonopy_velocities(self, path: hm.BandPath) -> FloatArray:
         """Group velocities on a path as phonopy gives them, THz·Å."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,15 @@ from pydantic import (
 from softmode.errors import printable
 
 Dtype = Literal["float32", "float64"]
-Device = Annotated[str, StringConstraints(pattern=r"^(cpu|mps|(cuda|xpu)(:\d+)?)$")]
+
+
+def _device(name: str) -> str:
+    if re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d+)?", name) is None:
+        raise ValueError(f"{name!r} is no device: cpu, cuda, cuda:1, mps or xpu")
+    return name
+
+
+Device = Annotated[str, AfterValidator(_device)]
 #: Without control characters, which a terminal would obey.
 Label = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(printable)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True, strip_whitespace=True)]

@@ -235,7 +235,10 @@ def parse_study(content: dict[str, Any], source: str) -> StudySettings:
         )
     except ValidationError as error:
         reason = explain(error, allowed)
-        raise SettingsError(source, reason, "Correct the study file (see docs/studies.md)") from error
+        remedy = (
+            "Correct the study file (see docs/studies.md)" if Path(source).suffix else "Correct the option"
+        )
+        raise SettingsError(source, reason, remedy) from error
     except SettingsError as error:
         raise SettingsError(source, f"{error.subject} {error.problem}", error.remedy) from error
 

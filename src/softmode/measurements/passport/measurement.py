@@ -14,6 +14,7 @@ from softmode.anharmonic.sigma import harmonic_forces, sigma
 from softmode.crystal import ForceConstants
 from softmode.crystal.arrays import FloatArray
 from softmode.errors import SoftmodeError
+from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Column, Facts, Given, Measurement, Result
 from softmode.measurements.field_metrics import field_metrics
@@ -36,6 +37,8 @@ from softmode.measurements.view import View
 
 LOWEST_MODEL, LOWEST_REFERENCE = "lowest_model_THz", "lowest_reference_THz"
 SIGMA = "sigma_phi_model_mean_t"
+#: THz; a branch that goes lower dips below zero, others end there: at Γ, where the crystal moves as a whole.
+_DIP = -1e-3
 #: Relative and absolute change below which a figure has not moved.
 UNMOVED = 1e-6
 
@@ -82,6 +85,7 @@ def passport(view: View) -> Result:
     return Result(
         {
             **_verdicts(names, figures, protocol.imaginary_tolerance, view.records["noise_floor"].values),
+            "passport_otherwise": _otherwise(ways, figures[:, names.index(LOWEST_MODEL)], protocol),
             "passport_new_calls": view.calls - calls,
             "passport_reused": sets.reused,
             "choices": choices,
@@ -104,26 +108,32 @@ def _evaluation(view: View) -> Callable[..., dict[str, Any]]:
         return hm.band_path(phonon(view), way_points), hm.q_mesh(phonon(view), mesh_length)
 
     @cache
-    def reference(symmetrise: bool, points: int, length: float) -> tuple[hm.Dispersion, hm.Dispersion]:
+    def reference(symmetrise: bool, points: int, length: float) -> tuple[hm.Dispersion, hm.Dispersion, float]:
         assert raw is not None
         side = Crystal(phonon(view), raw, hm.symmetrised(phonon(view), raw) if symmetrise else raw, nac)
         on_path, on_mesh = (side.at(where) for where in places(points, length))
-        return on_path, on_mesh
+        return on_path, on_mesh, lowest(side, on_path, on_mesh)
+
+    commensurate = hm.commensurate_points(phonon(view))
+
+    def lowest(side: Crystal, *places: hm.Dispersion) -> float:
+        """How far a branch dips below zero; else the softest mode of the supercell but the translations."""
+        found = min(float(place.frequencies.min()) for place in places)
+        if found < _DIP:
+            return found
+        return float(hm.lowest_optical(commensurate, side.at(commensurate).frequencies).min())
 
     def evaluate(way: Way, crystal: Any, model_raw: Any) -> dict[str, Any]:
         constants = hm.symmetrised(crystal, model_raw) if way.symmetrise else model_raw
         side = Crystal(crystal, model_raw, constants, None if way.supercell else nac)
         points, mesh = places(way.points, way.mesh_length)
         on_path, on_mesh = side.at(points), side.at(mesh)
-        found: dict[str, Any] = {
-            LOWEST_MODEL: float(min(on_path.frequencies.min(), on_mesh.frequencies.min()))
-        }
+        found: dict[str, Any] = {LOWEST_MODEL: lowest(side, on_path, on_mesh)}
         if of_sigma is not None and way.structure == "reference" and not way.supercell:
             found[SIGMA] = of_sigma(hm.full_force_constants(crystal, constants))
         if raw is None or way.supercell:
             return found
-        of_path, of_mesh = reference(way.symmetrise, way.points, way.mesh_length)
-        found[LOWEST_REFERENCE] = float(min(of_path.frequencies.min(), of_mesh.frequencies.min()))
+        of_path, of_mesh, found[LOWEST_REFERENCE] = reference(way.symmetrise, way.points, way.mesh_length)
         tolerance = view.protocol.imaginary_tolerance
         compared = hm.compare(of_mesh, on_mesh, weights=mesh.weights, imaginary_tolerance=tolerance)
         found |= named_values(hm.compare(of_path, on_path, imaginary_tolerance=tolerance), "path")
@@ -154,6 +164,12 @@ def _difference(own: Way, way: Way) -> str:
     """What a way has other than the protocol's, in words."""
     mine, other = own.labels(), way.labels()
     return ", ".join(f"{FACTORS[name]} {other[name]}" for name in FACTORS if other[name] != mine[name])
+
+
+def _otherwise(ways: Sequence[Way], lowest: FloatArray, protocol: HarmonicProtocol) -> list[str]:
+    """What the ways of the other verdict than the first have other than it, in words."""
+    stable = lowest >= -protocol.imaginary_tolerance
+    return [_difference(ways[0], way) for way, own in zip(ways, stable, strict=True) if own != stable[0]]
 
 
 def _verdicts(
@@ -269,7 +285,7 @@ def _calls(view: View) -> int:
 MEASUREMENTS = (
     Measurement(
         "passport",
-        version=1,
+        version=2,
         function=passport,
         uses=_uses,
         requires=("displaced_forces", "noise_floor"),
