@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +244,13 @@ def test_interrupted_and_run_again(copper: Path, tmp_path: Path) -> None:
     arguments = [str(copper), "--potential", potential, "--steps", "250", "--output", str(tmp_path / "o")]
     (tmp_path / "slow").touch()
     process = subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        # a shell's background jobs, of which the tests may be one, ignore interrupts
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     until = time.monotonic() + 60
     while len(list(tmp_path.glob("o/replica_*/piece_*.h5"))) < 1:
