@@ -42,6 +42,8 @@ class BandOverlay:
         Key of the record.
     floor : float
         Frequencies of the potential below are noise, THz.
+    measured : bool
+        Whether that was measured; what force constants tell of themselves is the least it can be.
     """
 
     material: str
@@ -55,6 +57,7 @@ class BandOverlay:
     mae_w2: float
     key: str
     floor: float
+    measured: bool
 
     def pieces(self) -> list[slice]:
         """Stretches of the path that are drawn as one line: segments joined where they meet."""
@@ -102,6 +105,7 @@ def overlay_of_record(
         mae_w2=float(record.values["path_mae_w2_THz2"]),
         key=record.key,
         floor=_floor(record, "noise_floor_model_THz", noise),
+        measured=noise is not None,
     )
 
 
@@ -169,15 +173,16 @@ def band_figure(overlays: list[BandOverlay], colour: str) -> Figure:
             Line2D(
                 [], [], color=colour, linewidth=1.2, linestyle=_DASHED, label=plain(overlays[0].potential)
             ),
-            Patch(color=NOISE_COLOUR, linewidth=0, label=_noise_label([one.floor for one in overlays])),
+            Patch(color=NOISE_COLOUR, linewidth=0, label=_noise_label(overlays)),
         ]
         legend_below(figure, handles)
         return figure
 
 
-def _noise_label(floors: list[float]) -> str:
+def _noise_label(overlays: list[BandOverlay]) -> str:
     """What the band is, and how wide where there is one."""
-    return f"noise (±{floors[0]:.2g} THz)" if len(floors) == 1 else "noise"
+    name = "noise" if all(one.measured for one in overlays) else "noise, at least"
+    return f"{name} (±{overlays[0].floor:.2g} THz)" if len(overlays) == 1 else name
 
 
 @dataclass(frozen=True, eq=False)
