@@ -1,8 +1,8 @@
 """Adaptive frames on molecular dynamics: is the class that of all frames, and at how many calls?
 
     python benchmarks/adaptive_dynamics.py make nequix-mp-1 nequix-oam-1-pft example example.npz
-    python benchmarks/adaptive_dynamics.py make nequix-mp-1 nequix-oam-1-pft kcl.xz kcl.npz --supercell "2 2 2"
-    python benchmarks/adaptive_dynamics.py decide example.npz kcl.npz
+    python benchmarks/adaptive_dynamics.py make nequix-mp-1 nequix-oam-1-pft kcl.xz k.npz --supercell "2 2 2"
+    python benchmarks/adaptive_dynamics.py decide example.npz k.npz
 
 `make` runs Langevin dynamics of a crystal at 300 K with the first potential, 1,600 frames 1 fs apart,
 evaluates the second on all of them, and keeps σ(t) with the force constants of either. `decide` takes frames
