@@ -13,6 +13,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from numpy.typing import NDArray
+from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from tiny_study import metal_phonopy, write_metal
 
@@ -90,9 +91,9 @@ def write_moving_metal(folder: Path, symbol: str, force: float = 1.0, **motion: 
     return truth
 
 
-def phonopy_hessian(folder: Path, *, symmetrise: bool = True) -> FloatArray:
-    """Force constants that phonopy itself makes of the files in a folder, (3 n_atoms, 3 n_atoms), eV/Å²."""
-    phonon = phonopy.load(
+def phonopy_of(folder: Path) -> Phonopy:
+    """phonopy's own reading of the files in a folder, force constants as they come."""
+    return phonopy.load(
         unitcell_filename=folder / "POSCAR",
         force_sets_filename=folder / "FORCE_SETS",
         supercell_matrix=np.diag([2, 2, 2]),
@@ -100,6 +101,11 @@ def phonopy_hessian(folder: Path, *, symmetrise: bool = True) -> FloatArray:
         symmetrize_fc=False,
         log_level=0,
     )
+
+
+def phonopy_hessian(folder: Path, *, symmetrise: bool = True) -> FloatArray:
+    """Force constants that phonopy itself makes of the files in a folder, (3 n_atoms, 3 n_atoms), eV/Å²."""
+    phonon = phonopy_of(folder)
     if symmetrise:
         phonon.symmetrize_force_constants()
     constants = np.asarray(phonon.force_constants)

@@ -101,6 +101,27 @@ def logging_emt(log: str) -> EMT:
     return Logging()
 
 
+def interrupted_emt(after: int) -> Callable[[str], EMT]:
+    """A factory of :func:`logging_emt` that is interrupted after so many evaluations of all it makes."""
+    calls = 0
+
+    def make(log: str) -> EMT:
+        calculator = logging_emt(log)
+        calculate = calculator.calculate
+
+        def counted(*args: Any, **kwargs: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > after:
+                raise KeyboardInterrupt
+            calculate(*args, **kwargs)
+
+        calculator.calculate = counted
+        return calculator
+
+    return make
+
+
 def double_wells(quartic: float, flag: str = "") -> Calculator:
     """Copper whose nine modes at X, 1 eV/Å² below zero, lie in double wells with `quartic` eV/Å⁴.
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from moving_metals import MOVING, Motion, phonopy_hessian, write_moving_metal
 from pydantic import ValidationError
-from softmode_test_factories import logging_emt
+from softmode_test_factories import interrupted_emt
 
 from softmode.anharmonic.classes import classify
 from softmode.crystal import Material, Trajectory
@@ -153,25 +153,10 @@ def test_interrupted_anywhere_it_goes_on_to_the_same(
     folder, _ = moving_al
     asked = {"interval": 0.004}
     undisturbed = measured(folder, None, tmp_path / "other", asked)
-    calls = 0
-
-    def interrupt(log: str) -> object:
-        calculator = logging_emt(log)
-        calculate = calculator.calculate
-
-        def counted(*args: object, **kwargs: object) -> None:
-            nonlocal calls
-            calls += 1
-            if calls > after:
-                raise KeyboardInterrupt
-            calculate(*args, **kwargs)
-
-        calculator.calculate = counted
-        return calculator
-
+    factory = interrupted_emt(after)
     monkeypatch.setattr(evaluation, "_SAVE_EVERY", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr("softmode.potentials.calculator.find_factory", lambda *_: interrupt)
+        patch.setattr("softmode.potentials.calculator.find_factory", lambda *_: factory)
         with pytest.raises(KeyboardInterrupt):
             measured(folder, tmp_path / "store", tmp_path / "log", asked)
     resumed = measured(folder, tmp_path / "store", tmp_path / "log", asked)

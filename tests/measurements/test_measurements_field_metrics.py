@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import phonopy
 import pytest
 from ase.calculators.emt import EMT
+from moving_metals import phonopy_of
 from softmode_test_factories import scaled_emt, stiff_emt
 from tiny_study import EMT_NAME, FACTORIES, QUICK
 from typer.testing import CliRunner
@@ -81,14 +81,7 @@ def test_a_side_that_is_mostly_imaginary_has_no_thermodynamics_and_that_is_said(
 
 def velocities(folder: Path, factor: float, record: Any) -> np.ndarray:
     """phonopy's own along the path of a record, of forces times `factor`, not symmetrised."""
-    phonon = phonopy.load(
-        unitcell_filename=folder / "POSCAR",
-        force_sets_filename=folder / "FORCE_SETS",
-        supercell_matrix=np.diag([2, 2, 2]),
-        primitive_matrix="P",
-        symmetrize_fc=False,
-        log_level=0,
-    )
+    phonon = phonopy_of(folder)
     phonon.force_constants = factor * np.asarray(phonon.force_constants)
     n = record.values["points_per_segment"]
     segments = record.arrays["qpoints"].reshape(-1, n, 3)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from cases import view_in
 from moving_metals import MOVING, Motion, write_moving_metal
-from softmode_test_factories import logging_emt
+from softmode_test_factories import interrupted_emt
 from tiny_study import factory, record_contents, run_tiny, study_toml, tiny_study
 
 from softmode.datasets import open_dataset
@@ -106,24 +106,9 @@ def context_of(folder: Path, log: Path, partial: Partial | None) -> View:
 def stopped(folder: Path, tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch) -> Partial:
     """Pieces that an interrupt after so many evaluations leaves behind."""
     log, partial = tmp_path / "first", Partial(tmp_path / "x.partial")
-    calls = 0
-
-    def interrupt(log: str) -> object:
-        calculator = logging_emt(log)
-        calculate = calculator.calculate
-
-        def counted(*args: object, **kwargs: object) -> None:
-            nonlocal calls
-            calls += 1
-            if calls > after:
-                raise KeyboardInterrupt
-            calculate(*args, **kwargs)
-
-        calculator.calculate = counted
-        return calculator
-
+    interrupted = interrupted_emt(after)
     with monkeypatch.context() as patch:
-        patch.setattr("softmode.potentials.calculator.find_factory", lambda *_: interrupt)
+        patch.setattr("softmode.potentials.calculator.find_factory", lambda *_: interrupted)
         with pytest.raises(KeyboardInterrupt):
             trajectory_forces(context_of(folder, log, partial))
     return partial

@@ -18,6 +18,7 @@ from softmode.report.build import build_report
 from softmode.report.data import collect
 from softmode.report.field_metrics import field_metrics_panel
 from softmode.report.rendering import png_and_pdf
+from softmode.study.field_metrics import field_metrics_table
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
 
@@ -183,7 +184,8 @@ def test_the_fields_metrics_on_the_page(reported: tuple[Study, Path], page: str)
 def test_the_page_says_why_a_potential_has_no_thermodynamics(tiny_dataset: Path, tmp_path: Path) -> None:
     upside_down = factory("scaled_emt", "upside down", factor=-1.0)
     study, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", upside_down, ids=["Cu"]))
-    panel = field_metrics_panel(collect(study))
+    data = collect(study)
+    panel = field_metrics_panel(data, field_metrics_table(data.cells, study.settings.conditions.seed))
     assert panel is not None
     errors, stability = panel.tables
     assert "In 1 cell a side is mostly imaginary and has no thermodynamics" in errors.note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,11 @@ import typer
 
 from softmode.cli.console import busy
 from softmode.errors import SettingsError
+from softmode.files import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from softmode.notebook.inputs import Model
 
 Supercell = Annotated[
@@ -47,6 +51,13 @@ def check_picture(path: Path | None, potentials: Sequence[str]) -> None:
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise SettingsError(f"--plot {path}", "is no picture softmode can write", "Use .png, .pdf or .svg")
     check_one(f"--plot {path}", potentials)
+
+
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a figure whose path :func:`check_picture` has looked at."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix[1:])
+    write_atomically(path, buffer.getvalue())
 
 
 def check_one(what: str, potentials: Sequence[str]) -> None:

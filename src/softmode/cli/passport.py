@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import busy, out, print_json
-from softmode.cli.options import POTENTIAL, Accept, Device, Dtype, Supercell, check_picture, loaded_potential
+from softmode.cli.options import (
+    POTENTIAL,
+    Accept,
+    Device,
+    Dtype,
+    Supercell,
+    check_picture,
+    loaded_potential,
+    save_picture,
+)
 from softmode.cli.reference import said
-from softmode.files import write_atomically
 from softmode.measurements.measure import measure
 from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.measurements.passport.panels import SHOWN, passport_figure
@@ -104,9 +111,7 @@ def passport(
             found[name] = measure("passport", material, model.potential, conditions)["passport"]
     if plot is not None:
         title = f"{pretty_formula(material.formula)}, {plain(potential[0])}"
-        buffer = io.BytesIO()
-        passport_figure(found[potential[0]].values, title).savefig(buffer, format=plot.suffix[1:])
-        write_atomically(plot, buffer.getvalue())
+        save_picture(passport_figure(found[potential[0]].values, title), plot)
     if as_json:
         about = {"material": material.name, "formula": material.formula}
         print_json([{**about, "potential": name, **_json(record)} for name, record in found.items()])

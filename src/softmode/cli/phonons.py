@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,10 +21,10 @@ from softmode.cli.options import (
     check_one,
     check_picture,
     loaded_potential,
+    save_picture,
 )
 from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
-from softmode.files import write_atomically
 from softmode.harmonic.protocol import HarmonicProtocol, Structure, named_protocol
 from softmode.measurements.field_metrics import DOS_DISTANCE, DOS_DISTANCE_TITLE, NOTE, SIDED_FIGURES
 from softmode.measurements.functionals import functional
@@ -179,12 +178,6 @@ def _check_files(plot: Path | None, written: Sequence[Path], potentials: Sequenc
         check_one(f"--write {path}", potentials)
 
 
-def _save_plot(result: PhononComparison, path: Path) -> None:
-    buffer = io.BytesIO()
-    result.plot().savefig(buffer, format=path.suffix[1:])
-    write_atomically(path, buffer.getvalue())
-
-
 def phonons(
     reference: Annotated[
         str,
@@ -252,7 +245,7 @@ def phonons(
         if note := results[-1].records["displaced_forces"].values.get("relaxation_note"):
             remark(f"{name}: {note}")
     if plot is not None:
-        _save_plot(results[0], plot)
+        save_picture(results[0].plot(), plot)
     for path in write or ():
         remark(f"{results[0].write(path)} written")
     if as_json:

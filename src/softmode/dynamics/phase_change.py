@@ -14,11 +14,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from spglib import get_symmetry_dataset
 
 from softmode.crystal import Cell
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.crystal.periodic_images import rounded_image
+from softmode.crystal.supercell_symmetry import symmetry_dataset
 from softmode.dynamics.md_settings import MDSettings
 from softmode.dynamics.normal_modes import NormalModes
 from softmode.dynamics.thermostats import friction
@@ -234,5 +234,6 @@ def average_space_group(
         How far an atom may be from its symmetric position, Å.
     """
     positions = supercell.scaled_positions + mean @ np.linalg.inv(supercell.lattice)
-    found = get_symmetry_dataset((supercell.lattice, positions, supercell.numbers), symprec=tolerance)
+    moved = Cell(supercell.lattice, positions, supercell.numbers, supercell.masses)
+    found = symmetry_dataset(moved, tolerance)
     return None if found is None else f"{found.international} ({found.number})"

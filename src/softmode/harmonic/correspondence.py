@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import spglib
 from phonopy import Phonopy
 
+from softmode.crystal import Cell
 from softmode.crystal.arrays import FloatArray
+from softmode.crystal.supercell_symmetry import symmetry_dataset
 from softmode.errors import InputDataError
 from softmode.harmonic.dispersion import Dispersion
-from softmode.harmonic.qpoints import spglib_cell
 
 #: How far the standard cells of two references may be from each other, as a strain. Functionals make some per
 #: cent; axes that are named differently (a for b) more, as a rule.
@@ -67,7 +67,7 @@ def correspondence(one: Phonopy, other: Phonopy, subject: str) -> Correspondence
     """
     found = []
     for phonon in (one, other):
-        dataset = spglib.get_symmetry_dataset(spglib_cell(phonon.primitive), symprec=1e-3)
+        dataset = symmetry_dataset(Cell.from_phonopy(phonon.primitive), 1e-3)
         if dataset is None:
             raise InputDataError(subject, "spglib finds no symmetry", "check the structures")
         found.append(dataset)

@@ -70,8 +70,7 @@ class QMesh:
     divisions: tuple[int, int, int]
 
 
-def spglib_cell(primitive: PhonopyAtoms) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-    """A cell as spglib takes it."""
+def _spglib_cell(primitive: PhonopyAtoms) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     return (primitive.cell, primitive.scaled_positions, primitive.numbers)
 
 
@@ -86,7 +85,7 @@ def band_path(phonon: Phonopy, points_per_segment: int = 50) -> BandPath:
         Points on each segment, ends included.
     """
     primitive = phonon.primitive
-    found = seekpath.get_path_orig_cell(spglib_cell(primitive))
+    found = seekpath.get_path_orig_cell(_spglib_cell(primitive))
     reciprocal = np.linalg.inv(primitive.cell).T
     fractions = np.linspace(0.0, 1.0, points_per_segment)[:, None]
     points, distances, offset = [], [], 0.0

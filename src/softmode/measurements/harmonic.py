@@ -155,18 +155,21 @@ def _published_arithmetic(view: View, model: Crystal) -> dict[str, float]:
     }
 
 
+#: What every comparison of phonons uses.
+COMPARISON_USES: tuple[str | Given, ...] = (
+    "reference",
+    "protocol.symmetrise",
+    "protocol.points_per_segment",
+    "protocol.mesh_length",
+    "protocol.imaginary_tolerance",
+    "protocol.nac",
+    LEVELS_OF_THEORY,
+)
+
+
 def _uses(conditions: Conditions, facts: Facts) -> tuple[str | Given, ...]:  # noqa: ARG001
     published = conditions.protocol.name.removesuffix("+") == "yang2026"
-    return (
-        "reference",
-        "protocol.symmetrise",
-        "protocol.points_per_segment",
-        "protocol.mesh_length",
-        "protocol.imaginary_tolerance",
-        "protocol.nac",
-        LEVELS_OF_THEORY,
-        Given(_AS_PUBLISHED, lambda conditions, facts: published),
-    )
+    return (*COMPARISON_USES, Given(_AS_PUBLISHED, lambda conditions, facts: published))
 
 
 def _nac_statement(view: View) -> str:

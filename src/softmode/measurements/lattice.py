@@ -9,7 +9,8 @@ import numpy as np
 
 from softmode import harmonic as hm
 from softmode.measurements.declaration import Column, Measurement, Result
-from softmode.measurements.functionals import LEVELS_OF_THEORY, functional_values
+from softmode.measurements.functionals import functional_values
+from softmode.measurements.harmonic import COMPARISON_USES
 from softmode.measurements.results import Results
 from softmode.measurements.shared import (
     Crystal,
@@ -153,15 +154,7 @@ MEASUREMENTS = (
         "lattice",
         version=1,
         function=lattice,
-        uses=(
-            "reference",
-            "protocol.symmetrise",
-            "protocol.points_per_segment",
-            "protocol.mesh_length",
-            "protocol.imaginary_tolerance",
-            "protocol.nac",
-            LEVELS_OF_THEORY,
-        ),
+        uses=COMPARISON_USES,
         requires=tuple(_LATTICES.values()),
         panels=panels,
         title="phonons compared at the reference's lattice and at the potential's own, its error split",

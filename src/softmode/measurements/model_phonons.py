@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from spglib import get_symmetry_dataset
 
 from softmode import harmonic as hm
+from softmode.crystal import Cell
 from softmode.crystal.arrays import FloatArray
+from softmode.crystal.supercell_symmetry import symmetry_dataset
 from softmode.measurements.declaration import Column, Measurement, Result
 from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
@@ -118,9 +119,7 @@ def _lowest_imaginary(
 def _structure_values(crystal: ModelCrystal) -> dict[str, Any]:
     """Conventional lattice parameters, Å, volume per atom, Å³, and space group."""
     cell, primitive = crystal.material.unitcell, crystal.phonon.primitive
-    dataset = get_symmetry_dataset(
-        (primitive.cell, primitive.scaled_positions, primitive.numbers), symprec=1e-3
-    )
+    dataset = symmetry_dataset(Cell.from_phonopy(primitive), 1e-3)
     lattice = np.array(primitive.cell if dataset is None else dataset.std_lattice)
     lengths = np.linalg.norm(lattice, axis=1)
     return {

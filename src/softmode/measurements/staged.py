@@ -40,8 +40,6 @@ from softmode.statistics.sequential import StopRule, Verdict, judge
 _CHECKPOINT, _SAMPLE_EVERY = 50, 2  # steps
 #: Steps at the beginning that are left out: the start is a sample of Gaussian modes, which a crystal has not.
 _DISCARD = 50
-#: What a stage says of σ, after ``sigma_<stage>_``.
-_OF_SIGMA = ("mean_t", "mean_t_low", "mean_t_high", "class", *(f"p_{name}" for name in CLASSES))
 
 
 class StagedSettings(SettingsTable):

@@ -103,8 +103,6 @@ def build_report(
     """
     data = collect(study, cells)
     panels = panels_of(study, data.cells) if panels is None else panels
-    field = field_metrics_panel(data)
-    panels = panels if field is None else [field, *panels]
     found = {name: of_section(study, data.cells) for name, of_section in _SECTIONS.items()}
     sections = {name: section for name, section in found.items() if section is not None}
     tables = {
@@ -116,6 +114,7 @@ def build_report(
     }
     if data.has_phonons:
         tables["field_metrics"] = field_metrics_table(data.cells, study.settings.conditions.seed)
+        panels = [field_metrics_panel(data, tables["field_metrics"]), *panels]
     if data.has_sigma:
         tables["sigma_correlations"] = error_correlations(data.cells, study.settings.conditions.seed)
     for section in sections.values():

@@ -15,7 +15,7 @@ from softmode.measurements.field_metrics import (
 )
 from softmode.panel import NOTHING, Panel, Picture, Row, RowsLink, Table, estimate, linked, number, row_list
 from softmode.report.data import ReportData
-from softmode.study.field_metrics import ERRORS, STABILITY, field_metrics_table
+from softmode.study.field_metrics import ERRORS, STABILITY
 from softmode.study.results import best_median_worst, done, numbers_in
 from softmode.style import (
     REFERENCE_COLOUR,
@@ -47,12 +47,17 @@ _COUNTS = {
 }
 
 
-def field_metrics_panel(data: ReportData) -> Panel | None:
-    """The panel; None without phonons."""
+def field_metrics_panel(data: ReportData, table: pd.DataFrame) -> Panel:
+    """The panel of a study that has phonons.
+
+    Parameters
+    ----------
+    data : ReportData
+        All a page shows.
+    table : pandas.DataFrame
+        From :func:`softmode.study.field_metrics.field_metrics_table`.
+    """
     good = done(data.cells, "harmonic")
-    if good.empty:
-        return None
-    table = field_metrics_table(data.cells, data.study.settings.conditions.seed)
     keys = data.records[data.records["measurement"] == "harmonic"]
     sources = keys.rename(columns={"file": "record", "key": "digest"})
     rows = good[["material", "formula", "potential", *ERRORS.values(), f"mesh_{NOTE}"]].merge(
