@@ -170,6 +170,11 @@ def test_without_reference_trajectory_replicas_begin_in_thermal_samples(tmp_path
     assert table["state"].tolist() == [OK]
     assert 0.01 < table.loc[0, "sigma_model_only_mean_t"] < 0.5
 
+    changed = {**QUICK_MD, "start_temperature": 1200.0, "replicas": 1, "steps": 20, "discard": 0}
+    hot, _ = run_tiny(tiny_study(tmp_path / "data", tmp_path / "o", measurements=["model_only"], md=changed))
+    started = record_of(hot, "md", "Cu").arrays["starts"][0] - supercell("Cu").positions
+    np.testing.assert_allclose(started, 2.0 * moved[0], atol=1e-12)  # the same sample, four times as hot
+
 
 def collapsed(tmp_path: Path, **changes: Any) -> tuple[Study, pd.Series]:
     write_metal(tmp_path / "data" / "Cu", "Cu")

@@ -66,7 +66,7 @@ def starts(view: View, crystal: ModelCrystal) -> list[Start]:
     """Where the replicas of a cell begin.
 
     In random frames of the reference trajectory where there is one, else in thermally displaced supercells
-    (classical, from the force constants of the potential).
+    (classical, from the force constants of the potential, at the temperature that is set for starts).
     """
     settings, rest = view.settings(DynamicsSettings), sites(crystal.supercell)
     seeds = [replica_seed(view.seed, settings.seed, index) for index in range(settings.replicas)]
@@ -78,7 +78,7 @@ def starts(view: View, crystal: ModelCrystal) -> list[Start]:
             for frame, seed in zip(frames, seeds, strict=True)
         ]
     modes = dy.supercell_normal_modes(crystal.phonon, crystal.full_force_constants)
-    thermal = dy.ThermalSettings(temperature=settings.temperature)
+    thermal = dy.ThermalSettings(temperature=settings.start_temperature or settings.temperature)
     samples = [dy.random_samples(modes, thermal, 1, seed).displacements[0] for seed in seeds]
     return [
         Start(rest + sample, "thermal displacements", None, seed)

@@ -26,10 +26,22 @@ class DynamicsSettings(MDSettings, SettingsTable):
         Independent runs, each from its own start.
     discard : int
         Steps at the beginning of each run that σ leaves out.
+    start_temperature : float, optional
+        Of the thermal displacements that a run begins with where there is no reference trajectory, K; by
+        default ``temperature``. They differ where a thermostat has positions at another temperature than
+        velocities, see :func:`~softmode.dynamics.thermostats.sampled_temperature`.
     """
 
     replicas: int = Field(default=2, ge=1)
     discard: int = Field(default=0, ge=0)
+    start_temperature: float | None = Field(default=None, gt=0)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines a run; without a start temperature where it is that of the run."""
+        return self.model_dump(
+            mode="json", exclude={"start_temperature"} if self.start_temperature is None else None
+        )
 
     @model_validator(mode="after")
     def _something_is_left(self) -> DynamicsSettings:
