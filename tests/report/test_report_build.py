@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -67,6 +68,19 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     shutil.rmtree(root / "data")
     study = reopen_study(root / "o")
     return study, build_report(study)
+
+
+def test_crystals_whose_phonons_were_seen_in_training_are_marked(
+    reported: tuple[Study, Path], page: str
+) -> None:
+    data = collect(reported[0])
+    seen = (data.cells["material"] == "Au") & (data.cells["potential"] == "exact/one")
+    marked = replace(data, cells=data.cells.assign(phonons_seen=np.where(seen, "train", "no")))
+    text = Elements(site.render_page(marked, {})).text
+    assert text.count("Au †") == 1
+    assert "exact/one was trained on the phonons of this crystal" in text
+    assert set(data.cells["phonons_seen"]) == {"unknown"}
+    assert "†" not in Elements(page).text
 
 
 def test_it_is_where_it_is_said_to_be(reported: tuple[Study, Path]) -> None:

@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.checking import check_potentials, figures_table
-from softmode.cli.console import Command, Group, out, print_json
+from softmode.cli.console import Command, Group, out, print_json, remark
 from softmode.cli.installing import install_families
 from softmode.cli.options import Device, Dtype
 from softmode.potentials.conformance import measured
 from softmode.potentials.environments import made_for
 from softmode.potentials.family import Entry, Family
+from softmode.potentials.leakage import UNKNOWN, obtain_split, phonons_seen, seen_statement
 from softmode.potentials.modules import distribution_version
 from softmode.potentials.registry import families, find_entry, find_family, known
 from softmode.potentials.resolution import describe, weights_status
@@ -78,15 +79,27 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @potentials.command()
-def show(name: Annotated[str, typer.Argument(help="Name of `softmode potentials`.")]) -> None:
-    """Show all that is known of a potential, with what was measured of it."""
+def show(
+    name: Annotated[str, typer.Argument(help="Name of `softmode potentials`.")],
+    material: Annotated[
+        list[str] | None,
+        typer.Option(help="Say whether it was trained on the phonons of this crystal, as mp-463."),
+    ] = None,
+) -> None:
+    """Show all that is known of a potential, with what was measured of it.
+
+    Of one trained on Hessians the list of crystals is fetched, when it is not on this machine.
+    """
     info = describe(name)
     family, entry = find_family(info.family), find_entry(name)
+    if entry is not None and entry.split is not None and (problem := obtain_split(entry.split)):
+        remark(str(problem))
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     size = f"{info.parameters:,} parameters" if info.parameters else "number of parameters not known"
     hessians = {True: "with Hessians", False: "no Hessians", None: "Hessians: not known"}[info.hessians]
+    seen = [f"{one}: {phonons_seen(one, name)}" for one in material or ()]
     rows = {
         "name": ", ".join((info.name, *(() if entry is None else entry.aliases))),
         "family": f"{info.family}, {size}",
@@ -94,6 +107,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of `softmode potentials`
         if info.elements
         else "not known before it is loaded",
         "trained on": f"{info.training_data}, {info.level_of_theory}, {hessians}",
+        "phonons seen": "; ".join([UNKNOWN if entry is None else seen_statement(entry), *seen]),
         "licence": info.licence,
         "citation": info.citation,
         "notes": info.notes,

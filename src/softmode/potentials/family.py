@@ -165,6 +165,23 @@ class KnownAnswer:
 
 
 @dataclass(frozen=True)
+class SplitFile:
+    """Of which crystals a potential saw the Hessians: a JSON file of lists ``train``, ``val``, ``test``.
+
+    Parameters
+    ----------
+    url, sha256 : str
+        Where it is published, and its SHA-256.
+    stored_as : str
+        Its place in the cache and in a mirror, ``family/file``.
+    """
+
+    url: str
+    sha256: str
+    stored_as: str
+
+
+@dataclass(frozen=True)
 class Entry(PotentialInfo):
     """A potential known by name.
 
@@ -188,6 +205,8 @@ class Entry(PotentialInfo):
         Whether whoever downloads the weights accepts terms by it; they are told.
     answer : KnownAnswer, optional
         What it must reproduce before it is used.
+    split : SplitFile, optional
+        Of a potential trained on Hessians: of which crystals (:mod:`softmode.potentials.leakage`).
     """
 
     aliases: tuple[str, ...] = ()
@@ -198,6 +217,7 @@ class Entry(PotentialInfo):
     packaged: str | None = None
     licence_binds: bool = False
     answer: KnownAnswer | None = None
+    split: SplitFile | None = None
 
     def info(self, family: str) -> PotentialInfo:
         """The description of the potential."""

@@ -23,6 +23,7 @@ from softmode.potentials.family import (
     Family,
     KnownAnswer,
     Package,
+    SplitFile,
 )
 from softmode.potentials.nequix_network import (
     Graph,
@@ -330,9 +331,16 @@ def _entry(
         sha256=sha256,
         stored_as=f"nequix/{name}.nqx",
         answer=KnownAnswer(energy, forces, _ANSWERED_BY),
+        split=_SPLIT if hessians else None,
     )
 
 
+#: The crystals of the phonon fine-tuning, by their Materials Project ids.
+_SPLIT = SplitFile(
+    f"https://github.com/atomicarchitects/nequix/raw/{_COMMIT_MP}/data/pbe_mdr_split.json",
+    "86b7f40888a28c75184029e81a0251cab7221cbc32a4d884e21cce342e27b8f9",
+    "nequix/pbe_mdr_split.json",
+)
 _OF_MDR = "fine-tuned on the Hessians of PBE phonons (MDR), many benchmarks' crystals among them"
 
 FAMILY = Family(

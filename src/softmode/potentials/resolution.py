@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -26,11 +27,14 @@ from softmode.potentials.base import Potential, PotentialInfo
 from softmode.potentials.environments import interpreter_for
 from softmode.potentials.family import FOR_WEIGHTS, Entry, Family, KnownAnswer, Origin
 from softmode.potentials.interpreters import Interpreter
+from softmode.potentials.leakage import obtain_split
 from softmode.potentials.modules import distribution_version, source_sha256
 from softmode.potentials.registry import find, find_family, recognise
 from softmode.potentials.settings import PotentialSettings
 from softmode.potentials.trust import announce_code, refuse_other_names
 from softmode.potentials.weights import WeightFile
+
+log = logging.getLogger(__name__)
 
 
 class WeightsStatus(StrEnum):
@@ -355,11 +359,14 @@ def _weight_file(target: _Target, pinned: str | None) -> WeightFile:
             if package
             else "Give weights",
         )
+    comes_now = weights.find_weights(entry) is None
     if entry.files:
         found = weights.obtain_folder(entry.url, entry.files, entry.terms, entry.stored_as)
     else:
         found = weights.obtain(entry.url, pinned or entry.sha256, entry.terms, entry.stored_as)
     weights.check_pin(target.info.name, found.sha256, pinned)
+    if comes_now and entry.split is not None and (problem := obtain_split(entry.split)):
+        log.warning("which phonons %s was trained on stays unknown: %s", entry.name, problem)
     return found
 
 

@@ -16,7 +16,7 @@ from softmode.measurements.field_metrics import (
 from softmode.panel import NOTHING, Panel, Picture, Row, RowsLink, Table, estimate, linked, number, row_list
 from softmode.report.data import ReportData
 from softmode.study.field_metrics import ERRORS, STABILITY
-from softmode.study.results import best_median_worst, done, numbers_in
+from softmode.study.results import SEEN_COLUMN, best_median_worst, done, numbers_in
 from softmode.style import (
     REFERENCE_COLOUR,
     colours,
@@ -60,7 +60,7 @@ def field_metrics_panel(data: ReportData, table: pd.DataFrame) -> Panel:
     good = done(data.cells, "harmonic")
     keys = data.records[data.records["measurement"] == "harmonic"]
     sources = keys.rename(columns={"file": "record", "key": "digest"})
-    rows = good[["material", "formula", "potential", *ERRORS.values(), f"mesh_{NOTE}"]].merge(
+    rows = good[["material", "formula", "potential", SEEN_COLUMN, *ERRORS.values(), f"mesh_{NOTE}"]].merge(
         sources[["material", "potential", "record", "digest"]], on=["material", "potential"]
     )
     parts = {str(name): part for name, part in rows.groupby("potential", sort=False)}

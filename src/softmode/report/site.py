@@ -10,6 +10,7 @@ import pandas as pd
 from plotly.offline import get_plotlyjs
 
 from softmode.datasets.plausibility import ACCEPTED
+from softmode.potentials.leakage import SEEN
 from softmode.report import interactive
 from softmode.report.data import ReportData
 from softmode.report.figures import W2
@@ -17,8 +18,16 @@ from softmode.report.method import method_lines
 from softmode.report.rendering import embedded, plot_html, render, rows_of
 from softmode.report.section import Pictures, Section
 from softmode.report.sigma_figures import ALL_APPROACH_NAMES
-from softmode.study.results import FAILED, OK, PENDING, calls_made, done, functional_statements
-from softmode.style import colours
+from softmode.study.results import (
+    FAILED,
+    OK,
+    PENDING,
+    SEEN_COLUMN,
+    calls_made,
+    done,
+    functional_statements,
+)
+from softmode.style import colours, distinct
 
 #: Rows of a table on the page; all are in ``tables/cells.csv``.
 MOST_ROWS = 400
@@ -122,11 +131,15 @@ def render_page(
     """
     sections = {} if sections is None else sections
     counts = data.cells["state"].value_counts()
+    seen = data.cells[data.cells[SEEN_COLUMN].isin(SEEN)]
+    pairs = set(zip(seen["material"], seen["potential"], strict=True))
     return render(
         "report.html.j2",
         title=data.study.settings.name,
         n_materials=data.cells["material"].nunique(),
         potentials=list(data.overlays),
+        seen=distinct(seen["potential"]),
+        mark=lambda row: " †" if (row["material"], row["potential"]) in pairs else "",
         counts={state: int(counts.get(state, 0)) for state in (OK, FAILED, PENDING)},
         protocol=data.study.settings.conditions.protocol.name,
         accepted=_accepted(data.cells),

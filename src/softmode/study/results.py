@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from softmode.datasets.plausibility import ACCEPTED
 from softmode.measurements.functionals import functional_statement
 from softmode.measurements.plan import possible
+from softmode.potentials.leakage import UNKNOWN, phonons_seen
 from softmode.records import LACKED_MEMORY, Record
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.folder import Case, Study
@@ -22,6 +23,9 @@ FloatArray = NDArray[np.float64]
 
 #: Case states in tables.
 OK, FAILED, PENDING = "ok", "failed", "pending"
+
+#: Whether the potential was trained on the crystal's phonons, see :mod:`softmode.potentials.leakage`.
+SEEN_COLUMN = "phonons_seen"
 
 _IDENTITY = ["material", "formula", "group", "prototype", "potential", "state"]
 
@@ -50,6 +54,7 @@ def _row(study: Study, cell: Case, counted: set[str]) -> dict[str, Any]:
         "prototype": material.tags.get("prototype", ""),
         "potential": cell.label,
         "state": FAILED if FAILED in of_cell else PENDING if PENDING in of_cell else OK,
+        SEEN_COLUMN: _seen(study, cell),
         **{f"{name}_state": states.get(name, "") for name in study.settings.measurements},
         **{key: value for key, value in material.tags.items() if key.startswith(("site_", ACCEPTED))},
     }
@@ -58,6 +63,12 @@ def _row(study: Study, cell: Case, counted: set[str]) -> dict[str, Any]:
         row |= {"failure_kind": failure.kind, "failure": failure.message}
     row["calls"] = sum(_calls(record, counted) or 0 for record in records.values())
     return row | _scalars(record for record in records.values() if record.ok)
+
+
+def _seen(study: Study, cell: Case) -> str:
+    """What :func:`phonons_seen` says of a cell; of weights of a user's own nothing is known."""
+    settings = study.settings.potential(cell.label)
+    return UNKNOWN if settings.weights is not None else phonons_seen(cell.material.name, settings.name)
 
 
 def _calls(record: Record, counted: set[str]) -> int | None:

@@ -189,10 +189,12 @@ class StudySettings(_Settings):
 
     def measurements_with(self, label: str) -> tuple[str, ...]:
         """Measurements that are made with the potential of that label."""
-        for potential in self.potentials:
-            if label == (potential.label or potential.name) and potential.measurements is not None:
-                return potential.measurements
-        return self.measurements
+        own = self.potential(label).measurements
+        return self.measurements if own is None else own
+
+    def potential(self, label: str) -> StudyPotential:
+        """The potential of that label."""
+        return next(one for one in self.potentials if label == (one.label or one.name))
 
     def content(self) -> dict[str, Any]:
         """What :func:`parse_study` makes the same settings from, JSON-able."""

@@ -17,7 +17,9 @@ from softmode.published import PublishedModel, published_models
 from softmode.records import Record
 from softmode.structures.formulas import parse_formula
 from softmode.study.folder import Study
-from softmode.study.results import cell_table, done
+from softmode.study.results import SEEN_COLUMN, cell_table, done
+
+_IDENTITY = ("material", "formula", "group", "potential", SEEN_COLUMN)
 
 #: The model that the paper shows where it shows one.
 MAIN_MODEL = "omat-0-medium"
@@ -155,7 +157,8 @@ class PaperData:
         measurement : str
             Whose records.
         columns : sequence of str
-            Columns kept besides ``material, formula, group, potential``, as far as there are such.
+            Columns kept besides ``material, formula, group, potential, phonons_seen``, as far as there are
+            such.
         others : mapping of str to str
             Further measurements that numbers of a row come from, by the prefix of their two columns.
 
@@ -164,7 +167,7 @@ class PaperData:
         pandas.DataFrame
             With ``record`` (file, relative to the study's folder) and ``digest``, empty where there is none.
         """
-        kept = [name for name in ("material", "formula", "group", "potential", *columns) if name in rows]
+        kept = [name for name in (*_IDENTITY, *columns) if name in rows]
         listed = rows[kept]
         for prefix, source in {"": measurement, **others}.items():
             found = [
