@@ -150,6 +150,28 @@ def test_andersen_states_the_temperature_it_samples(copper: Path, tmp_path: Path
     assert any("450 K" in text for text in content["replicas"][0]["warnings"])
 
 
+@pytest.mark.parametrize(("probability", "told"), [(0.5, True), (0.051, True), (0.01, False)])
+def test_frequent_collisions_are_told_before_a_study_computes(
+    copper: Path, tmp_path: Path, probability: float, told: bool
+) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text(
+        f"""measurements = ["model_only"]
+[dataset]
+kind = "phonopy"
+path = "{copper}"
+[md]
+thermostat = "andersen"
+collision_probability = {probability}
+[[potential]]
+name = "{EMT_NAME}"
+"""
+    )
+    result = CliRunner().invoke(app, ["run", str(study), "--dry-run"])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert ("bring the positions to" in result.stderr) == told
+
+
 def test_an_explosion_at_the_first_step_is_told(copper: Path, tmp_path: Path) -> None:
     content = shown(copper, tmp_path / "o", *QUICK, "--temperature", "1e9")
     assert content["status"] == "collapsed"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from softmode.measurements.conditions import Conditions
 from softmode.panel import Panel, PublishedLink, RecordLink, RowList, RowsLink, Table
 from softmode.potentials.settings import PotentialSettings
 from softmode.published import (
@@ -98,7 +99,9 @@ def paper_data(*labels: str, change: Callable[[pd.DataFrame], Any] = lambda cell
     paper = {model.name for model in published_models()}
     return PaperData(
         study=SimpleNamespace(
-            settings=SimpleNamespace(conditions=SimpleNamespace(seed=3)), cases=(), store=None
+            settings=SimpleNamespace(conditions=Conditions.create({"seed": 3, "protocol": "yang2026"})),
+            cases=(),
+            store=None,
         ),  # type: ignore[arg-type]
         cells=cells,
         models=published_models(),
@@ -237,6 +240,8 @@ def test_published_sums_are_told() -> None:
 
 def test_fig4_counts_lost_crystals_as_unstable_and_halides_apart(data: PaperData) -> None:
     panel = fig4(data)
+    assert "positions are at 450 K" in panel.caption
+    assert "bring the positions to 450 K, not 300 K" in panel.caption  # of the run, by the same protocol
     rows = {(r[0].text, r[1].text): r for r in table(panel, "fig4_shares").entries()}
     expected = expected_classes(data, PAPER, "model_only")
     order = {name: place for place, name in enumerate(NAMES)}

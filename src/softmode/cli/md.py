@@ -15,7 +15,7 @@ from softmode.cli.console import out, print_json, progress, remark
 from softmode.cli.options import Accept, Device, Dtype, Relax, Supercell
 from softmode.cli.reference import said
 from softmode.crystal import Material
-from softmode.dynamics import MDRun, export_ase, read_md
+from softmode.dynamics import MDRun, export_ase, read_md, thermostat_warning
 from softmode.files import file_name
 from softmode.harmonic.protocol import named_protocol
 from softmode.measurements.md import DynamicsSettings
@@ -188,6 +188,8 @@ def md(
         },
     )
     settings = conditions.of(DynamicsSettings)
+    if warning := thermostat_warning(settings):
+        remark(warning)
     material = said(load(crystal, supercell, accept or ()).material, crystal)
     frames = (
         Crystal(material, accept=tuple(accept or ())).with_trajectory(trajectory).trajectory

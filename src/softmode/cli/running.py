@@ -25,8 +25,11 @@ from softmode.cli.console import (
     out,
     print_json,
     progress,
+    remark,
     say,
 )
+from softmode.dynamics import thermostat_warning
+from softmode.measurements.md import DynamicsSettings
 from softmode.processes import available_cores
 from softmode.report.build import build_report
 from softmode.study.folder import Case, Study, open_study
@@ -195,9 +198,16 @@ def leave(run: FinishedRun) -> None:
 
 
 def _open(settings: StudySettings) -> Study:
-    """Open a study, showing how many materials have been read; labels it cannot use are an error now."""
+    """Open a study, showing how many materials have been read; labels it cannot use are an error now.
+
+    A thermostat that does not sample the temperature it is set to is told before anything is computed.
+    """
     if settings.labels is not None:
         open_labels(settings.labels)
+    if {"model_only", "map"} & set(settings.measurements) and (
+        warning := thermostat_warning(settings.conditions.of(DynamicsSettings))
+    ):
+        remark(warning)
     with progress() as bar:
         task = bar.add_task("reading materials", total=None)
         return open_study(settings, advance=lambda done, total: bar.update(task, completed=done, total=total))

@@ -38,7 +38,7 @@ from softmode.dynamics.thermal import (
     random_samples,
     sign_alternating_samples,
 )
-from softmode.dynamics.thermostats import relaxation_time, sampled_temperature
+from softmode.dynamics.thermostats import relaxation_time, sampled_temperature, thermostat_warning
 from softmode.dynamics.trajectory_writer import (
     MDRun,
     TrajectoryWriter,
@@ -93,4 +93,5 @@ __all__ = [
     "self_consistent_modes",
     "sign_alternating_samples",
     "supercell_normal_modes",
+    "thermostat_warning",
 ]

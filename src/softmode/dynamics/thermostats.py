@@ -19,6 +19,9 @@ from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermost
 from softmode.crystal.arrays import FloatArray
 from softmode.dynamics.md_settings import MDSettings
 
+_PROBE = 1.0  # THz, a soft mode of a halide perovskite
+_NOTABLE = 1.02  # of the temperature that is set: Andersen collisions of probability 0.04
+
 
 def degrees_of_freedom(n_atoms: int) -> int:
     """Degrees of freedom that carry the temperature: all but the three of the centre of mass."""
@@ -180,3 +183,23 @@ def relaxation_time(settings: MDSettings, frequency: float) -> float | None:
     # half - sqrt(half² - ω²) without cancellation
     rate = half if half <= omega else omega**2 / (half + math.sqrt(half**2 - omega**2))
     return 1e-3 / rate
+
+
+def thermostat_warning(settings: MDSettings) -> str:
+    """What one must know of Andersen collisions as frequent as these; empty otherwise.
+
+    Parameters
+    ----------
+    settings : MDSettings
+        Thermostat and its options.
+    """
+    sampled = sampled_temperature(settings)
+    if sampled <= _NOTABLE * settings.temperature:
+        return ""
+    time = relaxation_time(settings, _PROBE)
+    return (
+        f"Andersen collisions with probability {settings.collision_probability:g} a step bring the positions "
+        f"to {sampled:.0f} K, not {settings.temperature:g} K, and slowly: a mode of {_PROBE:g} THz forgets "
+        f"where it was in {time:.0f} ps. σ is that of a hotter crystal for stiff modes, of the start for "
+        f'soft ones. Thermostat "langevin" keeps to {settings.temperature:g} K'
+    )

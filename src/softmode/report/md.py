@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from softmode.dynamics import thermostat_warning
 from softmode.files import file_name
 from softmode.measurements.md import DynamicsSettings
 from softmode.panel import NOTHING
@@ -20,7 +21,7 @@ from softmode.report.md_figures import (
     md_trace_figure,
     sampling_figure,
 )
-from softmode.report.method import md_summary, thermostat_warning
+from softmode.report.method import md_summary
 from softmode.report.rendering import embedded, rows_of
 from softmode.report.section import Drawn, Pictures, Section
 from softmode.report.sigma_figures import confusion_figure

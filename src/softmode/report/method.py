@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from softmode.anharmonic.classes import EDGES
-from softmode.dynamics import MDSettings, relaxation_time, sampled_temperature
+from softmode.dynamics import thermostat_warning
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.map import MapSettings
@@ -28,7 +28,6 @@ _STRUCTURES = {
     "relaxed": "relaxed by each potential, symmetry kept",
     "both": "the reference's, and once more as each potential relaxes it, symmetry kept",
 }
-_RELAXATION_PROBE = 1.0  # THz, a soft mode of a halide perovskite
 
 
 def method_lines(settings: StudySettings) -> list[str]:
@@ -139,19 +138,6 @@ def md_lines(settings: DynamicsSettings) -> list[str]:
     ]
     warning = thermostat_warning(settings)
     return [*lines, warning] if warning else lines
-
-
-def thermostat_warning(settings: MDSettings) -> str:
-    """What a reader must know of Andersen collisions as frequent as these; empty otherwise."""
-    sampled = sampled_temperature(settings)
-    if sampled <= 1.02 * settings.temperature:
-        return ""
-    time = relaxation_time(settings, _RELAXATION_PROBE)
-    return (
-        f"Andersen collisions with probability {settings.collision_probability:g} a step bring the positions "
-        f"to {sampled:.0f} K, not {settings.temperature:g} K, and slowly: a mode of 1 THz forgets where it "
-        f"was in {time:.0f} ps. σ is that of a hotter crystal for stiff modes, of the start for soft ones"
-    )
 
 
 def map_lines(settings: MapSettings) -> list[str]:

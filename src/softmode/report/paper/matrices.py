@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from softmode.dynamics import sampled_temperature, thermostat_warning
+from softmode.measurements.md.settings import NAMED_DYNAMICS, DynamicsSettings
 from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Panel, Picture, Row, Table, linked
 from softmode.published import (
     published_confusion_matrices,
@@ -196,7 +198,8 @@ def fig4(data: PaperData) -> Panel:
             f"(b) by halide. The paper prints counts in a picture only; in words it says of {model}: "
             f"{100 * more:.0f} % of the strong and unstable materials are called more stable, "
             f"{100 * less:.0f} % of the weak and strong ones less stable, mostly fluorides. A crystal that "
-            f"the potential's own dynamics loses counts as unstable. {_same_as_fig3()}{by_label_only(data)}"
+            f"the potential's own dynamics loses counts as unstable. {_same_as_fig3()} {_temperatures(data)}"
+            f"{by_label_only(data)}"
         ),
         pictures=_fig4_pictures(data, found, labels, groups),
         tables=(_fig4_table(data, found, labels, groups),),
@@ -217,6 +220,18 @@ def _same_as_fig3() -> str:
         "On the reference's configurations the paper's own Fig. 3 gives "
         f"{100 * matrix.called_more_stable():.1f} % and {100 * matrix.called_less_stable():.1f} % for the "
         "same model with its own force constants."
+    )
+
+
+def _temperatures(data: PaperData) -> str:
+    """At which temperature the positions are behind the printed shares, and in the run."""
+    printed = DynamicsSettings.model_validate(NAMED_DYNAMICS["yang2026"])
+    own = thermostat_warning(data.study.settings.conditions.of(DynamicsSettings))
+    return (
+        f"The printed shares are by Andersen collisions of probability {printed.collision_probability:g} at "
+        f"{printed.temperature:g} K; as ASE makes these, positions are at "
+        f"{sampled_temperature(printed):.0f} K in a long run. "
+        f"In this run: {own or 'positions are at the temperature that is set'}."
     )
 
 
