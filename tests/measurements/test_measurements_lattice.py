@@ -14,6 +14,7 @@ from tiny_study import QUICK, emt, factory, run_tiny, tiny_study
 import softmode as sm
 from softmode.measurements.functionals import functional, functional_statement
 from softmode.notebook.phonons import PhononComparison
+from softmode.study.paired import paired_table
 from softmode.study.panels import panels_of
 from softmode.study.results import cell_table, functional_statements
 from softmode.study.settings import parse_study
@@ -112,3 +113,4 @@ def test_a_study_asks_for_both_lattices_and_says_whose_functional(tmp_path: Path
     [panel] = panels_of(study, cells.reset_index())
     assert [row[0] for row in panel.tables[0].rows] == ["pbe", "sol"]
     assert len(panel.pictures) == 1
+    assert {"w2", "w2_own", "w2_rest_own"} <= set(paired_table(cells.reset_index(), seed=1)["error"])

@@ -21,6 +21,7 @@ from softmode.report.field_metrics import field_metrics_panel
 from softmode.report.rendering import png_and_pdf
 from softmode.study.field_metrics import field_metrics_table
 from softmode.study.folder import Study, reopen_study
+from softmode.study.paired import COMPARED_ERRORS, STABILITY_F1
 from softmode.study.results import cell_table
 
 PNG, PDF = b"\x89PNG\r\n\x1a\n", b"%PDF-"
@@ -219,7 +220,8 @@ def test_every_figure_is_drawn(reported: tuple[Study, Path], suffix: str) -> Non
     names = {path.stem for path in folder.glob(f"*.{suffix}")}
     bands = {f"bands_{file_name(label)}" for label in ("soft one", "exact/one")}
     field = {"densities_of_states", "thermodynamic_errors"}
-    assert names == {"errors_scatter", "errors_boxes", "stability", *bands, *field}
+    in_pairs = {"paired_errors", "paired_shares"}
+    assert names == {"errors_scatter", "errors_boxes", "stability", *bands, *field, *in_pairs}
     for path in folder.glob(f"*.{suffix}"):
         content = path.read_bytes()
         assert content.startswith(PNG if suffix == "png" else PDF)
@@ -241,7 +243,7 @@ def test_tables_have_the_promised_columns(reported: tuple[Study, Path]) -> None:
     tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
     assert set(tables) == {
         *("cells", "ranking", "confusion", "failures", "records"),
-        *("field_metrics", *FIELD_TABLES),
+        *("field_metrics", *FIELD_TABLES, "pairs", "paired"),
     }
     assert len(tables["confusion"]) == 0  # these materials have no trajectories
     assert {
@@ -264,6 +266,12 @@ def test_tables_have_the_promised_columns(reported: tuple[Study, Path]) -> None:
     assert {"material", "potential", "measurement", "key", "file", "created", "software"} <= set(
         tables["records"].columns
     )
+    of_phonons = {name for name, error in COMPARED_ERRORS.items() if error.measured_by == "harmonic"}
+    assert set(tables["pairs"]["error"]) == of_phonons | {STABILITY_F1}
+    of_w2 = tables["pairs"][tables["pairs"]["error"] == "w2"]
+    assert of_w2["first"].tolist() == ["exact/one", "exact/one", "soft one"]  # best first
+    assert of_w2[["n", "better", "worse"]].to_numpy().tolist() == [[3, 0, 3]] * 3  # failures are worse
+    assert len(tables["paired"]) == 2
     assert len(tables["cells"]) == 9
     assert len(tables["failures"]) == 3
     expected = cell_table(reported[0])["path_rmse_w2_THz2"].to_numpy(float)

@@ -34,7 +34,7 @@ ALONE = {
     *("errors_scatter", "errors_boxes", "stability", "densities_of_states", "thermodynamic_errors"),
     "bands_exact",
 }
-HARMONIC = {*ALONE, f"bands_{file_name('soft one')}"}
+HARMONIC = {*ALONE, f"bands_{file_name('soft one')}", "paired_errors", "paired_shares"}
 OVER_MATERIALS = {"confusion", "sigma_reference", "sigma_differences", "sigma_phonon_errors"}
 CLASS_OF = {"Al": "weak", "Au": "unstable"}
 
@@ -123,6 +123,12 @@ def test_the_confusion_table(reported: tuple[Study, Path]) -> None:
     assert rows.loc[("exact", "phi_model", False), "called_more_stable"] == 1.0
     assert rows.loc[("broken", "phi_model", True), "accuracy"] == 0.0
     assert rows.xs("broken")["failed"].tolist() == [2] * 4
+
+
+def test_potentials_are_compared_by_forces_and_sigma_too(reported: tuple[Study, Path]) -> None:
+    pairs = pd.read_csv(reported[1].parent / "tables" / "pairs.csv").set_index(["first", "second", "error"])
+    for error in ("forces", "sigma"):
+        assert pairs.loc[("exact", "soft one", error), "n"] == 2
 
 
 def test_the_table_of_cells_holds_sigma(reported: tuple[Study, Path]) -> None:

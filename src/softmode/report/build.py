@@ -17,6 +17,7 @@ from softmode.report.field_metrics import field_metrics_panel
 from softmode.report.figures import HARMONIC_FIGURES
 from softmode.report.maps import collect_maps
 from softmode.report.md import collect_md
+from softmode.report.paired import paired_section
 from softmode.report.panels import csv_files, draw_pictures, panel_section, panel_tables
 from softmode.report.rendering import add_figure
 from softmode.report.screening import collect_screening
@@ -114,6 +115,9 @@ def build_report(
     }
     if data.has_phonons:
         tables["field_metrics"] = field_metrics_table(data.cells, study.settings.conditions.seed)
+        in_pairs = paired_section(data)
+        if in_pairs is not None:
+            panels, tables["pairs"] = [in_pairs[0], *panels], in_pairs[1]
         panels = [field_metrics_panel(data, tables["field_metrics"]), *panels]
     if data.has_sigma:
         tables["sigma_correlations"] = error_correlations(data.cells, study.settings.conditions.seed)

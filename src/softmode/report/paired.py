@@ -1,0 +1,174 @@
+"""The section of a page that compares potentials in pairs, on the same materials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from softmode.panel import NOTHING, Panel, Picture, Row, Table, estimate
+from softmode.report.data import ReportData
+from softmode.study.paired import COMPARED_ERRORS, COMPARED_LABELS, STABILITY_F1, paired_table
+from softmode.style import (
+    distinct,
+    error_bars,
+    figure_style,
+    guides,
+    panel_grid,
+    plain,
+    plain_log,
+)
+
+#: Corrected p-values below this are marked.
+LEVEL = 0.05
+BETTER_COLOUR, WORSE_COLOUR, EQUAL_COLOUR = "#0072B2", "#D55E00", "0.6"
+
+
+def paired_section(data: ReportData) -> tuple[Panel, pd.DataFrame] | None:
+    """The panel of a study that has phonons of several potentials, and its table of all pairs.
+
+    Parameters
+    ----------
+    data : ReportData
+        All a page shows.
+    """
+    order = distinct(data.ranking.loc[data.ranking["group"] == "all", "potential"])
+    table = paired_table(data.cells, data.study.settings.conditions.seed, list(combinations(order, 2)))
+    if table.empty:
+        return None
+    best = order[0]
+    against_best = table[table["first"] == best]
+    panel = Panel(
+        key="paired",
+        title="Which of two is better, on what, by how much",
+        caption=(
+            f"Potentials in pairs on the materials that both have. Ratios: error over that of {best}, "
+            "the first of the ranking, material by material; their median, with the 95 % interval that order "
+            "statistics give it. Coloured, and starred in the table: sign test (of F1: McNemar's) with "
+            f"p < {LEVEL:g}, corrected for all {len(table)} comparisons by Holm's method. Entropy, free energy and heat "
+            "capacity: of materials stable for the reference and both."
+        ),
+        pictures=(
+            Picture("paired_errors", f"Errors over those of {best}, paired", ratio_figure(against_best)),
+            Picture("paired_shares", "Which is better in RMSE(ω²), on how many", shares_figure(table, order)),
+        ),
+        tables=(_ratio_table(against_best, best),),
+    )
+    return panel, table
+
+
+def _ratio_table(rows: pd.DataFrame, best: str) -> Table:
+    errors = [name for name in COMPARED_LABELS if name in set(rows["error"])]
+    lines: list[Row] = []
+    for potential, own in rows.groupby("second", sort=False):
+        by_error = own.set_index("error")
+        texts = [_shown(by_error, name) for name in errors]
+        lines.append((str(potential), str(own["n"].max()), *texts))
+    heads = (COMPARED_LABELS[name] + (", difference" if name == STABILITY_F1 else "") for name in errors)
+    return Table(
+        "paired",
+        f"Error over that of {best}: median of the ratios",
+        ("potential", "n", *heads),
+        tuple(lines),
+        "*: p < 0.05, corrected. Differences, shares and all other pairs: tables/pairs.csv.",
+    )
+
+
+def _shown(by_error: pd.DataFrame, name: str) -> str:
+    if name not in by_error.index:
+        return NOTHING
+    row = by_error.loc[name]
+    text = estimate(row, "difference" if name == STABILITY_F1 else "ratio")
+    return f"{text} *" if row["p_holm"] < LEVEL else text
+
+
+def verdict_colours(rows: pd.DataFrame) -> list[str]:
+    """A colour for each comparison: which is better, where that is beyond chance."""
+    return [
+        EQUAL_COLOUR if not row.p_holm < LEVEL else BETTER_COLOUR if row.better > row.worse else WORSE_COLOUR
+        for row in rows.itertuples()
+    ]
+
+
+def ratio_figure(rows: pd.DataFrame, order: Sequence[str] | None = None) -> Figure:
+    """Medians of paired ratios with intervals, a panel for each error, a line for each second potential.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        From :func:`softmode.study.paired.paired_table`, with one first potential for each second.
+    order : sequence of str, optional
+        Errors that are drawn, by their names in `rows`; all when not given.
+    """
+    shown = [name for name in (order or COMPARED_ERRORS) if name in set(rows["error"])]
+    lines = distinct(rows["second"])
+    with figure_style():
+        height = 0.22 * len(lines) + 0.75
+        figure, panels = panel_grid(len(shown), 3, (2.4, height), (1.4, 0.0), sharey=True)
+        for axes, name in zip(panels, shown, strict=True):
+            own = rows[rows["error"] == name]
+            at = [lines.index(potential) for potential in own["second"]]
+            ratio, low, high = (own[f"ratio{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+            drawn = np.isfinite(ratio) & (ratio > 0.0)
+            bars = error_bars(ratio, np.maximum(low, 1e-3), np.where(np.isinf(high), ratio, high))
+            for place in np.flatnonzero(drawn):
+                axes.errorbar(
+                    *(ratio[place], at[place]),
+                    xerr=bars[:, [place]],
+                    color=verdict_colours(own)[place],
+                    fmt="o",
+                    markersize=4,
+                    linewidth=1.4,
+                )
+            plain_log(axes, "x")
+            guides(axes, (1.0,), "x")
+            axes.set_title(COMPARED_LABELS[name], fontsize=8.5)
+            axes.set_yticks(range(len(lines)), [plain(potential) for potential in lines])
+            axes.grid(axis="y", visible=False)
+        panels[0].set_ylim(len(lines) - 0.5, -0.5)
+        figure.supxlabel("error over that of the other: left of 1 is better", fontsize=9)
+        return figure
+
+
+def shares_figure(table: pd.DataFrame, order: Sequence[str], error: str = "w2") -> Figure:
+    """On how many materials the potential of a row has the smaller error than that of a column.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`softmode.study.paired.paired_table`.
+    order : sequence of str
+        Potentials, best first.
+    error : str
+        Which, by its name there.
+    """
+    shares = np.full((len(order), len(order)), np.nan)
+    sure = np.zeros(shares.shape, dtype=bool)
+    for row in table[(table["error"] == error) & (table["better"] + table["worse"] > 0)].itertuples():
+        i, j = order.index(row.first), order.index(row.second)
+        shares[i, j], shares[j, i] = np.array([row.worse, row.better]) / (row.better + row.worse)
+        sure[i, j] = sure[j, i] = row.p_holm < LEVEL
+    with figure_style():
+        side = 0.42 * len(order)
+        figure = Figure(figsize=(side + 2.6, side + 1.9))
+        axes = figure.subplots()
+        image = axes.imshow(100.0 * shares, cmap="RdBu", vmin=0.0, vmax=100.0)
+        for i, j in np.argwhere(np.isfinite(shares)):
+            strong = abs(shares[i, j] - 0.5) > 0.35
+            axes.text(
+                *(j, i, f"{100 * shares[i, j]:.0f}"),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if strong else "black",
+                weight="bold" if sure[i, j] else "normal",
+            )
+        names = [plain(name) for name in order]
+        axes.set_xticks(range(len(order)), names, rotation=40, ha="right")
+        axes.set_yticks(range(len(order)), names)
+        axes.grid(visible=False)
+        figure.colorbar(image, label="row better than column, % of materials", shrink=0.8)
+        return figure

@@ -1,0 +1,172 @@
+"""Two potentials on the same materials of a study: which is better, on what, by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from softmode.crystal.arrays import FloatArray
+from softmode.records import LACKED_MEMORY
+from softmode.statistics.bootstrap import Estimate, bootstrap_over
+from softmode.statistics.matrix_tests import holm
+from softmode.statistics.paired import compare_paired
+from softmode.study.field_metrics import ERRORS, STABILITY, STABLE, stability_scores
+from softmode.study.results import FAILED, numbers_in
+from softmode.style import distinct
+
+
+class ComparedError(NamedTuple):
+    """An error by which potentials are compared.
+
+    Parameters
+    ----------
+    label : str
+        As shown, with its unit.
+    column : str
+        Of the table of cells; its absolute value is the error.
+    less : str
+        Column to be subtracted before that.
+    measured_by : str
+        Measurement whose failure counts as an infinite error.
+    stable : bool
+        Only of materials that are stable for the reference and both potentials.
+    """
+
+    label: str
+    column: str
+    less: str = ""
+    measured_by: str = "harmonic"
+    stable: bool = False
+
+
+#: What potentials are compared by, where a study has it.
+COMPARED_ERRORS = {
+    "w2": ComparedError("RMSE(ω²)", "path_rmse_w2_THz2"),
+    "w2_rest": ComparedError("RMSE(ω²), scale removed", "path_rmse_w2_rest_THz2"),
+    "w2_own": ComparedError("RMSE(ω²), own lattice", "path_rmse_w2_THz2_at_own", measured_by="lattice"),
+    "w2_rest_own": ComparedError(
+        "own lattice, scale removed", "path_rmse_w2_rest_THz2_at_own", measured_by="lattice"
+    ),
+    "slope": ComparedError("RMSE(dω²/dq)", "path_rmse_slope_THz2A"),
+    "vg": ComparedError("RMSE(v_g)", "path_rmse_vg_THzA"),
+    "lowest": ComparedError("lowest mode", ERRORS["lowest_THz"]),
+    "largest": ComparedError("largest mode", ERRORS["largest_THz"]),
+    "dos": ComparedError("densities of states", ERRORS["dos_distance_THz"]),
+    "entropy": ComparedError("entropy", ERRORS["entropy_J_per_molK"], stable=True),
+    "free_energy": ComparedError("free energy", ERRORS["free_energy_kJ_per_mol"], stable=True),
+    "heat_capacity": ComparedError("heat capacity", ERRORS["heat_capacity_J_per_molK"], stable=True),
+    "forces": ComparedError("forces on the frames", "force_rmse_eV_per_A", measured_by="sigma"),
+    "sigma": ComparedError(
+        "σ, model's force constants", "sigma_phi_model_mean_t", "sigma_reference_mean_t", "sigma"
+    ),
+}
+#: The verdict of harmonic stability; its figures are F1, of which more is better.
+STABILITY_F1 = "stability_f1"
+COMPARED_LABELS = {name: error.label for name, error in COMPARED_ERRORS.items()} | {
+    STABILITY_F1: "F1 of harmonic stability"
+}
+_F1 = STABILITY.index("f1")
+
+
+def _errors(cells: pd.DataFrame, error: ComparedError) -> FloatArray:
+    """An error of each cell; infinite where it failed, NaN where it is not known."""
+    values = numbers_in(cells, error.column)
+    if error.less:
+        values = values - numbers_in(cells, error.less)
+    return np.where(_failed(cells, error.measured_by), np.inf, np.abs(values))
+
+
+def _failed(cells: pd.DataFrame, measurement: str) -> NDArray[np.bool_]:
+    """Where the potential is to blame for there being no result."""
+    state = f"{measurement}_state"
+    if state not in cells:
+        return np.zeros(len(cells), dtype=bool)
+    failed = (cells[state] == FAILED) & (cells["failure_kind"] != LACKED_MEMORY)
+    return np.asarray(failed, dtype=bool)
+
+
+def paired_table(
+    cells: pd.DataFrame, seed: int, pairs: Sequence[tuple[str, str]] | None = None
+) -> pd.DataFrame:
+    """Compare potentials of a study in pairs, on the materials that both have.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    seed : int
+        Of the bootstrap over materials (F1 of stability alone needs it).
+    pairs : sequence of (str, str), optional
+        Which potentials; all pairs when not given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each pair and error of :data:`COMPARED_ERRORS` of which both have any, and for F1 of
+        harmonic stability: ``median_first``, ``median_second`` (for stability F1 itself), ``difference`` and
+        ``ratio`` of the second to the first with their bounds
+        (:class:`softmode.statistics.paired.PairedComparison`),
+        ``better``, ``worse``: materials on which the second is so; ``p_value`` of the sign test, ``p_holm``
+        corrected for all rows of the table. Failures are infinite errors, and wrong verdicts.
+    """
+    names = distinct(cells["potential"])
+    rows: list[dict[str, Any]] = []
+    own = {name: cells[cells["potential"] == name].set_index("material") for name in names}
+    for first, second in combinations(names, 2) if pairs is None else pairs:
+        materials = own[first].index.intersection(own[second].index, sort=False)
+        one, other = (own[name].loc[materials] for name in (first, second))
+        who = {"first": first, "second": second}
+        rows += [who | found for found in _compared(one, other, seed)]
+    table = pd.DataFrame(rows, columns=None if rows else ["first", "second", "error", "p_value"])
+    return table.assign(p_holm=holm(table["p_value"]))
+
+
+def _compared(one: pd.DataFrame, other: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
+    reference = np.fmax(*(_verdict(side, STABLE[0]) for side in (one, other)))
+    stable = np.array([_verdict(one, STABLE[1]), _verdict(other, STABLE[1]), reference])
+    rows = []
+    for name, error in COMPARED_ERRORS.items():
+        errors = np.array([_errors(side, error) for side in (one, other)])
+        errors = errors[:, ~np.isnan(errors).any(axis=0) & ((stable == 1.0).all(axis=0) | (not error.stable))]
+        found = compare_paired(*errors)
+        if found.n:
+            rows.append(
+                {"error": name, "n": found.n}
+                | dict(zip(("median_first", "median_second"), np.median(errors, axis=1), strict=True))
+                | found.difference.columns("difference")
+                | found.ratio.columns("ratio")
+                | {"better": found.better, "worse": found.worse, "p_value": found.p_value}
+            )
+    for side, verdict in zip((one, other), stable[:2], strict=True):
+        verdict[_failed(side, "harmonic")] = 1.0 - reference[_failed(side, "harmonic")]
+    known = stable[:, ~np.isnan(stable).any(axis=0)]
+    return [*rows, _f1(known, seed)] if known.size else rows
+
+
+def _verdict(cells: pd.DataFrame, column: str) -> FloatArray:
+    """1 where stable, 0 where not, NaN where not known."""
+    return np.asarray(cells[column].map({True: 1.0, False: 0.0}), dtype=np.float64)
+
+
+def _f1(verdicts: FloatArray, seed: int) -> dict[str, Any]:
+    """F1 of both and its difference; the test is McNemar's: of those on which one is right, the other not."""
+
+    def scores(rows: FloatArray) -> FloatArray:
+        reference = rows[..., 2]
+        of = [stability_scores(np.stack([reference, rows[..., side]], axis=-1))[..., _F1] for side in (0, 1)]
+        return np.stack([*of, of[1] - of[0]], axis=-1)
+
+    first, second, difference = bootstrap_over(verdicts.T, scores, seed)
+    wrong = [np.abs(verdicts[side] - verdicts[2]) for side in (0, 1)]
+    found = compare_paired(*wrong)
+    return (
+        {"error": STABILITY_F1, "n": found.n, "median_first": first.value, "median_second": second.value}
+        | difference.columns("difference")
+        | Estimate(np.nan).columns("ratio")
+        | {"better": found.better, "worse": found.worse, "p_value": found.p_value}
+    )
