@@ -48,8 +48,8 @@ def paired_section(data: ReportData) -> tuple[Panel, pd.DataFrame] | None:
             f"Potentials in pairs on the materials that both have. Ratios: error over that of {best}, "
             "the first of the ranking, material by material; their median, with the 95 % interval that order "
             "statistics give it. Coloured, and starred in the table: sign test (of F1: McNemar's) with "
-            f"p < {LEVEL:g}, corrected for all {len(table)} comparisons by Holm's method. Entropy, free energy and heat "
-            "capacity: of materials stable for the reference and both."
+            f"p < {LEVEL:g}, corrected for all {len(table)} comparisons by Holm's method. Entropy, free "
+            "energy and heat capacity: of materials stable for the reference and both."
         ),
         pictures=(
             Picture("paired_errors", f"Errors over those of {best}, paired", ratio_figure(against_best)),
