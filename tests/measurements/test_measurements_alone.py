@@ -14,6 +14,7 @@ from tiny_study import EMT_NAME, FACTORIES, QUICK, emt, factory, run_tiny
 
 from softmode.harmonic import build_phonopy
 from softmode.study.folder import Study
+from softmode.study.label_pairs import label_pairs
 from softmode.study.label_results import (
     label_table,
     labelled,
@@ -198,6 +199,56 @@ def test_agreement_with_labels(study: Study, labels_file: Path) -> None:
     assert row["spearman"] == pytest.approx(1.0)
     assert row["mae_sigma"] == pytest.approx(np.abs(model - [0.2, 0.3, 1.5]).mean())
     assert row["unstable_called_weak_count"] == 1
+    assert row["accuracy_of_list"] == row["accuracy"]  # all of the list are there
+
+
+def test_a_draw_stands_for_the_list_it_is_from(tmp_path: Path) -> None:
+    """A weak compound drawn of three, the only strong and both unstable ones: weights 3, 1, 1, 1."""
+    common = {"group": "Cl", "prototype": "other", "potential": "p", "state": "ok", "one_shot_state": "ok"}
+    names = ["KCl", "NaCl", "LiCl", "RbCl"]
+    table = pd.DataFrame(
+        {
+            **{name: [value] * 4 for name, value in common.items()},
+            "formula": names,
+            "material": names,
+            "sigma_one_shot_mean_t": [0.7, 0.6, 0.9, 1.2],  # labels: weak, strong, unstable, unstable
+        }
+    )
+    path = tmp_path / "labels.csv"
+    path.write_text("formula,sigma\nKCl,.2\nCsCl,.3\nAgCl,.4\nNaCl,.6\nLiCl,1.3\nRbCl,1.4\n")
+    [found] = labelled(table, open_labels(LabelSettings(path=path)), seed=0)
+    row = label_table([found]).iloc[0]
+    assert (row["called_less_stable"], row["called_more_stable"]) == (1 / 2, 1 / 3)
+    assert row["called_less_stable_of_list"] == pytest.approx(3 / 4)  # the three weak of four
+    assert row["called_more_stable_of_list"] == pytest.approx(1 / 3)
+    assert row["accuracy_of_list"] == pytest.approx(2 / 6)
+
+
+def test_two_ways_on_the_same_compounds(tmp_path: Path) -> None:
+    ways = {"one_shot": [0.7, 0.6, 0.9, 1.2], "self_consistent": [0.3, 0.4, 1.1, np.nan]}
+    names = ["KCl", "NaCl", "LiCl", "RbCl"]
+    common = {"group": "Cl", "prototype": "other", "potential": "p", "state": "ok"}
+    table = pd.DataFrame(
+        {
+            **{name: [value] * 4 for name, value in common.items()},
+            "formula": names,
+            "material": names,
+            **{f"{way}_state": ["ok"] * 4 for way in ways},
+            **{f"sigma_{way}_mean_t": values for way, values in ways.items()},
+        }
+    )
+    path = tmp_path / "labels.csv"
+    path.write_text("formula,sigma\nKCl,.2\nNaCl,.6\nLiCl,1.3\nRbCl,1.4\n")
+    [row] = label_pairs(labelled(table, open_labels(LabelSettings(path=path)), seed=0), 0).to_dict("records")
+    assert (row["first_way"], row["second_way"]) == ("self_consistent", "one_shot")
+    assert row["n"] == 3  # without the one that has no σ by one way
+    assert (row["only_first_right"], row["only_second_right"]) == (2, 1)
+    assert row["p_right"] == pytest.approx(1.0)
+    assert (row["moved_less_stable"], row["moved_more_stable"]) == (2, 1)
+    assert row["accuracy_difference"] == pytest.approx(-1 / 3)
+    assert row["called_more_stable_difference"] == pytest.approx(0.0)  # of two: first NaCl, then LiCl
+    assert row["called_less_stable_difference"] == pytest.approx(1 / 2)  # of two: KCl
+    assert row["sigma_difference"] == pytest.approx(0.2)  # of 0.4, 0.2, -0.2
 
 
 def test_lattice_constants_and_modes_beside_published_ones(study: Study, labels_file: Path) -> None:

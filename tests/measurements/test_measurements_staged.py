@@ -103,8 +103,10 @@ def test_a_crystal_that_leaves_is_unstable_and_it_is_said_when_and_for_what(tmp_
     assert size == pytest.approx(np.sqrt(9 * 0.25 / 8), rel=0.1)
     ranked = screening_table(pd.DataFrame([cell]))
     assert bool(ranked["crystal_lost"][0])
-    labelled = _labelled(pd.DataFrame([{**cell, "label": 1.4}]), cell["potential"], "staged", "all", 0)
+    known = {"label": 1.4, "stratum": ("Cl", "unstable"), "stratum_size": 3}
+    labelled = _labelled(pd.DataFrame([{**cell, **known}]), cell["potential"], "staged", "all", 0)
     assert labelled.model.tolist() == [2.0]
+    assert labelled.lost.tolist() == [True]
 
 
 def test_hopping_between_shallow_wells_is_staying(tmp_path: Path) -> None:

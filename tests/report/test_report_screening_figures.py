@@ -14,17 +14,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode.anharmonic.label_score import score_against_labels
-from softmode.report.screening_figures import label_scatter, ranked_sigma, reliability_diagram
+from softmode.report.screening_figures import (
+    label_scatter,
+    ranked_sigma,
+    reliability_diagram,
+    shares_figure,
+)
 from softmode.style import PALETTE
 
 HALIDES = ["F", "Cl", "Br", "I"]
 
 
-def compounds(n: int, n_failed: int = 0) -> SimpleNamespace:
+def compounds(n: int, n_failed: int = 0, n_lost: int = 0) -> SimpleNamespace:
     rng = np.random.default_rng(1)
     label = np.geomspace(0.15, 1.9, n)
     model = label * np.exp(rng.normal(0.0, 0.25, n))
     model[:n_failed] = np.nan
+    lost = np.arange(n) >= n - n_lost
+    model[lost] = 2.0
     p = rng.dirichlet([1, 1, 1], n)
     return SimpleNamespace(
         groups=[HALIDES[i % 4] for i in range(n)],
@@ -32,6 +39,7 @@ def compounds(n: int, n_failed: int = 0) -> SimpleNamespace:
         model=model,
         low=0.9 * model,
         high=1.2 * model,
+        lost=lost,
         score=score_against_labels(label, model, p, seed=0, n_samples=50),
     )
 
@@ -83,6 +91,30 @@ def test_scatter_shows_every_compound_and_failures_apart() -> None:
     box = legend.get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.width
+
+
+def test_crystals_that_left_are_open_and_counted() -> None:
+    figure = drawn(label_scatter(compounds(40, n_lost=5)))
+    [axes] = figure.axes
+    opened = [line for line in axes.lines if line.get_marker() in "os^D" and line.get_mfc() == "white"]
+    levels = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in opened])
+    np.testing.assert_array_equal(levels, np.full(5, 2.0))
+    [legend] = figure.legends
+    assert "lost or left its phase (5): drawn at 2" in [text.get_text() for text in legend.texts]
+
+
+def test_shares_stand_beside_the_published_ones() -> None:
+    shares = {
+        f"{share}{end}{bound}": [value, value / 2]
+        for share in ("called_more_stable", "called_less_stable")
+        for end, value in (("", 0.5), ("_of_list", 0.3))
+        for bound in ("", "_low", "_high")
+    }
+    figure = drawn(shares_figure(pd.DataFrame({"name": ["a", "b"], **shares}), ("m", 0.38, 0.06)))
+    for axes, printed in zip(figure.axes, (0.38, 0.06), strict=True):
+        assert printed in [line.get_xdata()[0] for line in axes.lines]
+        shown = np.sort(points(axes, "o")[:, 0])
+        np.testing.assert_allclose(shown, [0.15, 0.25, 0.3, 0.5])
 
 
 def test_a_halide_keeps_its_colour_where_others_are_absent() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from softmode.statistics.confusion import ConfusionMatrix, count_answers, with_intervals
+from softmode.statistics.confusion import ConfusionMatrix, count_answers, of_the_whole, with_intervals
 
 COUNTS = arrays(np.int64, (3, 3), elements=st.integers(0, 50))
 
@@ -111,3 +111,44 @@ def test_intervals_hold_their_value_and_repeat(counts: np.ndarray, as_wrong: boo
     assert first.accuracy.low <= first.accuracy.value <= first.accuracy.high
     assert (first.rates_low <= first.rates + 1e-12).all()
     assert (first.rates <= first.rates_high + 1e-12).all()
+
+
+def test_strata_drawn_at_different_rates_stand_for_the_whole() -> None:
+    """Two strata of one class: 90 of which 1 of 4 drawn is wrong, 10 of which 3 of 4 are."""
+    few = ConfusionMatrix(np.array([[3, 1, 0], [0, 0, 0], [0, 0, 0]]))
+    many = ConfusionMatrix(np.array([[1, 3, 0], [0, 0, 0], [0, 0, 0]]))
+    found = of_the_whole([(few, 90), (many, 10)], seed=0)
+    assert found["accuracy"].value == pytest.approx(0.9 * 3 / 4 + 0.1 * 1 / 4)
+    assert found["called_less_stable"].value == pytest.approx(0.3)
+    assert np.isnan(found["called_more_stable"].value)  # of none
+    # three draws in either: the variance of a share over n - 1
+    spread = np.sqrt((0.9**2 + 0.1**2) * (3 / 16) / 3)
+    half = (found["accuracy"].high - found["accuracy"].low) / 2
+    assert half == pytest.approx(1.96 * spread, rel=0.35)  # of few: a lattice of values
+    assert np.isnan(of_the_whole([(ConfusionMatrix(np.zeros((3, 3), int)), 5)], seed=0)["kappa"].value)
+
+
+def test_one_material_of_a_stratum_has_no_spread() -> None:
+    one, two = (ConfusionMatrix(np.diag([n, 0, 0])) for n in (1, 2))
+    assert not np.isnan(of_the_whole([(two, 5), (two, 5)], seed=0)["accuracy"].low)
+    alone = of_the_whole([(one, 5), (two, 5)], seed=0)["accuracy"]
+    assert alone.value == 1.0
+    assert np.isnan(alone.low)
+
+
+def test_intervals_of_the_whole_hold() -> None:
+    """Coverage over drawn samples of known strata, failures among the answers."""
+    rng = np.random.default_rng(1)
+    sizes, answers = [400, 100, 60, 300], rng.dirichlet([2, 2, 2, 0.5], 4)
+    truth = sum(size * share[row] for row, size, share in zip((0, 1, 2, 0), sizes, answers, strict=True))
+    inside = 0
+    for sample in range(200):
+        strata = []
+        for row, size, share in zip((0, 1, 2, 0), sizes, answers, strict=True):
+            given = rng.multinomial(20, share)
+            table, failed = np.zeros((3, 3), int), np.zeros(3, int)
+            table[row], failed[row] = given[:3], given[3]
+            strata.append((ConfusionMatrix(table, failed), size))
+        found = of_the_whole(strata, sample, failures_as_wrong=True, n_samples=300)["accuracy"]
+        inside += found.low <= truth / sum(sizes) <= found.high
+    assert 0.9 <= inside / 200 <= 0.99

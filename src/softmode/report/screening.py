@@ -15,6 +15,7 @@ from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.files import file_name
 from softmode.measurements.one_shot import OneShotSettings
 from softmode.panel import NOTHING, estimate
+from softmode.published import published_model_only_shares
 from softmode.report.bands import chosen_compounds, model_band_figure, model_bands
 from softmode.report.interactive import finish, points
 from softmode.report.rendering import embedded, plot_html, rows_of
@@ -23,11 +24,13 @@ from softmode.report.screening_figures import (
     lattice_and_mode_figure,
     ranked_sigma,
     reliability_diagram,
+    shares_figure,
 )
 from softmode.report.section import Drawn, Pictures, Section
 from softmode.report.sigma_figures import confusion_figure
 from softmode.structures.labels import Labels
 from softmode.study.folder import Study
+from softmode.study.label_pairs import label_pairs
 from softmode.study.label_results import (
     Labelled,
     label_table,
@@ -37,6 +40,7 @@ from softmode.study.label_results import (
     open_labels,
     with_learnt_probabilities,
 )
+from softmode.study.md_results import published_shares
 from softmode.study.screening import screening_table, softest, ways
 from softmode.study.sigma_results import ALL
 from softmode.style import (
@@ -74,6 +78,8 @@ class ScreeningData(Section):
         Published scores.
     scores : list of Labelled
         Agreement with them.
+    pairs : pandas.DataFrame
+        Each two potentials, and each two ways, on the same compounds.
     structure : pandas.DataFrame
         Lattice constants and soft modes beside published ones.
     """
@@ -83,6 +89,7 @@ class ScreeningData(Section):
     ranked: pd.DataFrame
     labels: Labels | None
     scores: list[Labelled]
+    pairs: pd.DataFrame
     structure: pd.DataFrame
 
     @property
@@ -92,6 +99,7 @@ class ScreeningData(Section):
         if self.labels is not None:
             tables |= {
                 "labels": label_table(self.scores),
+                "labels_paired": self.pairs,
                 "labelled_compounds": _compounds(self.scores),
                 "published_structure": self.structure,
                 "published_structure_errors": lattice_and_mode_errors(self.structure),
@@ -129,6 +137,15 @@ class ScreeningData(Section):
                 for item in overall
             }
             yield "labels_confusion", "Classes against labels", confusion_figure(matrices)
+            table = label_table(overall)
+            table = table[~table["failures_as_wrong"].astype(bool)]
+            names = table["potential"] + ", " + table["way"].map(WAY_NAMES)
+            title = "Called more and less stable than the labels say"
+            yield (
+                "labels_shares",
+                title,
+                shares_figure(table.assign(name=names), published_model_only_shares()),
+            )
         for item in overall:
             suffix = file_name(item.way, item.potential)
             of = f"{item.potential}, {WAY_NAMES[item.way]}"
@@ -148,7 +165,12 @@ class ScreeningData(Section):
         plot = _stability_plot(self)
         labels = None
         if self.labels is not None:
-            labels = {"source": self.labels.source, "rows": _label_rows(self.scores)}
+            labels = {
+                "source": self.labels.source,
+                "rows": _label_rows(self.scores),
+                "published": published_shares(),
+                "pairs": rows_of(self.pairs),
+            }
         return {
             "temperature": f"{conditions.of(OneShotSettings).temperature:g}",
             "tolerance": f"{protocol.imaginary_tolerance:g}",
@@ -186,7 +208,9 @@ def collect_screening(study: Study, cells: pd.DataFrame) -> ScreeningData | None
     labels = None if settings is None else open_labels(settings)
     scores = [] if labels is None else labelled(cells, labels, study.settings.conditions.seed)
     structure = pd.DataFrame() if settings is None else lattices_and_modes(cells, settings.path)
-    return ScreeningData(study, cells, with_learnt_probabilities(ranked, scores), labels, scores, structure)
+    pairs = label_pairs(scores, study.settings.conditions.seed)
+    ranked = with_learnt_probabilities(ranked, scores)
+    return ScreeningData(study, cells, ranked, labels, scores, pairs, structure)
 
 
 def _rows(data: ScreeningData) -> list[dict[str, Any]]:

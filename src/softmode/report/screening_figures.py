@@ -21,6 +21,7 @@ from softmode.crystal.arrays import FloatArray
 from softmode.datasets.prototypes import HALIDES
 from softmode.statistics.calibration import ReliabilityBin
 from softmode.study.label_results import Labelled
+from softmode.study.sigma_results import LOST
 from softmode.style import (
     PALETTE,
     REFERENCE_COLOUR,
@@ -60,7 +61,8 @@ def _group_styles(groups: Iterable[str]) -> tuple[dict[str, str], dict[str, str]
 def label_scatter(item: Labelled) -> Figure:
     """σ of the potential against σ of the label, logarithmic, with class boundaries; failures at the top.
 
-    Shaded is where both are of the same class. Bars are the 95 % intervals of the potential's.
+    Shaded is where both are of the same class. Bars are the 95 % intervals of the potential's. Crystals that
+    the potential's own dynamics loses, or sees leave their phase, are open: there is no σ of them.
     """
     names, colour, marker = _group_styles(item.groups)
     x_limits = _limits(item.label)
@@ -78,6 +80,9 @@ def label_scatter(item: Labelled) -> Figure:
         _log_axis(axes, "y", y_limits)
         axes.set(xlabel="σ of the label", ylabel=f"{SIGMA} of the potential")
         handles = marker_handles(names, colour, marker)
+        if item.lost.any():
+            left = f"lost or left its phase ({int(item.lost.sum())}): drawn at {LOST:g}"
+            handles.append(Line2D([], [], linestyle="", marker="o", mfc="white", mec="0.25", label=left))
         n_failed = int((~np.isfinite(item.model)).sum())
         if n_failed:
             label = f"failed ({n_failed})"
@@ -89,10 +94,12 @@ def label_scatter(item: Labelled) -> Figure:
 def _label_points(axes: Axes, item: Labelled, rows: NDArray[np.bool_], colour: str, marker: str) -> None:
     fine = rows & np.isfinite(item.model)
     label, model = np.maximum(item.label, _SMALLEST), np.maximum(item.model, _SMALLEST)
-    bars = error_bars(model, np.maximum(item.low, _SMALLEST), item.high)[:, fine]
-    axes.errorbar(label[fine], model[fine], yerr=bars, fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.35)
+    kept, lost = fine & ~item.lost, fine & item.lost
+    bars = error_bars(model, np.maximum(item.low, _SMALLEST), item.high)[:, kept]
+    axes.errorbar(label[kept], model[kept], yerr=bars, fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.35)
     edge: Any = {"markeredgecolor": "white", "markeredgewidth": 0.3}
-    axes.plot(label[fine], model[fine], marker, color=colour, markersize=4, **edge)
+    axes.plot(label[kept], model[kept], marker, color=colour, markersize=4, **edge)
+    axes.plot(label[lost], model[lost], marker, color=colour, mfc="white", markersize=4, markeredgewidth=0.8)
     failed = rows & ~np.isfinite(item.model)
     top = np.full(int(failed.sum()), 1.02)
     where = axes.get_xaxis_transform()
@@ -134,6 +141,48 @@ def _log_axis(axes: Axes, axis: str, limits: tuple[float, float]) -> None:
     numbered.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     numbered.set_minor_locator(NullLocator())
     numbered.set_minor_formatter(NullFormatter())
+
+
+def shares_figure(rows: pd.DataFrame, published: tuple[str, float, float]) -> Figure:
+    """Shares called more and less stable than published, with 95 % intervals, beside those of paper Fig. 4.
+
+    Filled: if each compound stands for those of its halide and class in the list of labels; open: of the
+    compounds as they were drawn.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        ``name`` and the shares of :func:`softmode.study.label_results.label_table`, a row each.
+    published : (str, float, float)
+        Model, share called more stable, share called less stable.
+    """
+    names = [plain(name) for name in rows["name"]]
+    place = np.arange(len(rows), dtype=float)
+    model, *printed = published
+    with figure_style():
+        figure = Figure(figsize=(7.4, 1.3 + 0.36 * len(rows)))
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, share, value in zip(
+            panels, ("called_more_stable", "called_less_stable"), printed, strict=True
+        ):
+            for end, shift, face in (("_of_list", -0.12, PALETTE[0]), ("", 0.12, "white")):
+                x, low, high = (rows[f"{share}{end}{bound}"] for bound in ("", "_low", "_high"))
+                looks: Any = {"color": PALETTE[0], "mfc": face, "markersize": 5, "elinewidth": 0.9}
+                axes.errorbar(x, place + shift, xerr=error_bars(x, low, high), fmt="o", **looks)
+            axes.axvline(value, color=REFERENCE_COLOUR, linewidth=1.2, linestyle="--")
+            axes.set(title=share.replace("_", " "), xlabel="share", xlim=(-0.03, 1.03))
+            axes.grid(visible=False, axis="y")
+        panels[0].set_yticks(place, names)
+        panels[0].set_ylim(len(rows) - 0.5, -0.5)
+        handles = [
+            Line2D([], [], linestyle="", marker="o", color=PALETTE[0], label="the whole list of labels"),
+            Line2D([], [], linestyle="", marker="o", mfc="white", mec=PALETTE[0], label="compounds drawn"),
+            Line2D(
+                [], [], linestyle="--", color=REFERENCE_COLOUR, label=f"published, Fig. 4: {plain(model)}"
+            ),
+        ]
+        legend_below(figure, handles, 3)
+        return figure
 
 
 def reliability_diagram(score: LabelScore) -> Figure:

@@ -7,6 +7,7 @@ and, ``failures_as_wrong``, over all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,6 +152,16 @@ def _called_less_stable(table: Table) -> FloatArray:
     return _ratio(wrong, _total(table[..., :-1, :]))
 
 
+def figures_of(table: Table) -> dict[str, FloatArray]:
+    """Figures of merit of many tables of counts ``(..., n, n + 1)``, failures last, by :data:`FIGURES`."""
+    return {
+        "accuracy": _accuracy(table),
+        "kappa": kappas(table),
+        "called_more_stable": _called_more_stable(table),
+        "called_less_stable": _called_less_stable(table),
+    }
+
+
 def count_answers(
     reference: ArrayLike, answers: ArrayLike, failed: ArrayLike, n_classes: int
 ) -> ConfusionMatrix:
@@ -270,3 +281,61 @@ def with_intervals(
         rates_low=rates_low,
         rates_high=rates_high,
     )
+
+
+def of_the_whole(
+    strata: Sequence[tuple[ConfusionMatrix, int]],
+    seed: int,
+    *,
+    failures_as_wrong: bool = False,
+    n_samples: int = 2000,
+    level: float = 0.95,
+) -> dict[str, Estimate]:
+    """Figures of merit of a whole whose strata were drawn from at different rates.
+
+    Each material stands for as many as its stratum holds for each one drawn.
+
+    Parameters
+    ----------
+    strata : sequence of (ConfusionMatrix, int)
+        Materials drawn from a stratum, and how many it holds; one from which none was drawn is left
+        out.
+    seed : int
+        Seed of the resampling.
+    failures_as_wrong : bool
+        Whether failures count as wrong, or are left out.
+    n_samples : int
+        Bootstrap samples: in each stratum one material fewer than drawn, with replacement, which makes up for
+        few (J. N. K. Rao & C. F. J. Wu, J. Am. Stat. Assoc. 83, 231 (1988)).
+    level : float
+        Nominal coverage of the intervals; over materials, as if the strata were large.
+
+    Returns
+    -------
+    dict of str to Estimate
+        By the names of :data:`FIGURES`; without bounds where a stratum has a single material, which says
+        nothing of its spread.
+    """
+    rng = np.random.default_rng(seed)
+    tables = [(matrix.table(failures_as_wrong), size) for matrix, size in strata]
+    known = [(table, size, int(table.sum())) for table, size in tables if table.any()]
+    if not known:
+        return dict.fromkeys(FIGURES, Estimate(np.nan))
+    whole = np.sum([table * (size / n) for table, size, n in known], axis=0)
+    figures = figures_of(whole)
+    if min(n for _, _, n in known) < 2:
+        return {name: Estimate(float(value)) for name, value in figures.items()}
+    samples = sum(
+        rng.multinomial(n - 1, table.ravel() / n, size=n_samples) * (size / (n - 1))
+        for table, size, n in known
+    )
+    resampled = figures_of(np.reshape(samples, (n_samples, *whole.shape)))
+    of_row = np.sum([table.sum(axis=-1) for table, _, _ in known], axis=0)
+    counted = {"called_more_stable": of_row[1:], "called_less_stable": of_row[:-1]}
+    bounds = {
+        name: percentile_interval(resampled[name], level)
+        if name == "kappa"
+        else _share(value, counted.get(name, of_row).sum(), resampled[name], level)
+        for name, value in figures.items()
+    }
+    return {name: Estimate(float(value), *map(float, bounds[name])) for name, value in figures.items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from softmode.anharmonic.classes import CLASSES, class_indices
+from softmode.anharmonic.classes import CLASSES, class_indices, classify, confusion_matrix
 from softmode.anharmonic.label_score import LabelScore, score_against_labels
 from softmode.crystal.arrays import FloatArray
 from softmode.errors import InputDataError
-from softmode.statistics.confusion import FIGURES
+from softmode.statistics.bootstrap import Estimate
+from softmode.statistics.confusion import FIGURES, of_the_whole
 from softmode.statistics.recalibration import enough_labels, held_out_probabilities, recalibrate
 from softmode.structures.labels import Labels, compound_key, read_labels
 from softmode.study.results import FAILED, OK, numbers_in
@@ -46,6 +48,12 @@ class Labelled:
         Group of each compound.
     failed : (n,) bool array
         Where the potential has no result.
+    lost : (n,) bool array
+        Where its own dynamics lost the crystal, or saw it leave its phase.
+    whole : mapping of bool to mapping of str to Estimate
+        Figures of the confusion matrix if each compound stands for those of its halide and class in the list
+        of labels; with failures left out (False) and counted as wrong (True). A draw that is balanced over
+        these has other proportions than the list.
     score : LabelScore
         How well the two agree.
     learnt : (n, 3) array
@@ -64,6 +72,8 @@ class Labelled:
     high: FloatArray
     groups: tuple[str, ...]
     failed: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
+    whole: Mapping[bool, Mapping[str, Estimate]]
     score: LabelScore
     learnt: FloatArray
     learnt_score: LabelScore
@@ -81,7 +91,8 @@ def open_labels(settings: LabelSettings) -> Labels:
 
 
 def _with_label(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:
-    """Rows whose compound has a label, which is added as a column."""
+    """Rows whose compound has a label, which is added as a column, and how many of its kind the list has."""
+    sizes = Counter((label.group, classify(label.sigma)) for label in labels.labels)
     found = []
     for _, cell in table.iterrows():
         site = cell.get("site_A")
@@ -91,8 +102,10 @@ def _with_label(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:
             label = labels.find(str(name), tags)
         except InputDataError:
             label = None  # the name of a file, not a formula: it has no label
-        found.append(np.nan if label is None else label.sigma)
-    return table.assign(label=found).dropna(subset="label")
+        kind = ("", "") if label is None else (label.group, classify(label.sigma))
+        found.append((np.nan if label is None else label.sigma, kind, sizes[kind]))
+    columns = pd.DataFrame(found, columns=["label", "stratum", "stratum_size"], index=table.index)
+    return table.join(columns).dropna(subset="label")
 
 
 def labelled(table: pd.DataFrame, labels: Labels, seed: int) -> list[Labelled]:
@@ -128,8 +141,8 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
     prefix = f"sigma_{way}"
     failed = (rows[f"{way}_state"] == FAILED).to_numpy(bool)
     model = np.where(failed, np.nan, numbers_in(rows, f"{prefix}_mean_t"))
-    if way in LOSES:  # a lost crystal is unstable, whatever σ was in the frames before
-        model = np.where(LOSES[way](rows), np.fmax(model, LOST), model)
+    lost = LOSES[way](rows) & ~failed if way in LOSES else np.zeros(len(rows), bool)
+    model = np.where(lost, np.fmax(model, LOST), model)  # unstable, whatever σ was in the frames before
     chances = np.column_stack([numbers_in(rows, f"{prefix}_p_{name}") for name in CLASSES])
     label = rows["label"].to_numpy(float)
     learnt = np.full((len(rows), len(CLASSES)), np.nan)
@@ -146,10 +159,25 @@ def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: in
         high=numbers_in(rows, f"{prefix}_mean_t_high"),
         groups=tuple(rows["group"]),
         failed=failed,
+        lost=lost,
+        whole=_of_the_list(rows, model, failed, seed),
         score=score_against_labels(label, model, chances, seed=seed, failed=failed),
         learnt=learnt,
         learnt_score=score_against_labels(label, model, learnt, seed=seed, failed=failed),
     )
+
+
+def _of_the_list(
+    rows: pd.DataFrame, model: FloatArray, failed: NDArray[np.bool_], seed: int
+) -> dict[bool, dict[str, Estimate]]:
+    """Figures of the confusion matrix if each compound stands for those of its kind in the list."""
+    label, kinds = rows["label"].to_numpy(float), rows["stratum"].to_numpy()
+    strata = []
+    for kind in sorted(set(kinds)):
+        own = np.array([each == kind for each in kinds], dtype=bool)
+        matrix = confusion_matrix(label[own], model[own], failed[own])
+        strata.append((matrix, int(rows["stratum_size"].to_numpy()[own][0])))
+    return {wrong: of_the_whole(strata, seed, failures_as_wrong=wrong) for wrong in (False, True)}
 
 
 def with_learnt_probabilities(ranked: pd.DataFrame, scores: list[Labelled]) -> pd.DataFrame:
@@ -202,10 +230,12 @@ def label_table(scores: list[Labelled]) -> pd.DataFrame:
                 "failures_as_wrong": agreement.failures_as_wrong,
                 "n": agreement.n,
                 "failed": item.score.n_failed,
+                "crystals_lost": int(item.lost.sum()),
             }
             confusion = agreement.confusion
             for name, estimate in {
                 **{name: getattr(confusion, name) for name in FIGURES},
+                **{f"{name}_of_list": item.whole[agreement.failures_as_wrong][name] for name in FIGURES},
                 "spearman": agreement.spearman,
                 "kendall": agreement.kendall,
                 "brier": agreement.brier,
