@@ -24,6 +24,7 @@ from softmode.report.sigma_figures import (
     parity_figure,
     sigma_against_reference,
     sigma_differences,
+    sigma_parts,
     trace_figure,
 )
 from softmode.statistics.confusion import ConfusionMatrix
@@ -35,7 +36,9 @@ ALONE = {
     "bands_exact",
 }
 HARMONIC = {*ALONE, f"bands_{file_name('soft one')}", "paired_errors", "paired_shares"}
-OVER_MATERIALS = {"confusion", "sigma_reference", "sigma_differences", "sigma_phonon_errors"}
+OVER_MATERIALS = {
+    *("confusion", "sigma_reference", "sigma_differences", "sigma_phonon_errors", "sigma_parts"),
+}
 CLASS_OF = {"Al": "weak", "Au": "unstable"}
 
 
@@ -264,3 +267,30 @@ def test_no_difference_lies_outside_its_axes() -> None:
             drawn = [x for line in axes.lines for x in line.get_xdata()]
             assert low < min(drawn)
             assert max(drawn) < high
+
+
+@pytest.mark.parametrize("n_materials", [2, 9])
+def test_parts_of_the_difference_are_drawn_as_they_are(n_materials: int) -> None:
+    """Of few materials a panel each, with a bar for each part; of many a box for each part and the sum."""
+    names = [f"crystal {number}" for number in range(n_materials)]
+    table = pd.DataFrame(
+        {
+            "material": np.repeat(names, 2),
+            "formula": "NaCl",
+            "potential": ["a", "b"] * n_materials,
+            "sigma_state": "ok",
+            "sigma_force_error": np.linspace(0.1, 0.4, 2 * n_materials),
+            "sigma_hessian_error": np.linspace(-0.3, -0.2, 2 * n_materials),
+        }
+    )
+    panels = sigma_parts(table).axes
+    if n_materials == 9:
+        [axes] = panels
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["forces", "force constants", "sum"]
+        return
+    assert len(panels) == n_materials
+    for axes, (_, rows) in zip(panels, table.groupby("material"), strict=True):
+        widths = [bar.get_width() for bar in axes.patches]
+        assert widths == [*rows["sigma_force_error"], *rows["sigma_hessian_error"]]
+        sums = rows["sigma_force_error"] + rows["sigma_hessian_error"]
+        np.testing.assert_allclose(axes.lines[0].get_xdata(), sums, rtol=0, atol=1e-15)

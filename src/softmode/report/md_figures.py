@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import EDGES
 from softmode.records import Record
-from softmode.report.sigma_figures import points_with_intervals
+from softmode.report.sigma_figures import PART_COLOURS, PART_NAMES, part_boxes, points_with_intervals
 from softmode.study.md_results import PARTS
 from softmode.style import (
     PALETTE,
@@ -29,18 +29,11 @@ from softmode.style import (
     patch_handles,
     plain,
     pretty_formula,
-    side_by_side,
     square_from_zero,
 )
 
-PART_NAMES = {
-    "force_error": "forces",
-    "hessian_error": "force constants",
-    "sampling_error": "configurations",
-}
 #: As they stand in tables.
 SUM_NAMES = {**PART_NAMES, "difference": "sum: σ alone − σ reference"}
-_PART_COLOURS = {"force_error": PALETTE[0], "hessian_error": PALETTE[1], "sampling_error": PALETTE[2]}
 _LOST = "#A33B00"
 _MOST_BARS = 45  # more materials are shown as distributions
 
@@ -138,14 +131,15 @@ def attribution_figure(parts: pd.DataFrame) -> Figure:
     largest = int(parts["potential"].value_counts().max())
     with figure_style():
         if largest > _MOST_BARS:
-            return _attribution_boxes(parts, potentials)
+            kept = parts[~parts["collapsed"].astype(bool)]
+            return part_boxes(kept, potentials, PARTS, f"part of {SIGMA}, alone − reference")
         figure = Figure(figsize=(max(5.6, 0.32 * largest + 1.6), 2.6 * len(potentials) + 0.9))
         panels = figure.subplots(len(potentials), 1, squeeze=False)[:, 0]
         for axes, potential in zip(panels, potentials, strict=True):
             rows = parts[parts["potential"] == potential].sort_values("difference")
             _stacked(axes, rows)
             axes.set_ylabel(f"{plain(potential)}\n\n{SIGMA}, alone − reference", fontsize=8.5)
-        handles: list[Artist] = [*patch_handles({PART_NAMES[part]: _PART_COLOURS[part] for part in PARTS})]
+        handles: list[Artist] = [*patch_handles({PART_NAMES[part]: PART_COLOURS[part] for part in PARTS})]
         sums = {"sum": REFERENCE_COLOUR} | (
             {"sum, crystal lost": "white"} if parts["collapsed"].any() else {}
         )
@@ -162,7 +156,7 @@ def _stacked(axes: Axes, rows: pd.DataFrame) -> None:
     for part in PARTS:
         values = rows[part].to_numpy(float)
         base = np.where(values >= 0.0, above, below)
-        axes.bar(place, values, bottom=base, width=0.72, color=_PART_COLOURS[part])
+        axes.bar(place, values, bottom=base, width=0.72, color=PART_COLOURS[part])
         above += np.maximum(values, 0.0)
         below += np.minimum(values, 0.0)
     lost = rows["collapsed"].to_numpy(bool)
@@ -177,31 +171,6 @@ def _stacked(axes: Axes, rows: pd.DataFrame) -> None:
     spare = max(0.0, 0.5 * (5 - len(rows)))  # few bars are not made wide
     axes.set_xlim(-0.7 - spare, len(rows) - 0.3 + spare)
     axes.grid(axis="x", visible=False)
-
-
-def _attribution_boxes(parts: pd.DataFrame, potentials: list[str]) -> Figure:
-    colour = colours(potentials)
-    figure = Figure(figsize=(7.6, 4.0))
-    axes = figure.subplots()
-    names = {**PART_NAMES, "difference": "sum"}
-    for index, potential in enumerate(potentials):
-        rows = parts[(parts["potential"] == potential) & ~parts["collapsed"].astype(bool)]
-        axes.boxplot(
-            [rows[part].to_numpy(float) for part in names],
-            positions=[side_by_side(place, index, len(potentials)) for place in range(len(names))],
-            widths=0.82 * (0.8 / len(potentials)),
-            patch_artist=True,
-            boxprops={"facecolor": colour[potential], "alpha": 0.45, "linewidth": 0.8},
-            medianprops={"color": REFERENCE_COLOUR, "linewidth": 1.6},
-            flierprops={"marker": ".", "markersize": 3, "alpha": 0.6},
-            manage_ticks=False,
-        )
-    axes.axhline(0.0, color="0.3", linewidth=0.8)
-    axes.set_xticks(range(len(names)), list(names.values()))
-    axes.set_ylabel(f"part of {SIGMA}, alone − reference")
-    axes.grid(axis="x", visible=False)
-    legend_below(figure, patch_handles({plain(name): shade for name, shade in colour.items()}, 0.45))
-    return figure
 
 
 def sampling_figure(comparison: pd.DataFrame) -> Figure:
