@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_study import emt, factory, run_tiny, tiny_study
 
@@ -39,6 +40,14 @@ def test_calls_are_those_the_run_makes(tiny_dataset: Path, tmp_path: Path, measu
     assert sum(said.records.values()) == len(list(study.store.root.glob("*/*.h5")))
     [after] = forecast(open_study(settings))
     assert (after.settled, after.calls, after.seconds, dict(after.records)) == (3, 0, 0.0, {})
+
+
+def test_relaxations_count_as_what_they_cost(tiny_dataset: Path, tmp_path: Path) -> None:
+    study = open_study(tiny_study(tiny_dataset, tmp_path / "o", emt(), protocol={"relax": True}))
+    [said] = forecast(study)
+    materials = [case.entry.load() for case in study.cases if case.entry is not None]
+    shares = [1 / np.linalg.det(material.supercell_matrix) for material in materials]
+    assert said.calls == sum(2 + np.ceil(14 * share) for share in shares)
 
 
 def test_records_that_are_there_are_left_out(tiny_dataset: Path, tmp_path: Path) -> None:

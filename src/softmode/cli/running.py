@@ -177,7 +177,7 @@ def foretell(settings: StudySettings, *, as_json: bool) -> None:
     spread = f"{workers} workers" if workers > 1 else "1 worker"
     out.print(
         f"about {duration(seconds)} on {spread}, estimated from a few force calls made now; "
-        "relaxations, and what is no force call, come on top"
+        "what is no force call comes on top"
     )
     say("folder", study.folder)
 

@@ -7,6 +7,7 @@ for the first of them alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,8 @@ from softmode.potentials.base import Potential, evaluation_failure
 
 #: By how much the volume may change when a structure that was built from ionic radii is relaxed.
 _GUESS_VOLUME_RATIO = 2.0
+#: Evaluations of the unit cell that a relaxation takes: the median of 454 in the phonon database.
+_RELAXATION = 14
 #: Raised when relaxation changes; part of the key where the crystal is relaxed.
 _RELAXATION_VERSION = 3
 #: Given where the crystal at rest is evaluated with another displacement already.
@@ -114,8 +117,12 @@ def _lattice_ratio(reference: Material, model: Material) -> float:
 
 
 def _calls(view: View) -> int:
-    """The displaced supercells, and the one at rest."""
-    return len(plan(view, view.given("displacement")).displacements) + (_WITHOUT_REST not in view.inputs())
+    """The displaced supercells, the one at rest, and a relaxation, which is of fewer atoms."""
+    displaced = plan(view, view.given("displacement"))
+    calls = len(displaced.displacements) + (_WITHOUT_REST not in view.inputs())
+    if view.given("relax_fmax") is not None:
+        calls += math.ceil(_RELAXATION * len(view.structure.unitcell.numbers) / len(displaced.perfect))
+    return calls
 
 
 def _measurement(name: str, displacement: str, relaxed: Callable[[Conditions, Facts], bool]) -> Measurement:

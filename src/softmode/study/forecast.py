@@ -37,7 +37,7 @@ class Forecast:
     records : mapping of str to int
         Records to be made, by measurement; one that several potentials share stands with the first.
     calls : int
-        About how many configurations it will be evaluated on, those of relaxations left out.
+        About how many supercells it will be evaluated on; relaxations are in it, as what they are worth.
     seconds : float or None
         About how long these evaluations take on one worker; None when it cannot be loaded.
     problem : str
