@@ -1,0 +1,215 @@
+"""Classes of dynamic stability by potentials alone beside published labels: several runs side by side.
+
+    python benchmarks/evidence_classes.py RUN… OUT
+
+Each RUN is the folder of a study with labels (``softmode run`` or ``softmode screen``), whole or in part; the
+name of the folder is the name of the run. Into OUT go
+
+- ``classes.csv``: figures against the labels for each run, potential, way to σ and halide, with 95 %
+  intervals over compounds; the paper's printed shares are its first row,
+- ``pairs.csv``: each two potentials by one way, and each two runs or ways of one potential, on the compounds
+  they share,
+- ``compounds.csv``: label and σ of every compound,
+- ``dynamics.csv``, ``dynamics_ratios.csv``: runs of molecular dynamics side by side,
+- ``heat.csv``: how many labels would change their class if all σ were larger by a factor,
+- pictures: ``shares``, ``confusion``, ``dynamics``; ``scatter_*``, ``reliability_*``, ``learnt_*`` of each.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from softmode.anharmonic.classes import CLASSES, EDGES, class_indices
+from softmode.files import file_name
+from softmode.published import published_model_only_shares
+from softmode.report.screening import WAY_NAMES
+from softmode.report.screening_figures import label_scatter, reliability_diagram, shares_figure
+from softmode.report.sigma_figures import confusion_figure
+from softmode.statistics.bootstrap import bootstrap_median
+from softmode.structures.labels import Labels
+from softmode.study.folder import reopen_study
+from softmode.study.label_pairs import paired
+from softmode.study.label_results import Labelled, label_table, labelled, open_labels
+from softmode.study.results import cell_table
+from softmode.study.sigma_results import ALL
+from softmode.style import SIGMA, colours, figure_style, legend_below, markers, square_from_zero
+
+Run = tuple[str, Labelled]
+SEED = 2026
+DYNAMICS = "model_only"
+#: By which heat may multiply σ: lowest-order anharmonic forces grow as T, forces as √T, so σ as √T.
+_FACTORS = (1.02, 1.05, 1.1, 1.15, 1.2, 1.5**0.5)
+_NO_SIGMA = 1.35  # where crystals without a σ are drawn
+
+
+def read(folder: Path) -> tuple[Labels, list[Run]]:
+    """The labels of a run, and everything that has one."""
+    study = reopen_study(folder)
+    if study.settings.labels is None:
+        raise SystemExit(f"{folder} is a study without labels")
+    labels = open_labels(study.settings.labels)
+    scores = labelled(cell_table(study), labels, SEED)
+    return labels, [(folder.name, item) for item in scores if len(item.formulas)]
+
+
+def name(run: Run) -> str:
+    """How a row is called."""
+    folder, item = run
+    way = WAY_NAMES[item.way]
+    return f"{item.potential}, {folder if item.way == DYNAMICS else way}"
+
+
+def classes(runs: Sequence[Run]) -> pd.DataFrame:
+    """Figures against the labels, the printed shares first."""
+    model, more, less = published_model_only_shares()
+    printed = {"run": "published, Fig. 4", "potential": model, "way": DYNAMICS, "group": ALL, "n": 1682}
+    printed |= {"called_more_stable": more, "called_less_stable": less}
+    tables = [label_table([item]).assign(run=folder) for folder, item in runs]
+    found = pd.concat([pd.DataFrame([printed]), *tables], ignore_index=True)
+    return found[["run", *(column for column in found if column != "run")]]
+
+
+def pairs(runs: Sequence[Run]) -> pd.DataFrame:
+    """Each two that share potential or way, over the compounds that both have."""
+    rows = []
+    for (first_run, first), (second_run, second) in combinations(overall(runs), 2):
+        if first.potential == second.potential or (first.way == second.way and first_run == second_run):
+            sides = {
+                f"{side}_{key}": value
+                for side, run, item in (("first", first_run, first), ("second", second_run, second))
+                for key, value in (("run", run), ("potential", item.potential), ("way", item.way))
+            }
+            rows.append(sides | paired(first, second, SEED))
+    return pd.DataFrame(rows)
+
+
+def overall(runs: Sequence[Run]) -> list[Run]:
+    """Without groups."""
+    return [(folder, item) for folder, item in runs if item.group == ALL and np.isfinite(item.model).any()]
+
+
+def compounds(runs: Sequence[Run]) -> pd.DataFrame:
+    """Label and σ of every compound, and whether the crystal was lost or left its phase."""
+    fields = {"formula": "formulas", "group": "groups"}
+    fields |= {each: each for each in ("label", "model", "low", "high", "lost", "failed")}
+    parts = []
+    for folder, item in overall(runs):
+        columns = {column: getattr(item, field) for column, field in fields.items()}
+        parts.append(pd.DataFrame({"run": folder, "potential": item.potential, "way": item.way, **columns}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def dynamics(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per compound and potential, σ and class by each run of molecular dynamics."""
+    rows = table[table["way"] == DYNAMICS].copy()
+    rows["class"] = np.where(
+        rows["failed"], "failed", np.array(CLASSES)[class_indices(rows["model"].fillna(0.0))]
+    )
+    keys = ["potential", "group", "formula", "label"]
+    wide = rows.pivot_table(index=keys, columns="run", values=["model", "class", "lost"], aggfunc="first")
+    wide.columns = [f"{run}_{'sigma' if what == 'model' else what}" for what, run in wide.columns]
+    return wide.reset_index()
+
+
+def ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Median ratio of σ between two runs of dynamics, over compounds that neither lost."""
+    rows = table[(table["way"] == DYNAMICS) & ~table["failed"] & ~table["lost"]]
+    found = []
+    for potential, own in rows.groupby("potential", sort=False):
+        by_run = own.pivot(index="formula", columns="run", values="model")
+        for first, second in combinations(dict.fromkeys(own["run"]), 2):
+            ratio = (by_run[second] / by_run[first]).dropna().to_numpy(float)
+            of_what = {"potential": potential, "first_run": first, "second_run": second, "n": len(ratio)}
+            found.append(of_what | bootstrap_median(ratio, SEED).columns("sigma_ratio"))
+    return pd.DataFrame(found)
+
+
+def dynamics_figure(table: pd.DataFrame) -> Figure:
+    """σ of each run of dynamics against that of the first; crystals that were lost at the edge."""
+    rows = table[(table["way"] == DYNAMICS) & ~table["failed"]]
+    shown = rows["model"].clip(upper=_NO_SIGMA).mask(rows["lost"], _NO_SIGMA)
+    rows = rows.assign(shown=shown).pivot(index=["potential", "formula"], columns="run", values="shown")
+    first, *others = dict.fromkeys(table.loc[table["way"] == DYNAMICS, "run"])
+    colour, marker = colours(others), markers(others)
+    with figure_style():
+        figure = Figure(figsize=(4.6, 5.0))
+        axes = figure.subplots()
+        for run in others:
+            looks: Any = {"color": colour[run], "markersize": 5, "alpha": 0.8, "linestyle": ""}
+            axes.plot(rows[first], rows[run], marker[run], label=run, **looks)
+        square_from_zero(axes, 1.05 * _NO_SIGMA, EDGES)
+        axes.set(xlabel=f"{SIGMA}, {first}", ylabel=f"{SIGMA}, other dynamics")
+        legend_below(figure, axes.get_legend_handles_labels()[0], 3)
+        return figure
+
+
+def heated(labels: Labels) -> pd.DataFrame:
+    """Shares called less stable by a potential right in everything, were all its σ larger by a factor."""
+    label = np.array([each.sigma for each in labels.labels])
+    reference = class_indices(label)
+    rows = []
+    for factor in _FACTORS:
+        moved = class_indices(factor * label) > reference
+        shares = {
+            f"called_less_stable_of_{which}": moved[own].mean()
+            for which, own in (
+                ("weak", reference == 0),
+                ("strong", reference == 1),
+                ("weak_and_strong", reference < 2),
+            )
+        }
+        rows.append({"sigma_ratio": factor, "n": len(label), **shares})
+    return pd.DataFrame(rows)
+
+
+def main(folders: Sequence[Path], out: Path) -> None:
+    """Write tables and pictures."""
+    out.mkdir(parents=True, exist_ok=True)
+    found = [read(folder) for folder in folders]
+    runs = [run for _, own in found for run in own]
+    table, alone = classes(runs), overall(runs)
+    every = compounds(runs)
+    tables = {"classes": table, "pairs": pairs(runs), "compounds": every}
+    rows = pd.concat([label_table([item]).iloc[:1].assign(name=name((run, item))) for run, item in alone])
+    figures = {
+        "shares": shares_figure(rows.reset_index(drop=True), published_model_only_shares()),
+    }
+    for kind, chosen in (
+        ("confusion", [run for run in alone if run[1].way != DYNAMICS]),
+        ("confusion_dynamics", [run for run in alone if run[1].way == DYNAMICS]),
+    ):
+        matrices = {
+            (folder if item.way == DYNAMICS else WAY_NAMES[item.way], item.potential): (
+                item.score.successes.confusion.matrix
+            )
+            for folder, item in chosen
+        }
+        if matrices:
+            figures[kind] = confusion_figure(matrices)
+    if (every["way"] == DYNAMICS).any():
+        tables |= {"dynamics": dynamics(every), "dynamics_ratios": ratios(every), "heat": heated(found[0][0])}
+        figures["dynamics"] = dynamics_figure(every)
+    for folder, item in alone:
+        suffix = file_name(folder, item.potential, item.way)
+        figures[f"scatter_{suffix}"] = label_scatter(item)
+        if item.score.n_with_probabilities:
+            figures[f"reliability_{suffix}"] = reliability_diagram(item.score)
+        if item.learnt_score.n_with_probabilities:
+            figures[f"learnt_{suffix}"] = reliability_diagram(item.learnt_score)
+    for label, content in tables.items():
+        content.to_csv(out / f"{label}.csv", index=False, float_format="%.4g")
+    for label, figure in figures.items():
+        with figure_style():
+            figure.savefig(out / f"{label}.png", dpi=110)
+
+
+if __name__ == "__main__":
+    main([Path(folder) for folder in sys.argv[1:-1]], Path(sys.argv[-1]))
