@@ -17,7 +17,17 @@ ROOMS = [
     *("errors", "files", "plugins", "numerics", "deadlines", "processes", "downloads"),
     *("crystal", "statistics", "published"),
     *("panel", "style", "potentials", "datasets", "structures", "harmonic", "anharmonic", "dynamics"),
-    *("configurations", "records", "measurements", "study", "report", "notebook", "cli", "__main__"),
+    *(
+        "configurations",
+        "records",
+        "measurements",
+        "study",
+        "leaderboard",
+        "report",
+        "notebook",
+        "cli",
+        "__main__",
+    ),
 ]
 #: Arrays in, arrays out: what these know of softmode beside each other.
 PHYSICS = ("harmonic", "anharmonic", "dynamics", "configurations")

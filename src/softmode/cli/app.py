@@ -37,7 +37,7 @@ class Announced(NamedTuple):
 COMMANDS = {
     "demo": Announced(
         "Start here",
-        "Score CHGNet and SevenNet-0 on the embedded DFT phonons of Cs2AgBiBr6 and write the report.",
+        "Score potentials on the embedded DFT phonons of Cs2AgBiBr6, beside the leaderboard, with a report.",
     ),
     "phonons": Announced(
         "One material", "Compare the phonons of potentials with the DFT phonons of one material."
@@ -82,6 +82,10 @@ COMMANDS = {
     "ingest": Announced(
         "Reference data",
         "Read a dataset once, so that studies start at once: set their path to the store.",
+    ),
+    "leaderboard": Announced(
+        "What there is",
+        "Rank published potentials by their phonons and anharmonicity on published DFT references.",
     ),
     "datasets": Announced(
         "What there is",

@@ -26,6 +26,8 @@ from softmode.cli.options import (
 from softmode.cli.reference import said_reference
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol, Structure, named_protocol
+from softmode.leaderboard.beside import Candidate, candidate_of_comparison, standings
+from softmode.leaderboard.standing import Standing, standing_words
 from softmode.measurements.field_metrics import DOS_DISTANCE, DOS_DISTANCE_TITLE, NOTE, SIDED_FIGURES
 from softmode.measurements.functionals import functional
 from softmode.measurements.harmonic import FIGURES, PUBLISHED_FIGURES, RAW_FIGURES
@@ -40,7 +42,9 @@ from softmode.panel import NOTHING
 _BESIDE = 4  # potentials of one table
 
 
-def _json(result: PhononComparison, model: Model, floor: _Floor | None) -> dict[str, Any]:
+def _json(
+    result: PhononComparison, model: Model, floor: _Floor | None, beside: dict[str, Any]
+) -> dict[str, Any]:
     """Flat figures; those of the path under their plain names, those of the mesh prefixed."""
     forces, record = result.records["displaced_forces"], result.records["harmonic"]
     values = record.values
@@ -64,6 +68,7 @@ def _json(result: PhononComparison, model: Model, floor: _Floor | None) -> dict[
         "lattice_ratio": forces.values["lattice_ratio"],
         **{name: value for name, value in forces.values.items() if name.startswith("relax")},
         **({} if floor is None else {"floor": asdict(floor)}),
+        "leaderboard": beside,
         "dtype": model.potential.dtype,
         "device": model.potential.device,
         "seconds": forces.seconds + record.seconds,
@@ -151,6 +156,30 @@ def _within_noise(result: PhononComparison) -> str:
     return (
         f"frequencies below {noise:.2g} THz are noise, its imaginary mode of {lowest:.2f} THz is one of them"
     )
+
+
+def _beside(result: PhononComparison, name: str, kwargs: str) -> tuple[Candidate | None, list[Standing], str]:
+    """A comparison beside the packaged potentials on the same crystal, or why it is not."""
+    values = {**result.records["harmonic"].values, **getattr(result.records.get("lattice"), "values", {})}
+    digest = str(result.records["displaced_forces"].inputs.get("potential", ""))
+    who = result.potential, digest, name if kwargs == "{}" else ""
+    one, why_not = candidate_of_comparison(result.material, result.conditions, who, values)
+    return one, [] if one is None else standings(one), why_not
+
+
+def _beside_json(stands: Sequence[Standing], why_not: str) -> dict[str, Any]:
+    ranks = {
+        stand.figure.name: {
+            "error": stand.median.value,
+            "rank": int(stand.rank.value),
+            "of": stand.of,
+            "percentile": stand.percentile,
+            "best": stand.best,
+            "median": stand.typical,
+        }
+        for stand in stands
+    }
+    return ranks if ranks else {"why_not": why_not}
 
 
 def _floor(crystal: Crystal, path: str, protocol: HarmonicProtocol) -> _Floor:
@@ -248,8 +277,12 @@ def phonons(
         save_picture(results[0].plot(), plot)
     for path in write or ():
         remark(f"{results[0].write(path)} written")
+    packaged = [_beside(result, name, kwargs) for result, name in zip(results, potential, strict=True)]
     if as_json:
-        figures = [_json(result, model, beside) for result, model in zip(results, models, strict=True)]
+        figures = [
+            _json(result, model, beside, _beside_json(stands, why_not))
+            for result, model, (_, stands, why_not) in zip(results, models, packaged, strict=True)
+        ]
         print_json(figures if len(figures) > 1 else figures[0])
         return
     material = crystal.material
@@ -263,3 +296,8 @@ def phonons(
         notes = (_within_noise(result), functionals, values[f"mesh_{NOTE}"])
         for note in filter(None, notes):
             out.print(Text(f"{result.potential}: {note}"))
+    for one, stands, _ in packaged:
+        if one is not None:
+            out.print(Text(standing_words(one.potential, stands, one.itself)))
+    if packaged[0][0] is None:
+        remark(f"not set beside other potentials: {packaged[0][2]}")

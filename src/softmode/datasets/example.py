@@ -16,6 +16,9 @@ NAME = "Cs2AgBiBr6"
 LEVEL_OF_THEORY = "PBE (CP2K, DZVP-MOLOPT-SR-GTH, Γ point of the 80-atom supercell, no spin-orbit coupling)"
 #: Frames of each sampler's run, in the order of the file: CHGNet 0.3.0, 7net-0.
 RUN_LENGTHS = (5, 10)
+SAMPLED_BY = ("CHGNet", "7net-0")
+#: σ that is published of DFT's own dynamics, which the frames here are not.
+PUBLISHED_SIGMA = "the published 0.336 of DFT's own run (Yang, Fan and Li, Chem. Mater. 34, 9072 (2022))"
 _PARAMS, _FRAMES = "phonopy_params.yaml", "frames_300K.extxyz"
 
 

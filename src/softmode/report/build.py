@@ -9,12 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from softmode.files import file_name, write_atomically
+from softmode.leaderboard.beside import candidates_of_study
 from softmode.panel import Panel, RecordLink
 from softmode.published import CITATION, published_confusion_matrices
 from softmode.report.bands import band_figure
 from softmode.report.data import ReportData, collect
 from softmode.report.field_metrics import field_metrics_panel
 from softmode.report.figures import HARMONIC_FIGURES
+from softmode.report.leaderboard import leaderboard_panel
 from softmode.report.maps import collect_maps
 from softmode.report.md import collect_md
 from softmode.report.paired import paired_section
@@ -102,7 +104,7 @@ def build_report(
     ValueError
         If two figures or two tables have the same name.
     """
-    data = collect(study, cells)
+    data, seed = collect(study, cells), study.settings.conditions.seed
     panels = panels_of(study, data.cells) if panels is None else panels
     found = {name: of_section(study, data.cells) for name, of_section in _SECTIONS.items()}
     sections = {name: section for name, section in found.items() if section is not None}
@@ -114,13 +116,15 @@ def build_report(
         "records": data.records,
     }
     if data.has_phonons:
-        tables["field_metrics"] = field_metrics_table(data.cells, study.settings.conditions.seed)
+        tables["field_metrics"] = field_metrics_table(data.cells, seed)
         in_pairs = paired_section(data)
         if in_pairs is not None:
             panels, tables["pairs"] = [in_pairs[0], *panels], in_pairs[1]
         panels = [field_metrics_panel(data, tables["field_metrics"]), *panels]
+    if data.has_phonons or data.has_sigma:
+        panels = [leaderboard_panel(*candidates_of_study(study, data.cells), seed), *panels]
     if data.has_sigma:
-        tables["sigma_correlations"] = error_correlations(data.cells, study.settings.conditions.seed)
+        tables["sigma_correlations"] = error_correlations(data.cells, seed)
     for section in sections.values():
         tables |= section.tables
     files = csv_files(panel_tables(panels, tables))

@@ -1,0 +1,232 @@
+"""``softmode leaderboard``: how published potentials do on published references, from packaged tables."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from softmode.cli.console import out, print_json, remark, say
+from softmode.errors import SettingsError
+from softmode.files import write_atomically
+from softmode.leaderboard.boards import ALL, HARMONIC, RANKED_BY, SIGMA, Board, packaged, read_boards
+from softmode.leaderboard.standing import Place, ranked
+from softmode.panel import NOTHING, interval, number
+from softmode.style import group_name, order_groups
+
+#: Fewer materials of a group are not ranked.
+_FEWEST = 3
+
+
+def leaderboard(
+    unseen: Annotated[
+        bool,
+        typer.Option("--unseen", help="Only crystals whose phonons no potential was trained on."),
+    ] = False,
+    figures: Annotated[bool, typer.Option("--all", help="All figures, thermodynamics among them.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it to this file (.png, .pdf, .svg).", show_default=False)
+    ] = None,
+    as_csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write the ranked table to this file.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a leaderboard; the packaged one when not given.", show_default=False),
+    ] = None,
+    make: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Make the tables from the folder of a study instead; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="With --make: the folder to write them to.", show_default=False)
+    ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(help="With --make: TOML file with title, citation and licence of each run."),
+    ] = None,
+) -> None:
+    """Rank published potentials by their phonons and anharmonicity on published DFT references."""
+    if make:
+        _make(make, output, sources)
+        return
+    boards = packaged() if data is None else read_boards(data)
+    if unseen:
+        boards = tuple(part for board in boards if (part := board.unseen()).materials)
+    if plot is not None:
+        from softmode.cli.options import check_picture, save_picture
+        from softmode.report.leaderboard import leaderboard_figure
+
+        check_picture(plot, [""])
+        save_picture(leaderboard_figure(boards), plot)
+    rows = [row for board in boards for row in _rows(board)] if as_csv or as_json else []
+    if as_csv is not None:
+        write_atomically(as_csv, _csv(rows).encode())
+        say("table", as_csv)
+    if as_json:
+        print_json({"boards": {board.key: board.provenance for board in boards}, "ranking": rows})
+        return
+    for board in boards:
+        if HARMONIC in board.measurements and len(board.materials) >= _FEWEST:
+            _print_phonons(board, all_figures=figures)
+    _print_sigma([board for board in boards if SIGMA in board.measurements])
+    out.print("Where each number comes from: softmode leaderboard --json; docs/leaderboard.md", markup=False)
+
+
+def _make(runs: Sequence[Path], output: Path | None, sources: Path | None) -> None:
+    from softmode.leaderboard.make import make_leaderboard
+
+    if output is None:
+        raise SettingsError("--make", "there is no folder to write to", "Give --output FOLDER")
+    for sentence in make_leaderboard(runs, output, sources):
+        remark(sentence)
+    say("tables", output)
+
+
+def _rows(board: Board) -> Iterator[dict[str, Any]]:
+    """Ranked potentials of a board, overall and by group, flat."""
+    groups = [ALL, *order_groups(board.groups)] if len(board.groups) > 1 else [ALL]
+    for measurement in board.measurements:
+        by = RANKED_BY[measurement]
+        for group in groups:
+            for place in ranked(board.in_group(group), by):
+                row: dict[str, Any] = {
+                    "board": board.key,
+                    "measurement": measurement,
+                    "group": group,
+                    "potential": place.potential,
+                    "n": place.n,
+                    "failed": place.failed,
+                    "phonons_seen": place.seen,
+                    **place.rank.columns("rank"),
+                }
+                for name, found in place.medians.items():
+                    row |= found.columns(name)
+                yield row
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    stream = StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(stream, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _print_phonons(board: Board, *, all_figures: bool) -> None:
+    by = RANKED_BY[HARMONIC]
+    places = ranked(board, by, in_full=False)
+    _heading(board)
+    table = _table("", "rank", "saw")
+    shown = [figure for figure in board.figures if figure.measurement == HARMONIC]
+    shown = shown if all_figures else shown[:5]
+    for figure in shown:
+        table.add_column(figure.label.replace(", ", "\n"), justify="right")
+    for place in places:
+        texts = [_cell(place, figure.name, figure.share, alone=figure is not by) for figure in shown]
+        table.add_row(Text(place.potential), _rank(place), str(place.seen or ""), *texts)
+    out.print(table)
+    out.print(
+        "Medians over crystals with 95 % bootstrap intervals, differences by their size; failures count as "
+        "wrong. saw: crystals whose phonons it was trained on, where a small error is no test.",
+        markup=False,
+    )
+    _print_groups(board, [place.potential for place in places])
+
+
+def _print_groups(board: Board, potentials: Sequence[str]) -> None:
+    """Median error and place in each group."""
+    by = RANKED_BY[HARMONIC]
+    parts = {
+        group: part
+        for group in order_groups(board.groups)
+        if len((part := board.in_group(group)).materials) >= _FEWEST
+    }
+    if len(parts) < 2:
+        return
+    table = _table(f"{by.label} (rank)")
+    found = {}
+    for group, part in parts.items():
+        table.add_column(f"{group_name(group)}\n{len(part.materials)}", justify="right")
+        found[group] = {place.potential: place for place in ranked(part, by, in_full=False)}
+    for potential in potentials:
+        own = [places[potential] for places in found.values()]
+        texts = [f"{number(one.medians[by.name].value)} ({one.rank.value:.0f})" for one in own]
+        table.add_row(Text(potential), *texts)
+    out.print(table)
+
+
+def _print_sigma(boards: Sequence[Board]) -> None:
+    """σ of each potential on the frames of each board, beside that of the reference."""
+    if not boards:
+        return
+    by = RANKED_BY[SIGMA]
+    out.print("\nσ on frames with DFT forces, and the rank by its error", markup=False, style="bold")
+    table = _table("")
+    for board in boards:
+        table.add_column(board.title.replace(" near", "\nnear"), justify="right")
+    reference = []
+    for board in boards:
+        row = board.materials[0]
+        bounds = [
+            float(text) if text else None
+            for text in (row["sigma_reference_low"], row["sigma_reference_high"])
+        ]
+        reference.append(interval(float(row["sigma_reference"]), bounds[0], bounds[1], form=".3f"))
+    table.add_row("DFT", *reference, style="bold")
+    table.add_row("frames", *(board.materials[0]["n_frames"] for board in boards), style="dim")
+    potentials = list(dict.fromkeys(name for board in boards for name in board.potentials))
+    ranks = [
+        {place.potential: place.rank.value for place in ranked(board, by, in_full=False)} for board in boards
+    ]
+    for potential in potentials:
+        texts = []
+        for board, rank in zip(boards, ranks, strict=True):
+            known = potential in board.potentials
+            value = board.values[by.name][0, board.potentials.index(potential)] if known else float("nan")
+            texts.append(f"{number(value, form='.3f')} ({rank[potential]:.0f})" if known else NOTHING)
+        table.add_row(Text(potential), *texts)
+    out.print(table)
+    for board in boards:
+        if note := board.provenance.get("note"):
+            out.print(f"{board.title}: {note}; {board.provenance['citation']}", markup=False, style="dim")
+
+
+def _heading(board: Board) -> None:
+    said = board.provenance
+    out.print(f"{board.title} ({said['functional']})", markup=False, style="bold")
+    out.print(
+        f"{len(board.materials)} crystals; {said['citation']}; {said['licence']}; protocol "
+        f"{said['protocol']['name']}; {said['software']}, {said['made'][1]}",
+        markup=False,
+        style="dim",
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    return table
+
+
+def _rank(place: Place) -> str:
+    return interval(place.rank.value, place.rank.low, place.rank.high, form=".0f")
+
+
+def _cell(place: Place, name: str, share: bool, *, alone: bool) -> str:
+    found = place.medians[name]
+    if share:
+        return f"{100 * found.value:.0f} %"
+    return number(found.value) if alone else interval(found.value, found.low, found.high)

@@ -1,0 +1,268 @@
+"""The leaderboard drawn, and the section of a page that sets a study's potentials beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from softmode.leaderboard.beside import Candidate, standings
+from softmode.leaderboard.boards import HARMONIC, RANKED_BY, SIGMA, Board
+from softmode.leaderboard.standing import Standing, ranked, standing_words
+from softmode.panel import Panel, Picture, Row, Table, interval, number
+from softmode.statistics.bootstrap import Estimate
+from softmode.style import (
+    REFERENCE_COLOUR,
+    colours,
+    distinct,
+    dots,
+    error_bars,
+    figure_style,
+    group_name,
+    guides,
+    legend_below,
+    marker_handles,
+    markers,
+    plain,
+    plain_log,
+)
+
+_OWN, _HESSIANS, _FORCES = "*", "D", "o"
+_ABOVE: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
+_HALIDES = ("F", "Cl", "Br", "I")
+
+
+def leaderboard_figure(boards: Sequence[Board]) -> Figure:
+    """Medians of the boards with phonons, and σ less that of DFT on the frames of the others.
+
+    Colours are training sets, diamonds potentials trained on Hessians too.
+
+    Parameters
+    ----------
+    boards : sequence of Board
+        At least one.
+    """
+    largest = max(boards, key=lambda board: (HARMONIC in board.measurements, len(board.materials)))
+    with_sigma = [board for board in boards if SIGMA in board.measurements]
+    by = RANKED_BY[HARMONIC]
+    places = ranked(largest, by) if HARMONIC in largest.measurements else []
+    names = [place.potential for place in places] or list(largest.potentials)
+    look = _look(largest, names)
+    columns = [name for name in (by.name, "softening", "stability_agrees") if places]
+    with figure_style():
+        figure = Figure(figsize=(3.4 * (len(columns) + bool(with_sigma)) + 1.2, 1.6 + 0.27 * len(names)))
+        panels = figure.subplots(1, max(1, len(columns) + bool(with_sigma)), sharey=True, squeeze=False)[0]
+        for axes, name in zip(panels, columns, strict=False):
+            estimates = {place.potential: place.medians[name] for place in places}
+            scale = 100.0 if name == "stability_agrees" else 1.0
+            _column(axes, names, estimates, look, scale)
+            title = next(figure.label for figure in largest.figures if figure.name == name)
+            axes.set_xlabel({"stability_agrees": "stability as DFT's, %"}.get(name, f"{title}, median"))
+        if places:
+            _groups(panels[0], largest, names)
+            plain_log(panels[0], "x")
+            guides(panels[columns.index("softening")], (1.0,), "x")
+        if with_sigma:
+            _sigma(panels[-1], with_sigma, names)
+        _potentials_down(panels[0], names)
+        _legend(figure, largest, look)
+        return figure
+
+
+def _look(board: Board, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour by training set, marker by whether Hessians were in it."""
+    base = {name: _base(board, name) for name in names}
+    shades = colours(distinct(base.values()))
+    return {
+        name: (shades[data], _HESSIANS if board.about[name]["hessians"] else _FORCES)
+        for name, data in base.items()
+    }
+
+
+def _base(board: Board, name: str) -> str:
+    """The training set without the Hessians of phonons."""
+    data = str(board.about[name]["training_data"])
+    return data.replace(" + MDR phonons", "").replace(", then MDR phonons", "")
+
+
+def _column(
+    axes: Axes,
+    names: Sequence[str],
+    estimates: Mapping[str, Estimate],
+    look: Mapping[str, tuple[str, str]],
+    scale: float = 1.0,
+) -> None:
+    """A figure of each potential with its interval, from the top down."""
+    for height, name in enumerate(names):
+        found, (colour, marker) = estimates[name], look[name]
+        bars = scale * error_bars([found.value], [found.low], [found.high])
+        axes.errorbar([scale * found.value], [height], xerr=bars, color=colour, linewidth=1.2, capsize=2)
+        dots(
+            axes, [scale * found.value], [height], colour, marker, size=60 if marker == _OWN else 34, zorder=3
+        )
+
+
+def _groups(axes: Axes, board: Board, names: Sequence[str]) -> None:
+    """Letters of the halides where their own medians are."""
+    by = RANKED_BY[HARMONIC]
+    for group in (group for group in _HALIDES if group in board.groups):
+        medians = {
+            place.potential: place.medians[by.name].value for place in ranked(board.in_group(group), by)
+        }
+        heights = np.arange(len(names)) + 0.3
+        letters = rf"$\mathrm{{{group}}}$"
+        dots(axes, [medians[name] for name in names], heights, "0.45", letters, size=22 * len(group))
+
+
+def _sigma(axes: Axes, boards: Sequence[Board], names: Sequence[str]) -> None:
+    by, marker = RANKED_BY[SIGMA], markers([board.key for board in boards])
+    shade = colours([board.key for board in boards])
+    for board in boards:
+        difference = board.values[by.name] - board.reference_values(by)[:, None]
+        for height, name in enumerate(names):
+            if name in board.potentials:
+                x = difference[0, board.potentials.index(name)]
+                dots(axes, [x], [height], shade[board.key], marker[board.key], size=24, alpha=0.85)
+    guides(axes, (0.0,), "x")
+    axes.set_xlabel("σ less that of DFT, same frames")
+    labels = {board.key: plain(board.title) for board in boards}
+    axes.legend(handles=marker_handles(labels, shade, marker), fontsize=6.5, **_ABOVE)
+
+
+def _potentials_down(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), [plain(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.7)
+
+
+def _legend(figure: Figure, board: Board, look: Mapping[str, tuple[str, str]]) -> None:
+    handles = {}
+    for name, (colour, marker) in look.items():
+        data = f"{_base(board, name)}{' + Hessians' if marker == _HESSIANS else ''}"
+        handles[data] = marker_handles({name: plain(data)}, {name: colour}, {name: marker})[0]
+    legend_below(figure, list(handles.values()), most=4)
+
+
+def leaderboard_panel(candidates: Sequence[Candidate], why_not: str, seed: int) -> Panel:
+    """The section of a page with a study's potentials beside the packaged ones.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        From :func:`softmode.leaderboard.beside.candidates_of_study`.
+    why_not : str
+        Why there are none.
+    seed : int
+        Of the bootstrap over materials.
+    """
+    title = "Beside the packaged leaderboard"
+    if not candidates:
+        return Panel("leaderboard", title, "", missing=(f"Nothing is set beside it: {why_not}.",))
+    whole = [(one, standings(one, seed)) for one in candidates]
+    pictures = [
+        Picture(f"leaderboard_{at}", part[0].board.title, _picture(part, seed))
+        for at, part in enumerate(_alike(candidates))
+    ]
+    sources = distinct(f"{one.board.title}: {one.board.provenance['citation']}" for one in candidates)
+    said = [standing_words(one.potential, stands, one.itself) for one, stands in whole if not one.itself]
+    return Panel(
+        "leaderboard",
+        title,
+        "Each potential of this study among those whose results come with softmode, on the materials that "
+        "both have, with the same reference data, protocol and version of the measurement. Percentile: share "
+        "of the packaged ones that are worse. A packaged potential is left out of its own comparison. "
+        f"{' '.join(f'{each}.' for each in said)} References: {'; '.join(sources)}.",
+        tuple(pictures),
+        (_standing_table(whole), _against_table(whole)),
+    )
+
+
+def _standing_table(whole: Sequence[tuple[Candidate, list[Standing]]]) -> Table:
+    rows: list[Row] = [
+        (
+            one.potential,
+            one.board.key,
+            stand.figure.label,
+            group_name(stand.group),
+            str(stand.n),
+            interval(*stand.median),
+            interval(*stand.rank, form=".0f"),
+            str(stand.of),
+            number(stand.percentile, form=".0f"),
+            number(stand.best),
+            number(stand.typical),
+        )
+        for one, stands in whole
+        for stand in stands
+    ]
+    heads = (
+        *("potential", "board", "figure", "group", "n", "median error", "rank", "of", "percentile"),
+        *("best packaged", "median packaged"),
+    )
+    note = "Errors by their size; 95 % bootstrap intervals over materials from ten materials on."
+    return Table("leaderboard_standing", "Rank among the packaged potentials", heads, tuple(rows), note)
+
+
+def _against_table(whole: Sequence[tuple[Candidate, list[Standing]]]) -> Table:
+    rows: list[Row] = [
+        (
+            one.potential,
+            one.board.key,
+            stand.figure.label,
+            other.potential,
+            str(stand.n),
+            interval(*other.difference),
+            f"{other.better_on}",
+        )
+        for one, (stand, *_) in whole
+        for other in stand.against
+    ]
+    return Table(
+        "leaderboard_paired",
+        "Against each packaged potential on the same materials",
+        ("potential", "board", "figure", "against", "n", "median difference of errors", "better on"),
+        tuple(rows),
+        "Below 0: this potential is better. Median of differences material by material, with its 95 % "
+        "interval where there are ten or more.",
+    )
+
+
+def _alike(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Candidates on the same materials of the same board, to be drawn together."""
+    parts: dict[tuple[str, ...], list[Candidate]] = {}
+    for one in candidates:
+        materials = (row["material"] for row in one.board.materials)
+        parts.setdefault((one.board.key, one.measurement, *materials), []).append(one)
+    return list(parts.values())
+
+
+def _picture(part: Sequence[Candidate], seed: int) -> Figure:
+    """Medians of the packaged potentials and of those of the study, the best on top."""
+    board, by = part[0].board, RANKED_BY[part[0].measurement]
+    look = _look(board, board.potentials)
+    estimates = {place.potential: place.medians[by.name] for place in ranked(board, by, seed)}
+    for one in part:
+        if not one.itself and (stand := one.standing(by, seed=seed)) is not None:
+            name = one.potential if one.potential not in estimates else f"{one.potential} (this study)"
+            estimates[name], look[name] = stand.median, (REFERENCE_COLOUR, _OWN)
+    for one in part:
+        if one.itself:
+            look[one.itself] = (look[one.itself][0], _OWN)
+    names = sorted(estimates, key=lambda name: estimates[name].value)
+    with figure_style():
+        figure = Figure(figsize=(6.0, 1.2 + 0.25 * len(names)))
+        axes = figure.add_subplot()
+        _column(axes, names, estimates, look)
+        if by.measurement == HARMONIC:
+            plain_log(axes, "x")
+        else:
+            axes.set_xlim(left=0.0)
+        n = len(board.materials)
+        axes.set_xlabel(
+            f"{by.label}{': difference from DFT' if by.of_reference else ''}"
+            f"{f', median of {n} materials' if n > 1 else ''} (stars: this study)"
+        )
+        _potentials_down(axes, names)
+        return figure
