@@ -24,6 +24,8 @@ from softmode.style import (
 
 #: Corrected p-values below this are marked.
 LEVEL = 0.05
+#: Ratios between which intervals are drawn.
+_DRAWN = (0.1, 10.0)
 BETTER_COLOUR, WORSE_COLOUR, EQUAL_COLOUR = "#0072B2", "#D55E00", "0.6"
 
 
@@ -107,13 +109,13 @@ def ratio_figure(rows: pd.DataFrame, order: Sequence[str] | None = None) -> Figu
     lines = distinct(rows["second"])
     with figure_style():
         height = 0.22 * len(lines) + 0.75
-        figure, panels = panel_grid(len(shown), 3, (2.4, height), (1.4, 0.0), sharey=True)
+        figure, panels = panel_grid(len(shown), 3, (2.4, height), (1.4, 0.0), sharex=True, sharey=True)
         for axes, name in zip(panels, shown, strict=True):
             own = rows[rows["error"] == name]
             at = [lines.index(potential) for potential in own["second"]]
             ratio, low, high = (own[f"ratio{end}"].to_numpy(float) for end in ("", "_low", "_high"))
             drawn = np.isfinite(ratio) & (ratio > 0.0)
-            bars = error_bars(ratio, np.maximum(low, 1e-3), np.where(np.isinf(high), ratio, high))
+            bars = error_bars(ratio, np.maximum(low, _DRAWN[0]), np.minimum(high, _DRAWN[1]))
             for place in np.flatnonzero(drawn):
                 axes.errorbar(
                     *(ratio[place], at[place]),
