@@ -1,97 +1,114 @@
-"""σ of screened compounds in dynamics as overdamped as those that published labels come from.
+"""The paper's own dynamics played through with one potential: what the heat of its thermostat does to σ.
 
-The labels are from Andersen collisions of probability 1/2 at 1 fs. For a mode that is slow against a fs these
-are Brownian motion of friction p / ((1 - p) Δt) at the temperature T (1 - p/2) / (1 - p)
-(``softmode.dynamics.thermostats``): 1/fs and 450 K, just as those of probability 8/9 at 8 fs and 90 K, which
-take an eighth of the calls. Begins at rest, and in a self-consistent sample at 300 K; 1.6 ps each.
+    python benchmarks/labels_dynamics.py FOLDER OUT.csv [--compounds LIST.txt]
 
-    python benchmarks/labels_dynamics.py FOLDER LABELS.csv
+FOLDER is that of a study with labels and force constants of relaxed compounds (``softmode screen``); relaxed
+structures and force constants are those of its records. Of each compound, or of those in the list:
 
-FOLDER is that of ``softmode screen --sampling staged`` (or ``self-consistent``): structures, force constants
-and frequencies are those of its records.
+1. as the published labels were made, Andersen collisions of probability 1/2 from the crystal at rest,
+   positions at 300 K, 1.2 ps;
+2. from its last frame, as the paper did, 1.2 ps of the printed protocol, which brings positions to 450 K, and
+3. the same with positions at 300 K, with the same random numbers.
+
+For a mode that is slow against a fs such collisions are Brownian motion of friction p / ((1 - p) Δt) at the
+temperature T (1 - p/2) / (1 - p) (``softmode.dynamics.thermostats``): 1/fs and, set to 300 K, 450 K. Just so
+are those of probability 8/9 in steps of 8 fs set to a fifth of the temperature of the positions, which take
+an eighth of the calls.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from dataclasses import replace
+import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from dynamics_side_by_side import Relaxed, relaxed
 from softmode import dynamics as dy
-from softmode import harmonic as hm
+from softmode.anharmonic.classes import class_indices
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces, sigma
-from softmode.crystal import Cell, DisplacementForces, Trajectory
-from softmode.records import Record
-from softmode.structures.labels import read_labels
-from softmode.study.folder import Case, open_study, reopen_study
+from softmode.crystal import Trajectory
+from softmode.crystal.arrays import FloatArray
+from softmode.measurements.md.replicas import sites
+from softmode.statistics.bootstrap import bootstrap_median
+from softmode.structures.labels import compound_key
+from softmode.study.folder import open_study, reopen_study
+from softmode.study.label_results import open_labels
 
-OVERDAMPED = dy.MDSettings(
-    thermostat="andersen", timestep=8.0, collision_probability=8 / 9, temperature=90.0, steps=200, seed=1
-)
-SKIPPED = 12  # of 200 frames: the 100 fs that the labels leave out
+STEPS, SEED = 150, 2026
+SKIPPED = 12  # of the frames from rest: the 100 fs that the labels leave out
 
 
-def means(case: Case, records: Mapping[str, Record], calculator: Any) -> list[float]:
-    """⟨σ(t)⟩ of the run that begins at rest, and of that in a sample."""
-    forces = records["displaced_forces_for_dynamics"].arrays
-    assert case.entry is not None
-    given = case.entry.load()
-    cell = Cell(
-        forces["unitcell_lattice"],
-        forces["unitcell_scaled_positions"],
-        given.unitcell.numbers,
-        given.unitcell.masses,
+def overdamped(
+    crystal: Relaxed, start: FloatArray, temperature: float, calculator: Any, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """σ(t), and the last positions, of a run with positions at a temperature, K."""
+    settings = dy.MDSettings(
+        thermostat="andersen",
+        timestep=8.0,
+        collision_probability=8 / 9,
+        temperature=temperature / 5,
+        steps=STEPS,
+        seed=seed,
     )
-    phonon = hm.build_phonopy(hm.with_cell(given, cell))
-    supercell = hm.reference_supercell(phonon)
-    found = hm.force_constants_from_forces(
-        phonon, DisplacementForces(forces["displacements"], forces["forces"])
+    assert np.isclose(dy.sampled_temperature(settings), temperature)
+    atoms = crystal.supercell.to_atoms()
+    atoms.positions = start
+    chunks = dy.md_chunks(atoms, calculator, settings, reference=sites(crystal.supercell))
+    frames = dy.Frames.joined([chunk.frames for chunk in chunks])
+    trajectory = Trajectory(
+        crystal.supercell.lattice, crystal.supercell.numbers, frames.positions, frames.forces
     )
-    full = hm.full_force_constants(phonon, hm.symmetrised(phonon, found))
-    modes = dy.supercell_normal_modes(phonon, full)
-    effective = records["self_consistent_forces"].arrays["frequencies_effective"]
-    thermal = dy.ThermalSettings(temperature=300.0)
-    sample = dy.random_samples(replace(modes, frequencies=effective), thermal, 1, 5).displacements[0]
-    rest = supercell.to_atoms()
-    results = []
-    for moved in (np.zeros_like(sample), sample):
-        start = rest.copy()
-        start.positions = rest.positions + moved
-        chunks = list(dy.md_chunks(start, calculator, OVERDAMPED, reference=rest.positions))
-        frames = dy.Frames.joined([chunk.frames for chunk in chunks])
-        trajectory = Trajectory(
-            lattice=supercell.lattice,
-            numbers=supercell.numbers,
-            positions=frames.positions,
-            forces=frames.forces,
-        )
-        harmonic = harmonic_forces(full, displacements(trajectory, supercell))
-        per_frame = sigma(frames.forces, harmonic, subject=case.material.name).per_frame
-        results.append(float(per_frame[SKIPPED:].mean()))
-    return results
+    moved = displacements(trajectory, crystal.supercell)
+    harmonic = harmonic_forces(crystal.force_constants, moved)
+    return sigma(frames.forces, harmonic, subject="dynamics").per_frame, frames.positions[-1]
 
 
-def main(folder: Path, labels_file: Path) -> None:
-    """Print a line for each compound that was relaxed."""
-    labels, study = read_labels(labels_file), open_study(reopen_study(folder).settings)
-    calculator = None
-    print("compound      label  from rest  from a sample")
+def main() -> None:
+    """Write and print a line for each compound, and what the heat does."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--compounds", type=Path, help="text file with a formula on each line")
+    given = parser.parse_args()
+    study = open_study(reopen_study(given.folder).settings)
+    assert study.settings.labels is not None
+    labels = open_labels(study.settings.labels)
+    wanted = None
+    if given.compounds is not None:
+        lines = given.compounds.read_text(encoding="utf-8").splitlines()
+        wanted = {compound_key(line) for line in lines if line and not line.startswith("#")}
+    calculator, rows = None, []
     for case in study.cases:
-        records = study.records(case, with_arrays=True)
-        found = records.get("self_consistent_forces")
-        if found is None or not found.ok or case.potential is None:
+        forces = study.records(case, with_arrays=True).get("displaced_forces_for_dynamics")
+        left_out = wanted is not None and compound_key(case.material.formula) not in wanted
+        if left_out or forces is None or not forces.ok or case.potential is None:
             continue
         calculator = calculator or case.potential.load().calculator()
-        label = labels.find(case.material.name, {})
-        at_rest, sampled = means(case, records, calculator)
-        known = "–" if label is None else f"{label.sigma:.2f}"
-        print(f"{case.material.name:12s} {known:>6s} {at_rest:10.2f} {sampled:14.2f}", flush=True)
+        crystal, label = relaxed(case, forces), labels.find(case.material.formula)
+        at_rest, start = overdamped(crystal, sites(crystal.supercell), 300.0, calculator, SEED)
+        printed, true = (
+            overdamped(crystal, start, temperature, calculator, SEED + 1)[0].mean()
+            for temperature in (450.0, 300.0)
+        )
+        row = {"formula": case.material.formula, "label": None if label is None else label.sigma}
+        row |= {"from_rest": at_rest[SKIPPED:].mean(), "positions_450_K": printed, "positions_300_K": true}
+        rows.append(row)
+        print(pd.Series(row).to_frame().T.to_string(index=False, header=len(rows) == 1), flush=True)
+        pd.DataFrame(rows).to_csv(given.out, index=False, float_format="%.4g")
+    table = pd.DataFrame(rows)
+    hot, right = (table[name].to_numpy(float) for name in ("positions_450_K", "positions_300_K"))
+    ratio = bootstrap_median(hot / right, SEED)
+    moved = class_indices(hot) - class_indices(right)
+    within = f"[{ratio.low:.3f}, {ratio.high:.3f}]"
+    print(f"σ at 450 K over that at 300 K, median of {len(table)}: {ratio.value:.3f} {within}")
+    print(f"less stable by the heat: {(moved > 0).sum()}, more stable: {(moved < 0).sum()}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

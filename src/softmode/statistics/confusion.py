@@ -293,49 +293,44 @@ def of_the_whole(
 ) -> dict[str, Estimate]:
     """Figures of merit of a whole whose strata were drawn from at different rates.
 
-    Each material stands for as many as its stratum holds for each one drawn.
+    Each material stands for as many as its stratum holds for each one drawn. Intervals are those of the
+    shares within strata given what was drawn, all answers being as likely before (W. Perks, J. Inst.
+    Actuaries 73, 285 (1947)): resampling would take a stratum whose few materials agree for certain.
 
     Parameters
     ----------
     strata : sequence of (ConfusionMatrix, int)
-        Materials drawn from a stratum, and how many it holds; one from which none was drawn is left
-        out.
+        Materials drawn from a stratum, of one reference class, and how many it holds; one from which none was
+        drawn is left out.
     seed : int
-        Seed of the resampling.
+        Seed of the samples.
     failures_as_wrong : bool
         Whether failures count as wrong, or are left out.
     n_samples : int
-        Bootstrap samples: in each stratum one material fewer than drawn, with replacement, which makes up for
-        few (J. N. K. Rao & C. F. J. Wu, J. Am. Stat. Assoc. 83, 231 (1988)).
+        Samples of the shares.
     level : float
         Nominal coverage of the intervals; over materials, as if the strata were large.
 
     Returns
     -------
     dict of str to Estimate
-        By the names of :data:`FIGURES`; without bounds where a stratum has a single material, which says
-        nothing of its spread.
+        By the names of :data:`FIGURES`.
     """
     rng = np.random.default_rng(seed)
-    tables = [(matrix.table(failures_as_wrong), size) for matrix, size in strata]
-    known = [(table, size, int(table.sum())) for table, size in tables if table.any()]
+    known = [(matrix.table(failures_as_wrong), size) for matrix, size in strata]
+    known = [(table, size) for table, size in known if table.any()]
     if not known:
         return dict.fromkeys(FIGURES, Estimate(np.nan))
-    whole = np.sum([table * (size / n) for table, size, n in known], axis=0)
-    figures = figures_of(whole)
-    if min(n for _, _, n in known) < 2:
-        return {name: Estimate(float(value)) for name, value in figures.items()}
-    samples = sum(
-        rng.multinomial(n - 1, table.ravel() / n, size=n_samples) * (size / (n - 1))
-        for table, size, n in known
-    )
-    resampled = figures_of(np.reshape(samples, (n_samples, *whole.shape)))
-    of_row = np.sum([table.sum(axis=-1) for table, _, _ in known], axis=0)
-    counted = {"called_more_stable": of_row[1:], "called_less_stable": of_row[:-1]}
-    bounds = {
-        name: percentile_interval(resampled[name], level)
-        if name == "kappa"
-        else _share(value, counted.get(name, of_row).sum(), resampled[name], level)
-        for name, value in figures.items()
-    }
-    return {name: Estimate(float(value), *map(float, bounds[name])) for name, value in figures.items()}
+    whole = np.sum([table * (size / table.sum()) for table, size in known], axis=0)
+    possible = np.ones(whole.shape[1], bool)
+    possible[-1] = any(table[:, -1].any() for table, _ in known)
+    samples = np.zeros((n_samples, *whole.shape))
+    for table, size in known:
+        cells = table.any(axis=1)[:, None] & possible
+        samples[:, cells] += size * rng.dirichlet(table[cells] + 1.0 / cells.sum(), n_samples)
+    found = {}
+    for (name, value), drawn in zip(figures_of(whole).items(), figures_of(samples).values(), strict=True):
+        bounds = map(float, percentile_interval(drawn, level))
+        low, high = bounds if np.isfinite(value) else (np.nan, np.nan)
+        found[name] = Estimate(float(value), min(low, float(value)), max(high, float(value)))
+    return found

@@ -1,0 +1,178 @@
+"""σ and the temperature of the modes in several runs of dynamics of the same compounds, finished or not.
+
+    python benchmarks/dynamics_side_by_side.py [--steps N] RUN… OUT
+
+Each RUN is the folder of a study of double perovskites with the measurement ``model_only``. Of each compound
+the first N steps are taken, or as many as all runs have, of all replicas; what is not finished is read from
+the pieces stored so far. Into OUT go
+
+- ``sigma.csv``: ⟨σ(t)⟩ of every compound, beside its label,
+- ``ratios.csv``: each run against the first, median over compounds with a 95 % interval, and how many change
+  their class,
+- ``temperatures.csv``: by the frequency at rest, the temperature at which the modes are. It is
+  ``-<F_Q Q> / k_B``, which in equilibrium is T in an anharmonic crystal too; means over modes, frames and
+  compounds, with the standard error over compounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from ase import units
+
+from softmode import dynamics as dy
+from softmode import harmonic as hm
+from softmode.anharmonic.classes import CLASSES, class_indices
+from softmode.anharmonic.displacements import displacements
+from softmode.anharmonic.sigma import harmonic_forces, sigma
+from softmode.crystal import Cell, DisplacementForces, ForceConstants, Trajectory
+from softmode.crystal.arrays import FloatArray
+from softmode.datasets import open_dataset
+from softmode.records import Record
+from softmode.statistics.bootstrap import bootstrap_median
+from softmode.study.folder import Case, Study, reopen_study
+from softmode.study.label_results import open_labels
+
+SEED = 2026
+#: Frequencies at rest between which modes are taken together, THz; imaginary ones below zero.
+BANDS = (-np.inf, -0.1, 1.0, 2.0, 3.5, 5.0, 10.0, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxed:
+    """A compound as a potential relaxed it."""
+
+    supercell: Cell
+    force_constants: ForceConstants
+    modes: dy.NormalModes
+
+
+def relaxed(case: Case, forces: Record) -> Relaxed:
+    """Supercell, force constants and modes from a record of displaced forces."""
+    material = case.material
+    structures = open_dataset(
+        "structures", formulas=[material.formula], prototype=material.tags["prototype"]
+    ).entries()
+    given, arrays = structures[0].load(), forces.arrays
+    cell = Cell(
+        arrays["unitcell_lattice"],
+        arrays["unitcell_scaled_positions"],
+        given.unitcell.numbers,
+        given.unitcell.masses,
+    )
+    phonon = hm.build_phonopy(hm.with_cell(given, cell))
+    found = hm.force_constants_from_forces(
+        phonon, DisplacementForces(arrays["displacements"], arrays["forces"])
+    )
+    full = hm.full_force_constants(phonon, hm.symmetrised(phonon, found))
+    return Relaxed(hm.reference_supercell(phonon), full, dy.supercell_normal_modes(phonon, full))
+
+
+def frames(study: Study, case: Case) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+    """Steps, positions and forces of each replica, as far as they are made."""
+    record = study.records(case, with_arrays=True).get("md")
+    if record is not None and record.ok:
+        ends = np.cumsum(record.arrays["run_lengths"])[:-1]
+        parts = (np.split(record.arrays[name], ends) for name in ("steps", "positions", "forces"))
+        return list(zip(*parts, strict=True))
+    folder = study.store.partial(case.keys["md"]).folder
+    runs = [dy.read_md(part).frames for part in sorted(folder.glob("replica_*"))]
+    return [(run.steps, run.positions, run.forces) for run in runs]
+
+
+def looked_at(study: Study, case: Case, last: int) -> tuple[float, FloatArray, FloatArray]:
+    """⟨σ(t)⟩, and of each mode its frequency and temperature, of the frames up to a step."""
+    crystal = relaxed(case, study.records(case, with_arrays=True)["displaced_forces_for_dynamics"])
+    runs = [
+        (positions[steps <= last], forces[steps <= last]) for steps, positions, forces in frames(study, case)
+    ]
+    positions, forces = (np.concatenate(part) for part in zip(*runs, strict=True))
+    trajectory = Trajectory(crystal.supercell.lattice, crystal.supercell.numbers, positions, forces)
+    moved = displacements(trajectory, crystal.supercell)
+    harmonic = harmonic_forces(crystal.force_constants, moved)
+    score = sigma(forces, harmonic, subject=case.material.name).per_frame.mean()
+    modes = crystal.modes
+    pull = (forces / np.sqrt(modes.masses)[:, None]).reshape(len(forces), -1) @ modes.vectors.T
+    temperatures = -(pull * modes.coordinates(moved)).mean(axis=0) / units.kB
+    return float(score), modes.frequencies, temperatures
+
+
+def summarised(sigmas: pd.DataFrame, runs: list[str]) -> pd.DataFrame:
+    """Each run against the first."""
+    first, rows = runs[0], []
+    for run in runs[1:]:
+        both = sigmas.dropna(subset=[first, run])
+        one, two = (both[name].to_numpy(float) for name in (first, run))
+        moved = class_indices(two) - class_indices(one)
+        rows.append(
+            {"first": first, "second": run, "n": len(both)}
+            | bootstrap_median(two / one, SEED).columns("sigma_ratio")
+            | {"less_stable": int((moved > 0).sum()), "more_stable": int((moved < 0).sum())}
+        )
+    return pd.DataFrame(rows)
+
+
+def by_band(found: pd.DataFrame) -> pd.DataFrame:
+    """Mean temperature of the modes in each band, over compounds."""
+    found = found.assign(band=pd.cut(found["frequency_THz"], BANDS))
+    each = found.groupby(["run", "band", "compound"], observed=True)["temperature_K"].mean()
+    over = each.groupby(["run", "band"], observed=True, sort=False)
+    return pd.DataFrame(
+        {"mean_K": over.mean(), "error_K": over.sem(), "compounds": over.size()}
+    ).reset_index()
+
+
+def main() -> None:
+    """Write the tables and print them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, help="steps of each replica that are taken")
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    studies = {folder.name: reopen_study(folder) for folder in given.folders}
+    there = {
+        (run, case.material.formula): (study, case)
+        for run, study in studies.items()
+        for case in study.cases
+        if frames(study, case)
+    }
+    shared = set.intersection(*({formula for name, formula in there if name == run} for run in studies))
+    last = given.steps or min(
+        int(steps[-1])
+        for (_, formula), pair in there.items()
+        if formula in shared
+        for steps, _, _ in frames(*pair)
+    )
+    settings = next(iter(studies.values())).settings
+    labels = None if settings.labels is None else open_labels(settings.labels)
+    rows, temperatures = {}, []
+    for (run, formula), pair in there.items():
+        if formula not in shared:
+            continue
+        value, frequency, found = looked_at(*pair, last)
+        label = None if labels is None else labels.find(formula)
+        row = rows.setdefault(formula, {"formula": formula, "label": None if label is None else label.sigma})
+        row |= {run: value, f"{run}_class": CLASSES[int(class_indices(value))]}
+        part = {"run": run, "compound": formula, "frequency_THz": frequency, "temperature_K": found}
+        temperatures.append(pd.DataFrame(part))
+    sigmas = pd.DataFrame(rows.values())
+    tables = {
+        "sigma": sigmas,
+        "ratios": summarised(sigmas, list(studies)),
+        "temperatures": by_band(pd.concat(temperatures)),
+    }
+    given.out.mkdir(parents=True, exist_ok=True)
+    print(f"first {last} steps of each replica")
+    for name, table in tables.items():
+        table.to_csv(given.out / f"{name}.csv", index=False, float_format="%.4g")
+        print(table.to_string(index=False, float_format="%.3g"))
+
+
+if __name__ == "__main__":
+    main()
