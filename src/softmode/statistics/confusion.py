@@ -326,7 +326,7 @@ def of_the_whole(
     possible[-1] = any(table[:, -1].any() for table, _ in known)
     samples = np.zeros((n_samples, *whole.shape))
     for table, size in known:
-        cells = table.any(axis=1)[:, None] & possible
+        cells = table.any(axis=1, keepdims=True) & possible
         samples[:, cells] += size * rng.dirichlet(table[cells] + 1.0 / cells.sum(), n_samples)
     found = {}
     for (name, value), drawn in zip(figures_of(whole).items(), figures_of(samples).values(), strict=True):
