@@ -1,4 +1,4 @@
-# make demo   score CHGNet and SevenNet-0 on the embedded DFT phonons and write a report
+# make demo   score three potentials on the embedded DFT phonons, beside the leaderboard, and write a report
 # make test   run the tests; make test-kernels: those whose arithmetic OpenBLAS can change, under other kernels
 # make lint   ruff and mypy
 # make attack damaged inputs, hostile potentials and files, a hundred kills: all of tests/attack, and what became of them
@@ -25,8 +25,9 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed-demo: $(SOURCES) | $(BIN)/python
-	@echo "installing softmode with CHGNet and SevenNet (a few minutes, once)"
-	@$(PIP) install -c $(ROOT)/constraints.txt -e '$(ROOT)[chgnet,sevennet]'
+	@echo "installing softmode with CHGNet, SevenNet and Nequix (a few minutes, once)"
+	@$(PIP) install -c $(ROOT)/constraints.txt -e '$(ROOT)[chgnet,sevennet,nequix]'
+	@$(PIP) install --no-deps -c $(ROOT)/constraints.txt nequix
 	@touch $@
 
 $(VENV)/installed-test: $(SOURCES) | $(BIN)/python
@@ -36,7 +37,7 @@ $(VENV)/installed-test: $(SOURCES) | $(BIN)/python
 	@touch $@ $(VENV)/installed-demo
 
 demo: $(VENV)/installed-demo
-	@echo "scoring CHGNet and SevenNet-0 on the DFT phonons of Cs2AgBiBr6 (about a minute, less the second time)"
+	@echo "scoring three potentials on the DFT phonons of Cs2AgBiBr6 (about a minute, less the second time)"
 	@$(BIN)/softmode demo --output $(ROOT)/softmode-demo
 
 test: $(VENV)/installed-test

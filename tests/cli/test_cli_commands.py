@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -407,3 +408,10 @@ def test_the_demo(tmp_path: Path) -> None:
     assert str(page) in done.stdout
     assert "Cs2AgBiBr6" in page.read_text(encoding="utf-8")
     assert "0 of these failed" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert re.search(r"What came out: .*chgnet 3\.\d+ \(11 of 11\)", said)
+    assert re.search(
+        r"DFT finds the cubic crystal harmonically unstable .* 0\.839 by DFT, 1\.10\d by chgnet", said
+    )
+    assert "15 frames in 2 runs, too few for an interval" in said
+    assert "not the published 0.336 of DFT's own run" in said

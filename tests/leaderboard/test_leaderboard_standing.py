@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from softmode.leaderboard.boards import BY_NAME, Board
-from softmode.leaderboard.standing import places, ranked, standing, standing_words
+from softmode.leaderboard.ranks import places, ranked
+from softmode.leaderboard.standing import standing, standing_words
 
 W2, SOFTENING, STABLE = (BY_NAME[name] for name in ("rmse_w2_THz2", "softening", "stability_agrees"))
 
 
-def board(values: dict[str, list[list[float]]], groups: str = "", seen: str = "no") -> Board:
+def board(values: dict[str, list[list[float]]], groups: str = "", stable: str = "") -> Board:
     """A board of potentials a, b, c …; `values`: a row for each material."""
     first = next(iter(values.values()))
     n, n_potentials = len(first), len(first[0])
@@ -19,10 +20,18 @@ def board(values: dict[str, list[list[float]]], groups: str = "", seen: str = "n
     return Board(
         "made-up",
         {"title": "made up", "potentials": dict.fromkeys(names, ""), "citation": "nobody"},
-        tuple({"material": f"m{at}", "group": groups[at] if groups else "one"} for at in range(n)),
+        tuple(
+            {
+                "material": f"m{at}",
+                "group": groups[at] if groups else "one",
+                "prototype": "",
+                "stable_reference": stable[at] if stable else "1",
+            }
+            for at in range(n)
+        ),
         names,
         {name: np.array(rows, dtype=float) for name, rows in values.items()},
-        np.full((n, n_potentials), seen, dtype="<U7"),
+        np.full((n, n_potentials), "no", dtype="<U7"),
         {name: {"training_data": "none", "hessians": False} for name in names},
     )
 
@@ -67,12 +76,16 @@ def test_where_a_potential_stands() -> None:
     assert (stand.rank.value, stand.of, stand.n) == (2, 4, 3)
     assert stand.percentile == pytest.approx(100 * 2 / 3)
     assert (stand.best, stand.typical) == (1, 3)
-    assert [other.potential for other in stand.against] == ["a", "b", "c"]
-    assert [other.difference.value for other in stand.against] == [1, -1, -7]
-    assert [other.better_on for other in stand.against] == [1, 3, 3]
+    assert [name for name, _ in stand.against] == ["a", "b", "c"]
+    assert [found.ratio.value for _, found in stand.against] == [
+        2,
+        pytest.approx(2 / 3),
+        pytest.approx(2 / 9),
+    ]
+    assert [(found.better, found.worse) for _, found in stand.against] == [(1, 2), (3, 0), (3, 0)]
     said = standing_words("mine", [stand])
     assert "rank 2 of 4" in said
-    assert "best of these 1, median 3" in said
+    assert "better than 67 % of these (the best 1, their median 3)" in said
 
 
 def test_a_packaged_potential_is_left_out_of_its_own_comparison() -> None:
@@ -80,7 +93,7 @@ def test_a_packaged_potential_is_left_out_of_its_own_comparison() -> None:
     stand = standing(np.array([3.0]), own, W2, without="b")
     assert stand is not None
     assert (stand.rank.value, stand.of) == (2, 3)
-    assert [other.potential for other in stand.against] == ["a", "c"]
+    assert [name for name, _ in stand.against] == ["a", "c"]
 
 
 def test_a_constant_advantage_is_certain_and_none_is_not() -> None:
@@ -88,9 +101,9 @@ def test_a_constant_advantage_is_certain_and_none_is_not() -> None:
     one = board({"rmse_w2_THz2": np.column_stack([errors + 0.5, errors]).tolist()})
     stand = standing(errors, one, W2)
     assert stand is not None
-    worse, same = sorted(stand.against, key=lambda other: other.potential)
-    assert worse.difference == pytest.approx((-0.5, -0.5, -0.5))
-    assert same.difference == (0, 0, 0)
+    against = dict(stand.against)
+    assert against["a"].difference == pytest.approx((-0.5, -0.5, -0.5))
+    assert against["b"].difference == (0, 0, 0)
     assert stand.percentile == 75.0  # one is worse, one equal
 
 
@@ -99,7 +112,23 @@ def test_a_failure_is_the_last_and_two_failures_are_equal() -> None:
     assert stand is not None
     assert stand.rank.value == 2
     assert stand.percentile == 25.0
-    assert [other.difference.value for other in stand.against] == [np.inf, 0.0]
+    assert [(found.n, found.worse) for _, found in stand.against] == [(1, 1), (0, 0)]
+
+
+def test_thermodynamics_is_of_crystals_that_the_reference_finds_stable() -> None:
+    own = board({"entropy_difference_J_per_molK": [[1, -2], [90, 80], [3, -4]]}, stable="101")
+    figure = BY_NAME["entropy_difference_J_per_molK"]
+    found = ranked(own, figure)
+    assert [place.medians[figure.name].value for place in found] == [2, 3]
+    stand = standing(np.array([5.0, 70.0, 5.0]), own, figure)
+    assert stand is not None
+    assert (stand.n, stand.rank.value, stand.best) == (2, 3, 2)
+
+
+def test_a_group_is_a_halide_or_a_prototype() -> None:
+    own = board({"rmse_w2_THz2": [[1, 2], [3, 4], [5, 6]]}, groups="FIF")
+    assert [row["material"] for row in own.in_group("F").materials] == ["m0", "m2"]
+    assert own.groups == ("F", "I")
 
 
 def test_crystals_seen_in_training_are_left_out_where_asked() -> None:

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -213,6 +214,11 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def broken(name: str, width: int) -> str:
+    """A long name on several lines, broken after hyphens."""
+    return "\n".join(textwrap.wrap(name, width))
 
 
 def failure_line(material: str, potential: str, reason: str) -> Text:

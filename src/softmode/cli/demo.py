@@ -78,14 +78,15 @@ def in_words(run: FinishedRun) -> list[str]:
     ]
     sure = "σ has an interval of the sampling" if has_interval else "too few for an interval of σ"
     return [
-        f"What came out: RMSE(ω²) of {_listed(_scored(phonons, candidates))}. {_stability(phonons)} σ on "
-        f"the same frames: {number(reference, form='.3f')} by DFT, {_listed(by_potential)}.",
+        f"What came out: RMSE(ω²), in THz², and rank with the packaged potentials: "
+        f"{_listed(_scored(phonons, candidates))}. {_stability(phonons)} σ on its {frames} frames: "
+        f"{number(reference, form='.3f')} by DFT, {_listed(by_potential)}.",
         f"How sure: one crystal, and {frames} frames in {len(SAMPLED_BY)} runs, {sure}. A rank on one "
         f"crystal is no ranking of potentials: `softmode leaderboard` has that of {len(largest.materials)}, "
         "with intervals.",
-        f"Whose dynamics: the frames are of {_listed(SAMPLED_BY)}'s own Langevin dynamics near 300 K; only "
-        f"their forces are DFT's. σ = {number(reference, form='.3f')} is how anharmonic DFT is there, "
-        f"and not {PUBLISHED_SIGMA}.",
+        f"Whose dynamics: the frames are of Langevin dynamics by {_listed(SAMPLED_BY)} near 300 K, no "
+        f"neutral ground for these two; only their forces are DFT's. σ = {number(reference, form='.3f')} is "
+        f"how anharmonic DFT is there, and not {PUBLISHED_SIGMA}.",
         "What next: `softmode phonons --reference FOLDER --potential NAME` for a crystal of yours, "
         "`softmode init study.toml` for many, `softmode potentials` for the names.",
     ]
@@ -94,12 +95,12 @@ def in_words(run: FinishedRun) -> list[str]:
 def _scored(phonons: pd.DataFrame, candidates: Sequence[Candidate]) -> list[str]:
     by = RANKED_BY[HARMONIC]
     ranks = {
-        one.potential: f" (rank {stand.rank.value:.0f} of {stand.of} with the packaged potentials)"
+        one.potential: f" ({stand.rank.value:.0f} of {stand.of})"
         for one in candidates
         if one.measurement == HARMONIC and (stand := one.standing(by)) is not None
     }
     return [
-        f"{row['potential']} is {number(row[by.column])} THz²{ranks.get(row['potential'], '')}"
+        f"{row['potential']} {number(row[by.column])}{ranks.get(row['potential'], '')}"
         for _, row in phonons.iterrows()
     ]
 
@@ -108,7 +109,7 @@ def _stability(phonons: pd.DataFrame) -> str:
     """What DFT says of harmonic stability, and who says otherwise."""
     first = phonons.iloc[0]
     verdict = "stable" if first["mesh_stable_reference"] else "unstable"
-    softest = f"softest mode {first['mesh_lowest_reference_THz']:.2f} THz"
+    softest = f"softest mode {number(first['mesh_lowest_reference_THz'], form='.2f')} THz"
     said = f"DFT finds the cubic crystal harmonically {verdict} ({softest})"
     others = phonons.loc[~phonons["mesh_stability_agrees"].astype(bool), "potential"]
     return f"{said}; {_listed(others)} not." if len(others) else f"{said}, and so does every potential here."

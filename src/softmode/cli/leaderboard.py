@@ -12,19 +12,24 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from softmode.cli.console import out, print_json, remark, say
+from softmode.cli.console import broken, out, print_json, remark, say
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
 from softmode.leaderboard.boards import ALL, HARMONIC, RANKED_BY, SIGMA, Board, packaged, read_boards
-from softmode.leaderboard.standing import Place, ranked
+from softmode.leaderboard.ranks import Place, ranked
 from softmode.panel import NOTHING, interval, number
 from softmode.style import group_name, order_groups
 
 #: Fewer materials of a group are not ranked.
 _FEWEST = 3
+_NAME_WIDTH = 17
 
 
 def leaderboard(
+    only: Annotated[
+        str,
+        typer.Option(help="A group or prototype: F, Cl, Br, I, halide_double_perovskite, …."),
+    ] = ALL,
     unseen: Annotated[
         bool,
         typer.Option("--unseen", help="Only crystals whose phonons no potential was trained on."),
@@ -61,8 +66,12 @@ def leaderboard(
         _make(make, output, sources)
         return
     boards = packaged() if data is None else read_boards(data)
-    if unseen:
-        boards = tuple(part for board in boards if (part := board.unseen()).materials)
+    parts = (board.in_group(only) for board in boards)
+    boards = tuple(part for board in parts if (part := board.unseen() if unseen else board).materials)
+    if not boards:
+        raise SettingsError(
+            f"--only {only}", "no crystal is left", "`softmode leaderboard --json` lists groups"
+        )
     if plot is not None:
         from softmode.cli.options import check_picture, save_picture
         from softmode.report.leaderboard import leaderboard_figure
@@ -132,14 +141,15 @@ def _print_phonons(board: Board, *, all_figures: bool) -> None:
     shown = [figure for figure in board.figures if figure.measurement == HARMONIC]
     shown = shown if all_figures else shown[:5]
     for figure in shown:
-        table.add_column(figure.label.replace(", ", "\n"), justify="right")
+        table.add_column(_head(figure.label), justify="right", no_wrap=True)
     for place in places:
         texts = [_cell(place, figure.name, figure.share, alone=figure is not by) for figure in shown]
-        table.add_row(Text(place.potential), _rank(place), str(place.seen or ""), *texts)
+        table.add_row(_name(place.potential), _rank(place), str(place.seen or ""), *texts)
     out.print(table)
     out.print(
         "Medians over crystals with 95 % bootstrap intervals, differences by their size; failures count as "
-        "wrong. saw: crystals whose phonons it was trained on, where a small error is no test.",
+        "wrong. saw: crystals whose phonons it was trained on, where a small error is no test. "
+        f"Thermodynamics (--all) is of crystals that DFT finds stable. {_functionals(board)}",
         markup=False,
     )
     _print_groups(board, [place.potential for place in places])
@@ -163,7 +173,7 @@ def _print_groups(board: Board, potentials: Sequence[str]) -> None:
     for potential in potentials:
         own = [places[potential] for places in found.values()]
         texts = [f"{number(one.medians[by.name].value)} ({one.rank.value:.0f})" for one in own]
-        table.add_row(Text(potential), *texts)
+        table.add_row(_name(potential), *texts)
     out.print(table)
 
 
@@ -196,11 +206,33 @@ def _print_sigma(boards: Sequence[Board]) -> None:
             known = potential in board.potentials
             value = board.values[by.name][0, board.potentials.index(potential)] if known else float("nan")
             texts.append(f"{number(value, form='.3f')} ({rank[potential]:.0f})" if known else NOTHING)
-        table.add_row(Text(potential), *texts)
+        table.add_row(_name(potential), *texts)
     out.print(table)
     for board in boards:
         if note := board.provenance.get("note"):
             out.print(f"{board.title}: {note}; {board.provenance['citation']}", markup=False, style="dim")
+
+
+def _functionals(board: Board) -> str:
+    """Which functionals reference and training data are of: part of an error may be their difference."""
+    levels: dict[str, list[str]] = {}
+    for potential in board.potentials:
+        levels.setdefault(str(board.about[potential]["level_of_theory"]), []).append(potential)
+    most = max(levels, key=lambda level: len(levels[level]))
+    others = (f"{', '.join(names)} on {level}" for level, names in levels.items() if level != most)
+    trained = "; ".join([f"potentials are trained on {most}", *others])
+    return f"The reference is {board.provenance['functional']}, {trained}: part of an error is that."
+
+
+def _head(label: str) -> str:
+    """The head of a column, on lines as short as may be."""
+    return (
+        label.replace(" (", "(")
+        .replace("(", "\n(")
+        .replace(", ", "\n")
+        .replace(" as", "\nas")
+        .replace("difference", "diff.")
+    )
 
 
 def _heading(board: Board) -> None:
@@ -215,10 +247,14 @@ def _heading(board: Board) -> None:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
+        table.add_column(column, justify="right" if place else "left", no_wrap=True)
     return table
+
+
+def _name(potential: str) -> Text:
+    return Text(broken(potential, _NAME_WIDTH))
 
 
 def _rank(place: Place) -> str:

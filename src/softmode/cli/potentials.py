@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.checking import check_potentials, figures_table
-from softmode.cli.console import Command, Group, out, print_json, remark
+from softmode.cli.console import Command, Group, broken, out, print_json, remark
 from softmode.cli.installing import install_families
 from softmode.cli.options import Device, Dtype
 from softmode.potentials.conformance import measured
@@ -203,7 +202,7 @@ def _table() -> Table:
             table.add_row(Text(family.name, style="bold"))
         for entry in family.entries:
             table.add_row(
-                _broken(entry.name, _COLUMNS["name"]),
+                broken(entry.name, _COLUMNS["name"]),
                 str(len(entry.elements)) if entry.elements else "–",
                 entry.training_data,
                 entry.level_of_theory,
@@ -228,11 +227,6 @@ def _short_licence(entry: Entry) -> str:
     if abbreviation:
         return abbreviation.group(1)
     return "see --json" if entry.licence.startswith("see ") else entry.licence.partition(":")[0]
-
-
-def _broken(name: str, width: int) -> str:
-    """A long name on several lines, broken after hyphens."""
-    return "\n".join(textwrap.wrap(name, width))
 
 
 def _size(parameters: int | None) -> str:

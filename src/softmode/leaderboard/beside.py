@@ -67,11 +67,12 @@ class Candidate:
 
     def standing(self, figure: Figure, group: str = ALL, seed: int = 2026) -> Standing | None:
         """Where it stands by a figure, on the materials of a group."""
-        rows = [at for at, row in enumerate(self.board.materials) if group in (ALL, row["group"])]
         own = self.values.get(figure.name)
-        if own is None or not rows:
+        if own is None:
             return None
-        return standing(own[rows], self.board.part(rows), figure, group=group, without=self.itself, seed=seed)
+        rows = [at for at, row in enumerate(self.board.materials) if group in (ALL, row["group"])]
+        part = self.board.part(rows)
+        return standing(own[rows], part, figure, group=group, without=self.itself, seed=seed)
 
 
 def standings(one: Candidate, seed: int = 2026) -> list[Standing]:

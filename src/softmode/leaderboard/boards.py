@@ -47,6 +47,8 @@ class Figure:
         Column of the reference's value, which is subtracted; empty where `column` is an error by itself.
     share : bool
         Whether it is true or false of a material, so that its mean is shown, and not its median.
+    of_stable : bool
+        Whether it is of materials alone that the reference finds harmonically stable, as thermodynamics.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Figure:
     perfect: float = 0.0
     of_reference: str = ""
     share: bool = False
+    of_stable: bool = False
 
     @property
     def label(self) -> str:
@@ -74,6 +77,7 @@ class Figure:
         return np.where(np.isnan(distance), np.inf, distance)
 
 
+_THERMODYNAMIC = (HARMONIC, 0.0, "", False, True)
 FIGURES = tuple(
     Figure(*given)
     for given in (
@@ -81,25 +85,28 @@ FIGURES = tuple(
         ("mae_w2_THz2", "path_mae_w2_THz2", "MAE(ω²)", "THz²"),
         ("rmse_slope_THz2A", "path_rmse_slope_THz2A", "RMSE(dω²/dq)", "THz²·Å"),
         ("softening", "path_softening", "softening", "", HARMONIC, 1.0),
-        ("stability_agrees", "mesh_stability_agrees", "stability agrees", "", HARMONIC, 1.0, "", True),
+        ("stability_agrees", "mesh_stability_agrees", "stable as DFT", "", HARMONIC, 1.0, "", True),
         ("lowest_difference_THz", "mesh_lowest_difference_THz", "softest mode, difference", "THz"),
         (
             "entropy_difference_J_per_molK",
             "mesh_entropy_difference_J_per_molK",
             "entropy, difference",
             "J/(mol K)",
+            *_THERMODYNAMIC,
         ),
         (
             "free_energy_difference_kJ_per_mol",
             "mesh_free_energy_difference_kJ_per_mol",
             "free energy, difference",
             "kJ/mol",
+            *_THERMODYNAMIC,
         ),
         (
             "heat_capacity_difference_J_per_molK",
             "mesh_heat_capacity_difference_J_per_molK",
             "heat capacity, difference",
             "J/(mol K)",
+            *_THERMODYNAMIC,
         ),
         ("rmse_w2_own_THz2", "path_rmse_w2_THz2_at_own", "RMSE(ω²), own lattice", "THz²"),
         ("sigma", "sigma_phi_model_mean_t", "σ", "", SIGMA, 0.0, "sigma_reference_mean_t"),
@@ -125,8 +132,9 @@ class Board:
         Where it comes from: ``title``, ``citation``, ``licence``, ``functional``, ``protocol``, ``records``,
         …; ``potentials``: their digests.
     materials : tuple of mapping
-        A row each: ``material``, ``formula``, ``group``, ``reference`` (digest of structure and reference
-        data), ``harmonic`` and ``sigma`` (digest of all that determines these but the potential), …
+        A row each: ``material``, ``formula``, ``group``, ``prototype``, ``reference`` (digest of structure
+        and reference data), ``harmonic`` and ``sigma`` (digest of all that determines these but the
+        potential), …
     potentials : tuple of str
         Labels.
     values : mapping of str to (n_materials, n_potentials) array
@@ -175,7 +183,15 @@ class Board:
             return np.zeros(len(self.materials))
         return np.array([_number(row[f"{figure.name}_reference"]) for row in self.materials])
 
-    def part(self, rows: Sequence[int]) -> Board:
+    def counts(self, figure: Figure) -> NDArray[np.bool_]:
+        """On which of its materials a figure is counted."""
+        return np.array([not figure.of_stable or row["stable_reference"] == "1" for row in self.materials])
+
+    def counted(self, figure: Figure) -> Board:
+        """The same for the materials on which a figure is counted."""
+        return self.part(np.flatnonzero(self.counts(figure))) if figure.of_stable else self
+
+    def part(self, rows: Sequence[int] | NDArray[np.intp]) -> Board:
         """The same for some of its materials."""
         at = np.asarray(rows, dtype=int)
         return replace(
@@ -186,13 +202,14 @@ class Board:
         )
 
     def in_group(self, group: str) -> Board:
-        """The same for a group of materials."""
-        return self.part([at for at, row in enumerate(self.materials) if group in (ALL, row["group"])])
+        """The same for a group of materials, or a prototype."""
+        asked = [group in (ALL, row["group"], row["prototype"]) for row in self.materials]
+        return self.part(np.flatnonzero(asked))
 
     def unseen(self) -> Board:
         """The same for materials whose phonons no potential has seen, as far as all of that is known."""
         clean = np.isin(self.seen, ("no", "test")).all(axis=1)
-        return self.part(np.flatnonzero(clean).tolist())
+        return self.part(np.flatnonzero(clean))
 
 
 def packaged() -> tuple[Board, ...]:

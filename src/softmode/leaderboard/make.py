@@ -29,6 +29,7 @@ from softmode.study.results import PENDING, SEEN_COLUMN, cell_table, record_inde
 SOURCES = "sources.toml"
 #: Of the reference, a row for each material.
 _OF_REFERENCE = {
+    "stable_reference": "mesh_stable_reference",
     "lowest_reference_THz": "mesh_lowest_reference_THz",
     "sigma_reference": "sigma_reference_mean_t",
     "sigma_reference_low": "sigma_reference_mean_t_low",
@@ -139,7 +140,7 @@ def _materials(study: Study, cells: pd.DataFrame) -> bytes:
     rows = []
     for material, own in cells.groupby("material", sort=False):
         first, (reference, stick) = own.iloc[0], sticks[str(material)]
-        row = {"material": material, "formula": first["formula"], "group": first["group"]}
+        row = {name: first[name] for name in ("material", "formula", "group", "prototype")}
         row |= {"reference": reference, HARMONIC: stick.get(HARMONIC, ""), SIGMA: stick.get(SIGMA, "")}
         known = {name: own[column].dropna() for name, column in of_reference.items()}
         rows.append(

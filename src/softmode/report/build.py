@@ -122,7 +122,9 @@ def build_report(
             panels, tables["pairs"] = [in_pairs[0], *panels], in_pairs[1]
         panels = [field_metrics_panel(data, tables["field_metrics"]), *panels]
     if data.has_phonons or data.has_sigma:
-        panels = [leaderboard_panel(*candidates_of_study(study, data.cells), seed), *panels]
+        beside, why_not = candidates_of_study(study, data.cells)
+        own = [leaderboard_panel(beside, why_not, seed)]
+        panels = [*own, *panels] if beside else [*panels, *own]
     if data.has_sigma:
         tables["sigma_correlations"] = error_correlations(data.cells, seed)
     for section in sections.values():

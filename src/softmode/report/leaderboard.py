@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from softmode.leaderboard.beside import Candidate, standings
 from softmode.leaderboard.boards import HARMONIC, RANKED_BY, SIGMA, Board
-from softmode.leaderboard.standing import Standing, ranked, standing_words
-from softmode.panel import Panel, Picture, Row, Table, interval, number
+from softmode.leaderboard.ranks import ranked
+from softmode.leaderboard.standing import Standing, standing_words
+from softmode.panel import Panel, Picture, Row, Table, interval, number, probability
 from softmode.statistics.bootstrap import Estimate
 from softmode.style import (
     REFERENCE_COLOUR,
@@ -211,21 +212,23 @@ def _against_table(whole: Sequence[tuple[Candidate, list[Standing]]]) -> Table:
             one.potential,
             one.board.key,
             stand.figure.label,
-            other.potential,
-            str(stand.n),
-            interval(*other.difference),
-            f"{other.better_on}",
+            other,
+            str(found.n),
+            interval(*found.ratio),
+            str(found.better),
+            str(found.worse),
+            probability(found.p_value),
         )
         for one, (stand, *_) in whole
-        for other in stand.against
+        for other, found in stand.against
     ]
     return Table(
         "leaderboard_paired",
         "Against each packaged potential on the same materials",
-        ("potential", "board", "figure", "against", "n", "median difference of errors", "better on"),
+        ("potential", "board", "figure", "against", "n", "error over its", "better on", "worse on", "p"),
         tuple(rows),
-        "Below 0: this potential is better. Median of differences material by material, with its 95 % "
-        "interval where there are ten or more.",
+        "Median of ratios material by material, with its 95 % interval from six on: below 1 this potential "
+        "is better. p: sign test.",
     )
 
 
