@@ -5,8 +5,9 @@
 Of the five compounds of the table the three with closed shells, each built from its formula and relaxed by
 the first potential, space group kept: all then move in the same lattice, as in the paper. For each compound
 ``softmode md`` (Langevin, 300 K, runs of 2 ps, 4 fs a step) with every potential, and ``softmode map`` of the
-clouds, and of one half of the runs of each potential against its other half, which says what chance does. It
-goes on where it was stopped. ``maps.csv`` and ``dynamics.csv`` hold what is printed.
+clouds, and of one half of the runs of each potential against its other half, which says what chance does;
+and each potential on frames of the other, for what forces, force constants and configurations make of the
+difference of σ. It goes on where it was stopped; ``dynamics.csv``, ``parts.csv`` and ``maps.csv`` hold all.
 """
 
 from __future__ import annotations
@@ -15,20 +16,29 @@ import argparse
 import json
 import subprocess
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+import softmode as sm
+from softmode import harmonic as hm
+from softmode.crystal import DisplacementForces
+from softmode.dynamics import joined_trajectory, read_md
+from softmode.harmonic.protocol import named_protocol
 from softmode.harmonic.relaxation import relax_cell
+from softmode.measurements.map.clouds import thinned
 from softmode.potentials import resolve
-from softmode.structures.dataset import load_formula
+from softmode.report.map_page import overlap_row
+from softmode.structures.dataset import load_file, load_formula
 
 #: The others of the table, Rb2NiAgF6 and Cs2NaRuF6, are magnetic.
 COMPOUNDS = ("Rb3AlF6", "K2RbSbF6", "K2InAgF6")
 POTENTIALS = "nequix-oam-1-pft,chgnet"
 STEPS, TIMESTEP, SAMPLED, LEFT_OUT = 500, 4.0, 5, 50  # frames 20 fs apart; the first 0.2 ps are no sample
+EVERY = 3  # of these frames, where a potential is evaluated on those of another
 
 
 def structure(formula: str, potential: str, folder: Path) -> Path:
@@ -75,8 +85,28 @@ def compared(crystal: Path, clouds: dict[str, list[Path]], name: str) -> list[di
     command += [part for _, label in paths for part in ("--labels", label)]
     command += ["--skip", str(LEFT_OUT // SAMPLED), "--threads", "1", "--output", str(crystal.parent / name)]
     content = told(command, crystal.parent / f"{name}.json")
-    rows: list[dict[str, Any]] = content["overlaps"]
-    return rows
+    foreign = {found["label"]: found["foreign_share"] for found in content["foreign_to_first"]}
+    return [{**row, "foreign_share": foreign[row["second"]]} for row in content["overlaps"]]
+
+
+def exchanged(crystal: Path, one: str, other: str, own: float) -> dict[str, Any]:
+    """What forces, force constants and configurations make of the difference of σ of two potentials.
+
+    On frames of the one, which is the reference; `own` is σ of the other on its own frames.
+    """
+    path = crystal.parent / f"{one}_{other}_parts.json"
+    if not path.exists():
+        material = load_file(crystal)
+        plan = hm.plan_displacements(hm.build_phonopy(material), named_protocol("default").sigma_displacement)
+        forces = resolve(one).load().evaluate(plan.supercells()).stacked_forces()
+        reference = replace(material, reference=DisplacementForces(plan.displacements, forces))
+        runs = [read_md(replica) for replica in sorted((crystal.parent / one).glob("replica_*"))]
+        frames = thinned(joined_trajectory(runs, LEFT_OUT // SAMPLED), EVERY)
+        found = sm.anharmonicity(sm.load(reference).with_trajectory(frames), other).record.values
+        names = ("reference_mean_t", "phi_model_mean_t", "force_error", "hessian_error")
+        path.write_text(json.dumps({name: found[f"sigma_{name}"] for name in names}))
+    parts = json.loads(path.read_text())
+    return {"potentials": f"{one} → {other}", **parts, "own": own, "frames": own - parts["phi_model_mean_t"]}
 
 
 def main() -> None:
@@ -90,12 +120,17 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=5)
     given = parser.parse_args()
     potentials = given.potentials.split(",")
-    overlaps, runs = [], []
+    overlaps, runs, parts = [], [], []
     for formula in given.compounds.split(","):
         crystal = structure(formula, potentials[0], given.folder)
         for potential in potentials:
             found = dynamics(crystal, potential, given.replicas)
             runs.append({"compound": formula, "potential": potential, **found})
+        sigma = {run["potential"]: run["sigma"] for run in runs if run["compound"] == formula}
+        parts += [
+            {"compound": formula, **exchanged(crystal, one, other, sigma[other])}
+            for one, other in permutations(potentials, 2)
+        ]
         cloud = {potential: [crystal.parent / potential] for potential in potentials}
         pairs = {f"{a}_{b}": {a: cloud[a], b: cloud[b]} for a, b in combinations(potentials, 2)}
         for potential in potentials:
@@ -105,10 +140,36 @@ def main() -> None:
             pairs[f"{potential}_halves"] = names
         for name, clouds in pairs.items():
             overlaps += [{"compound": formula, **row} for row in compared(crystal, clouds, name)]
-    for name, rows in (("dynamics", runs), ("maps", overlaps)):
-        table = pd.DataFrame(rows)
-        table.to_csv(given.folder / f"{name}.csv", index=False)
-        print(table.to_string())
+    pd.DataFrame(runs).to_csv(given.folder / "dynamics.csv", index=False)
+    pd.DataFrame(parts).to_csv(given.folder / "parts.csv", index=False)
+    pd.DataFrame(overlaps).to_csv(given.folder / "maps.csv", index=False)
+    print("\n| compound | potential | σ, own dynamics | class | left its phase |\n|---|---|---|---|---|")
+    for row in runs:
+        bounds = row["sigma_ci95"]
+        interval = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
+        cells = (row["compound"], row["potential"], f"{row['sigma']:.3f}{interval}", row["class"])
+        print(f"| {' | '.join(cells)} | {row['left'] or 'no'} |")
+    print("\n| compound | from → to | σ | forces | force constants | configurations | σ |")
+    print("|---|---|---|---|---|---|---|")
+    for row in parts:
+        shares = (f"{row[name]:+.3f}" for name in ("force_error", "hessian_error", "frames"))
+        ends = (f"{row[name]:.3f}" for name in ("reference_mean_t", "own"))
+        print(
+            f"| {row['compound']} | {row['potentials']} | {' | '.join([next(ends), *shares, next(ends)])} |"
+        )
+    heads = "clouds | frames | blocks | MMD² over variance | neighbour separation | foreign"
+    print(f"\n| compound | {heads} |\n|---|---|---|---|---|---|---|")
+    for row in overlaps:
+        found = overlap_row(row)
+        cells = (
+            f"{row['compound']} | {found['first']} – {found['second']}",
+            found["frames"],
+            found["blocks"],
+            f"{found['relative']} (p {found['mmd_p']})",
+            f"{found['separation']} (p {found['near_p']})",
+            f"{100 * row['foreign_share']:.0f} %",
+        )
+        print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from softmode.measurements.noise_floor import NOISE_FLOOR
+from softmode.measurements.passport.orders import orders_panel
 from softmode.measurements.passport.ways import FACTORS
 from softmode.measurements.results import Results
 from softmode.panel import NOTHING, Entry, Panel, Picture, Table
@@ -85,7 +86,7 @@ def _bars(axes: Axes, move: Mapping[str, Any], factors: list[str]) -> None:
 
 
 def panels(results: Results) -> Iterator[Panel]:
-    """Verdicts of all cases, and pictures of those of the smallest margin."""
+    """Verdicts of all cases, pictures of those of the smallest margin, and whether orders survive."""
     rows = results.rows
     least = rows.sort_values("passport_margin_THz", kind="stable").head(_PICTURES)
     pictures = tuple(
@@ -108,6 +109,13 @@ def panels(results: Results) -> Iterator[Panel]:
         pictures,
         (_table(results, rows),),
     )
+    passports = [
+        (row.material, row.potential, results.record(row.material, row.potential))
+        for row in rows.itertuples()
+    ]
+    formulas = rows.drop_duplicates("material").set_index("material")["formula"]
+    if (panel := orders_panel(passports, formulas)) is not None:
+        yield panel
 
 
 def _table(results: Results, rows: pd.DataFrame) -> Table:

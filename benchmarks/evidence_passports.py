@@ -1,0 +1,166 @@
+"""Which verdicts and orders of potentials survive every choice of protocol: from studies of passports.
+
+    python benchmarks/evidence_passports.py RUN… OUT
+    python benchmarks/evidence_passports.py --draw DATA N
+
+RUN are folders of studies with the measurement ``passport`` (``examples/cs2agbibr6_passport.toml``,
+``passports.toml``); taken are potentials that all of them have. Prints the tables of
+``docs/results/passports.md`` and writes ``verdicts.csv``, ``orders.csv`` and a picture into OUT. The second
+form draws N double perovskites of the phonon database, as many of each halide as there are, at random with
+seed 2026; a smaller draw is part of a larger one.
+
+Orders are compared in the ways that all potentials were measured in on all crystals: displacements of 0.003
+to 0.05 Å, structure, symmetrisation, symmetry tolerance, points of the path and of the mesh, one at a time
+or combined as in a passport.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+import softmode as sm
+from softmode.datasets import Selection, open_dataset, select
+from softmode.measurements.passport.orders import (
+    ERROR,
+    SOFTENING,
+    common_ways,
+    medians,
+    orders,
+    ranges_figure,
+    ranks,
+    ways_table,
+)
+from softmode.structures.labels import Label, balanced_draw, compound_key
+from softmode.style import plain
+
+#: Potentials fine-tuned on Hessians, and the same before that.
+PAIRS = {
+    "nequix-oam-1-pft": "nequix-oam-1",
+    "nequix-mp-1-pft": "nequix-mp-1",
+    "nequix-mp-1-pft-nocotrain": "nequix-mp-1",
+}
+NAMED = ("material", "formula", "potential")
+
+
+def draw(data: Path, n: int) -> None:
+    """Print identifiers and formulas of the crystals drawn."""
+    chosen = Selection(prototype="halide_double_perovskite")
+    found = {
+        entry.name: entry.load() for entry, _ in select(open_dataset("phonondb", data).entries(), chosen)
+    }
+    names = {compound_key(material.formula): name for name, material in found.items()}
+    labels = [Label(material.formula, 0.0, compound_key(material.formula)) for material in found.values()]
+    for label in balanced_draw(labels, n, 2026, lambda score: ""):
+        print(f'"{names[label.key]}",  # {label.formula}')
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def verdict(stable: bool, agreeing: float, ways: float) -> str:
+    """A word, and the count where it is not in all ways."""
+    word = "stable" if stable else "unstable"
+    return word if agreeing == ways else f"{word} {agreeing:.0f}/{ways:.0f}"
+
+
+def verdicts(cells: pd.DataFrame) -> str:
+    """What each potential says of each crystal, and in how many ways; one row for each potential."""
+    counts = ["stable", "agreeing", "ways"]
+    crystals = cells["formula"].unique().tolist()
+    of_dft = cells.drop_duplicates("formula")["passport_reference_stable"]
+    rows = [["DFT", *(verdict(stable, 1, 1) for stable in of_dft)]]
+    for potential, own in cells.groupby("potential", sort=False):
+        said = own.set_index("formula").loc[crystals, [f"passport_{name}" for name in counts]]
+        rows.append([plain(potential), *(verdict(*values) for values in said.itertuples(index=False))])
+    return table(["potential", *crystals], rows)
+
+
+def claims(cells: pd.DataFrame, ways: pd.DataFrame, found: pd.DataFrame) -> str:
+    """Conclusions, and in how many ways each holds."""
+    error = medians(ways)
+    n, pairs, sure = len(error), len(found), cells["passport_agreeing"] == cells["passport_ways"]
+    right = cells["passport_stable"] == cells["passport_reference_stable"]
+    lattice = ways.drop_duplicates("way").set_index("way")["structure"]
+    always, relaxed = found["same"] == found["ways"], found["same_reference"] == found["ways_reference"]
+    rows = [
+        ["a verdict of stability is the same in all ways", f"{sure.sum()} of {len(cells)}"],
+        [
+            "… and it is DFT's",
+            f"{(sure & right).sum()}; without it {(~sure & right).sum()} of {(~sure).sum()}",
+        ],
+        [f"the order of two potentials is the same in all {n} ways", f"{always.sum()} of {pairs} pairs"],
+        ["… in all ways at the reference's lattice", f"{relaxed.sum()} of {pairs} pairs"],
+        ["… even when each is measured in another way", f"{found['apart'].sum()} of {pairs} pairs"],
+    ]
+    for trained, base in PAIRS.items():
+        each = ways.pivot_table(index=["crystal", "way"], columns="potential", values=ERROR)
+        single = (each[trained] < each[base]).groupby("crystal").mean()
+        holds = f"{(error[trained] < error[base]).sum()} of {n} ways; on {(single == 1.0).sum()} of "
+        holds += f"{len(single)} crystals in all ways, on {(single == 0.0).sum()} in none"
+        rows.append([f"RMSE(ω²) of {plain(trained)} is smaller than that of {plain(base)}", holds])
+    soft = medians(ways, SOFTENING) < 1.0
+    for name in ("reference", "relaxed"):
+        own = soft[lattice.loc[soft.index] == name].all()
+        others = ", ".join(plain(potential) for potential in own.index[~own])
+        said = f"{own.sum()} of {len(own)} potentials" + (f"; not {others}" if others else "")
+        rows.append([f"ω² is too small in all ways, {name} lattice", said])
+    return table(["claim", "holds for"], rows)
+
+
+def main(runs: list[Path], output: Path) -> None:
+    """Tables to the screen, files into the folder."""
+    studies = [sm.open_study(run) for run in runs]
+    cells = pd.concat([study.cells for study in studies], ignore_index=True)
+    everywhere = cells.groupby("potential")["material"].nunique() == cells["material"].nunique()
+    cells = cells[(cells["state"] == "ok") & cells["potential"].map(everywhere)]
+    formulas = cells.drop_duplicates("material").set_index("material")["formula"]
+    passports = [
+        (crystal, potential, record)
+        for study in studies
+        for crystal, records in study.records("passport").items()
+        for potential, record in records.items()
+        if everywhere[potential]
+    ]
+    ways = ways_table(passports)
+    shared = common_ways(ways)
+    found, order = orders(shared), ranks(shared)
+    output.mkdir(parents=True, exist_ok=True)
+    kept = [name for name in cells if str(name).startswith("passport_") or name in NAMED]
+    cells[kept].to_csv(output / "verdicts.csv", index=False, float_format="%.6g")
+    found.to_csv(output / "orders.csv", index=False)
+    ranges_figure(ways, list(order.index), formulas).savefig(output / "ranges.png", dpi=150)
+    print(claims(cells, shared, found))
+    rows = [
+        [
+            plain(str(name)),
+            f"{row['error']:.2f} ({row['error_low']:.2f} … {row['error_high']:.2f})",
+            f"{row['rank']:.0f} ({row['rank_low']:.0f}–{row['rank_high']:.0f})",
+            f"{row['slope']:.2f} ({row['slope_low']:.2f} … {row['slope_high']:.2f})",
+        ]
+        for name, row in order.iterrows()
+    ]
+    print(f"\n{table(['potential', 'RMSE(ω²), THz²', 'rank', 'slope of ω²'], rows)}\n\n{verdicts(cells)}\n")
+    lost = found[found["same"] < found["ways"]]
+    rows = [
+        [
+            plain(row.better),
+            plain(row.worse),
+            f"{row.same_reference} of {row.ways_reference}",
+            f"{row.same_relaxed} of {row.ways_relaxed}",
+        ]
+        for row in lost.itertuples()
+    ]
+    print(table(["better", "than", "at the reference's lattice", "at each potential's own"], rows))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--draw":
+        draw(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main([Path(path) for path in sys.argv[1:-1]], Path(sys.argv[-1]))
