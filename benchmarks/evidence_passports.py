@@ -157,6 +157,10 @@ def main(runs: list[Path], output: Path) -> None:
         for row in lost.itertuples()
     ]
     print(table(["better", "than", "at the reference's lattice", "at each potential's own"], rows))
+    if "passport_class_verdict" in cells:
+        known = cells[cells["passport_class_verdict"].notna()]
+        heads = ["formula", "potential", "passport_class_verdict", "passport_verdict"]
+        print(f"\n{table(heads, known[heads].to_numpy().tolist())}")
 
 
 if __name__ == "__main__":
