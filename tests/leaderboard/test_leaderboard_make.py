@@ -86,6 +86,16 @@ def test_a_study_is_set_beside_the_board(
     assert re.search(r"emt: RMSE\(ω²\) \S+ THz² on 2 materials, rank 1 of 3", panel.caption)
 
 
+def test_what_only_failed_has_no_place(made: tuple[Study, pd.DataFrame, Board, Path]) -> None:
+    study, cells, board, _ = made
+    assert [one.potential for one in candidates_of_study(study, cells, [board])[0]] == ["soft", "broken"]
+    failed = cells[cells["potential"] == "broken"].dropna(axis="columns", how="all")
+    assert candidates_of_study(study, failed, [board]) == (
+        [],
+        "nothing of this is computed yet, or all has failed",
+    )
+
+
 def test_a_page_says_once_why_nothing_is_set_beside_it() -> None:
     panel = leaderboard_panel([], "the reason", seed=1)
     assert panel.missing == ("Nothing is set beside it: the reason.",)

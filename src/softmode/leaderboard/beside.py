@@ -18,7 +18,7 @@ from softmode.measurements.plan import record_inputs
 from softmode.potentials.registry import find_entry
 from softmode.records import digest_of
 from softmode.study.folder import Study
-from softmode.study.results import FAILED, OK, numbers_in
+from softmode.study.results import FAILED, OK, PENDING, numbers_in
 from softmode.style import order_groups
 
 #: Characters of a digest that tables hold.
@@ -101,12 +101,14 @@ def candidates_of_study(
     """
     boards = packaged() if boards is None else boards
     found: list[Candidate] = []
+    alike = False
     of_material = {case.material.name: case.facts for case in study.cases}
     sticks = {name: yardsticks(facts, study.settings.conditions) for name, facts in of_material.items()}
     digests = {case.label: case.facts.potential for case in study.cases}
     for board in boards:
         for measurement in board.measurements:
             rows = _rows(board, measurement, sticks)
+            alike = alike or bool(rows)
             for label, own in cells.groupby("potential", sort=False):
                 state = own.get(f"{measurement}_state")
                 if state is None or not rows:
@@ -118,11 +120,17 @@ def candidates_of_study(
                 values = {
                     figure.name: numbers_in(own, figure.column)
                     for figure in board.figures
-                    if figure.measurement == measurement and figure.column in own
+                    if figure.measurement == measurement and _finished(own, figure)
                 }
+                if RANKED_BY[measurement].name not in values:
+                    continue  # nothing but failures
                 itself = _itself(board, digests[str(label)], _catalogue_name(study, str(label)))
                 found.append(Candidate(str(label), measurement, part, values, itself))
-    return found, "" if found else _why_not(boards, of_material.values(), study.settings.conditions)
+    if found:
+        return found, ""
+    if alike:
+        return found, "nothing of this is computed yet, or all has failed"
+    return found, _why_not(boards, of_material.values(), study.settings.conditions)
 
 
 def candidate_of_comparison(
@@ -172,6 +180,13 @@ def _rows(board: Board, measurement: str, sticks: Mapping[str, Mapping[str, str]
         for name, stick in sticks.items()
         if stick.get(measurement, "") in row_of
     }
+
+
+def _finished(cells: pd.DataFrame, figure: Figure) -> bool:
+    """Whether a figure was asked for, and is not still to be computed of some cells."""
+    of_own_lattice = figure.column.endswith("_at_own")
+    pending = of_own_lattice and (cells.get("lattice_state") == PENDING).any()
+    return figure.column in cells and not pending
 
 
 def _catalogue_name(study: Study, label: str) -> str:

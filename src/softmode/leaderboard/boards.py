@@ -173,6 +173,12 @@ class Board:
         """Groups of its materials, in the order in which they first come."""
         return tuple(dict.fromkeys(row["group"] for row in self.materials))
 
+    @property
+    def seen_counts(self) -> NDArray[np.intp]:
+        """Of how many materials each potential has seen the phonons in training."""
+        counts: NDArray[np.intp] = np.isin(self.seen, ("train", "val")).sum(axis=0)
+        return counts
+
     def errors(self, figure: Figure) -> FloatArray:
         """Errors of a figure, (n_materials, n_potentials); infinite where the potential failed."""
         return figure.error(self.values[figure.name] - self.reference_values(figure)[:, None])

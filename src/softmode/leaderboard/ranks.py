@@ -78,14 +78,13 @@ def ranked(board: Board, by: Figure, seed: int = 2026, *, in_full: bool = True) 
     figures = [figure for figure in board.figures if figure.measurement == by.measurement]
     shown = {f.name: _shown(board, f, seed, sure=in_full or f is by) for f in figures}
     failed = np.isnan(board.values[by.name]).sum(axis=0)
-    seen = np.isin(board.seen, ("train", "val")).sum(axis=0)
     order = sorted(range(n), key=lambda at: (found[n + at].value, board.potentials[at]))
     return [
         Place(
             board.potentials[at],
             len(board.materials),
             int(failed[at]),
-            int(seen[at]),
+            int(board.seen_counts[at]),
             found[at],
             {name: medians[at] for name, medians in shown.items()},
         )

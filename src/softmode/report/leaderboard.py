@@ -168,6 +168,8 @@ def leaderboard_panel(candidates: Sequence[Candidate], why_not: str, seed: int) 
     ]
     sources = distinct(f"{one.board.title}: {one.board.provenance['citation']}" for one in candidates)
     said = [standing_words(one.potential, stands, one.itself) for one, stands in whole if not one.itself]
+    trained = distinct(text for one in candidates if (text := _trained_on_these(one.board)))
+    said += [f"Trained on phonons of these very crystals: {text}" for text in trained]
     return Panel(
         "leaderboard",
         title,
@@ -178,6 +180,12 @@ def leaderboard_panel(candidates: Sequence[Candidate], why_not: str, seed: int) 
         tuple(pictures),
         (_standing_table(whole), _against_table(whole)),
     )
+
+
+def _trained_on_these(board: Board) -> str:
+    """Packaged potentials that have seen the phonons of materials of a board, and of how many."""
+    counts = zip(board.potentials, board.seen_counts, strict=True)
+    return ", ".join(f"{name} ({n} of {len(board.materials)})" for name, n in counts if n)
 
 
 def _standing_table(whole: Sequence[tuple[Candidate, list[Standing]]]) -> Table:
