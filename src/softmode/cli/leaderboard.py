@@ -23,6 +23,11 @@ from softmode.style import group_name, order_groups
 #: Fewer materials of a group are not ranked.
 _FEWEST = 3
 _NAME_WIDTH = 17
+#: How heads of columns are broken into lines.
+_SHORTER = (
+    *((" (", "("), ("(", "\n("), (", ", "\n"), (" as", "\nas")),
+    *(("difference", "diff."), ("softening", "soften-\ning")),
+)
 
 
 def leaderboard(
@@ -226,13 +231,9 @@ def _functionals(board: Board) -> str:
 
 def _head(label: str) -> str:
     """The head of a column, on lines as short as may be."""
-    return (
-        label.replace(" (", "(")
-        .replace("(", "\n(")
-        .replace(", ", "\n")
-        .replace(" as", "\nas")
-        .replace("difference", "diff.")
-    )
+    for long, short in _SHORTER:
+        label = label.replace(long, short)
+    return label
 
 
 def _heading(board: Board) -> None:
