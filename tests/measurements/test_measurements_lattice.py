@@ -102,7 +102,11 @@ def test_a_study_asks_for_both_lattices_and_says_whose_functional(tmp_path: Path
         protocol={**QUICK, "structure": "both"},
         ids=["Al"],
     )
-    assert "lattice" in parse_study(settings.content(), "study.toml").measurements
+    again = parse_study(
+        {**settings.content(), "potential": [emt("own", measurements=["harmonic"])]}, "s.toml"
+    )
+    assert again.measurements == settings.measurements == (*settings.measurements[:-1], "lattice")
+    assert again.potentials[0].measurements == ("harmonic",)  # what a potential names is all it is asked for
     study, report = run_tiny(settings)
     assert report.failed == 0, cell_table(study)["failure"].tolist()
     cells = cell_table(study).set_index("potential")

@@ -246,20 +246,11 @@ def parse_study(content: dict[str, Any], source: str) -> StudySettings:
 
 
 def _at_both_lattices(settings: StudySettings) -> StudySettings:
-    """With the measurement that ``structure = "both"`` asks for wherever phonons are compared."""
-    if settings.conditions.protocol.structure != "both":
+    """With the measurement that ``structure = "both"`` asks for; a potential's own list is what it says."""
+    names = settings.measurements
+    if settings.conditions.protocol.structure != "both" or "harmonic" not in names or "lattice" in names:
         return settings
-
-    def completed(names: tuple[MeasurementName, ...]) -> tuple[MeasurementName, ...]:
-        return (*names, "lattice") if "harmonic" in names and "lattice" not in names else names
-
-    potentials = tuple(
-        one.model_copy(update={"measurements": completed(one.measurements)}) if one.measurements else one
-        for one in settings.potentials
-    )
-    return settings.model_copy(
-        update={"measurements": completed(settings.measurements), "potentials": potentials}
-    )
+    return settings.model_copy(update={"measurements": (*names, "lattice")})
 
 
 def load_study(path: Path) -> StudySettings:
