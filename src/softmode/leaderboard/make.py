@@ -50,7 +50,7 @@ def make_leaderboard(runs: Sequence[Path], output: Path, sources: Path | None = 
     output : Path
         Folder to write to.
     sources : Path, optional
-        TOML file with a table for each run that needs one: ``title``, ``citation``, ``licence``, ``note``;
+        TOML file with a table for each run that needs one: ``title``, ``citation``, ``licence``, ``study``, ``note``;
         the one that comes with softmode when not given. Without a table they are the dataset's.
 
     Returns
@@ -69,7 +69,7 @@ def make_leaderboard(runs: Sequence[Path], output: Path, sources: Path | None = 
     known: dict[str, Any] = {}
     left_out: list[str] = []
     for run in runs:
-        key = run.resolve().name
+        key = run.absolute().name
         study = reopen_study(run)
         boards[key], tables = _board(key, study, described.get(key, {}), left_out)
         known |= {label: _about(study, label) for label in boards[key]["potentials"]}
