@@ -50,8 +50,8 @@ def make_leaderboard(runs: Sequence[Path], output: Path, sources: Path | None = 
     output : Path
         Folder to write to.
     sources : Path, optional
-        TOML file with a table for each run that needs one: ``title``, ``citation``, ``licence``, ``study``, ``note``;
-        the one that comes with softmode when not given. Without a table they are the dataset's.
+        TOML file with a table for each run that needs one: ``title``, ``citation``, ``licence``, ``study``,
+        ``note``; the one that comes with softmode when not given. Without a table they are the dataset's.
 
     Returns
     -------
