@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,19 @@ def test_a_study_is_set_beside_the_board(
     assert [row[3] for row in paired_rows] == ["soft", "broken", "broken"]
     assert len(panel.pictures) == 1
     assert re.search(r"emt: RMSE\(ω²\) \S+ THz² on this material, rank 1 of 3", panel.caption)
+
+
+@pytest.mark.parametrize(("states", "compared"), [(None, False), ("pending", False), ("ok", True)])
+def test_the_own_lattice_is_compared_where_it_is_computed(
+    made: tuple[Study, pd.DataFrame, Board, Path], states: str | None, compared: bool
+) -> None:
+    study, cells, board, _ = made
+    own, figure = np.ones((2, 2)), BY_NAME["rmse_w2_own_THz2"]
+    with_lattice = replace(board, values={**board.values, figure.name: own})
+    if states is not None:
+        cells = cells.assign(**{figure.column: 1.0, "lattice_state": states})
+    [soft, _] = candidates_of_study(study, cells, [with_lattice])[0]
+    assert (figure.name in soft.values) is compared
 
 
 def test_what_only_failed_has_no_place(made: tuple[Study, pd.DataFrame, Board, Path]) -> None:

@@ -184,9 +184,9 @@ def _rows(board: Board, measurement: str, sticks: Mapping[str, Mapping[str, str]
 
 def _finished(cells: pd.DataFrame, figure: Figure) -> bool:
     """Whether a figure was asked for, and is not still to be computed of some cells."""
-    of_own_lattice = figure.column.endswith("_at_own")
-    pending = of_own_lattice and (cells.get("lattice_state") == PENDING).any()
-    return figure.column in cells and not pending
+    if figure.column.endswith("_at_own") and PENDING in set(cells.get("lattice_state", ())):
+        return False
+    return figure.column in cells
 
 
 def _catalogue_name(study: Study, label: str) -> str:

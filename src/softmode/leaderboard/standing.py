@@ -13,6 +13,7 @@ from softmode.leaderboard.ranks import middle, places, with_enough
 from softmode.panel import number
 from softmode.statistics.bootstrap import Estimate, bootstrap_over
 from softmode.statistics.paired import PairedComparison, compare_paired
+from softmode.style import group_name
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def standing_words(potential: str, stands: Sequence[Standing], itself: str = "")
         f"{first.rank.value:.0f}{sure} of {first.of} with {who} "
         f"(the best {number(first.best)}, their median {number(first.typical)})"
     )
+    groups = [f"{group_name(one.group)} {one.rank.value:.0f}" for one in others if one.group != ALL]
+    said += f"; rank among {', '.join(groups)}" if groups else ""
     better, worse = _ends([stand for stand in others if stand.group == ALL])
     said += f"; among the best third by {', '.join(better)}" if better else ""
     return said + (f"; among the worst third by {', '.join(worse)}" if worse else "")
