@@ -1,10 +1,10 @@
 """σ and the temperature of the modes in several runs of dynamics of the same compounds, finished or not.
 
-    python benchmarks/dynamics_side_by_side.py [--steps N] RUN… OUT
+    python benchmarks/dynamics_side_by_side.py [--ps TIME] RUN… OUT
 
 Each RUN is the folder of a study of double perovskites with the measurement ``model_only``. Of each compound
-the first N steps are taken, or as many as all runs have, of all replicas; what is not finished is read from
-the pieces stored so far. Into OUT go
+what lies before TIME is taken, or as much as all runs have, of all replicas; what is not finished is read
+from the pieces stored so far. Into OUT go
 
 - ``sigma.csv``: ⟨σ(t)⟩ of every compound, beside its label,
 - ``ratios.csv``: each run against the first, median over compounds with a 95 % interval, and how many change
@@ -32,6 +32,7 @@ from softmode.anharmonic.sigma import harmonic_forces, sigma
 from softmode.crystal import Cell, DisplacementForces, ForceConstants, Trajectory
 from softmode.crystal.arrays import FloatArray
 from softmode.datasets import open_dataset
+from softmode.measurements.md import DynamicsSettings
 from softmode.records import Record
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.folder import Case, Study, reopen_study
@@ -73,19 +74,20 @@ def relaxed(case: Case, forces: Record) -> Relaxed:
 
 
 def frames(study: Study, case: Case) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-    """Steps, positions and forces of each replica, as far as they are made."""
+    """Times in ps, positions and forces of each replica, as far as they are made."""
+    step = 1e-3 * study.settings.conditions.of(DynamicsSettings).timestep
     record = study.records(case, with_arrays=True).get("md")
     if record is not None and record.ok:
         ends = np.cumsum(record.arrays["run_lengths"])[:-1]
-        parts = (np.split(record.arrays[name], ends) for name in ("steps", "positions", "forces"))
-        return list(zip(*parts, strict=True))
+        steps, *others = (np.split(record.arrays[name], ends) for name in ("steps", "positions", "forces"))
+        return list(zip([step * part for part in steps], *others, strict=True))
     folder = study.store.partial(case.keys["md"]).folder
     runs = [dy.read_md(part).frames for part in sorted(folder.glob("replica_*"))]
-    return [(run.steps, run.positions, run.forces) for run in runs]
+    return [(step * run.steps, run.positions, run.forces) for run in runs]
 
 
-def looked_at(study: Study, case: Case, last: int) -> tuple[float, FloatArray, FloatArray]:
-    """⟨σ(t)⟩, and of each mode its frequency and temperature, of the frames up to a step."""
+def looked_at(study: Study, case: Case, last: float) -> tuple[float, FloatArray, FloatArray]:
+    """⟨σ(t)⟩, and of each mode its frequency and temperature, of the frames up to a time, ps."""
     crystal = relaxed(case, study.records(case, with_arrays=True)["displaced_forces_for_dynamics"])
     runs = [
         (positions[steps <= last], forces[steps <= last]) for steps, positions, forces in frames(study, case)
@@ -131,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, help="steps of each replica that are taken")
+    parser.add_argument("--ps", type=float, help="how much of each replica is taken, ps")
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
@@ -143,12 +145,8 @@ def main() -> None:
         if frames(study, case)
     }
     shared = set.intersection(*({formula for name, formula in there if name == run} for run in studies))
-    last = given.steps or min(
-        int(steps[-1])
-        for (_, formula), pair in there.items()
-        if formula in shared
-        for steps, _, _ in frames(*pair)
-    )
+    chosen = [pair for (_, formula), pair in there.items() if formula in shared]
+    last = given.ps or min(float(times[-1]) for pair in chosen for times, _, _ in frames(*pair))
     settings = next(iter(studies.values())).settings
     labels = None if settings.labels is None else open_labels(settings.labels)
     rows, temperatures = {}, []
@@ -168,7 +166,7 @@ def main() -> None:
         "temperatures": by_band(pd.concat(temperatures)),
     }
     given.out.mkdir(parents=True, exist_ok=True)
-    print(f"first {last} steps of each replica")
+    print(f"first {last:g} ps of each replica")
     for name, table in tables.items():
         table.to_csv(given.out / f"{name}.csv", index=False, float_format="%.4g")
         print(table.to_string(index=False, float_format="%.3g"))

@@ -1,24 +1,26 @@
 """Classes of dynamic stability by potentials alone beside published labels: several runs side by side.
 
-    python benchmarks/evidence_classes.py RUN… OUT
+    python benchmarks/evidence_classes.py [--compounds LIST.txt] RUN… OUT
 
 Each RUN is the folder of a study with labels (``softmode run`` or ``softmode screen``), whole or in part; the
-name of the folder is the name of the run. Into OUT go
+name of the folder is the name of the run. With a list, only its compounds count. Into OUT go
 
 - ``classes.csv``: figures against the labels for each run, potential, way to σ and halide, with 95 %
   intervals over compounds; the paper's printed shares are its first row,
 - ``pairs.csv``: each two potentials by one way, and each two runs or ways of one potential, on the compounds
   they share,
-- ``compounds.csv``: label and σ of every compound,
+- ``compounds.csv``: label and σ of every compound; ``stability.csv``: classes right where the potential finds
+  imaginary modes, and where not,
 - ``dynamics.csv``, ``dynamics_ratios.csv``: runs of molecular dynamics side by side,
+- ``tables.md``: the main figures of these as tables of a page,
 - ``heat.csv``: how many labels would change their class if all σ were larger by a factor,
 - pictures: ``shares``, ``confusion``, ``dynamics``; ``scatter_*``, ``reliability_*``, ``learnt_*`` of each.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+import argparse
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -29,18 +31,19 @@ from matplotlib.figure import Figure
 
 from softmode.anharmonic.classes import CLASSES, EDGES, class_indices
 from softmode.files import file_name
+from softmode.panel import estimate
 from softmode.published import published_model_only_shares
 from softmode.report.screening import WAY_NAMES
 from softmode.report.screening_figures import label_scatter, reliability_diagram, shares_figure
 from softmode.report.sigma_figures import confusion_figure
 from softmode.statistics.bootstrap import bootstrap_median
-from softmode.structures.labels import Labels
+from softmode.structures.labels import CompoundKey, Labels, compound_key
 from softmode.study.folder import reopen_study
 from softmode.study.label_pairs import paired
 from softmode.study.label_results import Labelled, label_table, labelled, open_labels
 from softmode.study.results import cell_table
 from softmode.study.sigma_results import ALL
-from softmode.style import SIGMA, colours, figure_style, legend_below, markers, square_from_zero
+from softmode.style import SIGMA, colours, figure_style, group_name, legend_below, markers, square_from_zero
 
 Run = tuple[str, Labelled]
 SEED = 2026
@@ -50,14 +53,21 @@ _FACTORS = (1.02, 1.05, 1.1, 1.15, 1.2, 1.5**0.5)
 _NO_SIGMA = 1.35  # where crystals without a σ are drawn
 
 
-def read(folder: Path) -> tuple[Labels, list[Run]]:
-    """The labels of a run, and everything that has one."""
+def read(folder: Path, wanted: Collection[CompoundKey] | None) -> tuple[Labels, pd.DataFrame, list[Run]]:
+    """The labels of a run, its cells that are wanted, and all of them that have a label."""
     study = reopen_study(folder)
     if study.settings.labels is None:
         raise SystemExit(f"{folder} is a study without labels")
     labels = open_labels(study.settings.labels)
-    scores = labelled(cell_table(study), labels, SEED)
-    return labels, [(folder.name, item) for item in scores if len(item.formulas)]
+    cells = cell_table(study)
+    if wanted is not None:
+        cells = cells[[compound_key(formula) in wanted for formula in cells["formula"]]]
+    scores = labelled(cells, labels, SEED)
+    return (
+        labels,
+        cells.assign(run=folder.name),
+        [(folder.name, item) for item in scores if len(item.formulas)],
+    )
 
 
 def name(run: Run) -> str:
@@ -96,15 +106,27 @@ def overall(runs: Sequence[Run]) -> list[Run]:
     return [(folder, item) for folder, item in runs if item.group == ALL and np.isfinite(item.model).any()]
 
 
-def compounds(runs: Sequence[Run]) -> pd.DataFrame:
-    """Label and σ of every compound, and whether the crystal was lost or left its phase."""
+def compounds(runs: Sequence[Run], cells: pd.DataFrame) -> pd.DataFrame:
+    """Label, σ and softest mode of every compound, and whether the crystal was lost or left its phase."""
     fields = {"formula": "formulas", "group": "groups"}
     fields |= {each: each for each in ("label", "model", "low", "high", "lost", "failed")}
     parts = []
     for folder, item in overall(runs):
         columns = {column: getattr(item, field) for column, field in fields.items()}
         parts.append(pd.DataFrame({"run": folder, "potential": item.potential, "way": item.way, **columns}))
-    return pd.concat(parts, ignore_index=True)
+    softest = cells[["run", "potential", "formula", "model_lowest_of_supercell_THz"]]
+    return pd.concat(parts, ignore_index=True).merge(softest, how="left")
+
+
+def by_stability(table: pd.DataFrame) -> pd.DataFrame:
+    """How many classes are right where the potential finds imaginary modes, and where it finds none."""
+    known = table[~table["failed"]]
+    right = class_indices(known["model"]) == class_indices(known["label"])
+    stable = known["model_lowest_of_supercell_THz"].astype(float) >= -0.1  # the sign of less is not known
+    label = np.array(CLASSES)[class_indices(known["label"])]
+    known = known.assign(right=right, modes=np.where(stable, "real", "imaginary"), label_class=label)
+    counted = known.groupby(["run", "potential", "way", "modes", "label_class"], sort=False)["right"]
+    return counted.agg(n="size", right="sum").reset_index()
 
 
 def dynamics(table: pd.DataFrame) -> pd.DataFrame:
@@ -170,14 +192,59 @@ def heated(labels: Labels) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main(folders: Sequence[Path], out: Path) -> None:
+def markdown(table: pd.DataFrame, columns: Mapping[str, str]) -> str:
+    """Rows as a table of a page; columns by their heading, figures with their interval."""
+    lines = [f"| {' | '.join(columns.values())} |", "|" + "---|" * len(columns)]
+    for _, row in table.iterrows():
+        cells = []
+        for column in columns:
+            number = isinstance(row[column], float)
+            form = "+.2f" if column.endswith("_difference") else ".2g" if column == "p_right" else ".2f"
+            cells.append(estimate(row, column, form=form) if number else str(row[column]))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def page(table: pd.DataFrame, beside: pd.DataFrame) -> str:
+    """Tables of a page: overall, by halide, paired."""
+    rows = table[table["failures_as_wrong"] != True]  # noqa: E712
+    rows = rows.assign(
+        group=rows["group"].map(group_name),
+        way=rows["way"].map(WAY_NAMES).where(rows["way"] != DYNAMICS, rows["run"]),
+        n=rows["n"].astype(int),
+    )
+    of = {"potential": "potential", "way": "way", "n": "n"}
+    shares = {"accuracy": "accuracy", "kappa": "κ", "called_more_stable": "called more stable"}
+    shares |= {"called_less_stable": "called less stable"}
+    of_list = {"called_more_stable_of_list": "more stable, list"}
+    of_list |= {"called_less_stable_of_list": "less stable, list"}
+    errors = {"spearman": "Spearman ρ", "mae_sigma": "MAE of σ"}
+    everything = rows["group"] == group_name(ALL)
+    parts = [
+        markdown(rows[everything], of | shares | of_list | errors),
+        markdown(rows[~everything], of | {"group": "halide"} | shares | errors),
+    ]
+    if len(beside):
+        named = {}
+        for side in ("first", "second"):
+            way, run = beside[f"{side}_way"], beside[f"{side}_run"]
+            shown = way.map(WAY_NAMES).where(way != DYNAMICS, run)
+            named[side] = beside[f"{side}_potential"] + ", " + shown
+        counts = {"n": "n", "only_first_right": "only first right", "only_second_right": "only second right"}
+        changes = {f"{column}_difference": title for column, title in (shares | errors).items()}
+        columns = {"first": "first", "second": "second", **counts, "p_right": "p", **changes}
+        parts.append(markdown(beside.assign(**named), columns))
+    return "\n".join(parts)
+
+
+def main(folders: Sequence[Path], out: Path, wanted: Collection[CompoundKey] | None) -> None:
     """Write tables and pictures."""
     out.mkdir(parents=True, exist_ok=True)
-    found = [read(folder) for folder in folders]
-    runs = [run for _, own in found for run in own]
+    found = [read(folder, wanted) for folder in folders]
+    runs = [run for _, _, own in found for run in own]
     table, alone = classes(runs), overall(runs)
-    every = compounds(runs)
-    tables = {"classes": table, "pairs": pairs(runs), "compounds": every}
+    every = compounds(runs, pd.concat([cells for _, cells, _ in found]))
+    tables = {"classes": table, "pairs": pairs(runs), "compounds": every, "stability": by_stability(every)}
     rows = pd.concat([label_table([item]).iloc[:1].assign(name=name((run, item))) for run, item in alone])
     figures = {
         "shares": shares_figure(rows.reset_index(drop=True), published_model_only_shares()),
@@ -206,10 +273,22 @@ def main(folders: Sequence[Path], out: Path) -> None:
             figures[f"learnt_{suffix}"] = reliability_diagram(item.learnt_score)
     for label, content in tables.items():
         content.to_csv(out / f"{label}.csv", index=False, float_format="%.4g")
+    (out / "tables.md").write_text(page(table, tables["pairs"]), encoding="utf-8")
     for label, figure in figures.items():
         with figure_style():
             figure.savefig(out / f"{label}.png", dpi=110)
 
 
 if __name__ == "__main__":
-    main([Path(folder) for folder in sys.argv[1:-1]], Path(sys.argv[-1]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--compounds", type=Path, help="text file with a formula on each line")
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    chosen = None
+    if given.compounds is not None:
+        lines = given.compounds.read_text(encoding="utf-8").splitlines()
+        chosen = {compound_key(line) for line in lines if line and not line.startswith("#")}
+    main(given.folders, given.out, chosen)

@@ -6,8 +6,8 @@ FOLDER is that of a study with labels and force constants of relaxed compounds (
 structures and force constants are those of its records. Of each compound, or of those in the list:
 
 1. as the published labels were made, Andersen collisions of probability 1/2 from the crystal at rest,
-   positions at 300 K, 1.2 ps;
-2. from its last frame, as the paper did, 1.2 ps of the printed protocol, which brings positions to 450 K, and
+   positions at 300 K, 0.8 ps;
+2. from its last frame, as the paper did, 0.8 ps of the printed protocol, which brings positions to 450 K, and
 3. the same with positions at 300 K, with the same random numbers.
 
 For a mode that is slow against a fs such collisions are Brownian motion of friction p / ((1 - p) Δt) at the
@@ -38,7 +38,7 @@ from softmode.structures.labels import compound_key
 from softmode.study.folder import open_study, reopen_study
 from softmode.study.label_results import open_labels
 
-STEPS, SEED = 150, 2026
+STEPS, SEED = 100, 2026
 SKIPPED = 12  # of the frames from rest: the 100 fs that the labels leave out
 
 

@@ -24,6 +24,7 @@ from softmode.study.results import FAILED, OK, numbers_in
 from softmode.study.screening import LOSES, softest, ways
 from softmode.study.settings import LabelSettings
 from softmode.study.sigma_results import ALL, LOST
+from softmode.style import order_groups
 
 _LATTICE_COLUMN = "a_A"
 _MODE_COLUMN = re.compile(r"w_(\w+)_THz")
@@ -132,8 +133,8 @@ def labelled(table: pd.DataFrame, labels: Labels, seed: int) -> list[Labelled]:
 def _groups(cells: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     yield ALL, cells
     if cells["group"].nunique() > 1:
-        for group, rows in cells.groupby("group", sort=False):
-            yield str(group), rows
+        for group in order_groups(cells["group"]):
+            yield group, cells[cells["group"] == group]
 
 
 def _labelled(rows: pd.DataFrame, potential: str, way: str, group: str, seed: int) -> Labelled:
