@@ -14,6 +14,7 @@ from tiny_study import EMT_NAME, emt, factory, run_tiny, study_toml, tiny_study
 from typer.testing import CliRunner
 
 from softmode.cli.app import app
+from softmode.cli.demo import _fetched
 from softmode.errors import SoftmodeError
 from softmode.study.results import cell_table
 
@@ -397,6 +398,15 @@ def test_misuse_of_options_is_status_2() -> None:
 def test_errors_reach_library_users_as_exceptions(tmp_path: Path) -> None:
     result = call("status", tmp_path)
     assert isinstance(result.exception, SoftmodeError)
+
+
+def test_the_demo_goes_on_without_a_potential_that_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOFTMODE_CACHE", str(tmp_path))
+    monkeypatch.setenv("SOFTMODE_WEIGHTS_URL", "http://127.0.0.1:9")
+    assert _fetched() == ()
+    assert "without nequix-mp-1: " in capsys.readouterr().err
 
 
 @pytest.mark.real_potential
