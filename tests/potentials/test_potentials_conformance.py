@@ -73,8 +73,11 @@ STAND_INS = [
     Case("morse-al", element("Al"), plugin="morse"),
 ]
 USABLE = (WeightsStatus.PACKAGED, WeightsStatus.CACHED, WeightsStatus.NOT_NEEDED)
-#: One architecture with other weights: checked by name with  pytest -m slow, for each is compiled anew.
-COSTLY = ("nequix-omat-1", "nequix-oam-1", "nequix-oam-1-pft", "nequix-mp-1-pft-nocotrain")
+#: Of an architecture that is checked, with other weights: by name with  pytest -m slow, for each is compiled anew.
+COSTLY = (
+    *("nequix-omat-1", "nequix-oam-1", "nequix-oam-1-pft", "nequix-mp-1-pft-nocotrain"),
+    *("7net-0_22May2024", "7net-l3i5"),
+)
 
 
 def of_the_registry() -> Iterator[Any]:
