@@ -13,6 +13,7 @@ import pytest
 from tiny_study import EMT_NAME, QUICK, emt, factory, run_tiny, tiny_study, write_metal
 
 from softmode.datasets import open_reference
+from softmode.errors import SettingsError
 from softmode.leaderboard.beside import candidate_of_comparison, candidates_of_study, standings
 from softmode.leaderboard.boards import BY_NAME, Board, read_boards
 from softmode.leaderboard.make import make_leaderboard
@@ -56,6 +57,14 @@ def test_the_digest_is_that_of_the_keys_of_the_records(
     command = "LC_ALL=C sort -u keys | sha256sum"
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert board.provenance["records"]["digest"] == done.stdout.split()[0]
+
+
+def test_sources_that_cannot_be_read_are_one_clear_error(
+    made: tuple[Study, pd.DataFrame, Board, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "sources.toml").write_text("[run\n")
+    with pytest.raises(SettingsError, match="cannot be read as TOML"):
+        make_leaderboard([made[3] / "run"], tmp_path / "out", tmp_path / "sources.toml")
 
 
 def test_the_same_records_make_the_same_bytes(made: tuple[Study, pd.DataFrame, Board, Path]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +13,7 @@ from rich.text import Text
 from softmode.cli.console import broken, out, print_json, remark, say
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
-from softmode.leaderboard.boards import ALL, HARMONIC, RANKED_BY, SIGMA, Board, packaged, read_boards
+from softmode.leaderboard.boards import ALL, RANKED_BY, SIGMA, Board, Figure, csv_of, packaged, read_boards
 from softmode.leaderboard.ranks import Place, ranked
 from softmode.panel import NOTHING, interval, number
 from softmode.style import group_name, order_groups
@@ -85,15 +83,16 @@ def leaderboard(
         save_picture(leaderboard_figure(boards), plot)
     rows = [row for board in boards for row in _rows(board)] if as_csv or as_json else []
     if as_csv is not None:
-        write_atomically(as_csv, _csv(rows).encode())
+        write_atomically(as_csv, csv_of(rows).encode())
         say("table", as_csv)
     if as_json:
         print_json({"boards": {board.key: board.provenance for board in boards}, "ranking": rows})
         return
     for board in boards:
-        if HARMONIC in board.measurements and len(board.materials) >= _FEWEST:
-            _print_phonons(board, all_figures=figures)
-    _print_sigma([board for board in boards if SIGMA in board.measurements])
+        for measurement in board.measurements if len(board.materials) >= _FEWEST else ():
+            _print_ranked(board, RANKED_BY[measurement], all_figures=figures)
+    few = [board for board in boards if SIGMA in board.measurements and len(board.materials) < _FEWEST]
+    _print_sigma([board.part([at]) for board in few for at in range(len(board.materials))])
     out.print("Where each number comes from: softmode leaderboard --json; docs/leaderboard.md", markup=False)
 
 
@@ -129,21 +128,12 @@ def _rows(board: Board) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    stream = StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(stream, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
-
-
-def _print_phonons(board: Board, *, all_figures: bool) -> None:
-    by = RANKED_BY[HARMONIC]
+def _print_ranked(board: Board, by: Figure, *, all_figures: bool) -> None:
+    """Potentials by the median of an error over the crystals of a board, and that in each group."""
     places = ranked(board, by, in_full=False)
     _heading(board)
     table = _table("", "rank", "saw")
-    shown = [figure for figure in board.figures if figure.measurement == HARMONIC]
+    shown = [figure for figure in board.figures if figure.measurement == by.measurement]
     shown = shown if all_figures else shown[:5]
     for figure in shown:
         table.add_column(_head(figure.label), justify="right", no_wrap=True)
@@ -157,12 +147,11 @@ def _print_phonons(board: Board, *, all_figures: bool) -> None:
         f"Thermodynamics (--all) is of crystals that DFT finds stable. {_functionals(board)}",
         markup=False,
     )
-    _print_groups(board, [place.potential for place in places])
+    _print_groups(board, by, [place.potential for place in places])
 
 
-def _print_groups(board: Board, potentials: Sequence[str]) -> None:
+def _print_groups(board: Board, by: Figure, potentials: Sequence[str]) -> None:
     """Median error and place in each group."""
-    by = RANKED_BY[HARMONIC]
     parts = {
         group: part
         for group in order_groups(board.groups)
@@ -183,7 +172,7 @@ def _print_groups(board: Board, potentials: Sequence[str]) -> None:
 
 
 def _print_sigma(boards: Sequence[Board]) -> None:
-    """σ of each potential on the frames of each board, beside that of the reference."""
+    """σ of each potential on the frames of boards of one crystal, beside that of the reference."""
     if not boards:
         return
     by = RANKED_BY[SIGMA]

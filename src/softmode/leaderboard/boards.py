@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,15 @@ def _read(
 
 def _number(text: str) -> float:
     return float(text) if text else np.nan
+
+
+def csv_of(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as a CSV file; columns are those of all rows, in the order in which they first come."""
+    listed, stream = list(rows), io.StringIO()
+    writer = csv.DictWriter(stream, list(dict.fromkeys(chain(*listed))), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(listed)
+    return stream.getvalue()
 
 
 def digest_of_keys(keys: Iterable[str]) -> str:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from softmode.datasets.catalog import dataset_kind
-from softmode.errors import InputDataError
+from softmode.errors import InputDataError, SettingsError
 from softmode.files import write_atomically
 from softmode.leaderboard.beside import short, yardsticks
-from softmode.leaderboard.boards import FIGURES, HARMONIC, PROVENANCE, SIGMA, digest_of_keys
+from softmode.leaderboard.boards import FIGURES, HARMONIC, PROVENANCE, SIGMA, csv_of, digest_of_keys
 from softmode.potentials.base import PotentialInfo
 from softmode.potentials.registry import find_entry
 from softmode.records import digest_of
@@ -61,10 +60,11 @@ def make_leaderboard(runs: Sequence[Path], output: Path, sources: Path | None = 
     Raises
     ------
     SettingsError, InputDataError
-        If a folder holds no study, or nothing in it is finished.
+        If a folder holds no study, nothing in it is finished, or `sources` cannot be read.
     """
-    packaged = files("softmode") / "data" / "leaderboard" / SOURCES
-    described = tomllib.loads((packaged if sources is None else sources).read_text(encoding="utf-8"))
+    described = _described(
+        files("softmode") / "data" / "leaderboard" / SOURCES if sources is None else sources
+    )
     boards: dict[str, Any] = {}
     known: dict[str, Any] = {}
     left_out: list[str] = []
@@ -78,6 +78,13 @@ def make_leaderboard(runs: Sequence[Path], output: Path, sources: Path | None = 
     text = json.dumps({"boards": boards, "potentials": known}, indent=1, ensure_ascii=False)
     write_atomically(output / PROVENANCE, f"{text}\n".encode())
     return left_out
+
+
+def _described(sources: Traversable | Path) -> dict[str, dict[str, str]]:
+    try:
+        return tomllib.loads(sources.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(str(sources), f"cannot be read as TOML ({error})", "Correct the file") from error
 
 
 def _board(
@@ -101,9 +108,8 @@ def _board(
         "title": kind.title,
         "citation": kind.citation,
         "licence": kind.licence,
-        **described,
         "functional": ", ".join(sorted(set(cells.get("level_of_theory_reference", pd.Series()).dropna()))),
-        **({"functional": described["functional"]} if "functional" in described else {}),
+        **described,
         "dataset": kind.name,
         "protocol": {"name": protocol.name, "digest": digest_of(protocol.model_dump(mode="json"))},
         "measurements": list(study.settings.measurements),
@@ -146,13 +152,13 @@ def _materials(study: Study, cells: pd.DataFrame) -> bytes:
         rows.append(
             row | {name: _text(values.iloc[0]) if len(values) else "" for name, values in known.items()}
         )
-    return _csv(rows)
+    return csv_of(rows).encode()
 
 
 def _cells(cells: pd.DataFrame) -> bytes:
     """A row for each cell: whether its phonons were seen in training, and figures; none where it failed."""
     figures = [figure for figure in FIGURES if figure.column in cells and cells[figure.column].notna().any()]
-    return _csv(
+    rows = (
         {
             "material": row["material"],
             "potential": row["potential"],
@@ -161,16 +167,8 @@ def _cells(cells: pd.DataFrame) -> bytes:
         }
         for row in cells.to_dict("records")
     )
+    return csv_of(rows).encode()
 
 
 def _text(value: Any) -> str:
     return "" if value is None or pd.isna(value) else f"{float(value):.4g}"
-
-
-def _csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    stream = io.StringIO()
-    listed = list(rows)
-    writer = csv.DictWriter(stream, fieldnames=list(listed[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(listed)
-    return stream.getvalue().encode()
