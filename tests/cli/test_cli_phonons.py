@@ -15,7 +15,12 @@ from tiny_study import EMT_NAME
 from typer.testing import CliRunner
 
 from softmode.cli.app import app
+from softmode.datasets import open_reference
 from softmode.errors import SoftmodeError
+from softmode.leaderboard.beside import yardsticks
+from softmode.leaderboard.boards import Board
+from softmode.measurements.conditions import Conditions
+from softmode.measurements.declaration import Facts
 
 STIFF = "softmode_test_factories:stiff_emt"
 HEADINGS = ("on the band path", "on the mesh")
@@ -36,6 +41,32 @@ def rows(shown: str) -> dict[str, list[str]]:
     inside = shown.partition(HEADINGS[0])[2].partition(HEADINGS[1])[0]
     lines = [line.split("  ") for line in inside.splitlines() if line.strip()]
     return {parts[0].strip(): [part.strip() for part in parts[1:] if part.strip()] for parts in lines}
+
+
+def test_it_is_set_beside_the_leaderboard_where_that_knows_the_crystal(
+    tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("phonons", "--reference", tiny_dataset / "Cu", "--potential", EMT_NAME, "--no-noise")
+    assert "none of these reference data is in the packaged leaderboard" in call(*arguments).stderr
+    cu = open_reference(tiny_dataset / "Cu")
+    facts = Facts(cu.structure_digest, cu.reference_digest, tags=cu.tags)
+    row = {"group": "metal", **yardsticks(facts, Conditions.create())}
+    board = Board(
+        "made-up",
+        {"title": "made up", "potentials": {"a": "", "b": ""}},
+        ({**row, "material": "another name", "reference": "", "stable_reference": "1"},),
+        ("a", "b"),
+        {"rmse_w2_THz2": np.array([[1.0, np.nan]]), "softening": np.array([[1.0, 0.5]])},
+        np.array([["no", "no"]]),
+        {},
+    )
+    monkeypatch.setattr("softmode.leaderboard.beside.packaged", lambda: (board,))
+    said = " ".join(succeed(*arguments).split())
+    assert "on this material, rank 1 of 3 with the packaged potentials, better than 100 % of these" in said
+    found = json.loads(succeed(*arguments, "--json"))["leaderboard"]
+    w2 = found["rmse_w2_THz2"]
+    assert (w2["rank"], w2["of"], w2["percentile"], w2["best"]) == (1, 3, 100, 1)
+    assert found["softening"]["rank"] <= 2  # `a` is perfect, and the figure of EMT by itself rounded
 
 
 def test_several_potentials_stand_beside_each_other(tiny_dataset: Path) -> None:
