@@ -73,7 +73,7 @@ STAND_INS = [
     Case("morse-al", element("Al"), plugin="morse"),
 ]
 USABLE = (WeightsStatus.PACKAGED, WeightsStatus.CACHED, WeightsStatus.NOT_NEEDED)
-#: Of an architecture that is checked, with other weights: by name with  pytest -m slow; each is compiled anew.
+#: Of an architecture that is checked, with other weights, each compiled anew: by name with  pytest -m slow.
 COSTLY = (
     *("nequix-omat-1", "nequix-oam-1", "nequix-oam-1-pft", "nequix-mp-1-pft-nocotrain"),
     *("7net-0_22May2024", "7net-l3i5"),
