@@ -19,14 +19,17 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from ase import units
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from softmode import dynamics as dy
 from softmode import harmonic as hm
-from softmode.anharmonic.classes import CLASSES, class_indices
+from softmode.anharmonic.classes import CLASSES, EDGES, class_indices
 from softmode.anharmonic.displacements import displacements
 from softmode.anharmonic.sigma import harmonic_forces, sigma
 from softmode.crystal import Cell, DisplacementForces, ForceConstants, Trajectory
@@ -37,6 +40,7 @@ from softmode.records import Record
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.folder import Case, Study, reopen_study
 from softmode.study.label_results import open_labels
+from softmode.style import SIGMA, colours, figure_style, legend_below, markers, square_from_zero
 
 SEED = 2026
 #: Frequencies at rest between which modes are taken together, THz; imaginary ones below zero.
@@ -128,8 +132,35 @@ def by_band(found: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
+def picture(sigmas: pd.DataFrame, temperatures: pd.DataFrame, runs: list[str]) -> Figure:
+    """σ of each run against that of the first, and the temperatures of modes."""
+    colour, marker = colours(runs), markers(runs)
+    places = {band: place for place, band in enumerate(temperatures["band"].cat.categories)}
+    with figure_style():
+        figure = Figure(figsize=(9.0, 4.4))
+        left, right = figure.subplots(1, 2)
+        for run in runs:
+            looks: Any = {"color": colour[run], "marker": marker[run], "markersize": 5}
+            if run != runs[0]:
+                left.plot(sigmas[runs[0]], sigmas[run], linestyle="", **looks)
+            own = temperatures[temperatures["run"] == run]
+            x = [places[band] for band in own["band"]]
+            right.errorbar(x, own["mean_K"], yerr=own["error_K"], label=run, linewidth=1.0, **looks)
+        square_from_zero(left, 1.1 * float(np.nanmax(sigmas[runs])), EDGES)
+        left.set(xlabel=f"{SIGMA}, {runs[0]}", ylabel=f"{SIGMA}, other dynamics")
+        right.axhline(300.0, color="0.4", linewidth=0.8, linestyle="--")
+        right.set_yscale("log")
+        right.set_yticks([200, 300, 450, 1000, 2000], ["200", "300", "450", "1000", "2000"])
+        right.yaxis.set_minor_formatter(NullFormatter())
+        names = ["imaginary", *(f"to {band.right:g}" for band in list(places)[1:-1]), f"above {BANDS[-2]:g}"]
+        right.set_xticks(range(len(places)), names, fontsize=7.5)
+        right.set(xlabel="frequency at rest (THz)", ylabel="temperature of the positions (K)")
+        legend_below(figure, right.get_legend_handles_labels()[0], 3)
+        return figure
+
+
 def main() -> None:
-    """Write the tables and print them."""
+    """Write tables and a picture, and print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -166,6 +197,9 @@ def main() -> None:
         "temperatures": by_band(pd.concat(temperatures)),
     }
     given.out.mkdir(parents=True, exist_ok=True)
+    with figure_style():
+        shown = picture(sigmas, tables["temperatures"], list(studies))
+        shown.savefig(given.out / "dynamics.png", dpi=110)
     print(f"first {last:g} ps of each replica")
     for name, table in tables.items():
         table.to_csv(given.out / f"{name}.csv", index=False, float_format="%.4g")

@@ -50,6 +50,7 @@ SEED = 2026
 DYNAMICS = "model_only"
 #: By which heat may multiply σ: lowest-order anharmonic forces grow as T, forces as √T, so σ as √T.
 _FACTORS = (1.02, 1.05, 1.1, 1.15, 1.2, 1.5**0.5)
+_FEWEST = 20  # compounds of a halide that a page shows
 _NO_SIGMA = 1.35  # where crystals without a σ are drawn
 
 
@@ -74,7 +75,7 @@ def name(run: Run) -> str:
     """How a row is called."""
     folder, item = run
     way = WAY_NAMES[item.way]
-    return f"{item.potential}, {folder if item.way == DYNAMICS else way}"
+    return f"{item.potential}, {folder if item.way == DYNAMICS else way}, {int((~item.failed).sum())}"
 
 
 def classes(runs: Sequence[Run]) -> pd.DataFrame:
@@ -91,7 +92,11 @@ def pairs(runs: Sequence[Run]) -> pd.DataFrame:
     """Each two that share potential or way, over the compounds that both have."""
     rows = []
     for (first_run, first), (second_run, second) in combinations(overall(runs), 2):
-        if first.potential == second.potential or (first.way == second.way and first_run == second_run):
+        same_way = first.way == second.way
+        other_run = first_run != second_run and DYNAMICS in (first.way, second.way)
+        if (first.potential == second.potential and (other_run or not same_way)) or (
+            same_way and first_run == second_run
+        ):
             sides = {
                 f"{side}_{key}": value
                 for side, run, item in (("first", first_run, first), ("second", second_run, second))
@@ -222,7 +227,7 @@ def page(table: pd.DataFrame, beside: pd.DataFrame) -> str:
     everything = rows["group"] == group_name(ALL)
     parts = [
         markdown(rows[everything], of | shares | of_list | errors),
-        markdown(rows[~everything], of | {"group": "halide"} | shares | errors),
+        markdown(rows[~everything & (rows["n"] >= _FEWEST)], of | {"group": "halide"} | shares | errors),
     ]
     if len(beside):
         named = {}
@@ -254,9 +259,10 @@ def main(folders: Sequence[Path], out: Path, wanted: Collection[CompoundKey] | N
         ("confusion_dynamics", [run for run in alone if run[1].way == DYNAMICS]),
     ):
         matrices = {
-            (folder if item.way == DYNAMICS else WAY_NAMES[item.way], item.potential): (
-                item.score.successes.confusion.matrix
-            )
+            (
+                folder if item.way == DYNAMICS else WAY_NAMES[item.way],
+                f"{item.potential}, {len(item.label)}",
+            ): (item.score.successes.confusion.matrix)
             for folder, item in chosen
         }
         if matrices:
