@@ -357,7 +357,9 @@ def test_a_true_process_leaves_json_alone_on_standard_output(
 ) -> None:
     done = process("phonons", "--reference", tiny_dataset / "Cu", "--potential", EMT_NAME, "--json")
     assert done.returncode == 0
-    assert json.loads(done.stdout)["material"] == "Cu"
+    said = json.loads(done.stdout)
+    assert said["material"] == "Cu"
+    assert "none of these reference data is in the packaged" in said["leaderboard"]["why_not"]
     assert done.stderr == ""
 
 

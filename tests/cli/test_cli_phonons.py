@@ -47,7 +47,6 @@ def test_it_is_set_beside_the_leaderboard_where_that_knows_the_crystal(
     tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("phonons", "--reference", tiny_dataset / "Cu", "--potential", EMT_NAME, "--no-noise")
-    assert "none of these reference data is in the packaged leaderboard" in call(*arguments).stderr
     cu = open_reference(tiny_dataset / "Cu")
     facts = Facts(cu.structure_digest, cu.reference_digest, tags=cu.tags)
     row = {"group": "metal", **yardsticks(facts, Conditions.create())}
@@ -63,10 +62,6 @@ def test_it_is_set_beside_the_leaderboard_where_that_knows_the_crystal(
     monkeypatch.setattr("softmode.leaderboard.beside.packaged", lambda: (board,))
     said = " ".join(succeed(*arguments).split())
     assert "on this material, rank 1 of 3 with the packaged potentials, better than 100 % of these" in said
-    found = json.loads(succeed(*arguments, "--json"))["leaderboard"]
-    w2 = found["rmse_w2_THz2"]
-    assert (w2["rank"], w2["of"], w2["percentile"], w2["best"]) == (1, 3, 100, 1)
-    assert found["softening"]["rank"] <= 2  # `a` is perfect, and the figure of EMT by itself rounded
 
 
 def test_several_potentials_stand_beside_each_other(tiny_dataset: Path) -> None:
