@@ -125,6 +125,21 @@ def test_thermodynamics_is_of_crystals_that_the_reference_finds_stable() -> None
     assert (stand.n, stand.rank.value, stand.best) == (2, 3, 2)
 
 
+def test_what_was_not_measured_is_neither_shown_nor_ranked_against() -> None:
+    nothing = float("nan")
+    own = board(
+        {"rmse_w2_THz2": [[1, 2, nothing]], "rmse_w2_own_THz2": [[5, nothing, nothing]]}
+    )  # b was not asked for its own lattice, c failed
+    figure = BY_NAME["rmse_w2_own_THz2"]
+    shown = {place.potential: place.medians[figure.name].value for place in ranked(own, W2)}
+    assert shown["a"] == 5
+    assert np.isnan(shown["b"])
+    assert np.isinf(shown["c"])
+    stand = standing(np.array([6.0]), own, figure)
+    assert stand is not None
+    assert (stand.rank.value, stand.of) == (2, 3)
+
+
 def test_a_group_is_a_halide_or_a_prototype() -> None:
     own = board({"rmse_w2_THz2": [[1, 2], [3, 4], [5, 6]]}, groups="FIF")
     assert [row["material"] for row in own.in_group("F").materials] == ["m0", "m2"]

@@ -13,7 +13,17 @@ from rich.text import Text
 from softmode.cli.console import broken, out, print_json, remark, say
 from softmode.errors import SettingsError
 from softmode.files import write_atomically
-from softmode.leaderboard.boards import ALL, RANKED_BY, SIGMA, Board, Figure, csv_of, packaged, read_boards
+from softmode.leaderboard.boards import (
+    ALL,
+    BY_NAME,
+    RANKED_BY,
+    SIGMA,
+    Board,
+    Figure,
+    csv_of,
+    packaged,
+    read_boards,
+)
 from softmode.leaderboard.ranks import Place, ranked
 from softmode.panel import NOTHING, interval, number
 from softmode.style import group_name, order_groups
@@ -175,7 +185,6 @@ def _print_sigma(boards: Sequence[Board]) -> None:
     """σ of each potential on the frames of boards of one crystal, beside that of the reference."""
     if not boards:
         return
-    by = RANKED_BY[SIGMA]
     out.print("\nσ on frames with DFT forces, and the rank by its error", markup=False, style="bold")
     table = _table("")
     for board in boards:
@@ -190,21 +199,32 @@ def _print_sigma(boards: Sequence[Board]) -> None:
         reference.append(interval(float(row["sigma_reference"]), bounds[0], bounds[1], form=".3f"))
     table.add_row("DFT", *reference, style="bold")
     table.add_row("frames", *(board.materials[0]["n_frames"] for board in boards), style="dim")
-    potentials = list(dict.fromkeys(name for board in boards for name in board.potentials))
-    ranks = [
-        {place.potential: place.rank.value for place in ranked(board, by, in_full=False)} for board in boards
-    ]
-    for potential in potentials:
-        texts = []
-        for board, rank in zip(boards, ranks, strict=True):
-            known = potential in board.potentials
-            value = board.values[by.name][0, board.potentials.index(potential)] if known else float("nan")
-            texts.append(f"{number(value, form='.3f')} ({rank[potential]:.0f})" if known else NOTHING)
-        table.add_row(_name(potential), *texts)
+    _add_values(table, boards, RANKED_BY[SIGMA], ".3f")
+    table.add_row()
+    table.add_row("RMSE of forces", *["meV/Å"] * len(boards), style="bold")
+    _add_values(table, boards, BY_NAME["force_rmse_eV_per_A"], ".0f", scale=1000.0)
     out.print(table)
+    out.print(
+        "σ is by a potential's own force constants: their errors and those of forces may cancel, so that a "
+        "rank by it means little without that by the error of forces. †: trained on phonons of this crystal.",
+        markup=False,
+    )
     for board in boards:
         if note := board.provenance.get("note"):
             out.print(f"{board.title}: {note}; {board.provenance['citation']}", markup=False, style="dim")
+
+
+def _add_values(table: Table, boards: Sequence[Board], figure: Figure, form: str, scale: float = 1.0) -> None:
+    """A row for each potential: its value on each board, and its rank."""
+    places = [{one.potential: one for one in ranked(board, figure, in_full=False)} for board in boards]
+    for potential in dict.fromkeys(name for board in boards for name in board.potentials):
+        texts = [NOTHING] * len(boards)
+        for at, (board, found) in enumerate(zip(boards, places, strict=True)):
+            if potential in found:
+                value = scale * board.values[figure.name][0, board.potentials.index(potential)]
+                mark = "†" if found[potential].seen else ""
+                texts[at] = f"{mark}{number(value, form=form)} ({found[potential].rank.value:.0f})"
+        table.add_row(_name(potential), *texts)
 
 
 def _functionals(board: Board) -> str:

@@ -45,7 +45,8 @@ class Figure:
     perfect : float
         Value of a potential that makes no error; how far a value is from it is the error.
     of_reference : str
-        Column of the reference's value, which is subtracted; empty where `column` is an error by itself.
+        The reference's value in the table of materials, which is subtracted; empty where it is an error by
+        itself.
     share : bool
         Whether it is true or false of a material, so that its mean is shown, and not its median.
     of_stable : bool
@@ -110,10 +111,11 @@ FIGURES = tuple(
             *_THERMODYNAMIC,
         ),
         ("rmse_w2_own_THz2", "path_rmse_w2_THz2_at_own", "RMSE(ω²), own lattice", "THz²"),
-        ("sigma", "sigma_phi_model_mean_t", "σ", "", SIGMA, 0.0, "sigma_reference_mean_t"),
+        ("sigma", "sigma_phi_model_mean_t", "σ", "", SIGMA, 0.0, "sigma_reference"),
         ("sigma_force_error", "sigma_force_error", "force error in σ", "", SIGMA),
         ("sigma_hessian_error", "sigma_hessian_error", "Hessian error in σ", "", SIGMA),
-        ("force_mae_eV_per_A", "force_mae_eV_per_A", "MAE of forces", "eV/Å", SIGMA),
+        ("sigma_phi_ref", "sigma_phi_ref_mean_t", "σ, Φ of DFT", "", SIGMA, 0.0, "sigma_reference"),
+        ("force_rmse_eV_per_A", "force_rmse_eV_per_A", "RMSE of forces", "eV/Å", SIGMA),
     )
 )
 BY_NAME = {figure.name: figure for figure in FIGURES}
@@ -188,7 +190,13 @@ class Board:
         """The reference's value that a figure is compared with, (n_materials,); 0 where it is an error."""
         if not figure.of_reference:
             return np.zeros(len(self.materials))
-        return np.array([_number(row[f"{figure.name}_reference"]) for row in self.materials])
+        return np.array([_number(row[figure.of_reference]) for row in self.materials])
+
+    def measured(self, figure: Figure) -> NDArray[np.bool_]:
+        """Of which potentials a figure was asked: not of one that only ever gave the figure that ranks."""
+        ranking = self.values[RANKED_BY[figure.measurement].name]
+        never, ran = np.isnan(self.values[figure.name]).all(axis=0), ~np.isnan(ranking).all(axis=0)
+        return ~(never & ran)
 
     def counts(self, figure: Figure) -> NDArray[np.bool_]:
         """On which of its materials a figure is counted."""

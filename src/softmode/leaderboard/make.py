@@ -19,6 +19,7 @@ from softmode.files import write_atomically
 from softmode.leaderboard.beside import short, yardsticks
 from softmode.leaderboard.boards import FIGURES, HARMONIC, PROVENANCE, SIGMA, csv_of, digest_of_keys
 from softmode.potentials.base import PotentialInfo
+from softmode.potentials.leakage import phonons_seen
 from softmode.potentials.registry import find_entry
 from softmode.records import digest_of
 from softmode.study.folder import Study, reopen_study
@@ -50,7 +51,8 @@ def make_leaderboard(runs: Sequence[Path], output: Path, sources: Path | None = 
         Folder to write to.
     sources : Path, optional
         TOML file with a table for each run that needs one: ``title``, ``citation``, ``licence``, ``study``,
-        ``note``; the one that comes with softmode when not given. Without a table they are the dataset's.
+        ``note``, and ``materials_project``, the id of the crystal where names do not tell; the one that comes
+        with softmode when not given. Without a table they are the dataset's.
 
     Returns
     -------
@@ -95,9 +97,12 @@ def _board(
     waiting = [str(name) for name in unfinished.index[unfinished]]
     if waiting:
         left_out.append(f"{key}: not finished, left out: {', '.join(waiting)}")
-    cells = cells[~cells["potential"].isin(waiting)]
+    cells = cells[~cells["potential"].isin(waiting)].copy()
     if cells.empty:
         raise InputDataError(str(study.folder), "no potential is finished", "Run the study to its end")
+    if crystal := described.get("materials_project"):
+        names = [study.settings.potential(label).name for label in cells["potential"]]
+        cells[SEEN_COLUMN] = [phonons_seen(crystal, name) for name in names]
     tables = {f"{key}_materials.csv": _materials(study, cells), f"{key}.csv": _cells(cells)}
     index = record_index(study)
     index = index[~index["potential"].isin(waiting)]

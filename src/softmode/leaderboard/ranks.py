@@ -101,9 +101,11 @@ def _shown(board: Board, figure: Figure, seed: int, *, sure: bool) -> tuple[Esti
     if of_itself:
         wrong = 0.0 if figure.share else np.inf
         values = np.where(np.isnan(values), wrong, values)
-    if not sure:
-        return tuple(Estimate(float(value)) for value in middle(values, figure))
-    return with_enough(values, bootstrap_over(values, lambda drawn: middle(drawn, figure), seed))
+    found = tuple(Estimate(float(value)) for value in middle(values, figure))
+    if sure:
+        found = bootstrap_over(values, lambda drawn: middle(drawn, figure), seed)
+    asked = zip(with_enough(values, found), board.measured(figure), strict=True)
+    return tuple(one if measured else UNDEFINED for one, measured in asked)
 
 
 def with_enough(rows: FloatArray, found: tuple[Estimate, ...]) -> tuple[Estimate, ...]:

@@ -74,9 +74,12 @@ def standing(
     seed : int
         Of the bootstrap over materials.
     """
-    others = [at for at, name in enumerate(board.potentials) if name != without]
     counted = board.counts(figure)
-    if not counted.any() or not others or figure.name not in board.values:
+    if not counted.any() or figure.name not in board.values:
+        return None
+    asked = zip(board.potentials, board.measured(figure), strict=True)
+    others = [at for at, (name, measured) in enumerate(asked) if measured and name != without]
+    if not others:
         return None
     board, own = board.part(np.flatnonzero(counted)), own[counted]
     of_own = figure.error(own - board.reference_values(figure))
