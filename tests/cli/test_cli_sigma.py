@@ -108,6 +108,14 @@ def test_the_embedded_example(phonon: Phonopy, plain: dict[str, Any]) -> None:
     assert plain["class"] == "strong"
 
 
+def test_the_embedded_example_by_its_name(plain: dict[str, Any]) -> None:
+    named = shown("--trajectory", "example")
+    assert named["n_frames"] == plain["n_frames"]
+    assert named["overall"] == pytest.approx(plain["overall"], rel=1e-12)
+    refused = CliRunner().invoke(app, ["sigma", "--trajectory", "example", "--skip", "3"])
+    assert "embedded frames are few" in str(refused.exception)
+
+
 def test_too_few_frames_give_no_interval_and_say_so(plain: dict[str, Any]) -> None:
     """15 frames of two samplers, each with a level of its own: they look like one long correlation."""
     assert plain["mean_t_ci95"] is None

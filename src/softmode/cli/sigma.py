@@ -19,7 +19,7 @@ from softmode.crystal import Material
 from softmode.datasets import open_reference
 from softmode.errors import SettingsError
 from softmode.harmonic.protocol import named_protocol
-from softmode.notebook.inputs import Crystal
+from softmode.notebook.inputs import Crystal, load
 from softmode.notebook.sigma import Anharmonicity, Sigma, anharmonicity
 from softmode.records import Record
 
@@ -37,6 +37,26 @@ def _reference(
         "no force constants are given",
         "Give --force-constants (only an FHI-vibes trajectory.nc brings its own)",
     )
+
+
+def _crystal(
+    trajectories: list[Path],
+    supercell: str | None,
+    force_constants: Path | None,
+    accept: Sequence[str],
+    **frames: int,
+) -> Crystal:
+    """A crystal with the trajectory; ``example`` is the embedded one, with its own."""
+    if trajectories == [Path("example")] and force_constants is None and supercell is None:
+        if frames != {"skip": 0, "every": 1}:
+            raise SettingsError(
+                "softmode sigma",
+                "the embedded frames are few",
+                "Leave --skip and --every away, or see --frames",
+            )
+        return load("example", accept=accept)
+    material = _reference(trajectories, supercell, force_constants, accept)
+    return Crystal(material, accept=tuple(accept)).with_trajectory(trajectories, **frames)
 
 
 def _json(material: Material, record: Record) -> dict[str, Any]:
@@ -157,7 +177,8 @@ def sigma(
     trajectory: Annotated[
         list[Path],
         typer.Option(
-            help="vasprun.xml(.gz/.xz), .traj, .extxyz, trajectory.nc or phonopy dataset; repeatable."
+            help="vasprun.xml(.gz/.xz), .traj, .extxyz, trajectory.nc or phonopy dataset, repeatable; or "
+            "'example'."
         ),
     ],
     supercell: Annotated[
@@ -198,12 +219,9 @@ def sigma(
 ) -> None:
     """Anharmonicity σ⁽²⁾ of a trajectory: overall, per frame, element, site and phonon mode."""
     trajectories = [*trajectory, *(more or [])]
-    accepted = tuple(accept or ())
-    material = _reference(trajectories, supercell, force_constants, accepted)
     with busy("reading trajectories"):
-        crystal = Crystal(material, accept=tuple(accept or ())).with_trajectory(
-            trajectories, skip=skip, every=every
-        )
+        crystal = _crystal(trajectories, supercell, force_constants, accept or (), skip=skip, every=every)
+    material = crystal.material
     protocol = named_protocol("default", symmetrise=symmetrise)
     content = _json(material, anharmonicity(crystal, protocol=protocol).record)
     results = []
