@@ -194,9 +194,10 @@ class Board:
 
     def measured(self, figure: Figure) -> NDArray[np.bool_]:
         """Of which potentials a figure was asked: not of one that only ever gave the figure that ranks."""
-        ranking = self.values[RANKED_BY[figure.measurement].name]
-        never, ran = np.isnan(self.values[figure.name]).all(axis=0), ~np.isnan(ranking).all(axis=0)
-        return ~(never & ran)
+        own = self.values[figure.name]
+        ranking = self.values.get(RANKED_BY[figure.measurement].name, own)
+        only_that = np.isnan(own).all(axis=0) & ~np.isnan(ranking).all(axis=0)
+        return np.logical_not(np.asarray(only_that, dtype=np.bool_))
 
     def counts(self, figure: Figure) -> NDArray[np.bool_]:
         """On which of its materials a figure is counted."""
