@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +98,25 @@ def test_tables_are_those_of_their_files() -> None:
                 f"{page}, {potential}: {said} is not in its row"
             )
     assert count > 100
+
+
+def test_the_yardstick_is_the_packaged_leaderboard() -> None:
+    data = ROOT / "src" / "softmode" / "data" / "leaderboard"
+    cells = pd.read_csv(data / "phonondb.csv")
+    stable = pd.read_csv(data / "phonondb_materials.csv").query("stable_reference == 1")["material"]
+    page = (ROOT / "docs" / "good-score.md").read_text(encoding="utf-8")
+    assert f"{len(stable)} of the {cells['material'].nunique()} are stable by DFT" in page
+    lines = [line for line in page.splitlines() if re.match(r"\|.*: `", line)]
+    assert len(lines) == 9
+    for line in lines:
+        column = line.split("`")[1]
+        rows = cells[cells["material"].isin(stable)] if "stable crystals" in line else cells
+        sizes = rows[column].abs().groupby(rows["potential"])
+        ranked = sizes.median() if column != "stability_agrees" else -sizes.mean()
+        ranked = ranked.dropna().sort_values().abs()
+        expected = [ranked.iloc[place] for place in (0, 3, len(ranked) // 2, -1)]
+        for said, value in zip(line.strip("| ").split("|")[1:], expected, strict=True):
+            assert matches(said.strip(), value), (column, said, value)
 
 
 @pytest.mark.skipif(not CLAIMS.is_file(), reason="no claims yet")
