@@ -15,6 +15,7 @@ from softmode.leaderboard.ranks import ranked
 from softmode.leaderboard.standing import Standing, standing_words
 from softmode.panel import Panel, Picture, Row, Table, interval, number, probability
 from softmode.statistics.bootstrap import Estimate
+from softmode.statistics.matrix_tests import holm
 from softmode.style import (
     REFERENCE_COLOUR,
     colours,
@@ -215,20 +216,21 @@ def _standing_table(whole: Sequence[tuple[Candidate, list[Standing]]]) -> Table:
 
 
 def _against_table(whole: Sequence[tuple[Candidate, list[Standing]]]) -> Table:
+    compared = [(one, first, against) for one, (first, *_) in whole for against in first.against]
+    corrected = holm([found.p_value for _, _, (_, found) in compared])
     rows: list[Row] = [
         (
             one.potential,
             one.board.key,
-            stand.figure.label,
+            first.figure.label,
             other,
             str(found.n),
             interval(*found.ratio),
             str(found.better),
             str(found.worse),
-            probability(found.p_value),
+            probability(p),
         )
-        for one, (stand, *_) in whole
-        for other, found in stand.against
+        for (one, first, (other, found)), p in zip(compared, corrected, strict=True)
     ]
     return Table(
         "leaderboard_paired",
@@ -236,7 +238,7 @@ def _against_table(whole: Sequence[tuple[Candidate, list[Standing]]]) -> Table:
         ("potential", "board", "figure", "against", "n", "error over its", "better on", "worse on", "p"),
         tuple(rows),
         "Median of ratios material by material, with its 95 % interval from six on: below 1 this potential "
-        "is better. p: sign test.",
+        "is better. p: sign test, corrected for all rows by Holm's method.",
     )
 
 
