@@ -26,7 +26,7 @@ from softmode.style import (
     potential_legend,
 )
 
-TITLE = "Training on Hessians mends the shape of phonons, not their scale"
+TITLE = "Training on Hessians, or on OMat24, mends the shape of phonons, not their scale"
 
 
 def headline(cells: pd.DataFrame) -> Figure:
@@ -35,7 +35,10 @@ def headline(cells: pd.DataFrame) -> Figure:
     medians = medians.sort_values("relative_rest", ascending=False)
     at = np.arange(len(medians))
     training = dict(zip(cells["potential"], cells["training"], strict=True))
-    shades = [BETTER_COLOUR if "Hessians" in training[name] else "#7F7F7F" for name in medians.index]
+    shades = [
+        next((shade for word, shade in _TRAINED.items() if word in training[name]), _OTHERWISE)
+        for name in medians.index
+    ]
     with figure_style():
         figure = Figure(figsize=(8.0, 4.6))
         axes = figure.subplots()
@@ -46,21 +49,29 @@ def headline(cells: pd.DataFrame) -> Figure:
             axes.text(row.relative + 0.12, place, f"{row.relative:.1f}", va="center", fontsize=9)
         labels = [f"{name}  ({training[name]})" for name in medians.index]
         axes.set_yticks(at, labels, fontsize=9)
-        axes.set_xlabel(
-            f"error of ω² in % of the reference's ω² (RMS), median of {cells['material'].nunique()} crystals"
+        axes.set_xlabel("error of ω² in % of the reference's (root mean squares; median of the crystals)")
+        n = cells["material"].nunique()
+        axes.set_title(
+            f"{len(medians)} potentials against DFT (PBEsol) phonons of {n} crystals", x=0.0, loc="left"
         )
         axes.grid(axis="y", visible=False)
         figure.legend(
-            handles=patch_handles({"trained on Hessians": BETTER_COLOUR, "not": "#7F7F7F"})
-            + patch_handles({"shape: left when one factor has scaled all ω²": "0.35"})
-            + patch_handles({"with that factor: lattice and functional": "0.35"}, 0.28),
+            handles=[
+                *patch_handles({f"with {word} in the training": shade for word, shade in _TRAINED.items()}),
+                *patch_handles({"with neither": _OTHERWISE}),
+                *patch_handles({"shape: left when one factor has scaled all ω²": "0.35"}),
+                *patch_handles({"with that factor: lattice, functional, softness": "0.35"}, 0.28),
+            ],
             loc="outside lower center",
             ncols=2,
         )
-        figure.suptitle(TITLE, fontsize=12, weight="bold", x=0.01, ha="left")
+        figure.suptitle(TITLE, fontsize=11.5, weight="bold", x=0.01, ha="left")
         return figure
 
 
+#: By the first of these that was in the training.
+_TRAINED = {"Hessians": BETTER_COLOUR, "OMat24": "#009E73"}
+_OTHERWISE = "#7F7F7F"
 _INSIDE = {"va": "center", "ha": "right", "fontsize": 9}
 
 
