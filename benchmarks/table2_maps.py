@@ -1,6 +1,6 @@
 """Where two potentials go in compounds of Table 2 of Yang et al. (2026), each by its own dynamics at 300 K.
 
-    python benchmarks/table2_maps.py runs/table2 [--potentials nequix-oam-1-pft,chgnet] [--replicas 5]
+    python benchmarks/table2_maps.py runs/table2 [--potentials nequix-oam-1-pft,chgnet] [--replicas 5,3]
 
 Of the five compounds of the table the three with closed shells, each built from its formula and relaxed by
 the first potential, space group kept: all then move in the same lattice, as in the paper. For each compound
@@ -117,14 +117,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--potentials", default=POTENTIALS)
     parser.add_argument("--compounds", default=",".join(COMPOUNDS))
-    parser.add_argument("--replicas", type=int, default=5)
+    parser.add_argument("--replicas", default="5,3", help="runs of each potential")
     given = parser.parse_args()
     potentials = given.potentials.split(",")
     overlaps, runs, parts = [], [], []
     for formula in given.compounds.split(","):
         crystal = structure(formula, potentials[0], given.folder)
-        for potential in potentials:
-            found = dynamics(crystal, potential, given.replicas)
+        for potential, replicas in zip(potentials, map(int, given.replicas.split(",")), strict=True):
+            found = dynamics(crystal, potential, replicas)
             runs.append({"compound": formula, "potential": potential, **found})
         sigma = {run["potential"]: run["sigma"] for run in runs if run["compound"] == formula}
         parts += [
@@ -134,9 +134,9 @@ def main() -> None:
         cloud = {potential: [crystal.parent / potential] for potential in potentials}
         pairs = {f"{a}_{b}": {a: cloud[a], b: cloud[b]} for a, b in combinations(potentials, 2)}
         for potential in potentials:
-            replicas = sorted((crystal.parent / potential).glob("replica_*"))
-            half = len(replicas) // 2
-            names = {f"{potential}, first": replicas[:half], f"{potential}, others": replicas[half:]}
+            folders = sorted((crystal.parent / potential).glob("replica_*"))
+            half = len(folders) // 2
+            names = {f"{potential}, first": folders[:half], f"{potential}, others": folders[half:]}
             pairs[f"{potential}_halves"] = names
         for name, clouds in pairs.items():
             overlaps += [{"compound": formula, **row} for row in compared(crystal, clouds, name)]
