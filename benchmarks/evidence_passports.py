@@ -1,12 +1,14 @@
 """Which verdicts and orders of potentials survive every choice of protocol: from studies of passports.
 
     python benchmarks/evidence_passports.py RUN… OUT
+    python benchmarks/evidence_passports.py --lattices RUN
     python benchmarks/evidence_passports.py --draw DATA N
 
 RUN are folders of studies with the measurement ``passport`` (``examples/cs2agbibr6_passport.toml``,
 ``passports.toml``); taken are potentials that all of them have. Prints the tables of
 ``docs/results/passports.md`` and writes ``verdicts.csv``, ``orders.csv`` and a picture into OUT. The second
-form draws N double perovskites of the phonon database, as many of each halide as there are, at random with
+form compares the two lattices of a study with ``structure = "both"`` (``examples/phonondb.toml``). The third
+draws N double perovskites of the phonon database, as many of each halide as there are, at random with
 seed 2026; a smaller draw is part of a larger one.
 
 Orders are compared in the ways that all potentials were measured in on all crystals: displacements of 0.003
@@ -17,12 +19,14 @@ or combined as in a passport.
 from __future__ import annotations
 
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
 import softmode as sm
 from softmode.datasets import Selection, open_dataset, select
+from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.passport.orders import (
     ERROR,
     SOFTENING,
@@ -33,6 +37,7 @@ from softmode.measurements.passport.orders import (
     ranks,
     ways_table,
 )
+from softmode.statistics.bootstrap import bootstrap_over
 from softmode.structures.labels import Label, balanced_draw, compound_key
 from softmode.style import plain
 
@@ -42,6 +47,7 @@ PAIRS = {
     "nequix-mp-1-pft": "nequix-mp-1",
     "nequix-mp-1-pft-nocotrain": "nequix-mp-1",
 }
+STABLE = HarmonicProtocol().imaginary_tolerance
 NAMED = ("material", "formula", "potential")
 
 
@@ -113,6 +119,60 @@ def claims(cells: pd.DataFrame, ways: pd.DataFrame, found: pd.DataFrame) -> str:
     return table(["claim", "holds for"], rows)
 
 
+def lattices(run: Path) -> None:
+    """What of orders, training on Hessians, softness and verdicts is the same at both lattices."""
+    cells = sm.open_study(run).cells
+    cells = cells[cells[f"{ERROR}_at_own"].notna()]
+    names = {"reference": "", "own": "_at_own"}
+    error = {
+        name: cells.pivot(index="material", columns="potential", values=ERROR + end)
+        for name, end in names.items()
+    }
+    slope = {name: cells.groupby("potential")[SOFTENING + end].median() for name, end in names.items()}
+    median = {name: values.median() for name, values in error.items()}
+    rank = {name: values.rank().astype(int) for name, values in median.items()}
+    rows = [
+        [
+            plain(potential),
+            *(f"{median[name][potential]:.2f} ({rank[name][potential]})" for name in names),
+            *(f"{slope[name][potential]:.2f}" for name in names),
+        ]
+        for potential in median["reference"].sort_values().index
+    ]
+    heads = ["potential", "RMSE(ω²), THz² (rank)", "own lattice", "slope of ω²", "own lattice"]
+    print(f"{len(error['own'])} crystals\n\n{table(heads, rows)}\n")
+    pairs = list(combinations(median["own"].index, 2))
+    same = sum(
+        (rank["own"][a] < rank["own"][b]) == (rank["reference"][a] < rank["reference"][b]) for a, b in pairs
+    )
+    rows = [
+        [
+            "the order of two potentials by the median is the same at both lattices",
+            f"{same} of {len(pairs)} pairs",
+        ]
+    ]
+    for trained, base in PAIRS.items():
+        shares = []
+        for values in error.values():
+            better = (values[trained] < values[base]).to_numpy(float)
+            [found] = bootstrap_over(better, lambda drawn: drawn.mean(axis=-2), 2026)
+            shares.append(f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]")
+        claim = f"{plain(trained)} has a smaller RMSE(ω²) than {plain(base)}"
+        rows.append([claim, f"{shares[0]} of crystals; own lattice {shares[1]}"])
+    soft = {name: f"{(values < 1.0).sum()} of {len(values)}" for name, values in slope.items()}
+    rows.append(
+        ["ω² is too small in the median", f"{soft['reference']} potentials; own lattice {soft['own']}"]
+    )
+    stable = [cells[f"path_lowest_model_THz{end}"] >= -STABLE for end in names.values()]
+    rows.append(
+        ["a verdict is the same at both lattices", f"{(stable[0] == stable[1]).sum()} of {len(cells)}"]
+    )
+    within = cells["path_lowest_model_THz"].abs() < cells["noise_floor_model_THz"]
+    count = f"{(~stable[0] & within).sum()} of {(~stable[0]).sum()}"
+    rows.append(["an “unstable” is within the noise of the forces", count])
+    print(table(["claim", "holds for"], rows))
+
+
 def main(runs: list[Path], output: Path) -> None:
     """Tables to the screen, files into the folder."""
     studies = [sm.open_study(run) for run in runs]
@@ -164,7 +224,9 @@ def main(runs: list[Path], output: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--draw":
+    if sys.argv[1] == "--lattices":
+        lattices(Path(sys.argv[2]))
+    elif sys.argv[1] == "--draw":
         draw(Path(sys.argv[2]), int(sys.argv[3]))
     else:
         main([Path(path) for path in sys.argv[1:-1]], Path(sys.argv[-1]))
