@@ -1,9 +1,10 @@
 """Classes of dynamic stability by potentials alone beside published labels: several runs side by side.
 
-    python benchmarks/evidence_classes.py [--compounds LIST.txt] RUN… OUT
+    python benchmarks/evidence_classes.py RUN[:LIST.txt]… OUT
 
 Each RUN is the folder of a study with labels (``softmode run`` or ``softmode screen``), whole or in part; the
-name of the folder is the name of the run. With a list, only its compounds count. Into OUT go
+name of the folder is the name of the run. With a list only its compounds count, and only
+of potentials that are done with all of them. Into OUT go
 
 - ``classes.csv``: figures against the labels for each run, potential, way to σ and halide, with 95 %
   intervals over compounds; the paper's printed shares are its first row,
@@ -19,8 +20,8 @@ name of the folder is the name of the run. With a list, only its compounds count
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from softmode.report.screening import WAY_NAMES
 from softmode.report.screening_figures import label_scatter, reliability_diagram, shares_figure
 from softmode.report.sigma_figures import confusion_figure
 from softmode.statistics.bootstrap import bootstrap_median
-from softmode.structures.labels import CompoundKey, Labels, compound_key
+from softmode.structures.labels import Labels, compound_key
 from softmode.study.folder import reopen_study
 from softmode.study.label_pairs import paired
 from softmode.study.label_results import Labelled, label_table, labelled, open_labels
@@ -54,15 +55,24 @@ _FEWEST = 20  # compounds of a halide that a page shows
 _NO_SIGMA = 1.35  # where crystals without a σ are drawn
 
 
-def read(folder: Path, wanted: Collection[CompoundKey] | None) -> tuple[Labels, pd.DataFrame, list[Run]]:
+def read(given: str) -> tuple[Labels, pd.DataFrame, list[Run]]:
     """The labels of a run, its cells that are wanted, and all of them that have a label."""
+    name, _, chosen = given.partition(":")
+    folder = Path(name)
     study = reopen_study(folder)
     if study.settings.labels is None:
         raise SystemExit(f"{folder} is a study without labels")
     labels = open_labels(study.settings.labels)
     cells = cell_table(study)
-    if wanted is not None:
-        cells = cells[[compound_key(formula) in wanted for formula in cells["formula"]]]
+    if chosen:
+        lines = Path(chosen).read_text(encoding="utf-8").splitlines()
+        wanted = {compound_key(line) for line in lines if line and not line.startswith("#")}
+        done = {case.label: True for case in study.cases}
+        for case in study.cases:
+            if compound_key(case.material.formula) in wanted:
+                done[case.label] &= study.settled(case)
+        there = np.array([compound_key(formula) in wanted for formula in cells["formula"]], dtype=bool)
+        cells = cells[there & cells["potential"].map(done).to_numpy(bool)]
     scores = labelled(cells, labels, SEED)
     return (
         labels,
@@ -242,10 +252,10 @@ def page(table: pd.DataFrame, beside: pd.DataFrame) -> str:
     return "\n".join(parts)
 
 
-def main(folders: Sequence[Path], out: Path, wanted: Collection[CompoundKey] | None) -> None:
+def main(given: Sequence[str], out: Path) -> None:
     """Write tables and pictures."""
     out.mkdir(parents=True, exist_ok=True)
-    found = [read(folder, wanted) for folder in folders]
+    found = [read(each) for each in given]
     runs = [run for _, _, own in found for run in own]
     table, alone = classes(runs), overall(runs)
     every = compounds(runs, pd.concat([cells for _, cells, _ in found]))
@@ -286,15 +296,4 @@ def main(folders: Sequence[Path], out: Path, wanted: Collection[CompoundKey] | N
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--compounds", type=Path, help="text file with a formula on each line")
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("out", type=Path)
-    given = parser.parse_args()
-    chosen = None
-    if given.compounds is not None:
-        lines = given.compounds.read_text(encoding="utf-8").splitlines()
-        chosen = {compound_key(line) for line in lines if line and not line.startswith("#")}
-    main(given.folders, given.out, chosen)
+    main(sys.argv[1:-1], Path(sys.argv[-1]))
