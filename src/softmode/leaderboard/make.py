@@ -176,4 +176,4 @@ def _cells(cells: pd.DataFrame) -> bytes:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else f"{float(value):.4g}"
+    return "" if value is None or pd.isna(value) else f"{float(value):.6g}"
