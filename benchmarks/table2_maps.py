@@ -120,28 +120,23 @@ def main() -> None:
     parser.add_argument("--replicas", default="5,3", help="runs of each potential")
     given = parser.parse_args()
     potentials = given.potentials.split(",")
-    overlaps, runs, parts = [], [], []
+    overlaps, runs = [], []
     for formula in given.compounds.split(","):
         crystal = structure(formula, potentials[0], given.folder)
         for potential, replicas in zip(potentials, map(int, given.replicas.split(",")), strict=True):
             found = dynamics(crystal, potential, replicas)
             runs.append({"compound": formula, "potential": potential, **found})
-        sigma = {run["potential"]: run["sigma"] for run in runs if run["compound"] == formula}
-        parts += [
-            {"compound": formula, **exchanged(crystal, one, other, sigma[other])}
-            for one, other in permutations(potentials, 2)
-        ]
         cloud = {potential: [crystal.parent / potential] for potential in potentials}
         pairs = {f"{a}_{b}": {a: cloud[a], b: cloud[b]} for a, b in combinations(potentials, 2)}
         for potential in potentials:
             folders = sorted((crystal.parent / potential).glob("replica_*"))
             half = len(folders) // 2
             names = {f"{potential}, first": folders[:half], f"{potential}, others": folders[half:]}
-            pairs[f"{potential}_halves"] = names
+            if half:
+                pairs[f"{potential}_halves"] = names
         for name, clouds in pairs.items():
             overlaps += [{"compound": formula, **row} for row in compared(crystal, clouds, name)]
     pd.DataFrame(runs).to_csv(given.folder / "dynamics.csv", index=False)
-    pd.DataFrame(parts).to_csv(given.folder / "parts.csv", index=False)
     pd.DataFrame(overlaps).to_csv(given.folder / "maps.csv", index=False)
     print("\n| compound | potential | σ, own dynamics | class | left its phase |\n|---|---|---|---|---|")
     for row in runs:
@@ -149,14 +144,6 @@ def main() -> None:
         interval = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
         cells = (row["compound"], row["potential"], f"{row['sigma']:.3f}{interval}", row["class"])
         print(f"| {' | '.join(cells)} | {row['left'] or 'no'} |")
-    print("\n| compound | from → to | σ | forces | force constants | configurations | σ |")
-    print("|---|---|---|---|---|---|---|")
-    for row in parts:
-        shares = (f"{row[name]:+.3f}" for name in ("force_error", "hessian_error", "frames"))
-        ends = (f"{row[name]:.3f}" for name in ("reference_mean_t", "own"))
-        print(
-            f"| {row['compound']} | {row['potentials']} | {' | '.join([next(ends), *shares, next(ends)])} |"
-        )
     heads = "clouds | frames | blocks | MMD² over variance | neighbour separation | foreign"
     print(f"\n| compound | {heads} |\n|---|---|---|---|---|---|---|")
     for row in overlaps:
@@ -170,6 +157,25 @@ def main() -> None:
             f"{100 * row['foreign_share']:.0f} %",
         )
         print(f"| {' | '.join(cells)} |")
+
+    sigma = {(run["compound"], run["potential"]): run["sigma"] for run in runs}
+    parts = [
+        {
+            "compound": formula,
+            **exchanged(given.folder / formula / "POSCAR", one, other, sigma[formula, other]),
+        }
+        for formula in given.compounds.split(",")
+        for one, other in permutations(potentials, 2)
+    ]
+    pd.DataFrame(parts).to_csv(given.folder / "parts.csv", index=False)
+    print("\n| compound | from → to | σ | forces | force constants | configurations | σ |")
+    print("|---|---|---|---|---|---|---|")
+    for row in parts:
+        shares = (f"{row[name]:+.3f}" for name in ("force_error", "hessian_error", "frames"))
+        ends = (f"{row[name]:.3f}" for name in ("reference_mean_t", "own"))
+        print(
+            f"| {row['compound']} | {row['potentials']} | {' | '.join([next(ends), *shares, next(ends)])} |"
+        )
 
 
 if __name__ == "__main__":
