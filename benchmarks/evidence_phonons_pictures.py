@@ -36,7 +36,7 @@ def headline(cells: pd.DataFrame) -> Figure:
     at = np.arange(len(medians))
     training = dict(zip(cells["potential"], cells["training"], strict=True))
     shades = [
-        next((shade for word, shade in _TRAINED.items() if word in training[name]), _OTHERWISE)
+        next((shade for word, (shade, _) in _TRAINED.items() if word in training[name]), _OTHERWISE)
         for name in medians.index
     ]
     with figure_style():
@@ -57,7 +57,9 @@ def headline(cells: pd.DataFrame) -> Figure:
         axes.grid(axis="y", visible=False)
         figure.legend(
             handles=[
-                *patch_handles({f"with {word} in the training": shade for word, shade in _TRAINED.items()}),
+                *patch_handles(
+                    {f"with {word} in the training{more}": shade for word, (shade, more) in _TRAINED.items()}
+                ),
                 *patch_handles({"with neither": _OTHERWISE}),
                 *patch_handles({"shape: left when one factor has scaled all ω²": "0.35"}),
                 *patch_handles({"with that factor: lattice, functional, softness": "0.35"}, 0.28),
@@ -69,8 +71,8 @@ def headline(cells: pd.DataFrame) -> Figure:
         return figure
 
 
-#: By the first of these that was in the training.
-_TRAINED = {"Hessians": BETTER_COLOUR, "OMat24": "#009E73"}
+#: By the first of these that was in the training: colour, and what the legend adds.
+_TRAINED = {"Hessians": (BETTER_COLOUR, " (the first with OMat24 too)"), "OMat24": ("#009E73", "")}
 _OTHERWISE = "#7F7F7F"
 _INSIDE = {"va": "center", "ha": "right", "fontsize": 9}
 

@@ -35,12 +35,15 @@ from softmode.style import (
 _OWN, _HESSIANS, _FORCES = "*", "D", "o"
 _ABOVE: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
 _HALIDES = ("F", "Cl", "Br", "I")
+#: Of crystals with frames: neither colours of training sets nor their markers.
+_SHAPES, _GREYS = ("s", "^", "v", "P", "X"), ("0.0", "0.55")
 
 
 def leaderboard_figure(boards: Sequence[Board]) -> Figure:
     """Medians of the boards with phonons, and σ less that of DFT on the frames of the others.
 
-    Colours are training sets, diamonds potentials trained on Hessians too.
+    Colours are training sets, diamonds potentials trained on Hessians too; crystals with frames are shapes
+    in grey and black.
 
     Parameters
     ----------
@@ -120,8 +123,8 @@ def _groups(axes: Axes, board: Board, names: Sequence[str]) -> None:
 
 
 def _sigma(axes: Axes, boards: Sequence[Board], names: Sequence[str]) -> None:
-    by, marker = RANKED_BY[SIGMA], markers([board.key for board in boards])
-    shade = colours([board.key for board in boards])
+    by, marker = RANKED_BY[SIGMA], markers([board.key for board in boards], _SHAPES)
+    shade = {board.key: _GREYS[at % len(_GREYS)] for at, board in enumerate(boards)}
     for board in boards:
         difference = board.values[by.name] - board.reference_values(by)[:, None]
         for height, name in enumerate(names):
