@@ -1,10 +1,10 @@
 """σ and the temperature of the modes in several runs of dynamics of the same compounds, finished or not.
 
-    python benchmarks/dynamics_side_by_side.py [--ps TIME] RUN… OUT
+    python benchmarks/dynamics_side_by_side.py [--ps TIME] RUN[=NAME]… OUT
 
-Each RUN is the folder of a study of double perovskites with the measurement ``model_only``. Of each compound
-what lies before TIME is taken, or as much as all runs have, of all replicas; what is not finished is read
-from the pieces stored so far. Into OUT go
+Each RUN is the folder of a study of double perovskites with the measurement ``model_only``, and NAME what the
+picture calls it. Of each compound what lies before TIME is taken, or as much as all runs have, of all
+replicas; what is not finished is read from the pieces stored so far. Into OUT go
 
 - ``sigma.csv``: ⟨σ(t)⟩ of every compound, beside its label,
 - ``ratios.csv``: each run against the first, median over compounds with a 95 % interval, and how many change
@@ -132,8 +132,9 @@ def by_band(found: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def picture(sigmas: pd.DataFrame, temperatures: pd.DataFrame, runs: list[str]) -> Figure:
+def picture(sigmas: pd.DataFrame, temperatures: pd.DataFrame, shown_as: dict[str, str]) -> Figure:
     """σ of each run against that of the first, and the temperatures of modes."""
+    runs = list(shown_as)
     colour, marker = colours(runs), markers(runs)
     places = {band: place for place, band in enumerate(temperatures["band"].cat.categories)}
     with figure_style():
@@ -145,9 +146,10 @@ def picture(sigmas: pd.DataFrame, temperatures: pd.DataFrame, runs: list[str]) -
                 left.plot(sigmas[runs[0]], sigmas[run], linestyle="", **looks)
             own = temperatures[temperatures["run"] == run]
             x = [places[band] for band in own["band"]]
-            right.errorbar(x, own["mean_K"], yerr=own["error_K"], label=run, linewidth=1.0, **looks)
+            right.errorbar(x, own["mean_K"], yerr=own["error_K"], label=shown_as[run], linewidth=1.0, **looks)
         square_from_zero(left, 1.1 * float(np.nanmax(sigmas[runs])), EDGES)
-        left.set(xlabel=f"{SIGMA}, {runs[0]}", ylabel=f"{SIGMA}, other dynamics")
+        others = ", ".join(shown_as[run] for run in runs[1:])
+        left.set(xlabel=f"{SIGMA}, {shown_as[runs[0]]}", ylabel=f"{SIGMA}, {others}")
         right.axhline(300.0, color="0.4", linewidth=0.8, linestyle="--")
         right.set_yscale("log")
         right.set_yticks([200, 300, 450, 1000, 2000], ["200", "300", "450", "1000", "2000"])
@@ -165,10 +167,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ps", type=float, help="how much of each replica is taken, ps")
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="+")
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    studies = {folder.name: reopen_study(folder) for folder in given.folders}
+    named = [(Path(folder), shown) for folder, _, shown in (each.partition("=") for each in given.folders)]
+    studies = {folder.name: reopen_study(folder) for folder, _ in named}
+    shown_as = {folder.name: shown or folder.name for folder, shown in named}
     there = {
         (run, case.material.formula): (study, case)
         for run, study in studies.items()
@@ -198,7 +202,7 @@ def main() -> None:
     }
     given.out.mkdir(parents=True, exist_ok=True)
     with figure_style():
-        shown = picture(sigmas, tables["temperatures"], list(studies))
+        shown = picture(sigmas, tables["temperatures"], shown_as)
         shown.savefig(given.out / "dynamics.png", dpi=110)
     print(f"first {last:g} ps of each replica")
     for name, table in tables.items():

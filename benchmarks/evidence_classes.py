@@ -1,10 +1,11 @@
 """Classes of dynamic stability by potentials alone beside published labels: several runs side by side.
 
-    python benchmarks/evidence_classes.py RUN[:LIST.txt]… OUT
+    python benchmarks/evidence_classes.py RUN[:LIST.txt][=NAME]… OUT
 
 Each RUN is the folder of a study with labels (``softmode run`` or ``softmode screen``), whole or in part; the
-name of the folder is the name of the run. With a list only its compounds count, and only
-of potentials that are done with all of them. Into OUT go
+name of the folder is the name of the run in tables. With a list only its compounds count, and only of
+potentials that are done with all of them; their number is added to the name. NAME is what a run of dynamics
+is called on the page and in pictures. Into OUT go
 
 - ``classes.csv``: figures against the labels for each run, potential, way to σ and halide, with 95 %
   intervals over compounds; the paper's printed shares are its first row,
@@ -55,10 +56,12 @@ _FEWEST = 20  # compounds of a halide that a page shows
 _NO_SIGMA = 1.35  # where crystals without a σ are drawn
 
 
-def read(given: str) -> tuple[Labels, pd.DataFrame, list[Run]]:
-    """The labels of a run, its cells that are wanted, and all of them that have a label."""
-    name, _, chosen = given.partition(":")
-    folder = Path(name)
+def read(given: str) -> tuple[Labels, pd.DataFrame, list[Run], str]:
+    """The labels of a run, its cells that are wanted, all of them that have a label; what it is called."""
+    given, _, shown = given.partition("=")
+    path, _, chosen = given.partition(":")
+    folder = Path(path)
+    run = folder.name
     study = reopen_study(folder)
     if study.settings.labels is None:
         raise SystemExit(f"{folder} is a study without labels")
@@ -67,6 +70,7 @@ def read(given: str) -> tuple[Labels, pd.DataFrame, list[Run]]:
     if chosen:
         lines = Path(chosen).read_text(encoding="utf-8").splitlines()
         wanted = {compound_key(line) for line in lines if line and not line.startswith("#")}
+        run = f"{run}_{len(wanted)}"
         done = {case.label: True for case in study.cases}
         for case in study.cases:
             if compound_key(case.material.formula) in wanted:
@@ -76,25 +80,27 @@ def read(given: str) -> tuple[Labels, pd.DataFrame, list[Run]]:
     scores = labelled(cells, labels, SEED)
     return (
         labels,
-        cells.assign(run=folder.name),
-        [(folder.name, item) for item in scores if len(item.formulas)],
+        cells.assign(run=run),
+        [(run, item) for item in scores if len(item.formulas)],
+        shown or run,
     )
 
 
-def name(run: Run) -> str:
+def name(run: Run, shown: Mapping[str, str]) -> str:
     """How a row is called."""
     folder, item = run
-    way = WAY_NAMES[item.way]
-    return f"{item.potential}, {folder if item.way == DYNAMICS else way}, {int((~item.failed).sum())}"
+    way = shown[folder] if item.way == DYNAMICS else WAY_NAMES[item.way]
+    return f"{item.potential}, {way}, {int((~item.failed).sum())}"
 
 
 def classes(runs: Sequence[Run]) -> pd.DataFrame:
     """Figures against the labels, the printed shares first."""
     model, more, less = published_model_only_shares()
-    printed = {"run": "published, Fig. 4", "potential": model, "way": DYNAMICS, "group": ALL, "n": 1682}
+    printed = {"run": "published, Fig. 4", "potential": model, "way": DYNAMICS, "group": ALL}
     printed |= {"called_more_stable": more, "called_less_stable": less}
     tables = [label_table([item]).assign(run=folder) for folder, item in runs]
     found = pd.concat([pd.DataFrame([printed]), *tables], ignore_index=True)
+    found["n"] = found["n"].astype("Int64")  # of the published shares not printed
     return found[["run", *(column for column in found if column != "run")]]
 
 
@@ -169,7 +175,7 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def dynamics_figure(table: pd.DataFrame) -> Figure:
+def dynamics_figure(table: pd.DataFrame, shown_as: Mapping[str, str]) -> Figure:
     """σ of each run of dynamics against that of the first; crystals that were lost at the edge."""
     rows = table[(table["way"] == DYNAMICS) & ~table["failed"]]
     shown = rows["model"].clip(upper=_NO_SIGMA).mask(rows["lost"], _NO_SIGMA)
@@ -181,9 +187,9 @@ def dynamics_figure(table: pd.DataFrame) -> Figure:
         axes = figure.subplots()
         for run in others:
             looks: Any = {"color": colour[run], "markersize": 5, "alpha": 0.8, "linestyle": ""}
-            axes.plot(rows[first], rows[run], marker[run], label=run, **looks)
+            axes.plot(rows[first], rows[run], marker[run], label=shown_as[run], **looks)
         square_from_zero(axes, 1.05 * _NO_SIGMA, EDGES)
-        axes.set(xlabel=f"{SIGMA}, {first}", ylabel=f"{SIGMA}, other dynamics")
+        axes.set(xlabel=f"{SIGMA}, {shown_as[first]}", ylabel=f"{SIGMA}, other dynamics")
         legend_below(figure, axes.get_legend_handles_labels()[0], 3)
         return figure
 
@@ -220,13 +226,14 @@ def markdown(table: pd.DataFrame, columns: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def page(table: pd.DataFrame, beside: pd.DataFrame) -> str:
+def page(table: pd.DataFrame, beside: pd.DataFrame, shown_as: Mapping[str, str]) -> str:
     """Tables of a page: overall, by halide, paired."""
     rows = table[table["failures_as_wrong"] != True]  # noqa: E712
+    enough = rows["n"].fillna(0) >= _FEWEST
     rows = rows.assign(
         group=rows["group"].map(group_name),
-        way=rows["way"].map(WAY_NAMES).where(rows["way"] != DYNAMICS, rows["run"]),
-        n=rows["n"].astype(int),
+        way=rows["way"].map(WAY_NAMES).where(rows["way"] != DYNAMICS, rows["run"].replace(shown_as)),
+        n=rows["n"].astype(object).where(rows["n"].notna(), "–"),
     )
     of = {"potential": "potential", "way": "way", "n": "n"}
     shares = {"accuracy": "accuracy", "kappa": "κ", "called_more_stable": "called more stable"}
@@ -237,13 +244,13 @@ def page(table: pd.DataFrame, beside: pd.DataFrame) -> str:
     everything = rows["group"] == group_name(ALL)
     parts = [
         markdown(rows[everything], of | shares | of_list | errors),
-        markdown(rows[~everything & (rows["n"] >= _FEWEST)], of | {"group": "halide"} | shares | errors),
+        markdown(rows[~everything & enough], of | {"group": "halide"} | shares | errors),
     ]
     if len(beside):
         named = {}
         for side in ("first", "second"):
             way, run = beside[f"{side}_way"], beside[f"{side}_run"]
-            shown = way.map(WAY_NAMES).where(way != DYNAMICS, run)
+            shown = way.map(WAY_NAMES).where(way != DYNAMICS, run.replace(shown_as))
             named[side] = beside[f"{side}_potential"] + ", " + shown
         counts = {"n": "n", "only_first_right": "only first right", "only_second_right": "only second right"}
         changes = {f"{column}_difference": title for column, title in (shares | errors).items()}
@@ -256,11 +263,14 @@ def main(given: Sequence[str], out: Path) -> None:
     """Write tables and pictures."""
     out.mkdir(parents=True, exist_ok=True)
     found = [read(each) for each in given]
-    runs = [run for _, _, own in found for run in own]
+    runs = [run for _, _, own, _ in found for run in own]
+    shown_as = {run: shown for _, _, own, shown in found for run, _ in own}
     table, alone = classes(runs), overall(runs)
-    every = compounds(runs, pd.concat([cells for _, cells, _ in found]))
+    every = compounds(runs, pd.concat([cells for _, cells, _, _ in found]))
     tables = {"classes": table, "pairs": pairs(runs), "compounds": every, "stability": by_stability(every)}
-    rows = pd.concat([label_table([item]).iloc[:1].assign(name=name((run, item))) for run, item in alone])
+    names = [name(run, shown_as) for run in alone]
+    overall_rows = [label_table([item]).iloc[:1] for _, item in alone]
+    rows = pd.concat([row.assign(name=each) for row, each in zip(overall_rows, names, strict=True)])
     figures = {
         "shares": shares_figure(rows.reset_index(drop=True), published_model_only_shares()),
     }
@@ -269,17 +279,16 @@ def main(given: Sequence[str], out: Path) -> None:
         ("confusion_dynamics", [run for run in alone if run[1].way == DYNAMICS]),
     ):
         matrices = {
-            (
-                folder if item.way == DYNAMICS else WAY_NAMES[item.way],
-                f"{item.potential}, {len(item.label)}",
-            ): (item.score.successes.confusion.matrix)
-            for folder, item in chosen
+            (way := WAY_NAMES[run[1].way], name(run, shown_as).replace(f", {way},", ",")): (
+                run[1].score.successes.confusion.matrix
+            )
+            for run in chosen
         }
         if matrices:
             figures[kind] = confusion_figure(matrices)
     if (every["way"] == DYNAMICS).any():
         tables |= {"dynamics": dynamics(every), "dynamics_ratios": ratios(every), "heat": heated(found[0][0])}
-        figures["dynamics"] = dynamics_figure(every)
+        figures["dynamics"] = dynamics_figure(every, shown_as)
     for folder, item in alone:
         suffix = file_name(folder, item.potential, item.way)
         figures[f"scatter_{suffix}"] = label_scatter(item)
@@ -289,7 +298,7 @@ def main(given: Sequence[str], out: Path) -> None:
             figures[f"learnt_{suffix}"] = reliability_diagram(item.learnt_score)
     for label, content in tables.items():
         content.to_csv(out / f"{label}.csv", index=False, float_format="%.4g")
-    (out / "tables.md").write_text(page(table, tables["pairs"]), encoding="utf-8")
+    (out / "tables.md").write_text(page(table, tables["pairs"], shown_as), encoding="utf-8")
     for label, figure in figures.items():
         with figure_style():
             figure.savefig(out / f"{label}.png", dpi=110)
