@@ -106,6 +106,8 @@ def claims(cells: pd.DataFrame, ways: pd.DataFrame, found: pd.DataFrame) -> str:
     ]
     for trained, base in PAIRS.items():
         each = ways.pivot_table(index=["crystal", "way"], columns="potential", values=ERROR)
+        if not {trained, base} <= set(each.columns):
+            continue
         single = (each[trained] < each[base]).groupby("crystal").mean()
         holds = f"{(error[trained] < error[base]).sum()} of {n} ways; on {(single == 1.0).sum()} of "
         holds += f"{len(single)} crystals in all ways, on {(single == 0.0).sum()} in none"
@@ -177,15 +179,16 @@ def main(runs: list[Path], output: Path) -> None:
     """Tables to the screen, files into the folder."""
     studies = [sm.open_study(run) for run in runs]
     cells = pd.concat([study.cells for study in studies], ignore_index=True)
-    everywhere = cells.groupby("potential")["material"].nunique() == cells["material"].nunique()
-    cells = cells[(cells["state"] == "ok") & cells["potential"].map(everywhere)]
+    crystals, cells = cells["material"].nunique(), cells[cells["state"] == "ok"]
+    everywhere = cells.groupby("potential")["material"].nunique() == crystals
+    cells = cells[cells["potential"].map(everywhere)]
     formulas = cells.drop_duplicates("material").set_index("material")["formula"]
     passports = [
         (crystal, potential, record)
         for study in studies
         for crystal, records in study.records("passport").items()
         for potential, record in records.items()
-        if everywhere[potential]
+        if everywhere.get(potential, False)
     ]
     ways = ways_table(passports)
     shared = common_ways(ways)
