@@ -46,7 +46,8 @@ test: $(VENV)/installed-test
 # Of the rooms that compute and of studies; what they promise must hold whatever the processor (docs/reliability.md).
 # What becomes of workers that fail or are killed is the same under each.
 ARITHMETIC := $(addprefix tests/,harmonic anharmonic statistics configurations dynamics measurements study) \
-  $(addprefix --ignore=tests/study/test_study_,failures.py interruption.py environments.py)
+  $(addprefix --ignore=tests/study/test_study_,failures.py interruption.py environments.py) \
+  $(addprefix --ignore=tests/measurements/test_measurements_,md_interruption.py sigma_interruption.py)
 test-kernels: $(VENV)/installed-test
 	@cd $(ROOT) && unset OPENBLAS_L2_SIZE && \
 	  kernels=$$($(BIN)/python tests/helpers/kernel_figures.py --others) && for kernel in $$kernels; do \

@@ -87,7 +87,7 @@ def test_its_figure_and_tables_lie_beside_the_page(reported: tuple[Study, Path])
 
 def test_the_page_of_a_study_without_panels_has_none_but_its_own(reported: tuple[Study, Path]) -> None:
     page = build_report(reported[0]).read_text(encoding="utf-8")
-    assert re.findall(r'<section id="(\w+)">', page) == ["field_metrics"]
+    assert re.findall(r'<section id="(\w+)">', page) == ["field_metrics", "leaderboard"]
 
 
 def test_names_that_the_page_has_already_are_refused(reported: tuple[Study, Path]) -> None:
