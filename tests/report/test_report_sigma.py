@@ -24,9 +24,9 @@ from softmode.report.sigma_figures import (
     parity_figure,
     sigma_against_reference,
     sigma_differences,
-    sigma_parts,
     trace_figure,
 )
+from softmode.report.sigma_parts import sigma_parts
 from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table

@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import EDGES
 from softmode.records import Record
-from softmode.report.sigma_figures import PART_COLOURS, PART_NAMES, part_boxes, points_with_intervals
+from softmode.report.sigma_figures import points_with_intervals
+from softmode.report.sigma_parts import PART_COLOURS, PART_NAMES, part_boxes
 from softmode.study.md_results import PARTS
 from softmode.style import (
     PALETTE,
