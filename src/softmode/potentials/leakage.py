@@ -47,10 +47,10 @@ def phonons_seen(material: str, potential: str) -> str:
         return UNKNOWN
     if not entry.hessians:
         return NO
-    parts = split_parts(entry)
-    if parts is None or not _MATERIALS_PROJECT.fullmatch(material):
+    if not _MATERIALS_PROJECT.fullmatch(material):
         return UNKNOWN
-    return parts.get(material, NO)
+    parts = split_parts(entry)
+    return UNKNOWN if parts is None else parts.get(material, NO)
 
 
 def split_parts(entry: Entry) -> dict[str, str] | None:
