@@ -81,7 +81,8 @@ def test_another_takes_its_place_when_it_is_complete(morse: Path) -> None:
     assert environments.made_for("Morse") == again
 
 
-def test_what_cannot_be_made_leaves_what_was_there(morse: Path) -> None:
+def test_what_cannot_be_made_leaves_what_was_there(morse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.strftime", lambda form: "20260101-000000")  # both in the same second
     first = install("morse").interpreter
     before = sorted(environments.folder().iterdir())
     morse.write_text(

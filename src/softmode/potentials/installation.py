@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -127,7 +127,7 @@ def install(
     family, checked = installable(name)
     plain = plain_name(family.name)
     with _sole(plain) as parent:
-        place = parent / f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        place = parent / f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
         try:
             for command in _commands(place, python or Path(sys.executable), family):
                 _run(family.name, command, tell)
