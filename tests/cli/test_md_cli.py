@@ -67,6 +67,8 @@ def test_json_says_everything(copper: Path, tmp_path: Path) -> None:
     assert low < content["sigma"] < high
     assert content["settings"]["thermostat"] == "langevin"
     assert content["settings"]["discard"] == 40
+    said = {name.removeprefix("settings.") for name in content["units"] if name.startswith("settings.")}
+    assert said <= set(content["settings"])
     assert [replica["status"] for replica in content["replicas"]] == ["completed"] * 2
     assert content["n_frames"] == 2 * 180
     runs = [read_md(path) for path in content["trajectories"]]

@@ -110,6 +110,13 @@ def test_it_is_printed_written_and_drawn(tmp_path: Path) -> None:
     assert [row["rank"] for row in overall] == sorted(row["rank"] for row in overall)
 
 
+def test_nothing_is_cut_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = called("--only", "Br", "--all")
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_figures_have_names_of_their_own() -> None:
     assert len({figure.name for figure in FIGURES}) == len(FIGURES)
 

@@ -31,6 +31,8 @@ from softmode.style import group_name, order_groups
 #: Fewer materials of a group are not ranked.
 _FEWEST = 3
 _NAME_WIDTH = 17
+#: So many figures stand side by side, so that none is cut in a terminal of 80 characters.
+_IN_A_ROW = 4
 #: How heads of columns are broken into lines.
 _SHORTER = (
     *((" (", "("), ("(", "\n("), (", ", "\n"), (" as", "\nas")),
@@ -142,15 +144,19 @@ def _print_ranked(board: Board, by: Figure, *, all_figures: bool) -> None:
     """Potentials by the median of an error over the crystals of a board, and that in each group."""
     places = ranked(board, by, in_full=False)
     _heading(board)
-    table = _table("", "rank", "saw")
     shown = [figure for figure in board.figures if figure.measurement == by.measurement]
-    shown = shown if all_figures else shown[:5]
-    for figure in shown:
-        table.add_column(_head(figure.label), justify="right", no_wrap=True)
-    for place in places:
-        texts = [_cell(place, figure.name, figure.share, alone=figure is not by) for figure in shown]
-        table.add_row(_name(place.potential), _rank(place), str(place.seen or ""), *texts)
-    out.print(table)
+    if not all_figures:
+        shown = [figure for figure in shown if not figure.name.startswith("mae")][:_IN_A_ROW]
+    for at in range(0, len(shown), _IN_A_ROW):
+        part = shown[at : at + _IN_A_ROW]
+        table = _table("", "rank", "saw") if at == 0 else _table("")
+        for figure in part:
+            table.add_column(_head(figure.label), justify="right", no_wrap=True)
+        for place in places:
+            said = [] if at else [_rank(place), str(place.seen or "")]
+            said += [_cell(place, figure.name, figure.share, alone=figure is not by) for figure in part]
+            table.add_row(_name(place.potential), *said)
+        out.print(table)
     out.print(
         "Medians over crystals with 95 % bootstrap intervals, differences by their size; failures count as "
         "wrong. saw: crystals whose phonons it was trained on, where a small error is no test. "

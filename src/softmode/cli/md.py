@@ -25,6 +25,16 @@ from softmode.measurements.plan import record_inputs
 from softmode.notebook.inputs import Crystal, conditions_of, load, resolved_potential
 from softmode.records import Record, RecordStore, claim_folder
 
+#: Units of what names of fields do not say.
+_UNITS = {
+    **{f"settings.{name}": "K" for name in ("temperature", "start_temperature")},
+    **{f"settings.{name}": "fs" for name in ("timestep", "thermostat_time")},
+    **{f"settings.{name}": "Å" for name in ("closest_pair", "largest_displacement")},
+    "settings.friction": "1/fs",
+    "replicas.energy_drift": "meV/atom/ps",
+    "replicas.conserved_drift": "meV/atom/ps",
+}
+
 
 def _json(
     material: Material,
@@ -41,6 +51,7 @@ def _json(
         "formula": material.formula,
         "potential": potential,
         "settings": settings.model_dump(mode="json"),
+        "units": _UNITS,
         "status": md["md_status"],
         "reason": md["md_reason"],
         "temperature_K": md["md_temperature_K"],
