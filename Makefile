@@ -2,6 +2,7 @@
 # make test   run the tests; make test-kernels: those whose arithmetic OpenBLAS can change, under other kernels
 # make lint   ruff and mypy
 # make attack damaged inputs, hostile potentials and files, a hundred kills: all of tests/attack, and what became of them
+# make web    bundle the page of reports (web/) with Node.js: its checks, its tests, src/softmode/report/assets
 # make fuzz   readers fed what atheris makes of good files, ten minutes each (SECONDS=600)
 # Everything is installed into .venv, once; after that nothing needs the network.
 
@@ -13,10 +14,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kernels test-slow attack fuzz lint bench clean
+.PHONY: help demo test test-kernels test-slow attack fuzz lint bench web clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -6
+	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -7
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -54,6 +55,10 @@ test-kernels: $(VENV)/installed-test
 	    echo "tests of arithmetic under OPENBLAS_CORETYPE=$$kernel"; \
 	    OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -n 2 --dist loadfile $(ARITHMETIC) || exit 1; \
 	  done
+
+# Only who changes web/ needs Node.js: what it makes is committed.
+web:
+	@cd $(ROOT)/web && npm ci --silent && npm run --silent check && npm run --silent test && npm run --silent build
 
 test-slow: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -m slow

@@ -1,0 +1,15 @@
+// What a chart is given beside its own numbers.
+import type { Page } from "./contract";
+import type { View } from "./state";
+
+export interface ChartContext {
+  page: Page;
+  /** Places of the cells that the filters leave. */
+  cells: readonly number[];
+  /** Pixels there are. */
+  width: number;
+  /** Address of a material's page. */
+  materialHref: (name: string) => string;
+  /** Address of the view on show with some things changed: a field of a matrix leads to its cells with it. */
+  viewHref: (change: Partial<View>) => string;
+}
