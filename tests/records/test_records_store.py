@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from softmode.errors import StorageError
 from softmode.files import write_atomically
-from softmode.records import Failure, Record, RecordStore, digest_of
+from softmode.records import Failure, Record, RecordStore, digest_of, open_record
 
 INPUTS = {"measurement": "m", "version": 1, "number": 0.1, "requires": {}}
 KEY = digest_of(INPUTS)
@@ -256,3 +256,23 @@ def test_a_really_full_disk(small_disk: Path) -> None:
     assert store.find(digest_of(inputs)) is None
     assert store.read(KEY).values == {"x": 1}
     assert store.remove_leftovers() == 0
+
+
+def test_what_is_asked_for_of_a_result_is_read_and_nothing_of_a_damaged_one(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    arrays = {"small": np.arange(3), "large": np.linspace(0.0, 1.0, 500).reshape(5, 100), "name": np.array(7)}
+    key, other = "ab" * 32, "cd" * 32
+    store.write(Record(key, "m", {}, {"text": "a “β”", "n": 1.5}, arrays))
+    store.write(Record(other, "m", {}, failure=Failure("Kind", "why")))
+    found = open_record(store.path(key))
+    assert found is not None
+    assert found.values == {"text": "a “β”", "n": 1.5}
+    assert all(np.array_equal(found[name], array) for name, array in arrays.items())
+    assert "large" in found
+    assert "other" not in found
+    assert open_record(store.path(other)) is None
+    assert open_record(store.path("ef" * 32)) is None
+    content = bytearray(store.path(key).read_bytes())
+    content[len(content) // 2] ^= 1
+    store.path(key).write_bytes(content)
+    assert open_record(store.path(key)) is None

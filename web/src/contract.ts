@@ -349,7 +349,8 @@ export interface Bands {
   ticks: { at: number; label: string }[];
   /** First q point of each segment of the path after the first: no line is drawn to it from the one before. */
   breaks: number[];
-  reference: Packed;
+  /** Null where there are only potentials (screening). */
+  reference: Packed | null;
   /** Noise of the reference's frequencies, THz; null: unknown. */
   reference_noise: number | null;
   potentials: { potential: string; frequencies: Packed; noise: number | null }[];
@@ -362,14 +363,16 @@ export interface Dos {
 
 /** A mode to be animated: u(atom, cell) = Re[e exp(2πi q·(R + r) − iωt)]. */
 export interface Mode {
-  potential: string;
-  /** Why it is shown: the largest error of ω², the softest of the potential. */
+  /** Null: of the reference. */
+  potential: string | null;
+  /** Why it is shown, in words: the largest error of ω², the softest of the potential, … */
   role: string;
   /** Fractional, of the primitive cell; and its name on the path, if it has one. */
   q: [number, number, number];
   q_label: string;
-  frequency_model: number;
-  frequency_reference: number;
+  /** THz, imaginary ones negative; of a mode of the reference alone that of the potential is null. */
+  frequency_model: number | null;
+  frequency_reference: number | null;
   /** Primitive cell. */
   structure: Structure;
   /** Displacements, not mass-weighted, largest 1: real and imaginary part, (atoms, 6) as x, y, z, x′, y′, z′. */

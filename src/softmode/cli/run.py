@@ -8,16 +8,27 @@ from typing import Annotated
 import typer
 
 from softmode.cli.running import conclude, foretell, run_to_end
-from softmode.study.settings import load_study
+from softmode.errors import SettingsError
+from softmode.study.settings import changed, load_study
 
 
 def run(
-    study_file: Annotated[Path, typer.Argument(help="Study file (TOML), see docs/studies.md.")],
+    study_file: Annotated[
+        Path, typer.Argument(help="Study file (TOML), see docs/studies.md; or the folder of a study.")
+    ],
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes; overrides the study file.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the study; overrides the study file.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a material: no others; repeatable. Needs --output.", show_default=False),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="A measurement to make besides; repeatable.", show_default=False),
     ] = None,
     dry_run: Annotated[
         bool,
@@ -32,8 +43,11 @@ def run(
     Only what is missing is computed. Leaves with status 3 when cells have failed.
     """
     settings = load_study(study_file)
-    if output is not None:
-        settings = settings.model_copy(update={"output": output})
+    if only and output is None:
+        raise SettingsError(
+            "--only", "takes other materials than the study's folder holds", "Give another folder, --output"
+        )
+    settings = changed(settings, only=only or (), also=also or (), output=output)
     if workers is not None:
         settings = settings.model_copy(update={"run": settings.run.model_copy(update={"workers": workers})})
     if dry_run:

@@ -37,6 +37,15 @@ class BandPath:
     segments: tuple[tuple[str, str], ...]
     points_per_segment: int
 
+    def breaks(self) -> list[int]:
+        """First point of each segment that does not begin where the one before ends."""
+        pairs = zip(self.segments, self.segments[1:], strict=False)
+        return [
+            place * self.points_per_segment
+            for place, (before, after) in enumerate(pairs, 1)
+            if after[0] != before[1]
+        ]
+
     def ticks(self) -> list[tuple[float, str]]:
         """Positions (1/Å) and labels of the high-symmetry points, breaks as ``U|K``."""
         n = self.points_per_segment

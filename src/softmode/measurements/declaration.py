@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from softmode.measurements.conditions import Conditions
-    from softmode.measurements.results import Results
+    from softmode.measurements.results import MaterialResults, Results
     from softmode.measurements.view import View
     from softmode.panel import Panel
 
@@ -146,6 +146,9 @@ class Measurement:
         Figures that are shown for it.
     panels : callable, optional
         Makes what pages show, from all results of a study.
+    details : callable, optional
+        Makes what the page of a single material shows, from all results of the study for it. Reads only the
+        arrays it needs: it is asked for every material.
     calls : callable, optional
         About how many configurations the potential is evaluated on.
     record_as : str
@@ -165,6 +168,7 @@ class Measurement:
     table: str = ""
     columns: tuple[Column, ...] = ()
     panels: Callable[[Results], Iterable[Panel]] | None = None
+    details: Callable[[MaterialResults], Iterable[Panel]] | None = None
     calls: Callable[[View], int] | None = None
     record_as: str = ""
 

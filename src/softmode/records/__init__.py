@@ -3,7 +3,7 @@
 from softmode.records.claims import claim_folder
 from softmode.records.headers import Header, HeaderCache
 from softmode.records.record import LACKED_MEMORY, Arrays, Failure, Record, digest_of
-from softmode.records.store import Partial, RecordStore
+from softmode.records.store import Partial, RecordFile, RecordStore, open_record
 
 __all__ = [
     "LACKED_MEMORY",
@@ -13,7 +13,9 @@ __all__ = [
     "HeaderCache",
     "Partial",
     "Record",
+    "RecordFile",
     "RecordStore",
     "claim_folder",
     "digest_of",
+    "open_record",
 ]

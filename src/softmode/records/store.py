@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,57 @@ class Partial:
     def clear(self) -> None:
         """Forget all pieces."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class RecordFile:
+    """A result on disk, of which only what is asked for is decoded.
+
+    Parameters
+    ----------
+    content : bytes
+        Of its file, whole and undamaged.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        # HDF5's own calls: h5py's objects cost as much again, and pages open thousands of records
+        self._file = h5py.h5f.open_file_image(content)
+        failure = json.loads(self._attribute("failure"))
+        self.failure = None if failure is None else Failure(**failure)
+
+    def _attribute(self, name: str) -> str:
+        attribute = h5py.h5a.open(self._file, name.encode())
+        text = np.empty((), dtype=attribute.dtype)
+        attribute.read(text)
+        found = text.item()
+        return found.decode() if isinstance(found, bytes) else str(found)
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """Scalars and short texts of the result."""
+        return dict(json.loads(self._attribute("values")))
+
+    def __contains__(self, name: str) -> bool:
+        return name.encode() in self._file
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        found = h5py.h5d.open(self._file, name.encode())
+        if found.dtype.kind not in "fiub":
+            return np.asarray(h5py.Dataset(found)[()])
+        array = np.empty(found.shape, dtype=found.dtype)
+        found.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+        return array
+
+
+def open_record(path: Path) -> RecordFile | None:
+    """The result in a file; None where there is none, a failure, or a damaged file."""
+    try:
+        content = path.read_bytes()
+        if not seal_holds(content):  # what is damaged can keep HDF5 busy for ever
+            return None
+        found = RecordFile(content)
+        return found if found.failure is None else None
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 class RecordStore:

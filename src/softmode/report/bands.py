@@ -61,11 +61,7 @@ class BandOverlay:
 
     def pieces(self) -> list[slice]:
         """Stretches of the path that are drawn as one line: segments joined where they meet."""
-        n = self.path.points_per_segment
-        starts = [0]
-        for index in range(1, len(self.path.segments)):
-            if self.path.segments[index][0] != self.path.segments[index - 1][1]:
-                starts.append(index * n)
+        starts = [0, *self.path.breaks()]
         ends = [*starts[1:], len(self.path.distances)]
         return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 

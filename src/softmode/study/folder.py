@@ -21,9 +21,8 @@ from softmode.potentials.settings import PotentialSettings
 from softmode.processes import available_cores
 from softmode.records import Failure, HeaderCache, Record, RecordStore, digest_of
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
-from softmode.study.settings import DatasetSettings, StudySettings, parse_study
+from softmode.study.settings import SETTINGS_FILE, DatasetSettings, StudySettings, parse_study, saved_settings
 
-_SETTINGS_FILE = "study.json"
 _MATERIALS_FILE = "materials.json"
 _POTENTIALS_FILE = "potentials.json"
 _HEADERS_FILE = "cache/headers.jsonl"
@@ -232,7 +231,7 @@ def open_study(
     potentials = [_in_study(potential) for potential in settings.potentials]
     known = {one.label: {"digest": one.digest, "level_of_theory": one.level_of_theory} for one in potentials}
     _write_if_changed(folder / _POTENTIALS_FILE, json.dumps(known, indent=1))
-    _write_if_changed(folder / _SETTINGS_FILE, json.dumps(settings.content(), indent=1))
+    _write_if_changed(folder / SETTINGS_FILE, json.dumps(settings.content(), indent=1))
     by_name = {entry.name: entry for entry in entries}
     return Study(
         folder=folder,
@@ -276,9 +275,8 @@ def reopen_study(folder: Path) -> Study:
     SettingsError
         If there is no study, or its files are damaged.
     """
-    path = folder / _SETTINGS_FILE
+    content = saved_settings(folder)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         known = json.loads((folder / _POTENTIALS_FILE).read_text(encoding="utf-8"))
         potentials = [
             PotentialInStudy(label, None, **(said if isinstance(said, dict) else {"digest": said}))
@@ -288,7 +286,7 @@ def reopen_study(folder: Path) -> Study:
         raise SettingsError(
             str(folder), "holds no study", "Give the folder that `softmode run` wrote"
         ) from error
-    settings = parse_study({**content, "output": str(folder)}, str(path))
+    settings = parse_study({**content, "output": str(folder)}, str(folder / SETTINGS_FILE))
     materials = take(remembered_materials(folder / _MATERIALS_FILE), settings.dataset.select)
     if not materials:
         raise SettingsError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from softmode.crystal import Material
+from softmode.crystal import Cell, Material
 from softmode.datasets.base import MaterialEntry, Selection
 from softmode.datasets.plausibility import CHECKS, accepted_together
 from softmode.files import write_atomically
@@ -40,6 +40,8 @@ class MaterialSummary(BaseModel):
         structure that comes without reference data.
     trajectory : str
         Digest of its reference trajectory; of the fingerprint when unreadable; empty when it has none.
+    cell : dict or None
+        Its unit cell, for pages: ``lattice`` (rows, Å), ``symbols``, fractional ``positions``.
     selection, selected : str, bool
         Digest of the study's selection and of the limits of plausibility; whether it takes the material.
     failure : str
@@ -59,6 +61,7 @@ class MaterialSummary(BaseModel):
     structure: str = ""
     reference: str = ""
     trajectory: str = ""
+    cell: dict[str, Any] | None = None
     selection: str = ""
     selected: bool = True
     failure: str = ""
@@ -96,8 +99,18 @@ def _summarise(entry: MaterialEntry, selection: Selection) -> MaterialSummary:
         structure=material.structure_digest,
         reference=material.reference_digest,
         trajectory=trajectory,
+        cell=_shown(material.unitcell),
         selected=selection.matches(material),
     )
+
+
+def _shown(cell: Cell) -> dict[str, Any]:
+    """A cell to look at."""
+    return {
+        "lattice": cell.lattice.round(6).tolist(),
+        "symbols": list(cell.symbols),
+        "positions": cell.scaled_positions.round(6).tolist(),
+    }
 
 
 def _reading(entry: MaterialEntry) -> str:
@@ -186,7 +199,7 @@ def summarise_materials(
     unread: list[MaterialEntry] = []
     for entry in entries:
         item = remembered.get(entry.name)
-        if item is None or item.fingerprint != entry.fingerprint or item.failure:
+        if item is None or item.fingerprint != entry.fingerprint or item.failure or item.cell is None:
             unread.append(entry)
         else:
             known[entry.name] = item
@@ -202,7 +215,8 @@ def summarise_materials(
         known[entry.name] = _unread(entry, outcome) if isinstance(outcome, Exception) else outcome
         advance(len(known), len(entries))
     summaries = [known[entry.name].model_copy(update={"selection": wanted}) for entry in entries]
-    text = json.dumps({"materials": [item.model_dump(mode="json") for item in summaries]}, indent=1)
+    lines = ",\n".join(json.dumps(item.model_dump(mode="json")) for item in summaries)
+    text = f'{{"materials": [\n{lines}\n]}}'
     if not index.exists() or index.read_text(encoding="utf-8") != text:
         write_atomically(index, text.encode())
     return take(summaries, selection)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -253,8 +255,12 @@ def _at_both_lattices(settings: StudySettings) -> StudySettings:
     return settings.model_copy(update={"measurements": (*names, "lattice")})
 
 
+#: What a study's folder holds of its settings.
+SETTINGS_FILE = "study.json"
+
+
 def load_study(path: Path) -> StudySettings:
-    """Read a study file (TOML).
+    """Read a study file (TOML), or what the folder of a study holds of its settings.
 
     Paths of data, labels and ``output``, which defaults to ``runs/<file name>``, are taken relative to the
     study file.
@@ -264,6 +270,8 @@ def load_study(path: Path) -> StudySettings:
     SettingsError
         If the file is missing, not TOML or not a valid study.
     """
+    if path.is_dir():
+        return parse_study({**saved_settings(path), "output": str(path)}, str(path / SETTINGS_FILE))
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -280,3 +288,54 @@ def load_study(path: Path) -> StudySettings:
         if isinstance(table.get(key), str):
             table[key] = str((path.parent / table[key]).resolve())
     return parse_study(content, str(path))
+
+
+def saved_settings(folder: Path) -> dict[str, Any]:
+    """The settings that a study's folder holds.
+
+    Raises
+    ------
+    SettingsError
+        If it holds none.
+    """
+    try:
+        return dict(json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise SettingsError(
+            str(folder), "holds no study", "Give the folder that `softmode run` wrote"
+        ) from error
+
+
+def changed(
+    settings: StudySettings,
+    *,
+    only: Sequence[str] = (),
+    also: Sequence[str] = (),
+    output: Path | None = None,
+) -> StudySettings:
+    """Settings with what a command says otherwise.
+
+    Parameters
+    ----------
+    settings : StudySettings
+        Of the study.
+    only : sequence of str
+        Names of materials: no others.
+    also : sequence of str
+        Measurements that are made besides.
+    output : Path, optional
+        Another folder.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such measurement.
+    """
+    content = settings.content()
+    if only:
+        content["dataset"]["select"] |= {"ids": list(only), "limit": None}
+    if also:
+        content["measurements"] = list(dict.fromkeys([*content["measurements"], *also]))
+    if output is not None:
+        content["output"] = str(output)
+    return parse_study(content, "the command")
