@@ -10,23 +10,38 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const ASSETS = resolve(HERE, "../src/softmode/report/assets");
 const BROWSERS = ["chrome103", "firefox113", "safari16.4"];
 
-/** 3Dmol is packed and unpacked only when a structure is shown: most views do without it. */
-const viewer = {
-  name: "viewer",
-  setup(build) {
-    build.onResolve({ filter: /^packed:3dmol$/ }, () => ({ path: "3dmol", namespace: "packed" }));
-    build.onLoad({ filter: /.*/, namespace: "packed" }, () => {
-      const code = readFileSync(join(HERE, "node_modules/3dmol/build/3Dmol-min.js"));
-      return { contents: gzipSync(code, { level: 9 }).toString("base64"), loader: "text" };
-    });
-  },
-};
+/** What is packed and unpacked only when it is shown: 3Dmol, and the licences. */
+function packed(contents) {
+  return {
+    name: "packed",
+    setup(build) {
+      build.onResolve({ filter: /^packed:/ }, ({ path }) => ({ path: path.slice("packed:".length), namespace: "packed" }));
+      build.onLoad({ filter: /.*/, namespace: "packed" }, ({ path }) => ({
+        contents: gzipSync(contents[path], { level: 9 }).toString("base64"),
+        loader: "text",
+      }));
+    },
+  };
+}
 
 /** What 3Dmol's own bundle holds beside 3Dmol. */
 const WITHIN_VIEWER = ["3dmol", "iobuffer", "netcdfjs", "pako", "upng-js"];
 
 export async function bundle(directory = ASSETS) {
-  const result = await build({
+  const viewer = readFileSync(join(HERE, "node_modules/3dmol/build/3Dmol-min.js"));
+  const { metafile } = await compile(directory, { "3dmol": viewer, licences: "" });
+  const texts = licences(packagesOf(metafile));
+  const { outputFiles } = await compile(directory, { "3dmol": viewer, licences: texts });
+  mkdirSync(directory, { recursive: true });
+  for (const file of outputFiles) {
+    if (/<\/(script|style)|<!--/i.test(file.text)) throw new Error(`${file.path} cannot stand inside a page`);
+    writeFileSync(file.path, file.contents);
+  }
+  writeFileSync(join(directory, "licences.txt"), texts);
+}
+
+function compile(directory, contents) {
+  return build({
     absWorkingDir: HERE,
     entryPoints: { page: "src/main.tsx" },
     outdir: directory,
@@ -40,14 +55,8 @@ export async function bundle(directory = ASSETS) {
     legalComments: "none",
     charset: "utf8",
     metafile: true,
-    plugins: [viewer],
+    plugins: [packed(contents)],
   });
-  mkdirSync(directory, { recursive: true });
-  for (const file of result.outputFiles) {
-    if (/<\/(script|style)|<!--/i.test(file.text)) throw new Error(`${file.path} cannot stand inside a page`);
-    writeFileSync(file.path, file.contents);
-  }
-  writeFileSync(join(directory, "licences.txt"), licences(packagesOf(result.metafile)));
 }
 
 function packagesOf(metafile) {

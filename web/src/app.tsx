@@ -1,9 +1,262 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { CellTable } from "./cells";
+import { Choice } from "./choice";
 import type { Page } from "./contract";
+import { Failures } from "./failures";
+import { Filters, Selection } from "./filters";
+import { count, whole } from "./format";
 import { MaterialPage } from "./material/page";
-import { view } from "./state";
+import { Licences, Method } from "./method";
+import { modelOf, type Model } from "./model";
+import { PanelView } from "./panel";
+import { printing } from "./print";
+import { hrefOf, view, type Route } from "./state";
+import { setTheme, theme, type Theme } from "./theme";
+import { Verdict } from "./verdict";
 
 export function App({ page }: { page: Page }) {
+  const model = useMemo(() => modelOf(page), [page]);
   const route = view.value.route;
-  const material = route.name === "material" ? page.materials.find((each) => each.name === route.material) : undefined;
-  return <main id="main">{material ? <MaterialPage page={page} material={material} /> : <h1>{page.title}</h1>}</main>;
+  const title = titleOf(page, route);
+  useArrival(page, route);
+  const everything = printing.value && route.name !== "material" && route.name !== "cells";
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")!.focus())}>
+        To the content
+      </a>
+      <Navigation page={page} model={model} route={route} />
+      <main id="main" tabIndex={-1}>
+        {everything ? (
+          <Everything model={model} />
+        ) : (
+          <View model={model} route={route} title={title} />
+        )}
+        <footer>
+          <p>
+            softmode {page.version}, {page.date}, seed {page.seed}.
+          </p>
+          <Licences />
+        </footer>
+      </main>
+    </>
+  );
+}
+
+function titleOf(page: Page, route: Route): string {
+  switch (route.name) {
+    case "overview":
+      return page.title;
+    case "chapter":
+      return route.chapter;
+    case "cells":
+      return "All cells";
+    case "failures":
+      return "Failures";
+    case "method":
+      return "Method and sources";
+    case "material":
+      return page.materials.find((each) => each.name === route.material)?.formula ?? "Unknown material";
+  }
+}
+
+/** Another view begins at its top, or at its panel, and says its title; not the first one. */
+function useArrival(page: Page, route: Route): void {
+  const key = JSON.stringify(route);
+  const first = useRef(true);
+  useLayoutEffect(() => {
+    document.title = route.name === "overview" ? page.title : `${titleOf(page, route)} · ${page.title}`;
+    const panel = route.name === "chapter" && route.panel ? document.getElementById(`title-${route.panel}`) : null;
+    if (panel) panel.scrollIntoView();
+    else if (!first.current) window.scrollTo(0, 0);
+    if (!first.current) (panel ?? document.querySelector<HTMLElement>("h1"))?.focus({ preventScroll: true });
+    first.current = false;
+  }, [key]);
+}
+
+function View({ model, route, title }: { model: Model; route: Route; title: string }) {
+  const { page } = model;
+  if (route.name === "overview") return <Overview model={model} />;
+  if (route.name === "material") {
+    const material = page.materials.find((each) => each.name === route.material);
+    if (material) return <MaterialPage key={material.name} page={page} material={material} />;
+    return (
+      <>
+        <h1 tabIndex={-1}>{title}</h1>
+        <p>
+          This page has no material “{route.material}”. <a href={hrefOf({ route: { name: "cells" } })}>All cells</a>
+        </p>
+      </>
+    );
+  }
+  return (
+    <>
+      <h1 tabIndex={-1}>{title}</h1>
+      {route.name !== "method" && <FoldedFilters model={model} />}
+      {route.name === "chapter" && <Chapter model={model} chapter={route.chapter} />}
+      {route.name === "cells" && <CellTable model={model} />}
+      {route.name === "failures" && <Failures model={model} />}
+      {route.name === "method" && <Method page={page} />}
+    </>
+  );
+}
+
+function Overview({ model }: { model: Model }) {
+  const { page } = model;
+  return (
+    <>
+      <header class="top">
+        <h1 tabIndex={-1}>{page.title}</h1>
+        <p class="lead">{page.lead}</p>
+        <Facts page={page} />
+        {page.notices.length > 0 && (
+          <ul class="notices">{page.notices.map((each, i) => <li key={i}>{each}</li>)}</ul>
+        )}
+      </header>
+      <Verdict model={model} />
+      {page.cells.material.length > 0 && (
+        <section class="which" aria-labelledby="which">
+          <h2 id="which">Which potential, for which chemistry</h2>
+          <Selection model={model} />
+          <Filters model={model} />
+          <Choice model={model} />
+        </section>
+      )}
+      {!printing.value && <Contents model={model} />}
+    </>
+  );
+}
+
+/** Chapters with their panels. */
+function Contents({ model: { page, chapters } }: { model: Model }) {
+  if (!chapters.length) return null;
+  return (
+    <section aria-labelledby="contents">
+      <h2 id="contents">In detail</h2>
+      <ul class="contents">
+        {chapters.map((chapter) => (
+          <li key={chapter}>
+            <b>{chapter}</b>
+            <ul>
+              {page.panels.filter((each) => each.chapter === chapter).map((each) => (
+                <li key={each.key}>
+                  <a href={hrefOf({ route: { name: "chapter", chapter, panel: each.key } })}>{each.title}</a>
+                </li>
+              ))}
+            </ul>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Facts({ page }: { page: Page }) {
+  const { done, failed, pending } = page.counts;
+  const facts = [
+    page.materials.length ? count(page.materials.length, "material") : "",
+    page.potentials.length ? count(page.potentials.length, "potential") : "",
+    page.cells.material.length ? `${whole(done)} cells done` : "",
+    failed ? `${whole(failed)} failed` : "",
+    pending ? `${whole(pending)} pending` : "",
+    page.protocol && `protocol ${page.protocol}`,
+  ];
+  return <p class="facts">{facts.filter(Boolean).join(" · ")}</p>;
+}
+
+function FoldedFilters({ model }: { model: Model }) {
+  const [open, setOpen] = useState(false);
+  if (!model.page.cells.material.length) return null;
+  return (
+    <div class="folded">
+      <Selection model={model}>
+        <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>Filters</button>
+      </Selection>
+      {open && <Filters model={model} />}
+    </div>
+  );
+}
+
+function Chapter({ model, chapter }: { model: Model; chapter: string }) {
+  const panels = model.page.panels.filter((each) => each.chapter === chapter);
+  if (!panels.length) return <p>This page has no such chapter.</p>;
+  return (
+    <>
+      {panels.map((each) => (
+        <PanelView key={each.key} page={model.page} panel={each} cells={model.cells.value} level={2} />
+      ))}
+    </>
+  );
+}
+
+/** For print: the whole page, in order. */
+function Everything({ model }: { model: Model }) {
+  const { page } = model;
+  const part = (title: string, children: ComponentChildren) => (
+    <section class="part">
+      <h1>{title}</h1>
+      {children}
+    </section>
+  );
+  return (
+    <>
+      <Overview model={model} />
+      {model.chapters.map((chapter) => part(chapter, <Chapter model={model} chapter={chapter} />))}
+      {page.failures.length > 0 && part("Failures", <Failures model={model} />)}
+      {part("Method and sources", <Method page={page} />)}
+    </>
+  );
+}
+
+function Navigation({ page, model, route }: { page: Page; model: Model; route: Route }) {
+  const [open, setOpen] = useState(false);
+  const key = JSON.stringify(route);
+  useEffect(() => setOpen(false), [key]);
+  const link = (to: Route, text: ComponentChildren, current: boolean) => (
+    <a href={hrefOf({ route: to })} aria-current={current ? "page" : undefined}>{text}</a>
+  );
+  return (
+    <header class="side">
+      <div class="brand">
+        <a href={hrefOf({ route: { name: "overview" } })}>softmode</a>
+        <button type="button" class="menu" aria-expanded={open} aria-controls="navigation" onClick={() => setOpen(!open)}>
+          Menu
+        </button>
+      </div>
+      <nav id="navigation" aria-label="Parts of the page" class={open ? "open" : ""}>
+        <ul>
+          <li>{link({ name: "overview" }, "Overview", route.name === "overview")}</li>
+          {model.chapters.map((chapter) => {
+            const here = route.name === "chapter" && route.chapter === chapter;
+            return (
+              <li key={chapter}>
+                {link({ name: "chapter", chapter, panel: "" }, chapter, here && !route.panel)}
+                {here && (
+                  <ul>
+                    {page.panels.filter((each) => each.chapter === chapter).map((each) => (
+                      <li key={each.key}>{link({ name: "chapter", chapter, panel: each.key }, each.title, route.panel === each.key)}</li>
+                    ))}
+                  </ul>
+                )}
+              </li>
+            );
+          })}
+          {page.cells.material.length > 0 && <li>{link({ name: "cells" }, "All cells", route.name === "cells")}</li>}
+          {page.failures.length > 0 && (
+            <li>{link({ name: "failures" }, <>Failures <span class="number">{page.failures.length}</span></>, route.name === "failures")}</li>
+          )}
+          <li>{link({ name: "method" }, "Method and sources", route.name === "method")}</li>
+        </ul>
+        <label class="theme">
+          Colours{" "}
+          <select value={theme.value} onChange={(event) => setTheme(event.currentTarget.value as Theme)}>
+            <option value="system">as the system</option>
+            <option value="light">light</option>
+            <option value="dark">dark</option>
+          </select>
+        </label>
+      </nav>
+    </header>
+  );
 }

@@ -4,3 +4,7 @@ declare module "packed:3dmol" {
   export default packed;
 }
 declare module "*.css";
+declare module "packed:licences" {
+  const packed: string;
+  export default packed;
+}

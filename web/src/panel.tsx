@@ -1,31 +1,96 @@
-import { useLayoutEffect, useRef } from "preact/hooks";
+// Panels: charts, pictures, tables and what is missing. Also on the pages of materials.
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { chartRows } from "./chart-data";
 import { drawChart } from "./charts/draw";
 import type { Chart, Page, Panel } from "./contract";
+import { savePng, saveSvg, save } from "./export";
+import { csv, whole } from "./format";
+import { printing, PRINT_WIDTH } from "./print";
 import { hrefOf, materialHref } from "./state";
+import { TableView } from "./table";
 
-/** A chart with its title and note. */
-export function Figure({ page, chart, cells }: { page: Page; chart: Chart; cells: readonly number[] }) {
+interface Shown {
+  page: Page;
+  /** Places of the cells that the filters leave. */
+  cells: readonly number[];
+}
+
+/** A chart with its title, its note and its files; drawn when it comes near the window. */
+export function Figure({ page, chart, cells }: Shown & { chart: Chart }) {
   const body = useRef<HTMLDivElement>(null);
+  const [near, setNear] = useState(false);
+  const [width, setWidth] = useState(0);
+  const paper = printing.value;
+  const context = (pixels: number) => ({ page, cells, width: pixels, materialHref, viewHref: hrefOf });
+
   useLayoutEffect(() => {
-    const width = body.current!.clientWidth;
-    body.current!.replaceChildren(drawChart(chart, { page, cells, width, materialHref, viewHref: hrefOf }));
-  }, [page, chart, cells]);
+    const element = body.current!;
+    setWidth(Math.floor(element.clientWidth));
+    const sized = new ResizeObserver(() => setWidth(Math.floor(element.clientWidth)));
+    sized.observe(element);
+    const seen = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && setNear(true), { rootMargin: "400px" });
+    seen.observe(element);
+    return () => (sized.disconnect(), seen.disconnect());
+  }, []);
+  useLayoutEffect(() => {
+    if (!paper && !(near && width)) return;
+    body.current!.replaceChildren(drawChart(chart, context(paper ? PRINT_WIDTH : width)));
+    body.current!.classList.remove("waiting");
+  }, [page, chart, cells, near, width, paper]);
+
   return (
-    <figure>
-      <figcaption>{chart.title}</figcaption>
-      <div ref={body} />
+    <figure class="figure" aria-label={chart.title}>
+      <figcaption>
+        <b class="title">{chart.title}</b>
+        <span class="saves">
+          <button type="button" class="plain" onClick={() => saveSvg(chart, context(width))}>SVG<span class="unseen"> of {chart.title}</span></button>
+          <button type="button" class="plain" onClick={() => void savePng(chart, context(width))}>PNG<span class="unseen"> of {chart.title}</span></button>
+          <button type="button" class="plain" onClick={() => save(`${chart.name}.csv`, csv(chartRows(chart, page, cells)), "text/csv")}>CSV<span class="unseen"> of {chart.title}</span></button>
+        </span>
+      </figcaption>
+      <div ref={body} class="chart waiting" />
+      {chart.note && <p class="note">{chart.note}</p>}
     </figure>
   );
 }
 
-/** A panel: charts, pictures, tables, what is missing. Also on the pages of materials. */
-export function PanelView({ page, panel, cells }: { page: Page; panel: Panel; cells: readonly number[] }) {
+/** `level`: of its heading. */
+export function PanelView({ page, panel, cells, level = 3 }: Shown & { panel: Panel; level?: 2 | 3 }) {
+  const Heading = `h${level}` as "h2" | "h3";
   return (
-    <section>
-      <h2>{panel.title}</h2>
-      {panel.charts.map((chart) => (
-        <Figure key={chart.name} page={page} chart={chart} cells={cells} />
+    <section class="panel" id={`panel-${panel.key}`} aria-labelledby={`title-${panel.key}`}>
+      <Heading id={`title-${panel.key}`} tabIndex={-1}>{panel.title}</Heading>
+      {panel.caption && <p class="caption">{panel.caption}</p>}
+      {panel.charts.map((each) => (
+        <Figure key={each.name} page={page} chart={each} cells={cells} />
       ))}
+      {panel.pictures.map((each) => (
+        <figure key={each.name} class="picture">
+          <figcaption><b class="title">{each.title}</b></figcaption>
+          <img src={each.data} alt={each.title} width={each.width} loading="lazy" />
+        </figure>
+      ))}
+      {panel.tables.map((each) => (
+        <TableView key={each.name} table={each} />
+      ))}
+      {panel.missing.length > 0 && (
+        <div class="missing">
+          <b>What is missing</b>
+          <ul>{panel.missing.map((each, i) => <li key={i}>{each}</li>)}</ul>
+        </div>
+      )}
+      {panel.lists.length > 0 && (
+        <p class="note">
+          Made from{" "}
+          {panel.lists.map((each, i) => (
+            <>
+              {i > 0 && ", "}
+              <a href={`tables/${encodeURIComponent(each.name)}.csv`}>tables/{each.name}.csv</a> ({whole(each.n)} {each.n === 1 ? "row" : "rows"})
+            </>
+          ))}
+          .
+        </p>
+      )}
     </section>
   );
 }

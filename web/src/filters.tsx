@@ -1,0 +1,182 @@
+// Filters that combine; each says how many materials it would leave.
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { colourOf, groupsOf } from "./colour";
+import { Elements } from "./elements";
+import { count, valueText, whole } from "./format";
+import { NO_FILTERS, isFiltered, type Model } from "./model";
+import { classColumns, classText, countMaterials, selectCells, type Filter } from "./select";
+import { show, view, type Seen, type View } from "./state";
+
+const SEEN: Record<Seen, string> = { all: "all", unseen: "unseen in training", seen: "seen in training" };
+
+export function Filters({ model }: { model: Model }) {
+  const { page } = model;
+  const now = view.value;
+  const classes = classColumns(page);
+  const [more, setMore] = useState(Object.keys(now.classes).length > 0);
+  const left = (filter: Filter, keys: (cell: number) => readonly string[]) =>
+    countMaterials(page, selectCells(page, now, [filter]), keys);
+  const seenSome = page.cells.seen.some((each) => each !== null);
+  return (
+    <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
+      <fieldset class="wide">
+        <legend>Elements</legend>
+        <Elements model={model} />
+      </fieldset>
+      {groupsOf(page).size > 1 && (
+        <Choices
+          legend="Group"
+          options={[...groupsOf(page)]}
+          chosen={now.groups}
+          counts={left("groups", (cell) => [page.materials[page.cells.material[cell]!]!.group])}
+          onChange={(groups) => show({ groups })}
+        />
+      )}
+      {page.potentials.length > 1 && (
+        <Choices
+          legend="Potential"
+          options={page.potentials.map((each) => [each.name, each.name])}
+          chosen={now.potentials}
+          counts={left("potentials", (cell) => [page.potentials[page.cells.potential[cell]!]!.name])}
+          onChange={(potentials) => show({ potentials })}
+          before={(name) => <Dot colour={colourOf(page, name)} />}
+        />
+      )}
+      {seenSome && (
+        <fieldset>
+          <legend>Phonons of the crystal in training</legend>
+          <div class="chips">
+            {Object.entries(SEEN).map(([value, text]) => (
+              <label key={value} class="chip">
+                <input type="radio" name="seen" checked={now.seen === value} onChange={() => show({ seen: value as Seen })} />
+                {text}
+              </label>
+            ))}
+          </div>
+        </fieldset>
+      )}
+      {classes.length > 0 && (
+        <details class="wide" open={more} onToggle={(event) => setMore(event.currentTarget.open)}>
+          <summary>By class: {classes.map(({ column }) => column.label).join(", ")}</summary>
+          {more &&
+            classes.map(({ column, values }) => (
+              <Choices
+                key={column.name}
+                legend={column.label}
+                options={values.map((each) => [each, column.kind === "flag" ? valueText(each === "true") : each])}
+                chosen={now.classes[column.name] ?? []}
+                counts={left("classes", (cell) => [classText(page.cells.values[column.name]![cell]!)])}
+                onChange={(chosen) => show({ classes: withClass(now, column.name, chosen) })}
+              />
+            ))}
+        </details>
+      )}
+    </form>
+  );
+}
+
+export function Dot({ colour }: { colour: string }) {
+  return <span class="dot" style={{ background: colour }} aria-hidden="true" />;
+}
+
+export function withClass(now: View, column: string, chosen: string[]): Record<string, string[]> {
+  const { [column]: _, ...rest } = now.classes;
+  return chosen.length ? { ...rest, [column]: chosen } : rest;
+}
+
+interface ChoicesProps {
+  legend: string;
+  options: readonly (readonly [string, string])[];
+  chosen: readonly string[];
+  counts: Map<string, number>;
+  onChange: (chosen: string[]) => void;
+  before?: (value: string) => ComponentChildren;
+}
+
+function Choices({ legend, options, chosen, counts, onChange, before }: ChoicesProps) {
+  return (
+    <fieldset>
+      <legend>{legend}</legend>
+      <div class="chips">
+        {options.map(([value, text]) => (
+          <label key={value} class={`chip ${counts.get(value) ? "" : "none"}`}>
+            <input
+              type="checkbox"
+              checked={chosen.includes(value)}
+              onChange={() => onChange(chosen.includes(value) ? chosen.filter((each) => each !== value) : [...chosen, value])}
+            />
+            {before?.(value)}
+            {text}
+            <span class="number">
+              {whole(counts.get(value) ?? 0)}
+              <span class="unseen"> materials</span>
+            </span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+/** What is left, and what leaves it: above every view. */
+export function Selection({ model, children }: { model: Model; children?: ComponentChildren }) {
+  const { page } = model;
+  const now = view.value;
+  return (
+    <div class="selection">
+      <label class="search">
+        <span class="unseen">Search names of materials and potentials</span>
+        <input
+          type="search"
+          placeholder="Search materials, potentials"
+          value={now.text}
+          onInput={(event) => show({ text: event.currentTarget.value }, true)}
+        />
+      </label>
+      {children}
+      <p class="left" role="status" aria-live="polite">
+        {whole(model.nMaterials.value)} of {count(page.materials.length, "material")}, {whole(model.cells.value.length)} of{" "}
+        {count(page.cells.material.length, "cell")}
+      </p>
+      {isFiltered() && (
+        <div class="on">
+          <ul class="chips" aria-label="Filters that are on">
+            {activeFilters(model).map(({ key, text, without }) => (
+              <li key={key}>
+                <button type="button" class="chip remove" onClick={() => show(without)}>
+                  <span class="unseen">Remove the filter </span>
+                  {text}
+                  <span aria-hidden="true"> ×</span>
+                </button>
+              </li>
+            ))}
+          </ul>
+          <button type="button" class="plain" onClick={() => show({ ...NO_FILTERS, elements: [], groups: [], potentials: [], only: [] })}>
+            Reset
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function activeFilters({ page }: Model): { key: string; text: string; without: Partial<View> }[] {
+  const now = view.value;
+  const others = (all: readonly string[], one: string) => all.filter((each) => each !== one);
+  const groups = groupsOf(page);
+  const label = (name: string) => page.columns.find((each) => each.name === name)?.label ?? name;
+  return [
+    ...now.elements.map((each) => ({ key: `e${each}`, text: each, without: { elements: others(now.elements, each) } })),
+    ...now.groups.map((each) => ({ key: `g${each}`, text: groups.get(each) ?? each, without: { groups: others(now.groups, each) } })),
+    ...now.potentials.map((each) => ({ key: `p${each}`, text: each, without: { potentials: others(now.potentials, each) } })),
+    ...Object.entries(now.classes).map(([name, values]) => ({
+      key: `c${name}`,
+      text: `${label(name)}: ${values.join(" or ")}`,
+      without: { classes: withClass(now, name, []) },
+    })),
+    ...(now.seen === "all" ? [] : [{ key: "seen", text: SEEN[now.seen], without: { seen: "all" as const } }]),
+    ...(now.only.length ? [{ key: "only", text: count(now.only.length, "material chosen", "materials chosen"), without: { only: [] } }] : []),
+    ...(now.text ? [{ key: "text", text: `“${now.text}”`, without: { text: "" } }] : []),
+  ];
+}

@@ -1,0 +1,85 @@
+// How numbers are written, as softmode.panel writes them.
+
+export const NOTHING = "—";
+
+/** Number with so many significant digits; a dash where there is none. */
+export function number(value: number | null | undefined, digits = 3): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return NOTHING;
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  const rounded = size >= 10 ** digits && size < 1e7 ? String(Math.round(value)) : plain(Number(value.toPrecision(digits)));
+  return rounded.replace("-", "−");
+}
+
+/** 1.2 × 10⁻⁷ instead of 1.2e-7. */
+function plain(value: number): string {
+  if (value !== 0 && Math.abs(value) < 1e-4) {
+    const [mantissa, exponent] = value.toExponential().split("e");
+    return `${mantissa} × 10${superscript(exponent!)}`;
+  }
+  return String(value);
+}
+
+const superscript = (digits: string) =>
+  digits.replace(/[+]/g, "").replace(/[-0-9]/g, (each) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(each)]!);
+
+export interface Estimate {
+  value: number;
+  low: number | null;
+  high: number | null;
+}
+
+/** Number with its interval where it has one. */
+export function estimate(given: Estimate | null): string {
+  if (!given || Number.isNaN(given.value)) return NOTHING;
+  const shown = number(given.value);
+  return given.low === null || given.high === null ? shown : `${shown} [${number(given.low)}, ${number(given.high)}]`;
+}
+
+/** A significance. */
+export function probability(value: number | null): string {
+  if (value === null || Number.isNaN(value)) return NOTHING;
+  if (value < 0.001) return "< 0.001";
+  return value.toFixed(value < 0.1 ? 3 : 2);
+}
+
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${whole(n)} ${n === 1 ? one : many}`;
+}
+
+/** 12,345 */
+export function whole(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** A, B and C; of many the first ones and how many more. */
+export function listed(names: readonly string[], most = 5): string {
+  const shown = names.length > most + 1 ? [...names.slice(0, most), `${names.length - most} others`] : [...names];
+  const last = shown.pop();
+  return shown.length ? `${shown.join(", ")} and ${last}` : (last ?? "");
+}
+
+/** Value of a column as text. */
+export function valueText(value: number | string | boolean | null | undefined): string {
+  if (value === null || value === undefined || value === "") return NOTHING;
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "number" ? number(value) : value;
+}
+
+/** What a label says, and its unit apart: "RMSE(ω²), THz²" and "RMSE(ω²) (THz²)" → ["RMSE(ω²)", "THz²"]. */
+export function unitOf(label: string): [string, string] {
+  const found = /^(.*\S)(?:, ([^,()]+(?:\([^()]*\))?)| \(([^()]+)\))$/.exec(label);
+  return found ? [found[1]!, found[2] ?? found[3]!] : [label, ""];
+}
+
+/** Lines of CSV whose texts no spreadsheet takes for formulas: an apostrophe stands before such. */
+export function csv(rows: readonly (readonly (number | string | boolean | null | undefined)[])[]): string {
+  return rows.map((row) => row.map(field).join(",")).join("\n") + "\n";
+}
+
+function field(value: number | string | boolean | null | undefined): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "string") return String(value);
+  const harmless = /^[=+\-@\t\r]/.test(value) && !/^[+-]?[\d.]+([eE][+-]?\d+)?( \[[^=@|!(]*\])?$/.test(value) ? `'${value}` : value;
+  return /[",\n\r]/.test(harmless) ? `"${harmless.replace(/"/g, '""')}"` : harmless;
+}

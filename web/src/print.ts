@@ -1,0 +1,23 @@
+// Printing shows everything, in order, light, and without controls.
+import { signal } from "@preact/signals";
+import { options } from "preact";
+
+export const printing = signal(false);
+
+/** Width of a sheet of A4 within its margins, in pixels of CSS. */
+export const PRINT_WIDTH = 680;
+
+/** Browsers print what stands there when `beforeprint` ends: what changes must be drawn by then. */
+export function followPrinting(): void {
+  const at_once = (value: boolean) => {
+    const before = options.debounceRendering;
+    options.debounceRendering = (draw) => draw();
+    try {
+      printing.value = value;
+    } finally {
+      options.debounceRendering = before;
+    }
+  };
+  window.addEventListener("beforeprint", () => at_once(true));
+  window.addEventListener("afterprint", () => at_once(false));
+}

@@ -1,0 +1,155 @@
+// What the numbers say, in words, before anything else.
+import type { ComponentChildren } from "preact";
+import { colourOf, groupsOf } from "./colour";
+import type { Page, Statement } from "./contract";
+import { Dot } from "./filters";
+import { count } from "./format";
+import type { Model } from "./model";
+import { hrefOf, materialHref, view } from "./state";
+
+const TOPICS: Record<string, string> = {
+  lead: "Who leads",
+  bias: "On which side",
+  stability: "Stability",
+  anharmonicity: "Anharmonicity",
+  dynamics: "Dynamics",
+  failures: "Failures",
+  base_rate: "Base rate",
+  reference: "Reference",
+  functional: "Functional",
+  sample: "What n allows",
+};
+
+export function Verdict({ model }: { model: Model }) {
+  const { page } = model;
+  const topics = [...new Set(page.verdict.map((each) => each.topic))];
+  if (!topics.length) return null;
+  return (
+    <section class="verdict" aria-labelledby="verdict">
+      <h2 id="verdict">Verdict</h2>
+      <dl>
+        {topics.map((topic) => (
+          <div key={topic} class={`topic-${/^\w+$/.test(topic) ? topic : "other"}`}>
+            <dt>{TOPICS[topic] ?? topic.replace(/_/g, " ")}</dt>
+            <dd>
+              <Topic page={page} statements={page.verdict.filter((each) => each.topic === topic)} />
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+/** Statements of all materials, and of the groups that are chosen beside them; the other groups' are folded. */
+function Topic({ page, statements }: { page: Page; statements: Statement[] }) {
+  const chosen = view.value.groups;
+  const shown = statements.filter((each) => each.group === null || chosen.includes(each.group));
+  const folded = statements.filter((each) => !shown.includes(each));
+  return (
+    <>
+      {shown.map((each, i) => (
+        <Said key={i} page={page} statement={each} />
+      ))}
+      {folded.length > 0 && (
+        <details>
+          <summary>{shown.length ? "By group" : "Of groups"}: {[...new Set(folded.map((each) => nameOf(page, each.group!)))].join(", ")}</summary>
+          {folded.map((each, i) => (
+            <Said key={i} page={page} statement={each} />
+          ))}
+        </details>
+      )}
+    </>
+  );
+}
+
+const nameOf = (page: Page, group: string) => groupsOf(page).get(group) ?? group;
+
+function Said({ page, statement }: { page: Page; statement: Statement }) {
+  const panel = page.panels.find((each) => each.key === statement.panel);
+  const { materials, group } = statement;
+  return (
+    <div class={group === null ? "said" : "said of-group"}>
+      <p>
+        {group !== null && <b class="group">{nameOf(page, group)}: </b>}
+        <WithPotentials page={page} text={statement.text} />
+        {panel && (
+          <>
+            {" "}
+            <a class="more" href={hrefOf({ route: { name: "chapter", chapter: panel.chapter, panel: panel.key } })}>
+              {panel.title}
+            </a>
+          </>
+        )}
+      </p>
+      {materials.length > 0 && (
+        <details>
+          <summary>{count(materials.length, "material")}</summary>
+          <ul class="materials">
+            {materials.map((name) => (
+              <li key={name}>
+                <MaterialLink page={page} name={name} />
+              </li>
+            ))}
+          </ul>
+          <a href={hrefOf({ route: { name: "cells" }, only: materials })}>{materials.length === 1 ? "Its cells" : "Their cells"}</a>
+        </details>
+      )}
+    </div>
+  );
+}
+
+export function MaterialLink({ page, name }: { page: Page; name: string }) {
+  const material = page.materials.find((each) => each.name === name);
+  if (!material) return <>{name}</>;
+  return (
+    <a href={materialHref(name)}>
+      <Formula text={material.formula} />
+      {material.formula !== name && <span class="name"> {name}</span>}
+    </a>
+  );
+}
+
+/** A formula with subscripts; a text that is none stays as it is. */
+export function Formula({ text }: { text: string }) {
+  if (!/^[A-Za-z0-9()[\].]+$/.test(text)) return <>{text}</>;
+  return <>{text.split(/(?<=[A-Za-z)\]])(\d+(?:\.\d+)?)/).map((part, i) => (i % 2 ? <sub key={i}>{part}</sub> : part))}</>;
+}
+
+/** A potential's name with its colour, which no line break parts from it. */
+export function PotentialName({ page, name }: { page: Page; name: string }) {
+  const first = /^[^-\s]+-?/.exec(name)?.[0] ?? "";
+  return (
+    <b class="potential">
+      <span class="whole">
+        <Dot colour={colourOf(page, name)} />
+        {first}
+      </span>
+      {name.slice(first.length)}
+    </b>
+  );
+}
+
+/** A text whose potentials carry their colour. */
+export function WithPotentials({ page, text }: { page: Page; text: string }) {
+  const parts: ComponentChildren[] = [];
+  const names = page.potentials.map((each) => each.name).sort((a, b) => b.length - a.length);
+  let plain = "";
+  for (let i = 0; i < text.length; ) {
+    const name = names.find((each) => each && text.startsWith(each, i) && !within(text, i, each.length));
+    if (!name) {
+      plain += text[i++];
+      continue;
+    }
+    parts.push(plain, <PotentialName page={page} name={name} />);
+    plain = "";
+    i += name.length;
+  }
+  return <>{[...parts, plain]}</>;
+}
+
+/** Whether a piece of a text is a part of a longer word. */
+function within(text: string, start: number, length: number): boolean {
+  const word = /[\w-]/;
+  return word.test(text[start - 1] ?? " ") || word.test(text[start + length] ?? " ");
+}
