@@ -1,0 +1,88 @@
+// Estimates with intervals, one below the other; filled where they count.
+
+import type { IntervalRow, Intervals } from "../contract";
+import type { ChartContext } from "../context";
+import { colourOf } from "../colour";
+import { number } from "../format";
+import { drawGrid, nothing, type LegendEntry, type PlotSpec } from "./grid";
+import { INK, PAPER } from "./looks";
+import { nameRows, rowMiddle, rowPlot } from "./rows";
+import { svg } from "./svg";
+import type { Target } from "./targets";
+
+const HEIGHT = 24;
+
+export function drawIntervals(chart: Intervals, context: ChartContext): HTMLElement {
+  const rows = chart.rows.filter((row) => Number.isFinite(row.value) && !(chart.log && row.value <= 0));
+  if (!rows.length) return nothing("There is nothing to show.");
+  const facets = [...new Set(rows.map((row) => row.facet))];
+  const values = rows.flatMap((row) => [row.value, row.low, row.high]);
+  const plots = facets.map((facet) => (width: number): PlotSpec => {
+    const own = rows.filter((row) => row.facet === facet);
+    const names = own.map((row) => row.label);
+    const list = rowPlot(width, names, HEIGHT);
+    const targets: Target[] = [];
+    return {
+      ...list,
+      title: facet,
+      x: { label: chart.axis, log: chart.log, values, guides: chart.guides.filter((guide) => guide.axis === "x").map((guide) => guide.value) },
+      guides: chart.guides.filter((guide) => guide.axis === "x"),
+      targets,
+      draw: (layer, x, y, box) => {
+        nameRows(layer, list, names, y, box);
+        own.forEach((row, place) => {
+          const middle = rowMiddle(list, y, place);
+          layer.append(...drawRow(row, colourOf(context.page, row.potential), middle, x, chart.log));
+          targets.push(targetOf(row, x(row.value), middle, chart, context));
+        });
+      },
+    };
+  });
+  const most = Math.max(...facets.map((facet) => rows.filter((row) => row.facet === facet).length));
+  return drawGrid({
+    width: context.width,
+    plots,
+    legend: legendOf(rows),
+    name: chart.title,
+    what: "estimates",
+    least: 300,
+    most: 620,
+    alone: 760,
+    height: (width, plot) => rowPlot(width, rows.map((row) => row.label), HEIGHT).step * Math.max(1, plot.y.domain ? plot.y.domain[0] + 0.5 : most),
+  });
+}
+
+function drawRow(row: IntervalRow, colour: string, y: number, x: (value: number) => number, log: boolean): SVGElement[] {
+  const made: SVGElement[] = [];
+  if (row.low !== null && row.high !== null && !(log && row.low <= 0)) {
+    made.push(svg("line", { x1: x(row.low), x2: x(row.high), y1: y, y2: y, stroke: colour, "stroke-width": 2 }));
+    for (const end of [row.low, row.high]) made.push(svg("line", { x1: x(end), x2: x(end), y1: y - 4, y2: y + 4, stroke: colour, "stroke-width": 2 }));
+  }
+  made.push(svg("circle", { cx: x(row.value), cy: y, r: 4.5, fill: row.strong ? colour : PAPER, stroke: colour, "stroke-width": 2 }));
+  return made;
+}
+
+function legendOf(rows: IntervalRow[]): LegendEntry[] {
+  const mixed = rows.some((row) => row.strong) && rows.some((row) => !row.strong);
+  if (!mixed) return [];
+  return [
+    { name: "counts (see the note)", colour: INK, shape: 0, look: "shape" },
+    { name: "does not", colour: INK, shape: 0, look: "hollow" },
+  ];
+}
+
+function targetOf(row: IntervalRow, x: number, y: number, chart: Intervals, context: ChartContext): Target {
+  const known = row.potential !== null && context.page.potentials.some((one) => one.name === row.potential);
+  return {
+    x,
+    y,
+    radius: 4.5,
+    href: known ? context.viewHref({ route: { name: "cells" }, potentials: [row.potential as string] }) : null,
+    same: row.label,
+    lines: () => [
+      row.label + (row.facet ? `, ${row.facet}` : ""),
+      `${chart.axis}: ${number(row.value)}`,
+      ...(row.low !== null && row.high !== null ? [`interval ${number(row.low)} to ${number(row.high)}`] : []),
+    ],
+  };
+}
