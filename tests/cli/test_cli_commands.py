@@ -148,6 +148,9 @@ def test_run_and_status_as_json(tiny_dataset: Path, tmp_path: Path) -> None:
         assert "all [red] fears" in said["failures"][0]["failure"]
         assert (said["unstored"], said["records"]) == ([], str(folder / "records"))
         assert said["report"] == str(folder / "report" / "index.html")
+        words = {one["topic"]: one["text"] for one in said["verdict"]}
+        assert words["lead"].startswith("On Al and Cu alone: median RMSE(ω²), THz², ")
+        assert words["failures"].startswith("2 of 4 cells failed: 2 × ")
     said = strict(succeed("status", folder, "--json"))
     assert said["potentials"] == [
         {"potential": "emt", "done": 2, "failed": 0, "to_compute": 0, "force_calls": 4},
@@ -421,9 +424,8 @@ def test_the_demo(tmp_path: Path) -> None:
     assert "Cs2AgBiBr6" in page.read_text(encoding="utf-8")
     assert "0 of these failed" in done.stdout
     said = " ".join(done.stdout.split())
-    assert re.search(r"What came out: .*chgnet 3\.\d+ \(11 of 11\)", said)
-    assert re.search(
-        r"DFT finds the cubic crystal harmonically unstable .* 0\.839 by DFT, 1\.10\d by chgnet", said
-    )
-    assert "15 frames in 2 runs, too few for an interval" in said
+    assert re.search(r"On Cs2AgBiBr6 alone: RMSE\(ω²\), THz², 3\.\d+ by chgnet\.", said)
+    assert re.search(r"packaged potentials on this crystal: chgnet 11 of 11\.", said)
+    assert "Harmonically, the reference finds Cs2AgBiBr6 unstable (so does chgnet)" in said
+    assert re.search(r"15 frames, too few for an interval: 0\.839 .* 1\.10\d by chgnet", said)
     assert "not the published 0.336 of DFT's own run" in said

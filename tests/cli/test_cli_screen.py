@@ -49,6 +49,9 @@ def test_a_ranked_table_with_everything_a_reader_needs(metals: Path, tmp_path: P
     shown = json.loads(
         succeed(metals, "--potential", EMT_NAME, "--output", output, *QUICK, "--sampling", "both", "--json")
     )
+    [classes] = [one["text"] for one in shown["verdict"] if one["topic"] == "anharmonicity"]
+    assert "Of 2 compounds" in classes
+    shown = shown["compounds"]
     assert {row["formula"] for row in shown} == {"Al", "Cu"}
     for row in shown:
         assert row["harmonically_stable"] is True
@@ -81,7 +84,9 @@ def test_what_cannot_be_screened_is_a_row_with_its_reason(metals: Path, tmp_path
         *("--potential", EMT_NAME, "--output", tmp_path / "out", *QUICK, "--json"),
     )
     assert result.exit_code == 3, result.output
-    reasons = {row["material"]: row["reason"] for row in json.loads(result.stdout) if row["reason"]}
+    reasons = {
+        row["material"]: row["reason"] for row in json.loads(result.stdout)["compounds"] if row["reason"]
+    }
     assert "halide_double_perovskite" in reasons["K2PtCl6"]
     assert "Xx" in reasons["Xx2AgBiBr6"]
     assert len(reasons) == 2
@@ -99,7 +104,7 @@ def test_a_failure_is_said_once(metals: Path, tmp_path: Path) -> None:
 
 def test_json_holds_structure_instead_of_text(metals: Path, tmp_path: Path) -> None:
     shown = succeed(metals, "--potential", EMT_NAME, "--output", tmp_path / "out", *QUICK, "--json")
-    rows = json.loads(shown, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    rows = json.loads(shown, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["compounds"]
     for row in rows:
         assert len(row["lowest_qpoint"]) == 3
         assert row["softest_by_point_THz"]["X"] > 0.0
@@ -172,7 +177,7 @@ def test_drawing_is_by_seed_and_balanced(tmp_path: Path) -> None:
             *("--potential", EMT_NAME, "--output", tmp_path / seed, *QUICK, "--json"),
         )
         assert result.exit_code == 3  # EMT knows none of these elements
-        return sorted(row["material"] for row in json.loads(result.stdout))
+        return sorted(row["material"] for row in json.loads(result.stdout)["compounds"])
 
     assert drawn("1") == drawn("1")
     assert len({tuple(drawn(seed)) for seed in ("1", "2", "3")}) > 1

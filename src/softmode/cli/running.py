@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -36,9 +37,10 @@ from softmode.study.folder import Case, Study, open_study
 from softmode.study.forecast import forecast
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
-from softmode.study.results import OK, cell_table, failures, functional_statements, ranking
+from softmode.study.results import OK, cell_table, failures, functional_statements
 from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
+from softmode.study.verdict import Statement, brief, verdict
 from softmode.study.worker import CaseOutcome
 
 _LOOK_EVERY = 2.0  # seconds between looks at the dynamics under way
@@ -74,6 +76,11 @@ class FinishedRun:
         """Cells without a result, with their reasons, whether they failed now or before."""
         return failures(self.cells)
 
+    @cached_property
+    def verdict(self) -> list[Statement]:
+        """What came out, in words."""
+        return verdict(self.study, self.cells)
+
     @property
     def complete(self) -> bool:
         """Whether every cell has its result."""
@@ -88,6 +95,7 @@ class FinishedRun:
         ]
         return {
             "name": self.study.settings.name,
+            "verdict": self.verdict,
             "cells": {**done, "without_result": len(self.failures)},
             "functionals": functional_statements(self.cells),
             "failures": self.failures.to_dict("records"),
@@ -118,24 +126,16 @@ def summarise(run: FinishedRun) -> None:
         line = Text.assemble(("not stored ", "red"), f"{material} × {potential}: {reason}")
         err.print(line, soft_wrap=True)
     _repeat_failures(run)
-    _ranked(run)
+    tell(brief(run.verdict))
     say("records", run.study.store.root)
     say("report", run.page)
 
 
-def _ranked(run: FinishedRun) -> None:
-    """Potentials by their median error, where phonons were compared."""
-    table = ranking(run.cells, run.study.settings.conditions.seed)
-    for row in table[table["group"] == "all"].itertuples():
-        if row.n:
-            over = f"{row.n} material{'s' if row.n > 1 else ''}"
-            score = (
-                f"RMSE(ω²) {row.median_rmse_w2_THz2:.3g} and MAE(ω²) {row.median_mae_w2_THz2:.3g} THz², "
-                f"softening {row.median_softening:.2f}"
-            )
-            out.print(Text(f"{row.potential}: median {score}, {over}"), soft_wrap=True)
-    for said in functional_statements(run.cells):
-        out.print(Text(said), soft_wrap=True)
+def tell(statements: Iterable[Statement]) -> None:
+    """Print statements of a verdict, wrapped, one below the other."""
+    for one in statements:
+        for line in textwrap.wrap(one.text, out.width, initial_indent="- ", subsequent_indent="  "):
+            out.print(line, markup=False, soft_wrap=True)
 
 
 def _repeat_failures(run: FinishedRun) -> None:

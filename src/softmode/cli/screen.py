@@ -147,7 +147,7 @@ def screen(
         ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the ranked table as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print verdict and ranked table as JSON.")] = False,
 ) -> None:
     """Rank compounds by dynamic stability, from a potential alone: lattice, softest mode, σ, class, cost.
 
@@ -175,7 +175,7 @@ def screen(
         scores = labelled(finished.cells, open_labels(settings.labels), settings.conditions.seed)
         ranked = with_learnt_probabilities(ranked, scores)
     if as_json:
-        print_json(_nested(ranked))
+        print_json({"verdict": finished.verdict, "compounds": _nested(ranked)})
     else:
         _show(ranked)
         say("table", finished.page.parent / "tables" / "screening.csv")

@@ -94,6 +94,14 @@ def parse_formula(formula: str) -> dict[str, int]:
     return {symbol: count // divisor for symbol, count in counts.items()}
 
 
+def elements_of(formula: str) -> tuple[str, ...]:
+    """Elements of a formula; none where it is not one, but the name of a file."""
+    try:
+        return tuple(parse_formula(formula))
+    except InputDataError:
+        return ()
+
+
 def assign_sites(formula: str, prototype: str) -> SiteAssignment:
     """Which element sits where.
 

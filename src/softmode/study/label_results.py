@@ -91,8 +91,21 @@ def open_labels(settings: LabelSettings) -> Labels:
     return read_labels(settings.path, settings.formula_column, settings.sigma_column, settings.accept)
 
 
-def _with_label(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:
-    """Rows whose compound has a label, which is added as a column, and how many of its kind the list has."""
+def with_labels(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Rows whose compound has a label, which is added as a column, and how many of its kind the list has.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    labels : Labels
+        From :func:`open_labels`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With ``label`` (σ), ``stratum`` (halide and class) and ``stratum_size``.
+    """
     sizes = Counter((label.group, classify(label.sigma)) for label in labels.labels)
     found = []
     for _, cell in table.iterrows():
@@ -121,7 +134,7 @@ def labelled(table: pd.DataFrame, labels: Labels, seed: int) -> list[Labelled]:
     seed : int
         Seed of the bootstrap over compounds.
     """
-    known = _with_label(table, labels)
+    known = with_labels(table, labels)
     return [
         _labelled(rows, str(potential), way, group, seed)
         for potential, cells in known.groupby("potential", sort=False)

@@ -26,7 +26,7 @@ class ComparedError(NamedTuple):
     Parameters
     ----------
     label : str
-        As shown, with its unit.
+        As shown.
     column : str
         Of the table of cells; its absolute value is the error.
     less : str
@@ -35,6 +35,8 @@ class ComparedError(NamedTuple):
         Measurement whose failure counts as an infinite error.
     stable : bool
         Only of materials that are stable for the reference and both potentials.
+    unit : str
+        Of the error; its ratios have none.
     """
 
     label: str
@@ -42,12 +44,13 @@ class ComparedError(NamedTuple):
     less: str = ""
     measured_by: str = "harmonic"
     stable: bool = False
+    unit: str = ""
 
 
 #: What potentials are compared by, where a study has it.
 COMPARED_ERRORS = {
-    "w2": ComparedError("RMSE(ω²)", "path_rmse_w2_THz2"),
-    "w2_rest": ComparedError("RMSE(ω²), scale removed", "path_rmse_w2_rest_THz2"),
+    "w2": ComparedError("RMSE(ω²)", "path_rmse_w2_THz2", unit="THz²"),
+    "w2_rest": ComparedError("RMSE(ω²), scale removed", "path_rmse_w2_rest_THz2", unit="THz²"),
     "w2_own": ComparedError("RMSE(ω²), own lattice", "path_rmse_w2_THz2_at_own", measured_by="lattice"),
     "w2_rest_own": ComparedError(
         "own lattice, scale removed", "path_rmse_w2_rest_THz2_at_own", measured_by="lattice"
@@ -73,8 +76,16 @@ COMPARED_LABELS = {name: error.label for name, error in COMPARED_ERRORS.items()}
 _F1 = STABILITY.index("f1")
 
 
-def _errors(cells: pd.DataFrame, error: ComparedError) -> FloatArray:
-    """An error of each cell; infinite where it failed, NaN where it is not known."""
+def errors_of(cells: pd.DataFrame, error: ComparedError) -> FloatArray:
+    """An error of each cell; infinite where it failed, NaN where it is not known.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    error : ComparedError
+        Which.
+    """
     values = numbers_in(cells, error.column)
     if error.less:
         values = values - numbers_in(cells, error.less)
@@ -131,7 +142,7 @@ def _compared(one: pd.DataFrame, other: pd.DataFrame, seed: int) -> list[dict[st
     stable = np.array([_verdict(one, STABLE[1]), _verdict(other, STABLE[1]), reference])
     rows = []
     for name, error in COMPARED_ERRORS.items():
-        errors = np.array([_errors(side, error) for side in (one, other)])
+        errors = np.array([errors_of(side, error) for side in (one, other)])
         errors = errors[:, ~np.isnan(errors).any(axis=0) & ((stable == 1.0).all(axis=0) | (not error.stable))]
         found = compare_paired(*errors)
         if found.n:

@@ -1,0 +1,138 @@
+"""Who leads by an error, on the materials that all potentials have, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from softmode.crystal.arrays import FloatArray
+from softmode.statistics.bootstrap import Estimate, bootstrap_median
+from softmode.statistics.matrix_tests import holm
+from softmode.statistics.paired import PairedComparison, compare_paired
+from softmode.study.paired import ComparedError, errors_of
+from softmode.study.verdict.statement import FEWEST, LEVEL
+from softmode.style import distinct
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """Potentials by an error on the same materials, the leader first.
+
+    Parameters
+    ----------
+    error : ComparedError
+        By which.
+    order : tuple of str
+        Potentials by the median of their errors, a failure being infinitely wrong.
+    materials : tuple of str
+        Those of which all of them are known.
+    left_out : int
+        Materials of which some are known, and not all.
+    errors : (n_materials, n_potentials) array
+        In these orders; infinite for a failure.
+    medians : mapping of str to Estimate
+        With 95 % bootstrap intervals where there are enough materials.
+    pairs : mapping of str to PairedComparison
+        Each of the others beside the leader, which is the first.
+    p_values : mapping of str to float
+        Of their sign tests, corrected for all pairs of potentials: the leader has been picked from these.
+    n_tests : int
+        How many pairs these are.
+    """
+
+    error: ComparedError
+    order: tuple[str, ...]
+    materials: tuple[str, ...]
+    left_out: int
+    errors: FloatArray
+    medians: Mapping[str, Estimate]
+    pairs: Mapping[str, PairedComparison]
+    p_values: Mapping[str, float]
+    n_tests: int
+
+    @property
+    def n(self) -> int:
+        """Materials."""
+        return len(self.materials)
+
+    @property
+    def leader(self) -> str:
+        """The potential with the smallest median."""
+        return self.order[0]
+
+    @property
+    def beaten(self) -> tuple[str, ...]:
+        """Potentials that the leader is better than, beyond chance."""
+        return tuple(name for name in self.pairs if self._sure(name) and self._mostly_worse(name))
+
+    @property
+    def better(self) -> tuple[str, ...]:
+        """Potentials that are better than the leader on most materials, beyond chance."""
+        return tuple(name for name in self.pairs if self._sure(name) and not self._mostly_worse(name))
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """Potentials that are not to be told apart from the leader."""
+        return tuple(name for name in self.pairs if not self._sure(name))
+
+    def _sure(self, name: str) -> bool:
+        return self.n >= FEWEST and self.p_values[name] < LEVEL
+
+    def _mostly_worse(self, name: str) -> bool:
+        return self.pairs[name].worse > self.pairs[name].better
+
+    def of(self, potential: str) -> FloatArray:
+        """Errors of a potential, material by material."""
+        return self.errors[:, self.order.index(potential)]
+
+
+def contest(cells: pd.DataFrame, error: ComparedError, seed: int) -> Contest | None:
+    """Who leads by an error; None where nothing is known of it.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    error : ComparedError
+        By which.
+    seed : int
+        Of the bootstrap over materials.
+    """
+    by_name = {
+        name: pd.Series(errors_of(own, error), index=own["material"])
+        for name in distinct(cells["potential"])
+        for own in (cells[cells["potential"] == name],)
+    }
+    table = pd.DataFrame({name: own for name, own in by_name.items() if own.notna().any()})
+    table = table.reindex(distinct(cells["material"]))
+    together = table.dropna()
+    together = together[np.isfinite(together).any(axis=1)]
+    if together.empty:
+        return None
+    of = {name: together[name].to_numpy(float) for name in together}
+    medians = {name: _median(values, seed) for name, values in of.items()}
+    order = sorted(of, key=lambda name: medians[name].value)
+    tests = list(combinations(order, 2))
+    found = {pair: compare_paired(*(of[name] for name in pair)) for pair in tests}
+    corrected = dict(zip(tests, holm([found[pair].p_value for pair in tests]), strict=True))
+    others = {pair[1]: pair for pair in tests if pair[0] == order[0]}
+    return Contest(
+        error=error,
+        order=tuple(order),
+        materials=tuple(map(str, together.index)),
+        left_out=int(table.notna().any(axis=1).sum()) - len(together),
+        errors=together[order].to_numpy(float),
+        medians=medians,
+        pairs={name: found[pair] for name, pair in others.items()},
+        p_values={name: float(np.nan_to_num(corrected[pair], nan=1.0)) for name, pair in others.items()},
+        n_tests=len(tests),
+    )
+
+
+def _median(values: FloatArray, seed: int) -> Estimate:
+    """Median with its interval, as in the ranking of the study, where there are enough for one."""
+    return bootstrap_median(values, seed) if len(values) >= FEWEST else Estimate(float(np.median(values)))

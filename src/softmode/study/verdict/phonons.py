@@ -1,0 +1,374 @@
+"""What a study says of phonons: who leads, which way they err, stability, and where the leader is off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from softmode.crystal.arrays import FloatArray
+from softmode.panel import estimate, number
+from softmode.potentials.leakage import SEEN
+from softmode.statistics.matrix_tests import holm
+from softmode.statistics.paired import compare_paired
+from softmode.statistics.two_samples import rank_sum_test
+from softmode.structures.formulas import elements_of
+from softmode.study.field_metrics import STABLE
+from softmode.study.paired import COMPARED_ERRORS, ComparedError
+from softmode.study.results import FAILED, OK, SEEN_COLUMN, done, numbers_in
+from softmode.study.verdict.contest import Contest, contest
+from softmode.study.verdict.leads import called, lead
+from softmode.study.verdict.statement import (
+    FEWEST,
+    LEVEL,
+    Statement,
+    chance,
+    counted,
+    listed,
+    measured,
+    share,
+    some,
+)
+from softmode.style import distinct, group_name, order_groups
+
+_W2 = COMPARED_ERRORS["w2"]
+#: How far from 1 a slope of ω² may be to be called right.
+_RIGHT = 0.02
+_WRONG = "stability_wrong"
+
+
+def of_phonons(cells: pd.DataFrame, ranked: pd.DataFrame, seed: int) -> Iterator[Statement]:
+    """Statements on phonons beside those of the reference.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    ranked : pandas.DataFrame
+        From :func:`softmode.study.results.ranking`.
+    seed : int
+        Of the bootstrap over materials.
+    """
+    names = called(cells)
+    found = contest(cells, _W2, seed)
+    if found is None:
+        return
+    yield lead(found, "lead", "paired", names)
+    yield from _elsewhere(cells, found, seed)
+    if len(found.order) > 1:
+        yield from _by_group(cells, names, seed)
+    yield from _unseen(cells, found, seed)
+    yield from _bias(cells, ranked, found)
+    yield from _stability(cells, names, seed)
+    yield from _worst(cells, found, names)
+
+
+def _by_group(cells: pd.DataFrame, names: dict[str, str], seed: int) -> Iterator[Statement]:
+    """Who leads in each group with enough materials."""
+    if cells["group"].nunique() < 2:
+        return
+    for group in order_groups(cells["group"]):
+        found = contest(cells[cells["group"] == group], _W2, seed)
+        if found is not None and found.n >= FEWEST:
+            yield lead(found, "lead", "paired", names, group)
+
+
+def _elsewhere(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[Statement]:
+    """Who has the smallest median by the other errors of phonons."""
+    if len(found.order) < 2 or found.n < FEWEST:
+        return
+    by_leader: dict[str, list[str]] = {}
+    for name, error in COMPARED_ERRORS.items():
+        if name == "w2" or error.stable or error.measured_by not in ("harmonic", "lattice"):
+            continue
+        other = contest(cells, error, seed)
+        if other is not None and other.n >= FEWEST and len(other.order) > 1:
+            sure = other.leader != found.leader and found.leader in other.beaten
+            by_leader.setdefault(other.leader, []).append(_in_brackets(error.label) + (" *" if sure else ""))
+    said = "; ".join(f"{name} by {listed(labels)}" for name, labels in by_leader.items())
+    if said:
+        note = f" (*: beyond chance ahead of {found.leader})" if "*" in said else ""
+        yield Statement("lead", f"Smallest median by other errors: {said}{note}.", panel="paired")
+
+
+def _in_brackets(label: str) -> str:
+    """``RMSE(ω²) (own lattice)``: without a comma, to stand in a list."""
+    what, _, more = label.partition(", ")
+    return f"{what} ({more})" if more else what
+
+
+def _unseen(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[Statement]:
+    """Who leads on crystals whose phonons no potential was trained on."""
+    if SEEN_COLUMN not in cells:
+        return
+    taught = cells[cells[SEEN_COLUMN].isin(SEEN)]
+    if taught.empty:
+        return
+    of_each = taught.groupby("potential", sort=False)["material"].nunique()
+    by_number: dict[int, list[str]] = {}
+    for name, n in of_each.items():
+        by_number.setdefault(int(n), []).append(str(name))
+    n_all = cells["material"].nunique()
+    who = "; ".join(f"{listed(each)} on those of {n}" for n, each in by_number.items())
+    unseen = contest(cells[~cells["material"].isin(set(taught["material"]))], _W2, seed)
+    left = _without(found, unseen, list(of_each.index))
+    text = f"Trained on phonons of these very crystals: {who} of {n_all}. {left}"
+    yield Statement("sample", text.strip(), panel="paired")
+
+
+def _without(found: Contest, unseen: Contest | None, taught: Sequence[str]) -> str:
+    """What is left of the lead on crystals that none of them has seen."""
+    if unseen is None:
+        return "No crystal is left that none of them has seen: their lead is no test of them."
+    if len(unseen.order) < 2:
+        return ""
+    over = f"On the {unseen.n} that none has seen"
+    if unseen.n < FEWEST:
+        return f"{over} nothing can be tested."
+    median = measured(unseen.medians[unseen.leader], unseen.error.unit)
+    if unseen.leader != found.leader:
+        return f"{over}, {unseen.leader} has the smallest median, {median}, not {found.leader}."
+    untaught = [name for name in unseen.order if name not in taught]
+    if found.leader not in taught or not untaught:
+        return f"{over}, {found.leader} still has the smallest median, {median}."
+    pair = unseen.pairs[untaught[0]]
+    return (
+        f"{over}, {found.leader} still has the smallest median, {median}; the best of the others, "
+        f"{untaught[0]}, has {measured(pair.ratio)} times its error ({chance(unseen.p_values[untaught[0]])})."
+    )
+
+
+# Bias
+
+
+def _bias(cells: pd.DataFrame, ranked: pd.DataFrame, found: Contest) -> Iterator[Statement]:
+    """Which way frequencies err, by the slope of ω² on the reference's."""
+    rows = ranked[(ranked["group"] == "all") & (ranked["n"] > 0)].set_index("potential")
+    slopes = {
+        str(name): numbers_in(done(cells[cells["potential"] == name], "harmonic"), "path_softening")
+        for name in rows.index
+    }
+    medians = {name: float(rows.loc[name, "median_softening"]) for name in slopes}
+    ordered = sorted(slopes, key=lambda name: medians[name])
+    if not ordered:
+        return
+    if max(len(values) for values in slopes.values()) < FEWEST:
+        shown = [f"{number(medians[name])} by {name}" for name in found.order if name in medians]
+        text = f"Slope of ω² on the reference's, below 1 where too soft: {some(shown, 4)}."
+        yield Statement("bias", text, materials=found.materials, panel="ranking")
+        return
+    below = {name: int((values < 1.0).sum()) for name, values in slopes.items()}
+    p_values = dict(
+        zip(slopes, holm([_uneven(below[each], len(slopes[each])) for each in slopes]), strict=True)
+    )
+    sides: dict[str, list[str]] = {
+        "too soft": [],
+        "too stiff": [],
+        "right within 2 %": [],
+        "no clear side": [],
+    }
+    for name in ordered:
+        sure, value = p_values[name] < LEVEL, medians[name]
+        right = abs(value - 1.0) < _RIGHT
+        side = (
+            "right within 2 %"
+            if right
+            else "no clear side"
+            if not sure
+            else "too soft"
+            if value < 1.0
+            else "too stiff"
+        )
+        sides[side].append(name)
+    sides["too stiff"].reverse()  # from the worst on either side
+    said = []
+    for side, names in sides.items():
+        figures = []
+        for at, name in enumerate(names):
+            n = len(slopes[name])
+            on = (
+                f"below 1 on {below[name]} of {n}"
+                if side != "too stiff"
+                else f"above 1 on {n - below[name]} of {n}"
+            )
+            full = at == 0 or name == found.leader
+            bounds = (
+                estimate(rows.loc[name], "median_softening")
+                if n >= FEWEST and full
+                else number(medians[name])
+            )
+            figures.append(f"{name} {bounds}" + (f" ({on})" if full else ""))
+        said += [f"{side}: {', '.join(figures)}"] if figures else []
+    text = f"Slope of ω² on the reference's, 1 if right, median of the materials: {'; '.join(said)}."
+    yield Statement("bias", text, panel="ranking")
+
+
+def _uneven(part: int, whole: int) -> float:
+    """Sign test of a share against one half."""
+    ones = np.ones(whole)
+    return compare_paired(ones, np.where(np.arange(whole) < part, 0.0, 2.0)).p_value
+
+
+# Stability
+
+
+def _stability(cells: pd.DataFrame, names: dict[str, str], seed: int) -> Iterator[Statement]:
+    """Who agrees with the reference on harmonic stability, and what always saying the same would score."""
+    if STABLE[0] not in cells:
+        return
+    of_reference = cells.dropna(subset=STABLE[0]).drop_duplicates("material").set_index("material")[STABLE[0]]
+    rows = cells[cells["material"].isin(of_reference.index)]
+    rows = rows[rows["harmonic_state"].isin([OK, FAILED])]
+    truth = rows["material"].map(of_reference).astype(bool).to_numpy()
+    wrong = np.where(rows["harmonic_state"] == FAILED, 1.0, 0.0)
+    given = rows["harmonic_state"].to_numpy() == OK
+    wrong[given] = rows[STABLE[1]].to_numpy()[given].astype(bool) != truth[given]
+    error = ComparedError("stability", _WRONG)
+    found = contest(rows.assign(**{_WRONG: wrong}), error, seed)
+    if found is None:
+        return
+    stable = of_reference.loc[list(found.materials)].to_numpy(bool)
+    always = "stable" if 2 * stable.sum() >= len(stable) else "unstable"
+    base = np.where(stable, 0.0, 1.0) if always == "stable" else np.where(stable, 1.0, 0.0)
+    wrongs = sorted(found.order, key=lambda name: _sum(found.of(name)))
+    best = wrongs[0]
+    right = {name: found.n - _sum(found.of(name)) for name in wrongs}
+    if found.n < FEWEST:
+        yield _few_verdicts(found, stable, names)
+        return
+    figures = [f"{name} on {share(right[name], found.n)}" for name in wrongs]
+    text = f"Harmonic stability as the reference's: {figures[0]}"
+    tests = {name: compare_paired(found.of(best), found.of(name)) for name in wrongs[1:]}
+    behind = [
+        name
+        for name, p in zip(tests, holm([each.p_value for each in tests.values()]), strict=True)
+        if p < LEVEL
+    ]
+    alike = [name for name in tests if name not in behind]
+    if alike:
+        text += f", not to be told apart from it: {some([f'{name} ({right[name]})' for name in alike])}"
+    if behind:
+        text += f"; last {figures[-1]}" if wrongs[-1] in behind and len(wrongs) > 2 else f"; {figures[-1]}"
+    wrong_on = [name for name, missed in zip(found.materials, found.of(best), strict=True) if missed]
+    n_soft = int((found.of(best)[stable] > 0).sum())
+    if wrong_on:
+        text += (
+            f". {best} is wrong on {counted(len(wrong_on))}: {n_soft} stable called unstable, "
+            f"{len(wrong_on) - n_soft} the other way round"
+        )
+    yield Statement("stability", f"{text}.", materials=tuple(wrong_on), panel="field_metrics")
+    yield _base_rate(found, base, always, wrongs)
+
+
+def _base_rate(found: Contest, base: FloatArray, always: str, order: Sequence[str]) -> Statement:
+    """What always saying the same would score, and who is better than that beyond chance."""
+    right = found.n - _sum(base)
+    text = f"Always saying “{always}” would be right on {share(right, found.n)}"
+    if right == found.n:
+        text += ": these materials cannot show whether a potential finds an unstable crystal"
+        return Statement("base_rate", f"{text}.", panel="field_metrics")
+    tests = {name: compare_paired(base, found.of(name)) for name in order}
+    p_values = dict(
+        zip(tests, holm([np.nan_to_num(each.p_value, nan=1.0) for each in tests.values()]), strict=True)
+    )
+    better = [name for name, each in tests.items() if p_values[name] < LEVEL and each.better > each.worse]
+    if len(better) == len(order):
+        text += (
+            "; every potential is better than that beyond chance"
+            if len(order) > 1
+            else (f"; {order[0]} is better than that beyond chance ({chance(p_values[order[0]])})")
+        )
+    elif better:
+        text += f"; better than that beyond chance: {some(better)}; not: "
+        text += some([name for name in order if name not in better])
+    else:
+        text += "; no potential is better than that beyond chance"
+    return Statement("base_rate", f"{text}.", panel="field_metrics")
+
+
+def _sum(values: FloatArray) -> int:
+    return int(np.minimum(values, 1.0).sum())
+
+
+def _few_verdicts(found: Contest, stable: NDArray[np.bool_], names: dict[str, str]) -> Statement:
+    """Verdicts on materials that are too few for shares."""
+    said = []
+    for at, name in enumerate(found.materials):
+        others = [potential for potential in found.order if found.of(potential)[at] > 0]
+        verdict = "stable" if stable[at] else "unstable"
+        one = len(found.order) == 1
+        who = (
+            f"{'so does' if not others else 'not so'} {found.order[0]}"
+            if one
+            else "so does every potential"
+            if not others
+            else "no potential does"
+            if len(others) == len(found.order)
+            else f"so do all but {some(others)}"
+        )
+        said.append(f"{names.get(name, name)} {verdict} ({who})")
+    text = f"Harmonically, the reference finds {listed(said)}."
+    return Statement("stability", text, materials=found.materials, panel="field_metrics")
+
+
+# Where
+
+
+def _worst(cells: pd.DataFrame, found: Contest, names: dict[str, str]) -> Iterator[Statement]:
+    """Materials that the leader is farthest off, and elements and groups with which it is clearly worse."""
+    if found.n < FEWEST:
+        return
+    errors = found.of(found.leader)
+    finite = np.flatnonzero(np.isfinite(errors))
+    first = finite[np.argsort(-errors[finite], kind="stable")][:3]
+    worst = [found.materials[at] for at in first]
+    figures = [f"{names[name]} {number(errors[at])}" for name, at in zip(worst, first, strict=True)]
+    text = f"RMSE(ω²) of {found.leader}, THz², is largest on {listed(figures)}."
+    where, of_these = _clearly_worse(cells, found)
+    yield Statement(
+        "failures", f"{text}{where}", materials=tuple(distinct([*worst, *of_these])), panel="paired"
+    )
+
+
+def _clearly_worse(cells: pd.DataFrame, found: Contest) -> tuple[str, list[str]]:
+    """Elements and groups with which the leader's error relative to the highest ω² is larger, corrected."""
+    rows = done(cells[cells["potential"] == found.leader], "harmonic").set_index("material")
+    rows = rows.loc[[name for name in found.materials if name in rows.index]]
+    highest = numbers_in(rows, "path_largest_reference_THz") ** 2
+    relative = np.divide(
+        numbers_in(rows, _W2.column), highest, out=np.full(len(rows), np.nan), where=highest > 0.0
+    )
+    kept = np.isfinite(relative)
+    rows, relative = rows[kept], relative[kept]
+    inside = {
+        f"crystals with {element}": np.array([element in each for each in map(elements_of, rows["formula"])])
+        for element in distinct(e for each in map(elements_of, rows["formula"]) for e in each)
+        if element not in set(rows["group"])
+    } | {group_name(group): (rows["group"] == group).to_numpy() for group in order_groups(rows["group"])}
+    inside = {own.tobytes(): (name, own) for name, own in inside.items()}  # of the same materials only once
+    tested = {name: own for name, own in inside.values() if own.sum() >= FEWEST and (~own).sum() >= FEWEST}
+    if not tested:
+        return "", []
+    p_values = holm([rank_sum_test(relative[own], relative[~own]) for own in tested.values()])
+    said, of_these = [], []
+    for (name, own), p in sorted(zip(tested.items(), p_values, strict=True), key=lambda each: each[1]):
+        ratio = float(np.median(relative[own]) / np.median(relative[~own]))
+        if p < LEVEL and ratio > 1.0:
+            said.append(f"{int(own.sum())} {name} ({number(ratio, 2)} times that of the others, {chance(p)})")
+            of_these += list(rows.index[own])
+    if not said:
+        return (
+            f" Relative to the highest ω² of a crystal (median {_per_cent(relative)}) it is clearly larger "
+            f"for none of the {len(tested)} elements and groups with {FEWEST} materials or more.",
+            [],
+        )
+    return (
+        f" Relative to the highest ω² of a crystal (median {_per_cent(relative)}) it is clearly larger for "
+        f"{some(said)}; rank-sum tests corrected for {len(tested)} elements and groups."
+    ), of_these
+
+
+def _per_cent(values: FloatArray) -> str:
+    return f"{number(100 * float(np.median(values)), 2)} %"
