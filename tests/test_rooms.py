@@ -16,7 +16,17 @@ ROOT = Path(softmode.__file__).parent
 ROOMS = [
     *("errors", "files", "plugins", "numerics", "deadlines", "processes", "downloads"),
     *("crystal", "statistics", "published"),
-    *("panel", "style", "potentials", "datasets", "structures", "harmonic", "anharmonic", "dynamics"),
+    *(
+        "charts",
+        "panel",
+        "style",
+        "potentials",
+        "datasets",
+        "structures",
+        "harmonic",
+        "anharmonic",
+        "dynamics",
+    ),
     *(
         "configurations",
         "records",
