@@ -11,15 +11,13 @@ import {
 import { storeReactivityBindings } from "@tanstack/table-core/store-reactivity-bindings";
 import { useMemo } from "preact/hooks";
 import { cellRows } from "./chart-data";
-import { colourOf } from "./colour";
 import type { Column, Page } from "./contract";
 import { save } from "./export";
-import { Dot } from "./filters";
 import { count, csv, valueText, whole } from "./format";
 import type { Model } from "./model";
 import { show, view } from "./state";
 import { Scroll } from "./table";
-import { MaterialLink } from "./verdict";
+import { MaterialLink, PotentialName } from "./verdict";
 
 const PAGE_SIZE = 100;
 
@@ -160,8 +158,7 @@ function Field({ page, cell, name, numeric }: { page: Page; cell: number; name: 
     const text = FIRST[name]!.of(page, cell);
     return (
       <td>
-        {name === "potential" && <Dot colour={colourOf(page, text)} />}
-        {text}
+        {name === "potential" ? <PotentialName page={page} name={text} /> : text}
       </td>
     );
   }
@@ -185,6 +182,13 @@ function Pages({ at, last, n, below }: { at: number; last: number; n: number; be
   );
 }
 
+const leaves = (event: FocusEvent) => event.relatedTarget instanceof Node && !(event.currentTarget as Node).contains(event.relatedTarget);
+
+function close(details: HTMLDetailsElement): void {
+  if (details.contains(document.activeElement)) details.querySelector("summary")!.focus();
+  details.open = false;
+}
+
 function ChooseColumns({ page, shown }: { page: Page; shown: string[] }) {
   const optional: Column[] = page.columns;
   const chapters = [...new Set(optional.map((each) => each.chapter))];
@@ -201,7 +205,7 @@ function ChooseColumns({ page, shown }: { page: Page; shown: string[] }) {
     </label>
   );
   return (
-    <details class="columns">
+    <details class="columns" onKeyDown={(event) => event.key === "Escape" && close(event.currentTarget)} onFocusOut={(event) => leaves(event) && close(event.currentTarget)}>
       <summary>Columns ({shown.length})</summary>
       <div class="sheet">
         <fieldset>

@@ -27,10 +27,14 @@ export function Choice({ model }: { model: Model }) {
           </select>
         </label>
       </div>
-      <p class="answer">
-        {isFiltered() ? "Of what the filters leave: " : ""}
-        <WithPotentials page={page} text={answer(page, found).join(" ")} />
-      </p>
+      <div class="answer">
+        {answer(page, found).map((each, i) => (
+          <p key={i}>
+            {i === 0 && isFiltered() && found.rows.length > 0 ? "Of what the filters leave: " : ""}
+            <WithPotentials page={page} text={each} />
+          </p>
+        ))}
+      </div>
       {found.rows.length > 0 && <Standings model={model} found={found} />}
     </div>
   );
@@ -44,13 +48,10 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
   const failed = rows.some((each) => each.failed > 0);
   const paired = rows.some((each) => each.paired);
   return (
+    <>
     <Scroll label={`Potentials by ${label}`}>
       <table class="numbers">
-        <caption>
-          Medians with exact intervals of 95 % (order statistics; none below six values).
-          {paired && " The ratio is that of errors on the same material to the leader’s, its median; p of the sign test after Holm; a failure counts as infinitely wrong."}
-          {column.better === "target" && " The distance is without sign: the column of the bias says on which side."}
-        </caption>
+        <caption class="unseen">Potentials by {label}, the best first</caption>
         <thead>
           <tr>
             <th scope="col">Potential</th>
@@ -105,6 +106,12 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
         </tbody>
       </table>
     </Scroll>
+    <p class="note">
+      Medians with exact intervals of 95 % (order statistics; none below six values).
+      {paired && " Ratio: of the errors on the same material to the leader’s, median; p: of the sign test, after Holm; a failure counts as infinitely wrong."}
+      {column.better === "target" && " A distance has no sign: the column of the median says on which side."}
+    </p>
+    </>
   );
 }
 
@@ -115,7 +122,7 @@ interface Strip {
   ticks: number[];
 }
 
-const WIDTH = 170;
+const WIDTH = 140;
 const MARGIN = 10;
 
 /** Axis of medians and intervals; none where there is nothing to be compared. */

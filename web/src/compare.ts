@@ -104,7 +104,7 @@ const FEWEST = 6;
 export function answer(page: Page, { column, nMaterials: n, rows }: Comparisons): string[] {
   const name = (each: Standing) => page.potentials[each.potential]!.name;
   const [leader, ...others] = rows;
-  if (!leader) return ["No cell that is left has this figure."];
+  if (!leader) return ["No cell with this figure is left."];
   const [label, unit] = unitOf(column.label);
   const figure = column.better === "target" ? `median distance of ${label} from ${number(column.target)}` : `median ${label}`;
   const value = `${estimate(leader.median)}${unit ? ` ${unit}` : ""}`;
@@ -117,8 +117,8 @@ export function answer(page: Page, { column, nMaterials: n, rows }: Comparisons)
   const apart = others.filter((each) => each.p !== null && each.p < 0.05 && leads(each));
   const level = others.filter((each) => !apart.includes(each));
   const sure = !apart.length
-    ? `No other is told apart from it: sign tests by material, after Holm, have p ≥ 0.05.`
-    : `It is better than ${listed(apart.map(name))} (sign tests by material, after Holm, p < 0.05).`;
+    ? `No other is told apart from it: sign tests by material, after Holm, have p ≥ 0.05.`
+    : `It is better than ${listed(apart.map(name))} (sign tests by material, after Holm, p < 0.05).`;
   const open = apart.length && level.length ? [`Not told apart from it: ${listed(level.map(name))}.`] : [];
   const runner = level[0] ?? others[0]!;
   const beside = runner.paired

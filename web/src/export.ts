@@ -12,7 +12,9 @@ export function save(name: string, content: string | Blob, type = "text/plain"):
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-const WIDTH = 800;
+const DRAWN = 800;
+const MARGIN = 16;
+const WIDTH = DRAWN + 2 * MARGIN;
 
 /** A chart drawn by itself, its styles within it. */
 export function chartSvg(chart: Chart, context: ChartContext): SVGSVGElement {
@@ -20,9 +22,12 @@ export function chartSvg(chart: Chart, context: ChartContext): SVGSVGElement {
   stage.className = "stage chart";
   stage.dataset.theme = "light";
   stage.style.width = `${WIDTH}px`;
+  stage.style.padding = `${MARGIN}px`;
   document.body.append(stage);
   try {
-    stage.append(drawChart(chart, { ...context, width: WIDTH }));
+    const title = document.createElement("b");
+    title.textContent = chart.title;
+    stage.append(title, drawChart(chart, { ...context, width: DRAWN }));
     return composed(stage);
   } finally {
     stage.remove();
@@ -30,10 +35,11 @@ export function chartSvg(chart: Chart, context: ChartContext): SVGSVGElement {
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-const STYLES = [
-  ...["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap", "stroke-linejoin", "opacity"],
-  ...["font-family", "font-size", "font-weight", "font-style", "font-variant-numeric", "text-anchor", "dominant-baseline", "paint-order", "visibility"],
+const INHERITED = [
+  ...["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap", "stroke-linejoin"],
+  ...["font-family", "font-size", "font-weight", "font-style", "font-variant-numeric", "text-anchor", "paint-order"],
 ];
+const OWN = { opacity: "1", "dominant-baseline": "auto" };
 
 /** All pictures and texts of a stage in one picture, each where it stands. */
 function composed(stage: HTMLElement): SVGSVGElement {
@@ -48,8 +54,7 @@ function composed(stage: HTMLElement): SVGSVGElement {
     const at = picture.getBoundingClientRect();
     if (!at.width) continue;
     const copy = picture.cloneNode(true) as SVGSVGElement;
-    inline(picture, copy);
-    for (const each of copy.querySelectorAll("style")) each.remove();
+    inline(picture, copy, null);
     for (const [name, value] of Object.entries({ x: at.x - origin.x, y: at.y - origin.y, width: at.width, height: at.height })) copy.setAttribute(name, String(value));
     whole.append(copy);
   }
@@ -57,12 +62,19 @@ function composed(stage: HTMLElement): SVGSVGElement {
   return whole;
 }
 
-function inline(from: Element, to: Element): void {
+/** Writes into a copy what style sheets say of the original, and leaves out what is not seen. */
+function inline(from: Element, to: Element, above: CSSStyleDeclaration | null): void {
   const style = getComputedStyle(from);
-  const own = STYLES.map((name) => `${name}:${style.getPropertyValue(name)}`).join(";");
-  to.removeAttribute("class");
-  to.setAttribute("style", own);
-  [...from.children].forEach((child, i) => inline(child, to.children[i]!));
+  if (style.opacity === "0" || style.display === "none" || from.localName === "style") return to.remove();
+  const value = (name: string) => style.getPropertyValue(name);
+  const names = [
+    ...INHERITED.filter((name) => value(name) !== above?.getPropertyValue(name)),
+    ...Object.entries(OWN).flatMap(([name, initial]) => (value(name) === initial ? [] : [name])),
+  ];
+  for (const { name } of [...to.attributes]) if (/^(class|style|tabindex|role|href)$|^(aria|data)-/.test(name)) to.removeAttribute(name);
+  if (names.length) to.setAttribute("style", names.map((name) => `${name}:${value(name)}`).join(";"));
+  const copies = [...to.children];
+  [...from.children].forEach((child, i) => inline(child, copies[i]!, style));
 }
 
 /** Texts outside of pictures: legends. */

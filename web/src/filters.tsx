@@ -147,7 +147,7 @@ export function Selection({ model, children }: { model: Model; children?: Compon
                 <button type="button" class="chip remove" onClick={() => show(without)}>
                   <span class="unseen">Remove the filter </span>
                   {text}
-                  <span aria-hidden="true"> ×</span>
+                  <span class="cross" aria-hidden="true">×</span>
                 </button>
               </li>
             ))}

@@ -33,13 +33,13 @@ export interface Estimate {
 export function estimate(given: Estimate | null): string {
   if (!given || Number.isNaN(given.value)) return NOTHING;
   const shown = number(given.value);
-  return given.low === null || given.high === null ? shown : `${shown} [${number(given.low)}, ${number(given.high)}]`;
+  return given.low === null || given.high === null ? shown : `${shown} [${number(given.low)}, ${number(given.high)}]`;
 }
 
 /** A significance. */
 export function probability(value: number | null): string {
   if (value === null || Number.isNaN(value)) return NOTHING;
-  if (value < 0.001) return "< 0.001";
+  if (value < 0.001) return "< 0.001";
   return value.toFixed(value < 0.1 ? 3 : 2);
 }
 

@@ -5,6 +5,7 @@ import type { Page, Statement } from "./contract";
 import { Dot } from "./filters";
 import { count } from "./format";
 import type { Model } from "./model";
+import { printing } from "./print";
 import { hrefOf, materialHref, view } from "./state";
 
 const TOPICS: Record<string, string> = {
@@ -52,7 +53,7 @@ function Topic({ page, statements }: { page: Page; statements: Statement[] }) {
         <Said key={i} page={page} statement={each} />
       ))}
       {folded.length > 0 && (
-        <details>
+        <details open={printing.value || undefined}>
           <summary>{shown.length ? "By group" : "Of groups"}: {[...new Set(folded.map((each) => nameOf(page, each.group!)))].join(", ")}</summary>
           {folded.map((each, i) => (
             <Said key={i} page={page} statement={each} />
@@ -83,7 +84,7 @@ function Said({ page, statement }: { page: Page; statement: Statement }) {
         )}
       </p>
       {materials.length > 0 && (
-        <details>
+        <details class="of-materials">
           <summary>{count(materials.length, "material")}</summary>
           <ul class="materials">
             {materials.map((name) => (
