@@ -2,7 +2,7 @@
 # make test   run the tests; make test-kernels: those whose arithmetic OpenBLAS can change, under other kernels
 # make lint   ruff and mypy
 # make attack damaged inputs, hostile potentials and files, a hundred kills: all of tests/attack, and what became of them
-# make web    bundle the page of reports (web/) with Node.js: its checks, its tests, src/softmode/report/assets
+# make web    bundle the page of reports (web/) with Node.js: its checks and tests, also in Chromium where it is
 # make fuzz   readers fed what atheris makes of good files, ten minutes each (SECONDS=600)
 # Everything is installed into .venv, once; after that nothing needs the network.
 
@@ -59,6 +59,7 @@ test-kernels: $(VENV)/installed-test
 # Only who changes web/ needs Node.js: what it makes is committed.
 web:
 	@cd $(ROOT)/web && npm ci --silent && npm run --silent check && npm run --silent test && npm run --silent build
+	@if command -v chromium > /dev/null; then cd $(ROOT)/web && npm run --silent browser; fi
 
 test-slow: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -m slow

@@ -69,13 +69,16 @@ export function TableView({ table }: { table: Table }) {
 
 const textOf = (entry: Entry) => (typeof entry === "string" ? entry : entry.text);
 
+/** Intervals that no line break parts. */
+const unbroken = (text: string) => text.replace(/\[[^\]]*\]/g, (interval) => interval.replaceAll(" ", "\u00a0"));
+
 function EntryView({ entry }: { entry: Entry }) {
-  if (typeof entry === "string") return <>{entry}</>;
+  if (typeof entry === "string") return <>{unbroken(entry)}</>;
   const href = entry.kind === "material" ? materialHref(entry.href) : harmless(entry.href);
-  if (!href) return <span title={entry.source || undefined}>{entry.text}</span>;
+  if (!href) return <span title={entry.source || undefined}>{unbroken(entry.text)}</span>;
   return (
     <a class={entry.kind === "material" ? undefined : "source"} href={href} title={entry.source || undefined}>
-      {entry.text}
+      {unbroken(entry.text)}
     </a>
   );
 }

@@ -6,7 +6,7 @@ import { Dot } from "./filters";
 import { count } from "./format";
 import type { Model } from "./model";
 import { printing } from "./print";
-import { hrefOf, materialHref, view } from "./state";
+import { hrefOf, materialHref, view, type Route } from "./state";
 
 const TOPICS: Record<string, string> = {
   lead: "Who leads",
@@ -69,17 +69,20 @@ const nameOf = (page: Page, group: string) => groupsOf(page).get(group) ?? group
 function Said({ page, statement }: { page: Page; statement: Statement }) {
   const panel = page.panels.find((each) => each.key === statement.panel);
   const { materials, group } = statement;
+  const to: Route | null = panel
+    ? { name: "chapter", chapter: panel.chapter, panel: panel.key }
+    : statement.topic === "failures" && page.failures.length
+      ? { name: "failures" }
+      : null;
   return (
     <div class={group === null ? "said" : "said of-group"}>
       <p>
         {group !== null && <b class="group">{nameOf(page, group)}: </b>}
         <WithPotentials page={page} text={statement.text} />
-        {panel && (
+        {to && (
           <>
             {" "}
-            <a class="more" href={hrefOf({ route: { name: "chapter", chapter: panel.chapter, panel: panel.key } })}>
-              {panel.title}
-            </a>
+            <a class="more" href={hrefOf({ route: to })}>{panel?.title ?? "Failures"}</a>
           </>
         )}
       </p>

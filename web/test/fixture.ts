@@ -128,7 +128,7 @@ function cellsOf(materials: Material[], potentials: Potential[], random: () => n
     const hard = Math.exp(2 * random() - 0.5);
     const sigma = 0.1 + random();
     potentials.forEach((_, p) => {
-      const failed = random() < 0.03;
+      const failed = random() < 0.03 || (p === 2 && (m === 5 || m === 9));
       const error = hard * (0.7 + 0.25 * p) * Math.exp(0.8 * (random() - 0.5));
       cells.material.push(m);
       cells.potential.push(p);

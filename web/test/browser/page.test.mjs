@@ -1,0 +1,129 @@
+// The page in a real browser, opened from disk: npm run browser (Chromium, or another by the variable CHROMIUM).
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+import { write } from "../../dev.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const FLAGS = [
+  ...["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"],
+  ...["--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+];
+const file = join(mkdtempSync(join(tmpdir(), "softmode-browser-")), "page.html");
+const address = (hash = "") => pathToFileURL(file).href + hash;
+let browser;
+
+before(async () => {
+  await write(file);
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+});
+after(() => browser?.close());
+
+/** A page that must not complain, ask for anything, or open a dialogue. */
+async function open(hash = "", options = {}) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
+  const complaints = [];
+  page.on("console", (said) => ["error", "warning"].includes(said.type()) && complaints.push(said.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("dialog", (dialog) => (complaints.push(`dialogue: ${dialog.message()}`), dialog.dismiss()));
+  page.on("request", (request) => /^(file|data|blob):/.test(request.url()) || complaints.push(request.url()));
+  await page.goto(address(hash));
+  await page.waitForSelector("h1");
+  return { page, complaints };
+}
+
+const left = (page) => page.locator(".left").innerText();
+
+test("filters by keyboard; the address keeps them; back takes them off", async () => {
+  const { page, complaints } = await open();
+  assert.equal(await left(page), "24 of 24 materials, 96 of 96 cells");
+  await page.locator('.element[tabindex="0"]').focus();
+  for (const key of ["ArrowDown", "ArrowDown", "ArrowRight"]) await page.keyboard.press(key); // Li, Na, K, Ca
+  await page.keyboard.press("Enter");
+  assert.match(page.url(), /\?e=Ca$/);
+  assert.equal(await left(page), "3 of 24 materials, 12 of 96 cells");
+  await page.locator(".chip input[type=checkbox]").first().focus();
+  await page.keyboard.press("Space");
+  assert.match(page.url(), /e=Ca&g=F$/);
+  await page.goBack();
+  assert.equal(await left(page), "3 of 24 materials, 12 of 96 cells");
+  await page.getByRole("button", { name: "Reset" }).click();
+  assert.equal(await left(page), "24 of 24 materials, 96 of 96 cells");
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("the table sorts, searches, is saved as shown and leads to materials and back", async () => {
+  const { page, complaints } = await open("#/cells");
+  const figures = () => page.locator("table.grid tbody tr").evaluateAll((rows) => rows.map((row) => row.cells[4].textContent));
+  await page.getByRole("button", { name: "RMSE(ω²)" }).click();
+  const ascending = (await figures()).filter((each) => each !== "—").map(Number);
+  assert.deepEqual(ascending, [...ascending].sort((a, b) => a - b));
+  await page.getByRole("button", { name: "RMSE(ω²)" }).click();
+  assert.equal(await page.locator("th[aria-sort=descending]").count(), 1);
+  assert.match(page.url(), /sort=-rmse_w2_THz2/);
+
+  await page.getByRole("searchbox").fill("mp-1004 chgnet");
+  assert.equal(await left(page), "1 of 24 materials, 1 of 96 cells");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: /^CSV/ }).click()]);
+  const [head, row, ...rest] = readFileSync(await download.path(), "utf8").trim().split("\n");
+  assert.match(head, /^material,formula,group,potential/);
+  assert.equal(rest.length, 0);
+  const [shown] = await figures();
+  assert.equal(Number(Number(row.split(",")[6]).toPrecision(3)), Number(shown));
+
+  await page.locator("table.grid tbody a").first().click();
+  assert.match(page.url(), /#\/material\/mp-1004\?/);
+  await page.goBack();
+  assert.equal(await left(page), "1 of 24 materials, 1 of 96 cells");
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("names stay text", async () => {
+  const { page, complaints } = await open("#/cells?q=script");
+  assert.match(await page.locator("table.grid tbody").innerText(), /<script>alert\("1"\)<\/script> & =1\+1/);
+  await page.goto(address(`#/material/${encodeURIComponent('<img src=x onerror=alert(1)>')}`));
+  assert.match(await page.locator("main").innerText(), /no material “<img src=x onerror=alert\(1\)>”/);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("printed, everything is there, light", async () => {
+  const { page, complaints } = await open("", { colorScheme: "dark" });
+  await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+  for (const title of ["Errors of ω²", "Against each other", "σ in time", "Method and sources"])
+    assert.ok(await page.getByRole("heading", { name: title }).count(), title);
+  assert.equal(await page.locator(".chart.waiting").count(), 0);
+  await page.evaluate(() => window.dispatchEvent(new Event("afterprint")));
+  assert.equal(await page.getByRole("heading", { name: "σ in time" }).count(), 0);
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
+  const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });
+  assert.ok(pdf.length > 20_000);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+const VIEWS = ["#/", "#/?e=Cl&g=Cl", "#/chapter/Phonons", "#/chapter/Anharmonicity", "#/chapter/Dynamics", "#/cells", "#/failures", "#/method", "#/material/mp-1000"];
+
+for (const width of [320, 1280, 2560])
+  for (const colorScheme of ["light", "dark"])
+    test(`no axe violation and nothing cut at ${width} pixels, ${colorScheme}`, async () => {
+      const { page, complaints } = await open("", { viewport: { width, height: 900 }, colorScheme });
+      await page.addScriptTag({ content: AXE });
+      for (const view of VIEWS) {
+        await page.evaluate((hash) => (location.hash = hash), view);
+        await page.waitForTimeout(400); // charts are drawn when they come into sight
+        const { violations } = await page.evaluate(() => window.axe.run());
+        assert.deepEqual(violations.map((each) => `${view}: ${each.id}: ${each.nodes[0].html}`), []);
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${view} is cut`);
+      }
+      assert.deepEqual(complaints, []);
+      await page.close();
+    });

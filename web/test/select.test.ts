@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import { answer, compare } from "../src/compare";
+import type { Page } from "../src/contract";
+import { metricOf, selectCells } from "../src/select";
+import { START, type View } from "../src/state";
+import { fixture } from "./fixture";
+
+const { page } = fixture(24, 4);
+const chosen = (view: Partial<View>) => selectCells(page, { ...START, ...view });
+const about = (cell: number) => page.materials[page.cells.material[cell]!]!;
+
+test("filters combine", () => {
+  expect(chosen({})).toHaveLength(96);
+  const some = chosen({ elements: ["Cs", "Cl"], potentials: ["7net-0"] });
+  expect(some.length).toBeGreaterThan(0);
+  for (const cell of some) expect(about(cell).elements).toEqual(expect.arrayContaining(["Cs", "Cl"]));
+  expect(chosen({ elements: ["Cs", "Cl"], anyElement: true }).length).toBeGreaterThan(4 * some.length);
+  expect(chosen({ groups: ["Cl"] })).toHaveLength(24);
+  expect(chosen({ seen: "seen" }).length + chosen({ seen: "unseen" }).length).toBe(96);
+  expect(chosen({ seen: "seen" })).toHaveLength(3);
+  expect(chosen({ text: "MP-1004 7net" })).toHaveLength(1);
+  expect(chosen({ only: ["mp-1004", "unknown"] })).toHaveLength(4);
+  const harmonic = chosen({ classes: { sigma_reference_class: ["harmonic"] } });
+  expect(harmonic.map((cell) => page.cells.values.sigma_reference_class![cell])).toEqual(harmonic.map(() => "harmonic"));
+  expect(chosen({ classes: { imaginary_model: ["true"] }, groups: ["F", "Cl"], text: "nothing" })).toEqual([]);
+});
+
+/** Two potentials on `errors.length` materials; null: failed. */
+function contest(errors: [number | null, number | null][], better: "low" | "target" = "low"): Page {
+  const cells = errors.flatMap(([one, other], material) => [one, other].map((value, potential) => ({ material, potential, value })));
+  return {
+    ...page,
+    potentials: page.potentials.slice(0, 2),
+    columns: [{ name: "error", label: "error, eV", kind: "number", chapter: "x", better, target: better === "target" ? 1 : null, main: true }],
+    cells: {
+      material: cells.map((each) => each.material),
+      potential: cells.map((each) => each.potential),
+      state: cells.map((each) => (each.value === null ? "failed" : "ok")),
+      seen: cells.map(() => null),
+      values: { error: cells.map((each) => each.value) },
+    },
+  };
+}
+
+const judged = (errors: [number | null, number | null][], better: "low" | "target" = "low") => {
+  const given = contest(errors, better);
+  const found = compare(given, given.cells.material.map((_, i) => i), metricOf(given, "")!);
+  return { found, words: answer(given, found).join(" ") };
+};
+
+test("the leader has the smallest median; the others are compared with it material by material", () => {
+  const { found, words } = judged(Array.from({ length: 10 }, (_, i): [number, number] => [2 * (i + 1), i + 1]));
+  expect(found.rows.map((each) => each.potential)).toEqual([1, 0]);
+  expect(found.rows[0]!.median.value).toBe(5.5);
+  expect(found.rows[1]!.paired!.ratio).toEqual({ value: 2, low: 2, high: 2 });
+  expect(found.rows[1]!.paired!.worse).toBe(10);
+  expect(found.rows[1]!.p).toBeCloseTo(2 / 2 ** 10, 12);
+  expect(words).toMatch(/^7net-0 has the smallest median error of 10 materials: 5\.5 \[2,\u00a09\] eV\. It is better than mace-mp-0b3/);
+});
+
+test("what n does not allow is said", () => {
+  expect(judged([[1, 2], [1, 2], [1, 2]]).words).toContain("3 materials tell nothing about how sure that is");
+  expect(judged(Array.from({ length: 8 }, (_, i): [number, number] => (i % 2 ? [1, 2] : [2, 1]))).words).toContain("No other is told apart");
+  expect(judged([]).words).toContain("No cell with this figure is left");
+});
+
+test("who fails on what is hard does not lead by it", () => {
+  const { found } = judged(Array.from({ length: 9 }, (_, i): [number | null, number] => (i < 5 ? [null, 9] : [1, 2])));
+  expect(found.rows.map((each) => [each.potential, each.n, each.failed])).toEqual([[1, 9, 0], [0, 4, 5]]);
+  expect(found.rows[1]!.paired).toMatchObject({ n: 9, better: 4, worse: 5 });
+});
+
+test("a column with a target is compared by the distance from it", () => {
+  const { found } = judged([[0.5, 1.1], [0.6, 1.2]], "target");
+  expect(found.rows[0]!.potential).toBe(1);
+  expect(found.rows[0]!.median.value).toBeCloseTo(0.15, 12);
+});
