@@ -24,6 +24,10 @@ export interface Axis {
   /** No axis is drawn; values lie on this domain. */
   domain?: [number, number];
   hidden?: boolean;
+  /** Ticks have lines, but no numbers: they stand on the plot beside. */
+  bare?: boolean;
+  /** How numbers are written. */
+  tick?: (value: number) => string;
 }
 
 export interface FacetSpec {
@@ -108,21 +112,21 @@ function scaleOf(axis: Axis, pixels: number, gap: number): Scale {
 }
 
 function labels(axis: Axis, scale: Scale): string[] {
-  return axis.names ? axis.names.map((name) => name.name) : scale.ticks.map(spellTick);
+  return axis.names ? axis.names.map((name) => name.name) : scale.ticks.map(axis.tick ?? spellTick);
 }
 
 function axes(spec: FacetSpec, x: Scale, y: Scale): Plot.Markish[] {
   const marks: Plot.Markish[] = [];
   const grid = { stroke: RULE, strokeOpacity: 1, strokeWidth: 0.6 };
   const named = (axis: Axis, scale: Scale): { at: number; name: string }[] =>
-    axis.names ?? scale.ticks.map((at) => ({ at, name: spellTick(at) }));
+    axis.names ?? scale.ticks.map((at) => ({ at, name: (axis.tick ?? spellTick)(at) }));
   if (!spec.x.hidden) {
     if (!spec.x.names) marks.push(Plot.ruleX(x.ticks, grid));
     marks.push(Plot.text(named(spec.x, x), { x: "at", text: "name", frameAnchor: "bottom", lineAnchor: "top", dy: 6, fill: QUIET }));
   }
   if (!spec.y.hidden) {
     if (!spec.y.names) marks.push(Plot.ruleY(y.ticks, grid));
-    marks.push(Plot.text(named(spec.y, y), { y: "at", text: "name", frameAnchor: "left", textAnchor: "end", dx: -6, fill: QUIET }));
+    if (!spec.y.bare) marks.push(Plot.text(named(spec.y, y), { y: "at", text: "name", frameAnchor: "left", textAnchor: "end", dx: -6, fill: QUIET }));
   }
   if (!spec.x.hidden && !spec.y.hidden) marks.push(Plot.frame({ stroke: RULE }));
   return marks;

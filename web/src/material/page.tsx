@@ -1,6 +1,125 @@
-import type { Material, Page } from "../contract";
+// All about a material: what potentials get wrong on it, its bands, structure and modes, its panels, how to get it again.
 
-/** All about a material. */
-export function MaterialPage({ material }: { page: Page; material: Material }) {
-  return <h1>{material.name}</h1>;
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { Detail, Material, Page } from "../contract";
+import { PanelView } from "../panel";
+import { readDetail } from "../parts";
+import { PotentialName } from "../verdict";
+import { pathOf } from "./bands";
+import { BandPlot } from "./band_view";
+import { Compared } from "./compared";
+import { Crystal } from "./crystal";
+import { Header } from "./header";
+import "./material.css";
+import { Modes } from "./mode_player";
+import { Commands, Records } from "./provenance";
+import { cellOf, judged, reasons } from "./why";
+import { rankOf } from "./rank";
+import { view } from "../state";
+
+type Loaded = { detail: Detail | null } | { error: string } | null;
+
+export function MaterialPage({ page, material }: { page: Page; material: Material }) {
+  const loaded = useDetail(page, material);
+  const detail = loaded && "detail" in loaded ? loaded.detail : null;
+  const path = useMemo(() => (detail?.bands ? pathOf(detail.bands) : null), [detail]);
+  const place = page.materials.indexOf(material);
+  const cells = useMemo(() => page.cells.material.flatMap((one, cell) => (one === place ? [cell] : [])), [page, place]);
+  const known = cells.map((cell) => page.potentials[page.cells.potential[cell]!]!.name);
+  const [picked, pick] = useState<string | null>(null);
+  const chosen = picked ?? firstChosen(page, place, known);
+  return (
+    <article class="material">
+      <Header page={page} material={material} cells={cells} />
+      {chosen !== null && (
+        <section aria-labelledby="why">
+          <h2 id="why">What potentials get wrong here</h2>
+          <Why page={page} place={place} chosen={chosen} names={known} pick={pick} path={path} modes={detail?.modes ?? []} />
+          <Compared page={page} cells={cells} path={path} chosen={chosen} pick={pick} />
+        </section>
+      )}
+      {loaded === null && <p class="note" role="status">Reading the details …</p>}
+      {loaded && "error" in loaded && <p class="missing">{loaded.error}</p>}
+      {loaded && "detail" in loaded && !detail && <p class="note">This page holds no bands or structure of it.</p>}
+      {detail && (
+        <>
+          {(path || detail.dos) && (
+            <section aria-labelledby="bands">
+              <h2 id="bands">{path ? "Phonon bands" : "Densities of states"}{path && detail.dos && " and densities of states"}</h2>
+              <BandPlot page={page} path={path} dos={detail.dos} chosen={chosen} />
+            </section>
+          )}
+          {detail.structure && <Crystal structure={detail.structure} />}
+          {detail.modes.length > 0 && (
+            <section aria-labelledby="modes">
+              <h2 id="modes">Modes that are worst</h2>
+              <Modes page={page} modes={detail.modes} chosen={chosen} />
+            </section>
+          )}
+          {detail.panels.map((panel) => (
+            <PanelView key={panel.key} page={page} panel={panel} cells={cells} level={2} />
+          ))}
+          <Commands commands={detail.commands} />
+          <Records records={detail.records} />
+        </>
+      )}
+    </article>
+  );
+}
+
+function useDetail(page: Page, material: Material): Loaded {
+  const [loaded, setLoaded] = useState<Loaded>(null);
+  useEffect(() => {
+    let current = true;
+    setLoaded(null);
+    readDetail(page, material.name).then(
+      (detail) => current && setLoaded({ detail }),
+      (error: unknown) => current && setLoaded({ error: error instanceof Error ? error.message : String(error) }),
+    );
+    return () => void (current = false);
+  }, [page, material]);
+  return loaded;
+}
+
+/** The potential that filters leave alone, else the one that is worst here among its own. */
+function firstChosen(page: Page, place: number, known: string[]): string | null {
+  const [only, ...more] = view.value.potentials.filter((name) => known.includes(name));
+  if (only && !more.length) return only;
+  const column = judged(page)[0];
+  let worst = known[0] ?? null;
+  let most = -1;
+  for (const name of column ? known : []) {
+    const cell = cellOf(page, place, page.potentials.findIndex((one) => one.name === name));
+    const rank = rankOf(page, column!, cell);
+    if (rank && rank.worse > most) [most, worst] = [rank.worse, name];
+  }
+  return worst;
+}
+
+interface WhyProps {
+  page: Page;
+  place: number;
+  chosen: string;
+  names: string[];
+  pick: (name: string) => void;
+  path: ReturnType<typeof pathOf> | null;
+  modes: Detail["modes"];
+}
+
+function Why({ page, place, chosen, names, pick, path, modes }: WhyProps) {
+  const cell = cellOf(page, place, page.potentials.findIndex((one) => one.name === chosen));
+  return (
+    <div class="why">
+      <label>
+        Potential{" "}
+        <select value={chosen} onChange={(event) => pick(event.currentTarget.value)}>
+          {names.map((name) => <option key={name} value={name}>{name}</option>)}
+        </select>
+      </label>
+      <p class="why-name"><PotentialName page={page} name={chosen} /></p>
+      <ul class="prose" aria-live="polite">
+        {reasons(page, cell, chosen, path, modes).map((said, n) => <li key={n}>{said}</li>)}
+      </ul>
+    </div>
+  );
 }

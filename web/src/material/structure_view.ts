@@ -27,6 +27,7 @@ export class StructureView {
   #moved: ((atom: Atom) => Vector) | null = null;
   #arrows: ((atom: Atom) => Vector) | null = null;
   #start: unknown[] | null = null;
+  readonly #theme = new MutationObserver(() => this.#draw(false));
 
   constructor(width: number, height: number, name = "Structure") {
     this.#stage = html("div", {
@@ -46,8 +47,6 @@ export class StructureView {
     const same = this.#structure !== null && this.#structure.symbols.length === structure.symbols.length && String(repeat) === String(this.#repeat);
     [this.#structure, this.#repeat] = [structure, repeat];
     this.#atoms = atomsOf(structure, repeat);
-    this.#moved = null;
-    this.#arrows = null;
     void this.#open().then(() => this.#draw(!same));
   }
 
@@ -66,11 +65,18 @@ export class StructureView {
     }
   }
 
+  /** Whether it is within the window: nothing is animated that nobody sees. */
+  get visible(): boolean {
+    const { top, bottom } = this.#stage.getBoundingClientRect();
+    return this.#viewer !== null && bottom > 0 && top < window.innerHeight;
+  }
+
   /** Gives the graphics card its memory back. */
   dispose(): void {
     const canvas = this.#stage.querySelector("canvas");
     const context = canvas?.getContext("webgl2") ?? canvas?.getContext("webgl");
     context?.getExtension("WEBGL_lose_context")?.loseContext();
+    this.#theme.disconnect();
     this.#viewer = null;
   }
 
@@ -88,16 +94,16 @@ export class StructureView {
     if (!hasWebgl()) throw new Error("no WebGL");
     const { load3dmol } = await import("../viewer");
     this.#library = await load3dmol();
-    this.#viewer = this.#library.createViewer(this.#stage, { backgroundAlpha: 0, backgroundColor: "white", antialias: true, disableFog: true, orthographic: true }) ?? null;
+    this.#viewer = this.#library.createViewer(this.#stage, { backgroundColor: hex(getComputedStyle(this.#stage).backgroundColor), antialias: true, disableFog: true, orthographic: true }) ?? null;
     if (!this.#viewer) throw new Error("no viewer");
-    this.#viewer.setBackgroundColor(0xffffff, 0);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener?.("change", () => this.#viewer && this.#draw(false));
+    this.#theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   }
 
   #draw(anew: boolean): void {
     const viewer = this.#viewer;
     if (!viewer || !this.#structure) return;
     const view = viewer.getView();
+    viewer.setBackgroundColor(hex(getComputedStyle(this.#stage).backgroundColor), 1);
     viewer.removeAllModels();
     const model = viewer.addModel();
     const bonds = this.#atoms.map(() => [] as number[]);
@@ -113,7 +119,7 @@ export class StructureView {
     if (anew || !this.#start) {
       viewer.zoomTo();
       viewer.setView(this.#facing(viewer.getView()));
-      viewer.zoom(1.35);
+      viewer.zoom(1.7);
       this.#start = viewer.getView();
     } else viewer.setView(view);
     viewer.render();

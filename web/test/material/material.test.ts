@@ -1,0 +1,117 @@
+import { describe, expect, test } from "vitest";
+import type { Mode, Structure } from "../../src/contract";
+import { differenceOf, frequencyText, lowestOf, placeOf, stretchesOf, type Path } from "../../src/material/bands";
+import { atomsOf, bondsOf, cartesian, edgesOf, latticeConstants } from "../../src/material/geometry";
+import { amplitudes, commensurate, displacement, furthest, movement, repeatOf } from "../../src/material/mode";
+import { decode } from "../../src/material/packed";
+import { rankOf, rankText } from "../../src/material/rank";
+import { cellOf, judged, reasons } from "../../src/material/why";
+import { fixture, pack } from "../fixture";
+
+describe("packed numbers", () => {
+  test("are read back to half a step, with and without differences", () => {
+    const rows = [[0.1, -2.5, 7], [1e-3, 12, -4]];
+    for (const delta of [false, true]) {
+      const packed = pack(rows, delta);
+      const read = decode(packed);
+      rows.forEach((row, i) => row.forEach((value, j) => expect(Math.abs(read[i]![j]! - value)).toBeLessThanOrEqual(packed.scale / 2 + 1e-12)));
+    }
+  });
+  test("differences wrap around at 16 bits", () => {
+    // −32768, then +65535 ≡ −1: back to 32767; little endian
+    const data = btoa(String.fromCharCode(0x00, 0x80, 0xff, 0xff));
+    expect([...decode({ shape: [1, 2], scale: 1, offset: 0, delta: true, data })[0]!]).toEqual([-32768, 32767]);
+  });
+  test("of another size are refused", () => {
+    expect(() => decode({ shape: [1, 2], scale: 1, offset: 0, delta: false, data: "AAA=" })).toThrow("1 × 2");
+  });
+});
+
+const path: Path = {
+  x: [0, 1, 2, 2, 3],
+  ticks: [{ at: 0, label: "Γ" }, { at: 2, label: "X|U" }, { at: 3, label: "L" }],
+  breaks: [3],
+  reference: { potential: null, noise: 0.02, frequencies: [[0, 1, 2, 2, 1], [5, 5, 5, 5, 5]].map((row) => Float64Array.from(row)) },
+  potentials: [{ potential: "a", noise: 0.02, frequencies: [[0, -1, -1.5, 1, 1], [4, 4, 4, 4, 4.5]].map((row) => Float64Array.from(row)) }],
+};
+
+test("bands say where a potential is worst", () => {
+  expect(stretchesOf(path)).toEqual([[0, 2], [3, 4]]);
+  expect(lowestOf(path.potentials[0]!)).toEqual({ frequency: -1.5, at: 2 });
+  expect([placeOf(path, 0), placeOf(path, 1), placeOf(path, 2)]).toEqual(["at Γ", "between Γ and X", "at X|U"]);
+  // errors: band 1: 0, −2, −3.5, −1, 0; band 2: −1, −1, −1, −1, −0.5; ω²: at most 16 − 25 = −9, in band 2
+  const found = differenceOf(path, path.potentials[0]!)!;
+  expect(found.band).toBe(1);
+  expect(found.rms).toBeCloseTo(Math.sqrt((4 + 12.25 + 1) / 5), 12);
+  expect(found.bias).toBeCloseTo(-1.3, 12);
+  expect(found.worst).toEqual({ at: 0, band: 2, model: 4, reference: 5 });
+  expect([-1.234, 0.001, 12.34].map(frequencyText)).toEqual(["1.23i THz", "0 THz", "12.3 THz"]);
+});
+
+const salt: Structure = { lattice: [[0, 2.8, 2.8], [2.8, 0, 2.8], [2.8, 2.8, 0]], symbols: ["Na", "Cl"], positions: [[0, 0, 0], [0.5, 0.5, 0.5]] };
+
+test("cells: constants, images at the faces, bonds of rock salt", () => {
+  const { lengths, angles, volume } = latticeConstants(salt.lattice);
+  for (const one of lengths) expect(one).toBeCloseTo(2.8 * Math.SQRT2, 10);
+  for (const angle of angles) expect(angle).toBeCloseTo(60, 10);
+  expect(volume).toBeCloseTo(2 * 2.8 ** 3, 10);
+  expect(cartesian(salt.lattice, [0.5, 0.5, 0.5])).toEqual([2.8, 2.8, 2.8]);
+  const one = atomsOf(salt);
+  expect(one.filter((atom) => atom.symbol === "Na").length).toBe(8);
+  expect(one.filter((atom) => atom.symbol === "Cl").length).toBe(1);
+  const atoms = atomsOf(salt, [3, 3, 3]);
+  const central = atoms.findIndex((atom) => atom.symbol === "Cl" && atom.fractional.every((value) => value === 1.5));
+  expect(bondsOf(atoms).filter((pair) => pair.includes(central)).length).toBe(6);
+  expect(edgesOf(salt.lattice).length).toBe(12);
+});
+
+const mode: Mode = {
+  potential: "a", role: "the largest error of ω²", q: [0.5, 0, 0.5], q_label: "X", frequency_model: -1.2, frequency_reference: 0.8, structure: salt,
+  displacements: [[0.04, 0, 0, 0, 0, 0], [0, 0.6, 0, 0, 0, 0.8]],
+};
+
+test("a mode is the wave of its q, in cells that hold it", () => {
+  expect(repeatOf([0.5, 0, 1 / 3], 14)).toEqual([2, 1, 3]);
+  expect(repeatOf([0.5, 0.5, 0.5], 2)).toEqual([2, 2, 2]);
+  expect(repeatOf([0, 0, 0], 10)).toEqual([2, 2, 2]);
+  expect(repeatOf([0.21, 0, 0], 100)).toEqual([4, 1, 1]);
+  expect(repeatOf([0.25, 0.25, 0.25], 40).reduce((a, b) => a * b)).toBeLessThanOrEqual(10);
+  expect(commensurate([0.5, 0, 0.25], [2, 1, 4])).toBe(true);
+  expect(commensurate([0.21, 0, 0], [4, 1, 1])).toBe(false);
+  const atom = (fractional: [number, number, number]) => ({ symbol: "Cl", source: 1, fractional, at: [0, 0, 0] as [number, number, number] });
+  // at r = 0 the real part (0, 0.6, 0), a quarter of a period later the imaginary part (0, 0, 0.8)
+  expect(displacement(mode, atom([0, 0, 0]), 0, 2).map((value) => Math.abs(value).toFixed(3))).toEqual(["0.000", "1.200", "0.000"]);
+  expect(Math.abs(displacement(mode, atom([0, 0, 0]), 0.25, 1)[2])).toBeCloseTo(0.8, 12);
+  // the neighbour along a moves against it, that along b with it
+  expect(displacement(mode, atom([1, 0, 0]), 0, 1)[1]).toBeCloseTo(-0.6, 12);
+  expect(displacement(mode, atom([0, 1, 0]), 0, 1)[1]).toBeCloseTo(0.6, 12);
+  expect(furthest(mode, [atom([0, 0, 0])]) % 0.5).toBeCloseTo(0.25, 12);
+});
+
+test("what moves is said", () => {
+  expect(amplitudes(mode)[0]).toEqual({ symbol: "Cl", share: 1 });
+  expect(movement(mode)).toBe("Cl moves most; Na hardly moves.");
+});
+
+test("materials are ranked among those of the same potential", () => {
+  const { page } = fixture(24, 2);
+  const column = judged(page)[0]!;
+  const cells = page.cells.material.map((_, cell) => cell).filter((cell) => page.cells.potential[cell] === 0 && page.cells.state[cell] === "ok");
+  const values = page.cells.values[column.name]!;
+  const ordered = [...cells].sort((a, b) => (values[a] as number) - (values[b] as number));
+  expect(rankOf(page, column, ordered[0]!)!.worse).toBe(0);
+  expect(rankOf(page, column, ordered.at(-1)!)!.worse).toBe(1);
+  expect(rankText({ n: 24, worse: 0.92 })).toBe("worse than 92 % of 23 others");
+  expect(rankText({ n: 24, worse: 0 })).toBe("better than all of 23 others");
+  expect(rankOf(fixture(4, 2).page, column, 0)).toBeNull();
+});
+
+test("why a potential is wrong is said from its numbers", () => {
+  const { page } = fixture(24, 2);
+  const said = reasons(page, cellOf(page, 4, 0), "a", path, [mode]).join("\n");
+  expect(said).toContain("1.50i THz (at X|U) where the reference has 0 THz: it calls the crystal unstable, the reference stable.");
+  expect(said).toContain("Largest error in band 1 of 2 (reference: 0 THz to 2.00 THz): 1.9 THz rms, too low.");
+  expect(said).toContain("Cl moves most");
+  page.cells.state[cellOf(page, 4, 0)] = "failed";
+  expect(reasons(page, cellOf(page, 4, 0), "a", path, [])[0]).toMatch(/^It failed/);
+});

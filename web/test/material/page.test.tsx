@@ -1,0 +1,34 @@
+import { render } from "preact";
+import { gzipSync } from "node:zlib";
+import { expect, test, vi } from "vitest";
+import { MaterialPage } from "../../src/material/page";
+import { HOSTILE, fixture } from "../fixture";
+
+test("a material's page: names stay text, neighbours are linked, bands are switched", async () => {
+  const { page, parts } = fixture(24, 4);
+  document.body.innerHTML = '<div id="root"></div>';
+  parts.forEach((part, k) => {
+    const script = document.createElement("script");
+    script.type = "text/plain";
+    script.className = "softmode-part";
+    script.dataset.part = String(k);
+    script.textContent = gzipSync(JSON.stringify(part)).toString("base64");
+    document.body.append(script);
+  });
+  const root = document.getElementById("root")!;
+  render(<MaterialPage page={page} material={page.materials[1]!} />, root);
+  await vi.waitFor(() => expect(root.querySelector("#bands")).not.toBeNull());
+  expect(root.querySelector("h1 .id")!.textContent).toBe(HOSTILE);
+  expect(root.querySelector("script, h1 b")).toBeNull();
+  const neighbours = [...root.querySelectorAll(".neighbours a")].map((link) => link.getAttribute("href"));
+  expect(neighbours.slice(1)).toEqual(["#/material/mp-1000", "#/material/mp-1002"]);
+  expect(root.querySelectorAll(".compared tbody tr").length).toBe(5);
+  expect(root.querySelector(".why")!.textContent).toMatch(/others/);
+  const toggles = [...root.querySelectorAll<HTMLButtonElement>(".toggle")];
+  expect(toggles.map((each) => each.getAttribute("aria-pressed")).sort()).toEqual(["false", "false", "false", "true"]);
+  toggles.find((each) => each.getAttribute("aria-pressed") === "false")!.click();
+  await vi.waitFor(() => expect(root.querySelectorAll('.toggle[aria-pressed="true"]').length).toBe(2));
+  expect(root.querySelector("#structure")).not.toBeNull();
+  expect(root.textContent).toContain("4.243");
+  render(null, root);
+});
