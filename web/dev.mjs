@@ -25,7 +25,7 @@ export function html({ page, parts }, assets) {
 <style>${read("page.css")}</style>
 </head>
 <body>
-<div id="softmode-app"><noscript>This page needs JavaScript; its numbers are in the folder tables.</noscript></div>
+<div id="app"><noscript>This page needs JavaScript; its numbers are in the folder tables.</noscript></div>
 <script type="text/plain" id="softmode-page">${pack(page)}</script>
 ${inside.join("\n")}
 <script>${read("page.js")}</script>

@@ -13,7 +13,7 @@ import { PanelView } from "./panel";
 import { printing } from "./print";
 import { hrefOf, view, type Route } from "./state";
 import { setTheme, theme, type Theme } from "./theme";
-import { Verdict } from "./verdict";
+import { Verdict, WithNames } from "./verdict";
 
 export function App({ page }: { page: Page }) {
   const model = useMemo(() => modelOf(page), [page]);
@@ -110,11 +110,20 @@ function Overview({ model }: { model: Model }) {
         <h1 tabIndex={-1}>{page.title}</h1>
         <p class="lead">{page.lead}</p>
         <Facts page={page} />
-        {page.notices.length > 0 && (
-          <ul class="notices">{page.notices.map((each, i) => <li key={i}>{each}</li>)}</ul>
+        {page.cells.material.length > 0 && page.verdict.length > 0 && (
+          <p class="jump">
+            <button type="button" class="plain" onClick={() => document.getElementById("which")!.scrollIntoView()}>
+              Choose elements, groups, potentials ↓
+            </button>
+          </p>
         )}
       </header>
       <Verdict model={model} />
+      {page.notices.length > 0 && (
+        <ul class="notices" aria-label="To be known">
+          {page.notices.map((each, i) => <li key={i}><WithNames page={page} text={each} /></li>)}
+        </ul>
+      )}
       {page.cells.material.length > 0 && (
         <section class="which" aria-labelledby="which">
           <h2 id="which">Which potential, for which chemistry</h2>

@@ -1,29 +1,33 @@
 // Which potential for what the filters leave: a sentence, and the numbers it is made from.
 import { colourOf } from "./colour";
 import { answer, type Comparisons, type Standing } from "./compare";
+import type { Column } from "./contract";
 import { Dot } from "./filters";
 import { count, estimate, number, probability, unitOf } from "./format";
 import { isFiltered, type Model } from "./model";
 import { metrics } from "./select";
 import { hrefOf, show } from "./state";
 import { Scroll } from "./table";
-import { WithPotentials } from "./verdict";
+import { WithNames } from "./verdict";
 
 export function Choice({ model }: { model: Model }) {
   const { page } = model;
   const found = model.comparisons.value;
   if (!found) return null;
+  const [main, others] = [true, false].map((each) => metrics(page).filter(({ main }) => main === each)) as [Column[], Column[]];
+  const option = (each: Column) => (
+    <option key={each.name} value={each.name}>
+      {each.better === "target" ? `${each.label}: distance from ${number(each.target)}` : each.label}
+    </option>
+  );
   return (
     <div class="choice">
       <div class="by">
         <label>
           Compared by{" "}
           <select value={found.column.name} onChange={(event) => show({ metric: event.currentTarget.value })}>
-            {metrics(page).map((each) => (
-              <option key={each.name} value={each.name}>
-                {each.better === "target" ? `${each.label}: distance from ${number(each.target)}` : each.label}
-              </option>
-            ))}
+            {main.map(option)}
+            {others.length > 0 && main.length > 0 ? <optgroup label="Others">{others.map(option)}</optgroup> : others.map(option)}
           </select>
         </label>
       </div>
@@ -31,7 +35,7 @@ export function Choice({ model }: { model: Model }) {
         {answer(page, found).map((each, i) => (
           <p key={i}>
             {i === 0 && isFiltered() && found.rows.length > 0 ? "Of what the filters leave: " : ""}
-            <WithPotentials page={page} text={each} />
+            <WithNames page={page} text={each} />
           </p>
         ))}
       </div>
@@ -108,7 +112,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
     </Scroll>
     <p class="note">
       Medians with exact intervals of 95 % (order statistics; none below six values).
-      {paired && " Ratio: of the errors on the same material to the leader’s, median; p: of the sign test, after Holm; a failure counts as infinitely wrong."}
+      {paired && " Ratio: of the errors on the same material to the leader’s, median; p: of the sign test, after Holm for all pairs; a failure counts as infinitely wrong."}
       {column.better === "target" && " A distance has no sign: the column of the median says on which side."}
     </p>
     </>

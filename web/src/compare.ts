@@ -80,21 +80,28 @@ function withPairs(page: Page, standings: (Standing & { own: number[] })[], erro
   const byMaterial = (own: readonly number[]) => new Map(own.map((cell) => [page.cells.material[cell]!, errors[cell]!]));
   const [leader, ...others] = standings;
   if (!leader) return [];
-  const first = byMaterial(leader.own);
+  const first: Errors = byMaterial(leader.own);
   const signed = standings.some((each) => each.own.some((cell) => errors[cell]! < 0));
   const strip = ({ potential, n, failed, median, bias }: Standing): Standing => ({ potential, n, failed, median, bias, paired: null, p: null });
-  const rows = others.map((each) => {
-    const second = byMaterial(each.own);
-    const common = [...first.keys()].filter((material) => second.has(material));
-    const pair = [common.map((material) => first.get(material)!), common.map((material) => second.get(material)!)] as const;
-    const paired = signed ? null : comparePaired(...pair);
+  const seconds = others.map((each) => byMaterial(each.own));
+  const rows = others.map((each, i) => {
+    const paired = signed ? null : comparePaired(...common(first, seconds[i]!));
     if (paired && column.better === "high") [paired.better, paired.worse] = [paired.worse, paired.better];
     return { ...strip(each), paired: paired?.n ? paired : null };
   });
   const tested = rows.filter((each) => each.paired?.p != null);
-  const corrected = holm(tested.map((each) => each.paired!.p!));
+  const rest = signed ? [] : seconds.flatMap((one, i) => seconds.slice(i + 1).map((other) => comparePaired(...common(one, other)).p));
+  const corrected = holm([...tested.map((each) => each.paired!.p!), ...rest.filter((p) => p !== null)]); // of all pairs
   tested.forEach((each, i) => (each.p = corrected[i]!));
   return [strip(leader), ...rows];
+}
+
+type Errors = Map<number, number>;
+
+/** Errors of two potentials on the materials that both have. */
+function common(first: Errors, second: Errors): [number[], number[]] {
+  const shared = [...first.keys()].filter((material) => second.has(material));
+  return [shared.map((material) => first.get(material)!), shared.map((material) => second.get(material)!)];
 }
 
 /** Fewest values that have an interval of 95 %. */
@@ -106,12 +113,12 @@ export function answer(page: Page, { column, nMaterials: n, rows }: Comparisons)
   const [leader, ...others] = rows;
   if (!leader) return ["No cell with this figure is left."];
   const [label, unit] = unitOf(column.label);
-  const figure = column.better === "target" ? `median distance of ${label} from ${number(column.target)}` : `median ${label}`;
+  const figure = column.better === "target" ? `distance of ${label} from ${number(column.target)}` : label;
   const value = `${estimate(leader.median)}${unit ? ` ${unit}` : ""}`;
   if (!Number.isFinite(leader.median.value)) return [`Every potential failed on what is left.`];
-  if (!others.length) return [`${name(leader)} alone is left: ${figure} ${value}, ${count(leader.n, "material")}.`];
+  if (!others.length) return [`${name(leader)} alone is left: median ${value} (${figure}; ${count(leader.n, "material")}).`];
   const best = column.better === "high" ? "largest" : "smallest";
-  const first = `${name(leader)} has the ${best} ${figure} of ${count(n, "material")}: ${value}.`;
+  const first = `${name(leader)} has the ${best} median, ${value} (${figure}; ${count(n, "material")}).`;
   if (n < FEWEST)
     return [first, `${count(n, "material")} ${n === 1 ? "tells" : "tell"} nothing about how sure that is: there is no interval below ${FEWEST}.`];
   const apart = others.filter((each) => each.p !== null && each.p < 0.05 && leads(each));

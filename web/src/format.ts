@@ -66,10 +66,13 @@ export function valueText(value: number | string | boolean | null | undefined): 
   return typeof value === "number" ? number(value) : value;
 }
 
-/** What a label says, and its unit apart: "RMSE(ω²), THz²" and "RMSE(ω²) (THz²)" → ["RMSE(ω²)", "THz²"]. */
+const UNIT = /^(?:[mk]?eV|k?J|THz|Å|K|[mpf]?s|GPa|%|cm|W)(?![a-z])/;
+
+/** What a label says, and its unit apart: "RMSE(ω²), THz², path" → ["RMSE(ω²), path", "THz²"]. */
 export function unitOf(label: string): [string, string] {
-  const found = /^(.*\S)(?:, ([^,()]+(?:\([^()]*\))?)| \(([^()]+)\))$/.exec(label);
-  return found ? [found[1]!, found[2] ?? found[3]!] : [label, ""];
+  const parts = label.split(", ");
+  const unit = parts.findIndex((each, i) => i > 0 && UNIT.test(each));
+  return unit < 0 ? [label, ""] : [parts.filter((_, i) => i !== unit).join(", "), parts[unit]!];
 }
 
 /** Lines of CSV whose texts no spreadsheet takes for formulas: an apostrophe stands before such. */

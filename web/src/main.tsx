@@ -7,7 +7,7 @@ import "./style/page.css";
 import { followTheme } from "./theme";
 
 async function start(): Promise<void> {
-  const root = document.getElementById("softmode-app")!;
+  const root = document.getElementById("app")!;
   try {
     followTheme();
     const page = await readPage();

@@ -5,9 +5,10 @@ import { drawChart } from "./charts/draw";
 import type { Chart, Page, Panel } from "./contract";
 import { savePng, saveSvg, save } from "./export";
 import { csv, whole } from "./format";
+import { isFiltered } from "./model";
 import { printing, PRINT_WIDTH } from "./print";
 import { hrefOf, materialHref } from "./state";
-import { TableView } from "./table";
+import { Scope, TableView } from "./table";
 
 interface Shown {
   page: Page;
@@ -42,6 +43,7 @@ export function Figure({ page, chart, cells }: Shown & { chart: Chart }) {
     <figure class="figure" aria-label={chart.title}>
       <figcaption>
         <b class="title">{chart.title}</b>
+        {!chart.kind.startsWith("cell_") && isFiltered() && <Scope text="of all materials" />}
         <span class="saves">
           <button type="button" class="plain" onClick={() => saveSvg(chart, context(width))}>SVG<span class="unseen"> of {chart.title}</span></button>
           <button type="button" class="plain" onClick={() => void savePng(chart, context(width))}>PNG<span class="unseen"> of {chart.title}</span></button>
@@ -71,7 +73,7 @@ export function PanelView({ page, panel, cells, level = 3 }: Shown & { panel: Pa
         </figure>
       ))}
       {panel.tables.map((each) => (
-        <TableView key={each.name} table={each} />
+        <TableView key={each.name} table={each} page={page} />
       ))}
       {panel.missing.length > 0 && (
         <div class="missing">

@@ -1,10 +1,14 @@
 // Tables of panels, with the sources of their numbers; all tables scroll in regions of their own.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Entry, Table } from "./contract";
+import { groupsOf } from "./colour";
+import type { Entry, Page, Table } from "./contract";
 import { csv } from "./format";
 import { save } from "./export";
-import { materialHref } from "./state";
+import { isFiltered } from "./model";
+import { printing } from "./print";
+import { materialHref, view } from "./state";
+import { PotentialName } from "./verdict";
 
 /** A region that scrolls to the side where its table is wider than the page; the keyboard reaches it then. */
 export function Scroll({ label, children }: { label: string; children: ComponentChildren }) {
@@ -25,15 +29,23 @@ export function Scroll({ label, children }: { label: string; children: Component
   );
 }
 
-export function TableView({ table }: { table: Table }) {
+/** Rows shown of a long table until all are asked for. */
+const FIRST = 15;
+const LONG = 24;
+
+export function TableView({ table, page }: { table: Table; page: Page }) {
+  const [whole, setWhole] = useState(false);
   const right = (i: number) => (table.is_text[i] ? undefined : "right");
-  const rows = () => [table.columns, ...table.rows.map((row) => row.map(textOf))];
+  const kept = keptRows(table, page);
+  const shown = whole || printing.value || kept.length <= LONG ? kept : kept.slice(0, FIRST);
+  const saved = () => csv([table.columns, ...kept.map((row) => row.map(textOf))]);
   return (
-    <figure class="table">
+    <figure class="table" aria-label={table.title}>
       <figcaption>
         <b class="title">{table.title}</b>
+        {isFiltered() && <Scope text={kept.length < table.rows.length ? `${kept.length} of ${table.rows.length} rows` : "of all materials"} />}
         <span class="saves">
-          <button type="button" class="plain" onClick={() => save(`${table.name}.csv`, csv(rows()), "text/csv")}>
+          <button type="button" class="plain" onClick={() => save(`${table.name}.csv`, saved(), "text/csv")}>
             CSV<span class="unseen"> of {table.title}</span>
           </button>
         </span>
@@ -48,13 +60,13 @@ export function TableView({ table }: { table: Table }) {
             </tr>
           </thead>
           <tbody>
-            {table.rows.map((row, r) => (
+            {shown.map((row, r) => (
               <tr key={r}>
                 {row.map((entry, i) =>
                   i === 0 ? (
-                    <th key={i} scope="row" class={right(i)}><EntryView entry={entry} /></th>
+                    <th key={i} scope="row" class={right(i)}><EntryView entry={entry} page={page} /></th>
                   ) : (
-                    <td key={i} class={right(i)}><EntryView entry={entry} /></td>
+                    <td key={i} class={right(i)}><EntryView entry={entry} page={page} /></td>
                   ),
                 )}
               </tr>
@@ -62,8 +74,32 @@ export function TableView({ table }: { table: Table }) {
           </tbody>
         </table>
       </Scroll>
+      {shown.length < kept.length && <button type="button" onClick={() => setWhole(true)}>Show all {kept.length} rows</button>}
       {table.note && <p class="note">{table.note}</p>}
     </figure>
+  );
+}
+
+/** What a figure is of that does not follow the filters. */
+export function Scope({ text }: { text: string }) {
+  return <span class="scope">{text}</span>;
+}
+
+/** Rows of the potentials and groups chosen, where columns of a table name them; those of all groups stay. */
+function keptRows(table: Table, page: Page): Entry[][] {
+  const { potentials, groups } = view.value;
+  const names = groupsOf(page);
+  const column = (known: (text: string) => boolean) =>
+    table.columns.findIndex((_, i) => table.is_text[i] && table.rows.length > 0 && table.rows.every((row) => known(textOf(row[i]!))));
+  const [ofPotential, ofGroup] = [
+    column((text) => page.potentials.some((each) => each.name === text)),
+    column((text) => text === "all" || names.has(text) || [...names.values()].includes(text)),
+  ];
+  const chosen = groups.flatMap((each) => [each, names.get(each) ?? each]);
+  return table.rows.filter(
+    (row) =>
+      (!potentials.length || ofPotential < 0 || potentials.includes(textOf(row[ofPotential]!))) &&
+      (!groups.length || ofGroup < 0 || ["all", ...chosen].includes(textOf(row[ofGroup]!))),
   );
 }
 
@@ -72,7 +108,8 @@ const textOf = (entry: Entry) => (typeof entry === "string" ? entry : entry.text
 /** Intervals that no line break parts. */
 const unbroken = (text: string) => text.replace(/\[[^\]]*\]/g, (interval) => interval.replaceAll(" ", "\u00a0"));
 
-function EntryView({ entry }: { entry: Entry }) {
+function EntryView({ entry, page }: { entry: Entry; page: Page }) {
+  if (page.potentials.some((each) => each.name === textOf(entry))) return <PotentialName page={page} name={textOf(entry)} />;
   if (typeof entry === "string") return <>{unbroken(entry)}</>;
   const href = entry.kind === "material" ? materialHref(entry.href) : harmless(entry.href);
   if (!href) return <span title={entry.source || undefined}>{unbroken(entry.text)}</span>;

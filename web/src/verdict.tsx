@@ -14,7 +14,7 @@ const TOPICS: Record<string, string> = {
   stability: "Stability",
   anharmonicity: "Anharmonicity",
   dynamics: "Dynamics",
-  failures: "Failures",
+  failures: "Where it fails",
   base_rate: "Base rate",
   reference: "Reference",
   functional: "Functional",
@@ -50,7 +50,7 @@ function Topic({ page, statements }: { page: Page; statements: Statement[] }) {
   return (
     <>
       {shown.map((each, i) => (
-        <Said key={i} page={page} statement={each} />
+        <Said key={i} page={page} statement={each} leads={i === 0 && each.topic === "lead" && each.group === null} />
       ))}
       {folded.length > 0 && (
         <details open={printing.value || undefined}>
@@ -64,11 +64,19 @@ function Topic({ page, statements }: { page: Page; statements: Statement[] }) {
   );
 }
 
+/** A sentence, or its part before a semicolon as one, and what follows. */
+function firstSentence(text: string): [string, string] {
+  const found = /^(.*?)[.;] (.)(.*)$/s.exec(text);
+  return found ? [`${found[1]}.`, found[2]!.toUpperCase() + found[3]!] : [text, ""];
+}
+
 const nameOf = (page: Page, group: string) => groupsOf(page).get(group) ?? group;
 
-function Said({ page, statement }: { page: Page; statement: Statement }) {
+/** `leads`: its first sentence is the headline of the page. */
+function Said({ page, statement, leads }: { page: Page; statement: Statement; leads?: boolean }) {
   const panel = page.panels.find((each) => each.key === statement.panel);
   const { materials, group } = statement;
+  const [headline, rest] = leads ? firstSentence(statement.text) : ["", statement.text];
   const to: Route | null = panel
     ? { name: "chapter", chapter: panel.chapter, panel: panel.key }
     : statement.topic === "failures" && page.failures.length
@@ -77,12 +85,18 @@ function Said({ page, statement }: { page: Page; statement: Statement }) {
   return (
     <div class={group === null ? "said" : "said of-group"}>
       <p>
-        {group !== null && <b class="group">{nameOf(page, group)}: </b>}
-        <WithPotentials page={page} text={statement.text} />
+        {headline && (
+          <span class="headline">
+            <WithNames page={page} text={headline} materials={materials} />
+          </span>
+        )}
+        <WithNames page={page} text={rest} materials={materials} />
         {to && (
           <>
             {" "}
-            <a class="more" href={hrefOf({ route: to })}>{panel?.title ?? "Failures"}</a>
+            <a class="more" href={hrefOf({ route: to })}>
+              Figures<span class="unseen">: {panel?.title ?? "failures"}</span>
+            </a>
           </>
         )}
       </p>
@@ -134,18 +148,19 @@ export function PotentialName({ page, name }: { page: Page; name: string }) {
   );
 }
 
-/** A text whose potentials carry their colour. */
-export function WithPotentials({ page, text }: { page: Page; text: string }) {
+/** A text whose potentials carry their colour, and whose materials lead to their pages. */
+export function WithNames({ page, text, materials = [] }: { page: Page; text: string; materials?: readonly string[] }) {
   const parts: ComponentChildren[] = [];
-  const names = page.potentials.map((each) => each.name).sort((a, b) => b.length - a.length);
+  const potentials = new Set(page.potentials.map((each) => each.name));
+  const names = [...potentials, ...materials].filter(Boolean).sort((a, b) => b.length - a.length);
   let plain = "";
   for (let i = 0; i < text.length; ) {
-    const name = names.find((each) => each && text.startsWith(each, i) && !within(text, i, each.length));
+    const name = names.find((each) => text.startsWith(each, i) && !within(text, i, each.length));
     if (!name) {
       plain += text[i++];
       continue;
     }
-    parts.push(plain, <PotentialName page={page} name={name} />);
+    parts.push(plain, potentials.has(name) ? <PotentialName page={page} name={name} /> : <a href={materialHref(name)}>{name}</a>);
     plain = "";
     i += name.length;
   }

@@ -14,7 +14,9 @@ test("numbers have three significant digits and no power as a letter", () => {
 test("labels are parted from their units", () => {
   expect(unitOf("RMSE(ω²), THz²")).toEqual(["RMSE(ω²)", "THz²"]);
   expect(unitOf("entropy, J/(mol K)")).toEqual(["entropy", "J/(mol K)"]);
-  expect(unitOf("RMSE(ω²) (THz²)")).toEqual(["RMSE(ω²)", "THz²"]);
+  expect(unitOf("RMSE(ω²), THz², path")).toEqual(["RMSE(ω²), path", "THz²"]);
+  expect(unitOf("lowest mode, K, potential")).toEqual(["lowest mode, potential", "K"]);
+  expect(unitOf("time, s")).toEqual(["time", "s"]);
   expect(unitOf("softening")).toEqual(["softening", ""]);
 });
 

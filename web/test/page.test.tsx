@@ -8,7 +8,7 @@ import { HOSTILE, fixture } from "./fixture";
 const pack = (value: unknown) => gzipSync(JSON.stringify(value)).toString("base64");
 
 beforeEach(() => {
-  document.body.innerHTML = '<div id="softmode-app"></div>';
+  document.body.innerHTML = '<div id="app"></div>';
 });
 
 test("a page and its parts are read from the file", async () => {
@@ -21,7 +21,7 @@ test("a page and its parts are read from the file", async () => {
 });
 
 test("the page is drawn", () => {
-  const root = document.getElementById("softmode-app")!;
+  const root = document.getElementById("app")!;
   render(<App page={fixture().page} />, root);
   expect(root.querySelector("h1")?.textContent).toBe("Phonons of halides");
 });

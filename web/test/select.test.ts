@@ -55,7 +55,7 @@ test("the leader has the smallest median; the others are compared with it materi
   expect(found.rows[1]!.paired!.ratio).toEqual({ value: 2, low: 2, high: 2 });
   expect(found.rows[1]!.paired!.worse).toBe(10);
   expect(found.rows[1]!.p).toBeCloseTo(2 / 2 ** 10, 12);
-  expect(words).toMatch(/^7net-0 has the smallest median error of 10 materials: 5\.5 \[2,\u00a09\] eV\. It is better than mace-mp-0b3/);
+  expect(words).toMatch(/^7net-0 has the smallest median, 5\.5 \[2,\u00a09\] eV \(error; 10 materials\)\. It is better than mace-mp-0b3/);
 });
 
 test("what n does not allow is said", () => {
