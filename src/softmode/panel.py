@@ -6,9 +6,11 @@ Measurements make panels, pages select and set them. Nothing here knows of files
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from softmode.charts import Chart
 
 if TYPE_CHECKING:  # heavy, and not needed to declare a panel
     import pandas as pd
@@ -134,13 +136,13 @@ class Picture:
         For its files; unique on the page.
     title : str
         What it shows; also read out where pictures cannot be seen.
-    figure : matplotlib.figure.Figure
-        Made with :func:`softmode.style.figure_style`.
+    draw : callable
+        Draws it, with :func:`softmode.style.figure_style`: called where the picture is wanted.
     """
 
     name: str
     title: str
-    figure: Figure
+    draw: Callable[[], Figure]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +163,7 @@ class RowList:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """A section of a page: figures, tables and words, made from the records of a run.
+    """A section of a page: charts, figures, tables and words, made from the records of a run.
 
     Parameters
     ----------
@@ -172,11 +174,16 @@ class Panel:
     caption : str
         What is drawn, and from what.
     pictures, tables : tuples
-        Empty where data are missing.
+        Empty where data are missing. A page shows pictures of panels that have no charts; the others are
+        drawn for export.
     missing : tuple of str
         Sentences: which data the panel lacks, and what to do. Empty when it is complete.
     lists : tuple of RowList
         What its numbers were made from.
+    charts : tuple of Chart
+        What the page draws itself.
+    chapter : str
+        Heading of the part of the page it stands in.
     """
 
     key: str
@@ -186,6 +193,8 @@ class Panel:
     tables: tuple[Table, ...] = ()
     missing: tuple[str, ...] = ()
     lists: tuple[RowList, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    chapter: str = ""
 
 
 def row_list(name: str, parts: Mapping[Key, pd.DataFrame]) -> tuple[RowList, dict[Key, RowsLink]]:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from ase.build import bulk
 from ase.io import write
+from report_page import charts_of, document_of, table_of
 from tiny_study import EMT_NAME
 from typer.testing import CliRunner
 
 from softmode.cli.app import app
 from softmode.errors import SoftmodeError
-from softmode.files import file_name
 
 QUICK = ("--samples", "8", "--workers", "1")
 
@@ -62,11 +62,11 @@ def test_a_ranked_table_with_everything_a_reader_needs(metals: Path, tmp_path: P
         assert row["sigma_self_consistent_class"] == "weak"
         assert row["seconds"] > 0.0
     assert (output / "report" / "tables" / "screening.csv").exists()
-    page = (output / "report" / "index.html").read_text()
-    assert "What the potentials say alone" in page
-    drawn = {path.stem for path in (output / "report" / "figures").glob("*.png")}
-    assert {f"alone_bands_{file_name(EMT_NAME)}", f"ranked_{file_name('one_shot', EMT_NAME)}"} <= drawn
-    assert "σ by self-consistent" in page or "self-consistent" in page
+    page = document_of(output / "report" / "index.html")
+    rows = table_of(page, "screening_shown")
+    assert {row["formula"] for row in rows} == {"Al", "Cu"}
+    assert {row["class, self-consistent"] for row in rows} == {"weak"}
+    assert {"ranked_one_shot", "sigma_and_modes_self_consistent"} <= set(charts_of(page))
 
 
 def test_again_computes_nothing_and_says_so(metals: Path, tmp_path: Path) -> None:
@@ -157,13 +157,11 @@ def test_labels_score_the_screening(metals: Path, tmp_path: Path) -> None:
     first = dict(zip(header.split(","), rows[0].split(","), strict=True))
     assert float(first["accuracy"]) == 1.0
     assert first["n"] == "2"
-    page = (output / "report" / "index.html").read_text()
-    assert "Against published labels" in page
-    names = {path.name for path in (output / "report" / "figures").iterdir()}
-    assert {
-        "labels_confusion.png",
-        f"labels_scatter_{file_name('staged', EMT_NAME)}.png",
-    } <= names
+    page = document_of(output / "report" / "index.html")
+    [series] = charts_of(page)["labels_scatter"]["series"]
+    assert sorted(series["x"]) == [0.1, 0.2]
+    [row] = [row for row in table_of(page, "labels_shown") if row["potential"] == EMT_NAME]
+    assert row["accuracy"].startswith("1")
 
 
 def test_drawing_is_by_seed_and_balanced(tmp_path: Path) -> None:

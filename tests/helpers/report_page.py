@@ -1,33 +1,51 @@
-"""Reading a report as a person would: its sections, tables and pictures."""
+"""Reading a page as its app does: the document inside, its panels and their tables."""
 
 from __future__ import annotations
 
-import html
+import base64
+import gzip
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.image import imread
 
 
-def section_of(page: str, heading: str) -> str:
-    """The one section under the heading with this id."""
-    [found] = re.findall(rf'<h2 id="{heading}">.*?(?=<h2[ >])', page, re.DOTALL)
-    return str(found)
+def document_of(page: Path) -> dict[str, Any]:
+    """The document of a page, plain JSON: no NaN."""
+    [packed] = re.findall(r'id="softmode-page">([^<]*)<', page.read_text(encoding="utf-8"))
+
+    def refused(constant: str) -> Any:
+        raise AssertionError(f"{constant} is not JSON")
+
+    content: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed)), parse_constant=refused)
+    return content
 
 
-def cells_of(table: str) -> list[list[str]]:
-    """Texts of the cells of a table's body, row by row."""
-    body = table.partition("<tbody>")[2].partition("</tbody>")[0]
-    return [
-        [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
-        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
-    ]
+def panel_of(document: dict[str, Any], key: str) -> dict[str, Any]:
+    """The one panel of this key."""
+    [found] = [panel for panel in document["panels"] if panel["key"] == key]
+    return dict(found)
 
 
-def tables_of(text: str) -> list[list[list[str]]]:
-    """Cells of every table."""
-    return [cells_of(table) for table in re.findall(r"<table[^>]*>.*?</table>", text, re.DOTALL)]
+def table_of(document: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """Rows of the one table of this name: text by head."""
+    [table] = [table for panel in document["panels"] for table in panel["tables"] if table["name"] == name]
+    return [dict(zip(table["columns"], map(text_of, row), strict=True)) for row in table["rows"]]
+
+
+def text_of(entry: str | dict[str, str]) -> str:
+    """What is read of an entry."""
+    return entry if isinstance(entry, str) else entry["text"]
+
+
+def charts_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Charts by name."""
+    found = [chart for panel in document["panels"] for chart in panel["charts"]]
+    assert len({chart["name"] for chart in found}) == len(found)
+    return {chart["name"]: chart for chart in found}
 
 
 def drawn(report: Path, suffix: str = "png") -> set[str]:

@@ -92,7 +92,8 @@ def test_a_study_is_set_beside_the_board(
     standing_rows, paired_rows = (table.rows for table in panel.tables)
     assert standing_rows[0][:5] == ("emt", "run", "RMSE(ω²), THz²", "all", "1")
     assert [row[3] for row in paired_rows] == ["soft", "broken", "broken"]
-    assert len(panel.pictures) == 1
+    [chart] = panel.charts
+    assert sorted(row.label for row in chart.rows) == ["broken", "emt", "soft"]
     assert re.search(r"emt: RMSE\(ω²\) \S+ THz² on this material, rank 1 of 3", panel.caption)
 
 

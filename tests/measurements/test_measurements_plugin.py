@@ -17,6 +17,7 @@ from ase import Atoms
 from ase.calculators.emt import EMT
 from matplotlib.image import imread
 from plugin_packages import install_plugin
+from report_page import document_of, panel_of
 from tiny_study import EMT_NAME, emt, factory, metal_phonopy, record_times, run_tiny, tiny_study
 
 from softmode import measurements
@@ -71,10 +72,11 @@ def test_a_study_has_its_records_columns_and_figure(tiny_dataset: Path, tmp_path
         factor = 0.7 if case.label == "soft" else 1.0
         expected = capacity_of_phonopy(case.material.name, divisions, 120.0, factor)
         assert table.loc[(case.material.name, case.label), MODEL] == pytest.approx(expected, rel=1e-4)
-    page = build_report(study).read_text(encoding="utf-8")
-    assert "Heat capacity at 120 K" in page
-    figure = imread(tmp_path / "o" / "report" / "figures" / "heat_capacity.png")
-    assert figure.std() > 0.01
+    page = document_of(build_report(study))
+    assert panel_of(page, "heat_capacity")["title"] == "Heat capacity at 120 K"
+    [chart] = panel_of(page, "heat_capacity")["charts"]
+    values = page["cells"]["values"][chart["y"]]
+    assert values == pytest.approx(table[MODEL].tolist(), rel=1e-5)
     assert MODEL in pd.read_csv(tmp_path / "o" / "report" / "tables" / "cells.csv")
     before = record_times(study)
     again, report = run_tiny(settings)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from report_page import document_of, panel_of
 from tiny_study import EMT_NAME, emt, run_tiny, tiny_study
 
 from softmode.datasets import open_reference
@@ -222,5 +223,5 @@ def test_a_figure_that_fails_does_not_take_the_page_with_it(
     odd = measurement_that(lambda view: Result({"x": 1.0}), panels=panels)
     monkeypatch.setattr(registry, "measurements", lambda: {**MEASUREMENTS, "odd": odd})
     study, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", emt(), measurements=["odd"], ids=["Cu"]))
-    page = build_report(study).read_text(encoding="utf-8")
-    assert "Its figures cannot be made (ValueError: no ink)" in page
+    [said] = panel_of(document_of(build_report(study)), "odd")["missing"]
+    assert "Its figures cannot be made (ValueError: no ink)" in said

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paper_study import PaperRun, paper_run
+from report_page import document_of
 
 from softmode.study.folder import Study
 
 
 @pytest.fixture(scope="module")
-def page(reported: tuple[Study, Path]) -> str:
-    """The page of the report that a module makes in its fixture `reported`."""
-    return reported[1].read_text(encoding="utf-8")
+def page(reported: tuple[Study, Path]) -> dict[str, Any]:
+    """The document of the report that a module makes in its fixture `reported`."""
+    return document_of(reported[1])
 
 
 @pytest.fixture(scope="session")

@@ -304,12 +304,12 @@ def test_without_sigma_points_have_no_colours_and_s1_no_empty_panel(
             entry["measurements"] = None
 
     without = collect_paper(paper_standin.changed(tmp_path / "o", only_phonons))
-    assert len(fig1a(without).pictures[0].figure.axes) == 1
-    assert len(s1(without).pictures[0].figure.axes) == 1
-    assert len(s4(without).pictures[0].figure.axes) == 4
+    assert len(fig1a(without).pictures[0].draw().axes) == 1
+    assert len(s1(without).pictures[0].draw().axes) == 1
+    assert len(s4(without).pictures[0].draw().axes) == 4
     assert [cell.text for cell in column(table(fig1a(without), "fig1a_correlation"), "n")] == ["0"]
 
 
 def test_with_sigma_there_is_a_colour_bar(data: PaperData) -> None:
-    assert len(fig1a(data).pictures[0].figure.axes) == 2
-    assert len(s1(data).pictures[0].figure.axes) == 2
+    assert len(fig1a(data).pictures[0].draw().axes) == 2
+    assert len(s1(data).pictures[0].draw().axes) == 2

@@ -62,8 +62,8 @@ def test_maps_of_the_main_potential_are_drawn(data: PaperData) -> None:
         panel = make(data)
         [picture] = panel.pictures
         assert picture.name == key
-        assert_not_blank(picture.figure)
-        assert len([axes for axes in picture.figure.axes if axes.get_title(loc="right")]) == 2
+        assert_not_blank(picture.draw())
+        assert len([axes for axes in picture.draw().axes if axes.get_title(loc="right")]) == 2
         assert any("Rb3AlF6" in sentence for sentence in panel.missing)
         assert all(link.digest in set(panel.lists[0].frame["digest"]) for link in map_links(data))
 
@@ -100,7 +100,7 @@ def test_the_longer_trajectory_is_drawn_where_it_is(data: PaperData, monkeypatch
     monkeypatch.setattr(map_panels, "published_trajectories", lambda: said)
     for make in (s11, s12):
         panel = make(data)
-        assert_not_blank(panel.pictures[0].figure)
+        assert_not_blank(panel.pictures[0].draw())
         assert not any("at most" in sentence for sentence in panel.missing)
 
 
@@ -108,7 +108,7 @@ def test_scores_of_the_example_are_in_the_records_they_lead_to(data: PaperData) 
     panel = s7(data)
     assert {picture.name for picture in panel.pictures} == {"s7_scores", "s7_trace"}
     for picture in panel.pictures:
-        assert_not_blank(picture.figure)
+        assert_not_blank(picture.draw())
     [table] = panel.tables
     for row in table.entries():
         for entry, name in zip(row[2:], ("reference", "phi_ref", "phi_model"), strict=True):

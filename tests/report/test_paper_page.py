@@ -1,12 +1,9 @@
-"""The written page: every link leads somewhere, every number's rows are there, PDF and files are whole."""
+"""The written page: every link leads somewhere, every number's rows are there, its files are whole."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-import zlib
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from paper_study import BEST, COMPOUNDS, OTHER, PaperRun
+from report_page import document_of
 
 from softmode.errors import StorageError
 from softmode.panel import (
@@ -30,30 +28,9 @@ from softmode.report.paper import build
 from softmode.report.paper.build import BuiltPaper, build_paper
 from softmode.report.paper.fig1 import fig1a, fig1c
 from softmode.report.paper.panels import PANELS
-from softmode.report.paper.pdf_layout import TEXT_WIDTH, Sheets, Words, column_widths, text_width, wrapped
 from softmode.report.paper.source import PaperData, collect_paper
 from softmode.report.paper.table1 import table1
 from softmode.study.folder import reopen_study
-
-
-class Links(HTMLParser):
-    """Addresses, anchors, and whatever would be fetched."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.hrefs: list[str] = []
-        self.ids: list[str] = []
-        self.fetched: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "a":
-            self.hrefs.append(given["href"] or "")
-        if given.get("id"):
-            self.ids.append(str(given["id"]))
-        if tag in ("img", "script", "link"):
-            self.fetched.append(str(given.get("src") or given.get("href") or ""))
 
 
 @pytest.fixture(scope="module")
@@ -65,35 +42,38 @@ def built(paper_standin: PaperRun, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def links(built: BuiltPaper) -> Links:
-    return Links(built.page.read_text(encoding="utf-8"))
+def entries(built: BuiltPaper) -> list[dict[str, str]]:
+    """Texts of tables that lead somewhere."""
+    return [
+        entry
+        for panel in document_of(built.page)["panels"]
+        for table in panel["tables"]
+        for row in table["rows"]
+        for entry in row
+        if isinstance(entry, dict)
+    ]
 
 
-def test_the_page_fetches_nothing(links: Links) -> None:
-    assert links.fetched
-    assert all(address.startswith("data:image/png;base64,") for address in links.fetched)
-
-
-def test_every_address_leads_to_something(built: BuiltPaper, links: Links) -> None:
-    assert len(links.ids) == len(set(links.ids))
-    for href in links.hrefs:
-        file, _, fragment = href.partition("#")
-        if href.startswith("https://doi.org/"):
+def test_every_address_leads_to_something(built: BuiltPaper, entries: list[dict[str, str]]) -> None:
+    assert {entry["kind"] for entry in entries} == {"record", "rows", "published"}
+    for entry in entries:
+        if entry["kind"] == "published":
+            assert entry["href"].startswith("https://doi.org/")
             continue
-        if not file:
-            assert fragment in links.ids, href
-            continue
+        file, _, fragment = entry["href"].partition("#")
         path = built.page.parent / file
-        assert path.is_file(), href
+        assert path.is_file(), entry
         if fragment:
             first, last = (int(number) for number in fragment.removeprefix("row=").split("-"))
             n_lines = len(path.read_text(encoding="utf-8").splitlines())
-            assert 2 <= first <= last <= n_lines, href
+            assert 2 <= first <= last <= n_lines, entry
 
 
-def test_records_listed_are_those_of_their_digest(built: BuiltPaper, links: Links) -> None:
-    files = [href for href in links.hrefs if href.endswith(".h5")]
-    assert len(files) == len(set(files)) >= 4
+def test_records_that_numbers_came_from_are_those_of_their_digest(
+    built: BuiltPaper, entries: list[dict[str, str]]
+) -> None:
+    files = {entry["href"] for entry in entries if entry["kind"] == "record"}
+    assert len(files) >= 4
     for href in files:
         with h5py.File(built.page.parent / href) as record:
             assert record.attrs["key"] == Path(href).stem
@@ -101,6 +81,13 @@ def test_records_listed_are_those_of_their_digest(built: BuiltPaper, links: Link
             inputs = json.loads(record.attrs["inputs"])
         text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
         assert hashlib.sha256(text.encode()).hexdigest() == Path(href).stem
+
+
+def test_panels_stand_in_the_chapters_of_the_paper(built: BuiltPaper) -> None:
+    document = document_of(built.page)
+    assert document["kind"] == "paper"
+    assert [panel["chapter"] for panel in document["panels"]] == ["The article"] * 3
+    assert [len(panel["pictures"]) for panel in document["panels"]] == [0, 1, 1]
 
 
 def test_rows_of_a_list_name_record_and_digest(built: BuiltPaper, paper_standin: PaperRun) -> None:
@@ -130,38 +117,10 @@ def test_tables_have_a_column_for_their_sources(built: BuiltPaper) -> None:
 
 
 def test_notices_say_how_the_run_differs(built: BuiltPaper) -> None:
-    page = built.page.read_text(encoding="utf-8")
-    assert f"This run holds {len(COMPOUNDS)} materials; the paper" in page
-    assert "Only by the label" in page
-    assert "Protocol yang2026+, not yang2026" in page  # its q-points are fewer
-
-
-def test_the_pdf_is_whole_and_links_to_the_page(built: BuiltPaper) -> None:
-    content = built.pdf.read_bytes()
-    assert content.startswith(b"%PDF-")
-    assert content.rstrip().endswith(b"%%EOF")
-    assert b"/Type3" not in content  # letters as drawings are broken in some readers
-    inflated = b"".join(_streams(content)) + content
-    assert len(re.findall(rb"/Type /Page\b", inflated)) >= 1 + len(built.panels)
-    assert b"index.html#record-" in inflated
-    assert b"tables/fig1c.csv#row=" in inflated
-
-
-def _streams(content: bytes) -> list[bytes]:
-    found = []
-    for match in re.finditer(rb"stream\r?\n(.*?)endstream", content, re.DOTALL):
-        try:
-            found.append(zlib.decompress(match.group(1)))
-        except zlib.error:
-            continue
-    return found
-
-
-def test_figures_lie_beside_the_page(built: BuiltPaper) -> None:
-    folder = built.page.parent / "figures"
-    assert {path.name for path in folder.iterdir()} == {
-        f"{name}.{suffix}" for name in ("fig1a", "fig1c") for suffix in ("png", "pdf")
-    }
+    notices = " ".join(document_of(built.page)["notices"])
+    assert f"This run holds {len(COMPOUNDS)} materials; the paper" in notices
+    assert "Only by the label" in notices
+    assert "Protocol yang2026+, not yang2026" in notices  # its q-points are fewer
 
 
 def test_the_same_page_written_again_removes_what_is_no_longer_there(
@@ -173,13 +132,14 @@ def test_the_same_page_written_again_removes_what_is_no_longer_there(
     outside = tmp_path.parent / "outside.csv"
     outside.write_text("kept")
     monkeypatch.setattr(build, "PANELS", (table1, _small("first")))
-    build_paper(paper_standin.study, tmp_path)
+    build_paper(paper_standin.study, tmp_path, figures=True)
     assert (tmp_path / "figures" / "first.pdf").is_file()
     monkeypatch.setattr(build, "PANELS", (table1, _small("second")))
-    build_paper(paper_standin.study, tmp_path)
+    build_paper(paper_standin.study, tmp_path, figures=True)
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         "mine.png",
         "second.png",
+        "second.svg",
         "second.pdf",
     }
     assert not list(tmp_path.rglob("*.tmp"))
@@ -187,10 +147,13 @@ def test_the_same_page_written_again_removes_what_is_no_longer_there(
 
 
 def _small(name: str):  # type: ignore[no-untyped-def]
-    def panel(data: PaperData) -> Panel:
+    def draw() -> Figure:
         figure = Figure(figsize=(1, 1))
         figure.subplots().plot([0, 1])
-        return Panel(name, f"Fig. {name}", "", pictures=(Picture(name, name, figure),))
+        return figure
+
+    def panel(data: PaperData) -> Panel:
+        return Panel(name, f"Fig. {name}", "", pictures=(Picture(name, name, draw),))
 
     return panel
 
@@ -266,31 +229,6 @@ def test_row_lists_count_lines_of_the_file(tmp_path: Path) -> None:
     assert target(found["none"], str) == "tables/name.csv"
     assert target(found["a"], str) == "tables/name.csv#row=2-3"
     assert row_list("empty", {})[0].frame.empty
-
-
-def test_lines_are_no_wider_than_asked() -> None:
-    text = "A sentence of several words and oneverylongwordthatfitsnowhereatall, with ⟨σ(t)⟩."
-    for width in (40.0, 90.0, 400.0):
-        broken = wrapped(text, width, 9)
-        assert all(text_width(line, 9) <= width for line in broken)
-        assert "".join(broken).replace(" ", "") == text.replace(" ", "")
-
-
-def test_columns_share_the_width() -> None:
-    assert column_widths([10, 20], [5, 5], 100) == [10, 20]
-    narrow = column_widths([300, 40, 30], [30, 40, 30], 200)
-    assert sum(narrow) <= 200.001
-    assert narrow[1:] == pytest.approx([40, 30], abs=0.01)
-
-
-def test_a_long_table_goes_on_on_the_next_sheet_and_a_wide_one_in_parts() -> None:
-    sheets = Sheets("footer")
-    rows = [[Words(f"row {number}"), *[Words("1234567890" * 2)] * 12] for number in range(60)]
-    sheets.table(["name", *[f"column{number}" for number in range(12)]], rows, [True] * 13)
-    content = sheets.finish()
-    inflated = b"".join(_streams(content)) + content
-    assert len(re.findall(rb"/Type /Page\b", inflated)) >= 2
-    assert text_width("1234567890" * 2, 5.9) * 12 > TEXT_WIDTH
 
 
 def test_a_folder_that_cannot_be_written_is_explained(

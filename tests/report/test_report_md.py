@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import pandas as pd
 import pytest
 from ase.build import bulk
 from moving_metals import MOVING, write_moving_metal
-from report_page import assert_not_blank, drawn, section_of, tables_of
+from report_page import charts_of, document_of, panel_of, table_of
 from tiny_study import QUICK, emt, factory, run_tiny, tiny_study
 
 from softmode.dynamics import thermostat_warning
@@ -52,66 +50,48 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     return study, build_report(study)
 
 
-def section(page: str) -> str:
-    return section_of(page, "dynamics")
-
-
-def test_the_section_shows_runs_lost_crystals_and_published_shares(
-    reported: tuple[Study, Path], page: str
-) -> None:
-    runs, lost, shares, summary = tables_of(section(page))
+def test_the_panel_shows_runs_and_lost_crystals(reported: tuple[Study, Path], page: dict[str, Any]) -> None:
     table = cell_table(reported[0]).set_index(["material", "potential"])
-    by_cell = {(row[1], row[2]): row for row in runs}
+    by_cell = {(row["id"], row["potential"]): row for row in table_of(page, "dynamics_runs")}
     assert set(by_cell) == set(table.index)
     collapsed = table["md_collapsed"].astype(bool)
     assert 1 <= collapsed.sum() < len(table)
     for key, row in by_cell.items():
         cell = table.loc[key]
-        assert row[3] == str(int(cell["model_only_n_frames"]))
+        assert row["frames"] == str(int(cell["model_only_n_frames"]))
         if pd.notna(cell["sigma_model_only_mean_t"]):
-            assert row[4].startswith(f"{cell['sigma_model_only_mean_t']:.3f}")
-        shown = row[5].removesuffix(" ?")
+            assert row["σ alone"].startswith(f"{cell['sigma_model_only_mean_t']:.3f}")
+        shown = row["class"].removesuffix(" ?")
         assert shown == ("crystal lost" if collapsed[key] else cell["sigma_model_only_class"])
-    assert {(row[1], row[2]) for row in lost} == set(table.index[collapsed])
-    assert all("collapsed at step" in row[-1] for row in lost)
-    assert shares[-1] == ["omat-0-medium, published", "", "38 %", "6 %"]
-    assert [row[0] for row in shares[:-1]] == ["emt", "fragile"]
-    assert [row[1] for row in summary if row[0] == "emt"] == [
-        "sum: σ alone − σ reference",
-        "forces",
-        "force constants",
-        "configurations",
-    ]
-    assert 'href="#dynamics"' in page
+    lost = table_of(page, "dynamics_lost")
+    assert {(row["id"], row["potential"]) for row in lost} == set(table.index[collapsed])
+    assert all("collapsed at step" in row["reason"] for row in lost)
 
 
-def test_figures_and_tables(reported: tuple[Study, Path]) -> None:
-    found = {name for name in drawn(reported[1]) if name.startswith("md_")}
-    assert found == {
-        "md_confusion",
-        "md_confusion_groups",
-        "md_attribution",
-        "md_one_shot",
-        "md_traces_Al",
-        "md_traces_CuAu",
-    }
-    assert_not_blank(reported[1], "md_*")
+def test_what_errors_are_made_of(reported: tuple[Study, Path], page: dict[str, Any]) -> None:
+    rows = table_of(page, "attribution_parts")
+    names = ["sum: σ alone − σ reference", "forces", "force constants", "configurations"]
+    assert [row["part"] for row in rows if row["potential"] == "emt"] == names
     folder = reported[1].parent / "tables"
     parts = pd.read_csv(folder / "attribution.csv")
     np.testing.assert_allclose(parts[list(PARTS)].sum(axis=1), parts["difference"], atol=1e-12)
+    summary = pd.read_csv(folder / "attribution_summary.csv").set_index(["potential", "part"])
+    shown = {(row["label"], row["facet"]): row["value"] for row in charts_of(page)["attribution"]["rows"]}
+    assert shown["emt", "forces"] == pytest.approx(summary.loc[("emt", "force_error"), "median"], rel=1e-5)
     assert "model_only" in set(pd.read_csv(folder / "confusion.csv")["approach"])
     assert len(pd.read_csv(folder / "collapses.csv")) >= 1
 
 
-def test_pictures_are_in_the_page(reported: tuple[Study, Path], page: str) -> None:
-    titles = re.findall(r'<img alt="([^"]*)" src="data:image/png;base64,', section(page))
-    assert "Where the error in σ comes from" in titles
-    assert "Dynamics: Al" in titles
-    assert len(titles) == 6
+def test_one_shot_sampling_beside_dynamics(reported: tuple[Study, Path], page: dict[str, Any]) -> None:
+    table = pd.read_csv(reported[1].parent / "tables" / "one_shot_and_md.csv")
+    series = charts_of(page)["md_one_shot"]["series"]
+    assert sum(len(one["x"]) for one in series) == len(table)
+    caption = panel_of(page, "dynamics")["caption"]
+    assert f"same class in {int(table['same_class'].sum())} of {len(table)} cells" in caption
 
 
-def test_how_it_was_made(reported: tuple[Study, Path], page: str) -> None:
-    text = html.unescape(page.partition('<h2 id="method">')[2])
+def test_how_it_was_made(page: dict[str, Any]) -> None:
+    text = " ".join(page["method"])
     assert "displacements of 0.01 Å, symmetrised" in text
     assert "weak below 0.5, strong to 1" in text
     assert "drift of the centre of mass removed" in text
@@ -176,15 +156,14 @@ def test_bare_structures_without_any_reference(tmp_path: Path) -> None:
     page = build_report(study)
     table = cell_table(study)
     assert table.loc[table["potential"] == "emt", "state"].tolist() == [OK, OK]
-    text = page.read_text(encoding="utf-8")
-    runs = tables_of(section(text))[0]
-    assert {row[1] for row in runs} == {"Al", "Cu"}
-    assert {row[6] for row in runs} == {"–"}  # no class of a reference
-    assert "published" not in section(text)
-    found = {name for name in drawn(page) if name.startswith("md_")}
-    assert found == {"md_one_shot", "md_traces_Al", "md_traces_Cu"}
-    assert_not_blank(page, "md_*")
-    assert pd.read_csv(page.parent / "tables" / "ranking.csv").empty
+    document = document_of(page)
+    runs = table_of(document, "dynamics_runs")
+    assert {row["id"] for row in runs} == {"Al", "Cu"}
+    assert {row["class, reference"] for row in runs} == {"–"}
+    assert {"screening", "dynamics"} <= {panel["key"] for panel in document["panels"]}
+    assert "classes" not in {panel["key"] for panel in document["panels"]}
+    assert "sigma_model_only" not in charts_of(document)  # there is nothing to set it against
+    assert len(table_of(document, "screening_shown")) == 4
     assert pd.read_csv(page.parent / "tables" / "attribution.csv").empty
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from moving_metals import MOVING, write_moving_metal
-from report_page import assert_not_blank, cells_of, drawn, section_of
+from report_page import charts_of, document_of, table_of
 from tiny_study import emt, factory, run_tiny, tiny_study
 
-from softmode.files import file_name
 from softmode.published import published_confusion_matrices
 from softmode.report.build import build_report
 from softmode.report.sigma_figures import (
@@ -31,14 +29,6 @@ from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
 
-ALONE = {
-    *("errors_scatter", "errors_boxes", "stability", "densities_of_states", "thermodynamic_errors"),
-    "bands_exact",
-}
-HARMONIC = {*ALONE, f"bands_{file_name('soft one')}", "paired_errors", "paired_shares"}
-OVER_MATERIALS = {
-    *("confusion", "sigma_reference", "sigma_differences", "sigma_phonon_errors", "sigma_parts"),
-}
 CLASS_OF = {"Al": "weak", "Au": "unstable"}
 
 
@@ -62,51 +52,48 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     return study, build_report(study)
 
 
-def section(page: str) -> str:
-    return section_of(page, "anharmonicity")
-
-
-def test_every_cell_has_its_row(reported: tuple[Study, Path], page: str) -> None:
-    scores, matrices, *_ = re.findall(r"<table>.*?</table>", section(page), re.DOTALL)
-    rows = {(row[1], row[2]): row for row in cells_of(scores)}
-    assert set(rows) == {(symbol, name) for symbol in CLASS_OF for name in ("soft one", "exact")}
+def test_every_cell_has_its_scores(reported: tuple[Study, Path], page: dict[str, Any]) -> None:
     table = cell_table(reported[0]).set_index(["material", "potential"])
-    for key, row in rows.items():
-        assert row[3] == "24"
-        for place, approach in ((4, "reference"), (5, "phi_ref"), (6, "phi_model")):
-            assert row[place].startswith(f"{table.loc[key, f'sigma_{approach}_mean_t']:.3f}")
-        assert row[7:9] == [CLASS_OF[key[0]], "weak"]
-        assert row[11] == f"{1000 * table.loc[key, 'force_mae_eV_per_A']:.0f}"
-    assert 'href="#anharmonicity"' in page
-    confusion = cells_of(matrices)
-    assert len(confusion) == 3 * 2 * 2
-    [row] = [r for r in confusion if r[:4] == ["exact", "Φ of the potential", "all", "left out"]]
-    assert row[4:6] == ["2", "0"]
-    assert row[6].startswith("0.5 [")
-    [row] = [r for r in confusion if r[:4] == ["broken", "Φ of the reference", "all", "wrong"]]
-    assert row[4:6] == ["2", "2"]
-    assert row[6].startswith("0 [")
+    cells = page["cells"]
+    for place, (material, potential) in enumerate(zip(cells["material"], cells["potential"], strict=True)):
+        key = page["materials"][material]["name"], page["potentials"][potential]["name"]
+        if key[1] == "broken":
+            assert cells["values"]["sigma_phi_model_mean_t"][place] is None
+            continue
+        for name in ("sigma_reference_mean_t", "sigma_phi_ref_mean_t", "force_mae_eV_per_A"):
+            assert cells["values"][name][place] == pytest.approx(table.loc[key, name], rel=1e-5)
+        difference = table.loc[key, "sigma_phi_model_mean_t"] - table.loc[key, "sigma_reference_mean_t"]
+        assert cells["values"]["sigma_phi_model_difference"][place] == pytest.approx(difference, rel=1e-4)
+        assert cells["values"]["sigma_reference_class"][place] == CLASS_OF[key[0]]
+        assert cells["values"]["sigma_phi_model_class"][place] == "weak"
 
 
-def test_pictures_are_in_the_page(reported: tuple[Study, Path], page: str) -> None:
-    titles = re.findall(r'<img alt="([^"]*)" src="data:image/png;base64,', section(page))
-    assert len(titles) == len(OVER_MATERIALS) + 3 * len(CLASS_OF)
-    assert "Classes of dynamic stability" in titles
+def test_agreement_on_classes_is_on_the_page(page: dict[str, Any]) -> None:
+    rows = table_of(page, "classes")
+    assert len(rows) == 3 * 2 * 2
+    by_key = {(row["potential"], row["way"], row["failures"]): row for row in rows}
+    row = by_key["exact", "Φ of the potential", "left out"]
+    assert (row["n"], row["failed"]) == ("2", "0")
+    assert row["accuracy"].startswith("0.5 [")
+    row = by_key["broken", "Φ of the reference", "wrong"]
+    assert (row["n"], row["failed"]) == ("2", "2")
+    assert row["accuracy"].startswith("0 [")
 
 
-@pytest.mark.parametrize("suffix", ["png", "pdf"])
-def test_every_figure_is_drawn(reported: tuple[Study, Path], suffix: str) -> None:
-    of_materials = {f"{kind}_{symbol}" for kind in ("traces", "parity", "modes") for symbol in CLASS_OF}
-    assert drawn(reported[1], suffix) == HARMONIC | OVER_MATERIALS | of_materials
-    magic = b"\x89PNG\r\n\x1a\n" if suffix == "png" else b"%PDF-"
-    for path in (reported[1].parent / "figures").glob(f"*.{suffix}"):
-        content = path.read_bytes()
-        assert content.startswith(magic)
-        assert 8_000 < len(content) < 500_000
-
-
-def test_pictures_are_not_blank(reported: tuple[Study, Path]) -> None:
-    assert_not_blank(reported[1])
+def test_charts_of_sigma(reported: tuple[Study, Path], page: dict[str, Any]) -> None:
+    charts = charts_of(page)
+    assert {"sigma_phi_model", "sigma_phi_ref", "classes_phi_model", "classes_phi_ref", "sigma_parts"} <= set(
+        charts
+    )
+    assert charts["classes_phi_model"]["row"] == "sigma_reference_class"
+    assert [guide["value"] for guide in charts["sigma_phi_model"]["guides"]] == [0.5, 1.0] * 2
+    table = cell_table(reported[0]).set_index(["formula", "potential"])
+    parts = {"forces": "sigma_force_error", "force constants": "sigma_hessian_error"}
+    assert len(charts["sigma_parts"]["rows"]) == 2 * 2 * 2
+    for row in charts["sigma_parts"]["rows"]:
+        formula, part = row["facet"].split(": ")
+        expected = table.loc[(formula, row["potential"]), parts[part]]
+        assert row["value"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_confusion_table(reported: tuple[Study, Path]) -> None:
@@ -157,22 +144,18 @@ def a_study(dataset: Path, folder: Path, *measurements: str, **more: Any) -> Stu
 def test_a_study_of_anharmonicity_alone_on_as_many_frames_as_it_takes(tmp_path: Path) -> None:
     study = a_study(tmp_path / "data", tmp_path / "o", "sigma", sigma={"frames": "adaptive"})
     report = build_report(reopen_study(study.folder))
-    page = report.read_text(encoding="utf-8")
-    [row] = cells_of(re.findall(r"<table>.*?</table>", section(page), re.DOTALL)[0])
-    assert row[3] == "12 of 24"
-    of_material = {"traces_Al", "evaluated_Al", "parity_Al", "modes_Al"}
-    assert drawn(report) == (OVER_MATERIALS - {"sigma_phonon_errors"}) | of_material
-    assert_not_blank(report)
+    page = document_of(report)
+    [extent] = page["cells"]["values"]["sigma_extent_note"]
+    assert extent.startswith("12 of 24 frames")
+    assert "sigma_phonon_errors" not in charts_of(page)
+    assert not [name for name in charts_of(page) if name.startswith("classes_")]  # of one material: no matrix
     for path in (report.parent / "tables").glob("*.csv"):
         assert "potential" in pd.read_csv(path).columns, path.name
 
 
 def test_a_study_of_phonons_alone(tmp_path: Path) -> None:
     report = build_report(a_study(tmp_path / "data", tmp_path / "o", "harmonic"))
-    page = report.read_text(encoding="utf-8")
-    assert 'id="anharmonicity"' not in page
-    assert 'href="#anharmonicity"' not in page
-    assert drawn(report) == ALONE
+    assert "Anharmonicity" not in {panel["chapter"] for panel in document_of(report)["panels"]}
     table = pd.read_csv(report.parent / "tables" / "cells.csv")
     assert not [column for column in table.columns if column.startswith("sigma_")]
 
@@ -183,10 +166,9 @@ def test_a_study_in_which_every_anharmonicity_failed(tmp_path: Path) -> None:
     study, report = run_tiny(tiny_study(tmp_path / "data", tmp_path / "o", options=MOVING))
     assert report.failed == 1
     page = build_report(study)
-    text = page.read_text(encoding="utf-8")
-    assert 'id="anharmonicity"' not in text
-    assert "run.extxyz" in text
-    assert not drawn(page) & OVER_MATERIALS
+    document = document_of(page)
+    assert "sigma" not in {panel["key"] for panel in document["panels"]}
+    assert "run.extxyz" in document["failures"][0]["reason"]
 
 
 # Figures

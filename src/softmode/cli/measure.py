@@ -29,7 +29,8 @@ from softmode.notebook.inputs import conditions_of, load, resolved_potential
 from softmode.panel import Panel, RecordLink
 from softmode.potentials import ResolvedPotential
 from softmode.records import Record
-from softmode.report.rendering import png_and_pdf
+from softmode.report.drawing import Cells, drawn_charts
+from softmode.report.pictures import drawn
 from softmode.study.template import descriptions
 
 #: Options that every measurement has.
@@ -202,11 +203,14 @@ def _draw(
         return RecordLink(material, potential, one.name, records[potential].key, "")
 
     results = Results(one, rows, conditions, lambda material, potential: records[potential], link)
-    pictures = [picture for panel in panels(results) for picture in panel.pictures]
+    cells = Cells(rows, {column.name: column.head or column.title for column in one.columns})
+    pictures = [
+        picture for panel in panels(results) for picture in (*panel.pictures, *drawn_charts(panel, cells))
+    ]
     if not pictures:
         raise SettingsError(f"measurement {one.name}", "has no figure of its own", "Leave --plot away")
-    png, pdf = png_and_pdf(pictures[0].figure)
-    write_atomically(path, png if path.suffix == ".png" else pdf)
+    [content] = drawn(pictures[0].draw(), [path.suffix[1:]]).values()
+    write_atomically(path, content)
 
 
 measure = typer.Typer(

@@ -32,6 +32,7 @@ Accept = Annotated[
 Relax = Annotated[bool, typer.Option("--relax", help="Relax with the potential first, symmetry kept.")]
 Dtype = Annotated[str | None, typer.Option(help="'float32' or 'float64'.")]
 Device = Annotated[str, typer.Option(help="'cpu' or 'cuda'.")]
+Figures = Annotated[bool, typer.Option("--figures", help="Write figures too, as PNG, SVG and PDF.")]
 Skip = Annotated[int, typer.Option(min=0, help="Frames to leave out at the start of each run.")]
 Every = Annotated[int, typer.Option(min=1, help="Use every n-th frame.")]
 

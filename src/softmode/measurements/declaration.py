@@ -99,7 +99,7 @@ Uses = tuple[Use, ...] | Callable[["Conditions", Facts], tuple[Use, ...]]
 
 @dataclass(frozen=True)
 class Column:
-    """A figure that ``softmode measure`` prints; tables of a study hold all values, with or without it.
+    """A figure that ``softmode measure`` prints and pages show; tables of a study hold all values besides.
 
     Parameters
     ----------
@@ -107,10 +107,22 @@ class Column:
         Key in the values of the result; its unit, if it has one, at the end (``heat_capacity_J_per_molK``).
     title : str
         What it is called, with its unit.
+    head : str
+        The same on pages, where it stands beside figures of other measurements; `title` when empty.
+    better : str
+        What is best: ``low``, ``high``, ``target`` (the nearest to `target`); empty: neither good nor bad.
+    target : float, optional
+        The best value.
+    main : bool
+        Whether pages show it at first.
     """
 
     name: str
     title: str
+    head: str = ""
+    better: str = ""
+    target: float | None = None
+    main: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,8 @@ class Measurement:
         Name of their table in a study file; that of the measurement when empty.
     columns : tuple of Column
         Figures that are shown for it.
+    chapter : str
+        Heading of the part of a page that its figures and panels stand in.
     panels : callable, optional
         Makes what pages show, from all results of a study.
     details : callable, optional
@@ -167,6 +181,7 @@ class Measurement:
     settings: type[SettingsTable] | None = None
     table: str = ""
     columns: tuple[Column, ...] = ()
+    chapter: str = ""
     panels: Callable[[Results], Iterable[Panel]] | None = None
     details: Callable[[MaterialResults], Iterable[Panel]] | None = None
     calls: Callable[[View], int] | None = None

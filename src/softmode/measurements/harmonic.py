@@ -18,6 +18,7 @@ from softmode.measurements.field_metrics import (
     field_metrics,
 )
 from softmode.measurements.functionals import LEVELS_OF_THEORY, functional_values
+from softmode.measurements.harmonic_panels import panels
 from softmode.measurements.shared import (
     Crystal,
     ModelCrystal,
@@ -66,6 +67,12 @@ RAW_FIGURES = {
     "asr_{}_eV_per_A2": "violation of the sum rule, eV/Å²",
     "noise_floor_{}_THz": "noise of frequencies, THz",
 }
+#: What is best of the figures below: those that are no errors, and those shown first of the path or the mesh.
+_TARGETS = {"softening": 1.0}
+_MAIN = {
+    *("path_rmse_w2_THz2", "path_rmse_vg_THzA", "path_softening"),
+    *("mesh_lowest_reference_THz", "mesh_lowest_model_THz", "mesh_stability_agrees"),
+}
 #: Figures that are shown of each comparison, as they are called.
 FIGURES = {
     "rmse_w2_THz2": "RMSE(ω²), THz²",
@@ -88,6 +95,16 @@ FIGURES = {
     "imaginary_share_model": "q with imaginary modes, potential",
     "stability_agrees": "agree on harmonic stability",
 }
+
+
+def _column(name: str, title: str, where: str) -> Column:
+    """The column of one of :data:`FIGURES` on the path or the mesh."""
+    error = name.startswith(("rmse", "mae"))
+    better = (
+        "low" if error else "target" if name in _TARGETS else "high" if name == "stability_agrees" else ""
+    )
+    column = f"{where}_{name}"
+    return Column(column, f"{title}, {where}", better=better, target=_TARGETS.get(name), main=column in _MAIN)
 
 
 def named_values(comparison: hm.HarmonicComparison, where: str) -> dict[str, Any]:
@@ -188,17 +205,13 @@ MEASUREMENTS = (
         requires=("displaced_forces",),
         title="phonons of potential and reference compared: RMSE(ω²), RMSE(v_g), lowest modes, stability",
         columns=(
-            *(
-                Column(f"{where}_{name}", f"{title}, {where}")
-                for name, title in FIGURES.items()
-                for where in ("path", "mesh")
-            ),
+            *(_column(name, title, where) for name, title in FIGURES.items() for where in ("path", "mesh")),
             *(
                 Column(f"mesh_{name.format(side)}", f"{title}, {shown}")
                 for name, title in SIDED_FIGURES.items()
                 for side, shown in (("reference", "reference"), ("model", "potential"))
             ),
-            Column(f"mesh_{DOS_DISTANCE}", DOS_DISTANCE_TITLE),
+            Column(f"mesh_{DOS_DISTANCE}", DOS_DISTANCE_TITLE, better="low"),
             *(
                 Column(name.format(side), f"{title}, {shown}")
                 for name, title in RAW_FIGURES.items()
@@ -206,5 +219,7 @@ MEASUREMENTS = (
             ),
             Column(f"mesh_{NOTE}", "thermodynamics left out"),
         ),
+        chapter="Phonons",
+        panels=panels,
     ),
 )

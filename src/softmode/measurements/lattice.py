@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from softmode import harmonic as hm
+from softmode.charts import CellPoints
 from softmode.measurements.declaration import Column, Measurement, Result
 from softmode.measurements.functionals import functional_values
 from softmode.measurements.harmonic import COMPARISON_USES
@@ -22,18 +23,7 @@ from softmode.measurements.shared import (
     reference_on_path,
 )
 from softmode.measurements.view import View
-from softmode.panel import Panel, Picture, Table
-from softmode.style import (
-    colours,
-    distinct,
-    dots,
-    figure_style,
-    guides,
-    markers,
-    panel_grid,
-    plain_log,
-    potential_legend,
-)
+from softmode.panel import Panel, Table
 
 #: Crystals that the potential is compared in, and the measurement with its forces there.
 _LATTICES = {"at_reference": "displaced_forces_unrelaxed", "at_own": "displaced_forces_relaxed"}
@@ -105,21 +95,6 @@ def _figures(compared: hm.HarmonicComparison) -> dict[str, float]:
 def panels(results: Results) -> Iterator[Panel]:
     """Error and common scale at both lattices, material by material, and their medians by potential."""
     rows = results.rows
-    potentials = distinct(rows["potential"])
-    colour, marker = colours(potentials), markers(potentials)
-    with figure_style():
-        figure, (errors, scales) = panel_grid(2, 2, (3.6, 3.4))
-        for potential in potentials:
-            own = rows[rows["potential"] == potential]
-            for axes, name in ((errors, "path_rmse_w2_THz2"), (scales, "path_softening")):
-                x, y = (own[f"{name}_{at}"] for at in LATTICE_NAMES)
-                dots(axes, x, y, colour[potential], marker[potential], size=20, alpha=0.7)
-        for axes, name in ((errors, "RMSE(ω²), THz²"), (scales, "common scale of ω²")):
-            axes.axline((1.0, 1.0), slope=1.0, color="0.5", linewidth=0.8)
-            axes.set(xlabel=f"{name}\nat the reference's lattice", ylabel=f"{name}\nat its own lattice")
-        plain_log(errors, "xy")
-        guides(scales, (1.0,))
-        potential_legend(figure, potentials)
     shown = {"lattice_ratio_own": LATTICE_RATIO} | {
         f"path_{name}_{at}": f"{title}, {LATTICE_NAMES[at]}"
         for name, title in FIGURES.items()
@@ -144,8 +119,23 @@ def panels(results: Results) -> Iterator[Panel]:
         "A potential trained with one functional has another equilibrium lattice than a reference made with "
         "another. At the reference's lattice it is compressed or stretched, and its phonons too hard or too "
         "soft for that reason alone. Below the line of equality its error is smaller at its own lattice.",
-        (Picture("lattice", "Error and common scale at both lattices", figure),),
-        (table,),
+        tables=(table,),
+        charts=tuple(
+            CellPoints(
+                name=f"lattice_{name}",
+                title=f"{title} at both lattices",
+                x=f"path_{name}_at_reference",
+                y=f"path_{name}_at_own",
+                log_x=log,
+                log_y=log,
+                equality=True,
+            )
+            for name, title, log in (
+                ("rmse_w2_THz2", "RMSE(ω²)", True),
+                ("softening", "Common scale of ω²", False),
+            )
+        ),
+        chapter=results.measurement.chapter,
     )
 
 
@@ -159,7 +149,7 @@ MEASUREMENTS = (
         panels=panels,
         title="phonons compared at the reference's lattice and at the potential's own, its error split",
         columns=(
-            Column("lattice_ratio_own", LATTICE_RATIO),
+            Column("lattice_ratio_own", LATTICE_RATIO, better="target", target=1.0, main=True),
             *(
                 Column(f"{where}_{name}_{at}", f"{title}, {LATTICE_NAMES[at]}, {where}")
                 for where in ("path", "mesh")
@@ -168,5 +158,6 @@ MEASUREMENTS = (
             ),
             Column("path_lattice_scale", "common scale of ω² from the reference's lattice to its own, path"),
         ),
+        chapter="Structure",
     ),
 )

@@ -100,8 +100,9 @@ MEASUREMENTS = (
         title="smallest frequency that the potential's own forces allow one to believe",
         columns=(
             Column(NOISE_FLOOR, "noise floor, THz"),
-            Column("noise_floor_from", "from"),
+            Column("noise_floor_from", "from", "noise floor, from"),
         ),
+        chapter="Phonons",
         calls=_calls,
     ),
 )

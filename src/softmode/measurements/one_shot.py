@@ -123,5 +123,6 @@ MEASUREMENTS = (
         requires=("displaced_forces_for_dynamics", "thermal_forces"),
         title="σ⁽²⁾ of the potential alone on thermal samples of its harmonic crystal",
         columns=sigma_columns("one_shot"),
+        chapter="Anharmonicity",
     ),
 )

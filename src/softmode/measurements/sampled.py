@@ -16,16 +16,27 @@ from softmode.measurements.view import View
 from softmode.records import Record
 from softmode.statistics.sequential import judge
 
+#: Ways to σ⁽²⁾, as they are called.
+WAYS = {
+    "reference": "reference",
+    "phi_ref": "Φ of the reference",
+    "phi_model": "Φ of the potential",
+    "model_only": "dynamics",
+    "staged": "staged",
+    "self_consistent": "self-consistent",
+    "one_shot": "one-shot",
+}
+
 
 def sigma_columns(approach: str) -> tuple[Column, ...]:
     """Columns of a way to σ⁽²⁾."""
-    prefix = f"sigma_{approach}"
+    prefix, way, main = f"sigma_{approach}", WAYS[approach], approach != "phi_ref"
     return (
-        Column(f"{prefix}_mean_t", "⟨σ(t)⟩"),
-        Column(f"{prefix}_mean_t_low", "95 %, low"),
-        Column(f"{prefix}_mean_t_high", "95 %, high"),
-        Column(f"{prefix}_overall", "σ overall"),
-        Column(f"{prefix}_class", "class"),
+        Column(f"{prefix}_mean_t", "⟨σ(t)⟩", f"⟨σ(t)⟩, {way}", main=main),
+        Column(f"{prefix}_mean_t_low", "95 %, low", f"⟨σ(t)⟩, {way}, 95 %, low"),
+        Column(f"{prefix}_mean_t_high", "95 %, high", f"⟨σ(t)⟩, {way}, 95 %, high"),
+        Column(f"{prefix}_overall", "σ overall", f"σ overall, {way}"),
+        Column(f"{prefix}_class", "class", f"class, {way}", main=main),
     )
 
 

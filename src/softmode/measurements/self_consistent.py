@@ -106,5 +106,6 @@ MEASUREMENTS = (
         requires=("displaced_forces_for_dynamics", "self_consistent_forces"),
         title="σ⁽²⁾ of the potential alone on samples of its self-consistent harmonic crystal",
         columns=sigma_columns("self_consistent"),
+        chapter="Anharmonicity",
     ),
 )

@@ -22,6 +22,7 @@ from softmode.measurements.functionals import LEVELS_OF_THEORY, functional_value
 from softmode.measurements.sampled import sigma_columns
 from softmode.measurements.scoring import Part, Scored, mode_results, scored
 from softmode.measurements.shared import ModelCrystal, Side, labels, moved, phonon, reference_side, supercell
+from softmode.measurements.sigma_panels import panels
 from softmode.measurements.view import View
 from softmode.statistics.autocorrelation import correlation_times
 from softmode.statistics.sequential import StopRule, covering_order, judge, looks
@@ -328,6 +329,7 @@ MEASUREMENTS = (
         uses=("reference", "trajectory", "protocol.symmetrise", "seed"),
         title="σ⁽²⁾ of the reference on its own trajectory",
         columns=sigma_columns("reference"),
+        chapter="Anharmonicity",
     ),
     Measurement(
         "trajectory_forces",
@@ -349,10 +351,15 @@ MEASUREMENTS = (
         columns=(
             *sigma_columns("phi_ref"),
             *sigma_columns("phi_model"),
-            *(Column(f"{part}_mae_eV_per_A", f"MAE({name}), eV/Å") for part, name in FORCE_PARTS.items()),
-            Column("sigma_force_error", "force error in σ"),
-            Column("sigma_hessian_error", "Hessian error in σ"),
-            Column("sigma_extent_note", "evaluated"),
+            *(
+                Column(f"{part}_mae_eV_per_A", f"MAE({name}), eV/Å", better="low", main=part == "force")
+                for part, name in FORCE_PARTS.items()
+            ),
+            Column("sigma_force_error", "force error in σ", better="target", target=0.0),
+            Column("sigma_hessian_error", "Hessian error in σ", better="target", target=0.0),
+            Column("sigma_extent_note", "evaluated", "frames evaluated"),
         ),
+        chapter="Anharmonicity",
+        panels=panels,
     ),
 )

@@ -315,12 +315,13 @@ MEASUREMENTS = (
         title="dynamic stability of the potential alone in stages: modes, samples, short dynamics",
         settings=StagedSettings,
         columns=(
-            Column("sigma_staged_class", "class"),
-            Column("staged_decided_by", "decided by"),
-            Column("staged_reason", "because"),
-            Column("sigma_staged_mean_t", "⟨σ(t)⟩"),
+            Column("sigma_staged_class", "class", "class, staged", main=True),
+            Column("staged_decided_by", "decided by", "class decided by", main=True),
+            Column("staged_reason", "because", "class decided because"),
+            Column("sigma_staged_mean_t", "⟨σ(t)⟩", "⟨σ(t)⟩, staged", main=True),
             Column("staged_md_steps", "steps of dynamics"),
         ),
+        chapter="Anharmonicity",
         calls=_calls,
     ),
 )

@@ -17,11 +17,10 @@ from softmode.notebook.inputs import Model
 from softmode.notebook.results import Shown
 from softmode.records import Record, digest_of
 from softmode.report.build import build_report
-from softmode.report.data import records_of
 from softmode.structures.labels import balanced_draw, read_labels
 from softmode.study.folder import Study, reopen_study
 from softmode.study.folder import open_study as open_anew
-from softmode.study.results import OK, cell_table, failures
+from softmode.study.results import OK, cell_table, failures, records_of
 from softmode.study.run import run_study
 from softmode.study.screening import screening_table
 from softmode.study.settings import StudySettings, load_study, parse_study

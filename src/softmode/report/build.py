@@ -1,87 +1,48 @@
-"""Build a study's report: CSV tables, PNG and PDF figures, and the self-contained page."""
+"""Build pages: document and app in one file, tables as CSV beside it, figures where asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
-from softmode.files import file_name, write_atomically
-from softmode.leaderboard.beside import candidates_of_study
-from softmode.panel import Panel, RecordLink
-from softmode.published import CITATION, published_confusion_matrices
-from softmode.report.bands import band_figure
-from softmode.report.data import ReportData, collect
-from softmode.report.field_metrics import field_metrics_panel
-from softmode.report.figures import HARMONIC_FIGURES
-from softmode.report.leaderboard import leaderboard_panel
-from softmode.report.maps import collect_maps
-from softmode.report.md import collect_md
-from softmode.report.paired import paired_section
-from softmode.report.panels import csv_files, draw_pictures, panel_section, panel_tables
-from softmode.report.rendering import add_figure
-from softmode.report.screening import collect_screening
-from softmode.report.section import Drawn, Section
-from softmode.report.sigma_course import course_figure
-from softmode.report.sigma_figures import (
-    MATERIAL_FIGURES,
-    SIGMA_FIGURES,
-    confusion_figure,
-    sigma_against_phonon_error,
-)
-from softmode.report.site import render_page
-from softmode.study.field_metrics import field_metrics_table
+from softmode.files import write_atomically
+from softmode.panel import Panel, Picture, RecordLink
+from softmode.report.cells import with_differences
+from softmode.report.contents import in_chapters, page_of_study
+from softmode.report.detail_parts import Parts, parts_of
+from softmode.report.document import Page
+from softmode.report.drawing import Cells, drawn_charts
+from softmode.report.page import page_html
+from softmode.report.panels import RecordTarget, csv_files, exported, panel_tables
+from softmode.report.selection import report_panels
 from softmode.study.folder import Study
-from softmode.study.panels import panels_of
-from softmode.study.sigma_results import COMPARED, confusion, error_correlations
-from softmode.style import colours
+from softmode.study.results import cell_table, done, failures, record_index
+from softmode.study.sigma_results import with_learnt_classes
+from softmode.study.verdict import verdict
+from softmode.style import distinct
 
-#: Parts of the page that some studies have, by their name in its template.
-_SECTIONS: Mapping[str, Callable[[Study, pd.DataFrame], Section | None]] = {
-    "screening": collect_screening,
-    "md": collect_md,
-    "maps": collect_maps,
-}
-
-
-def _figures(data: ReportData) -> Iterator[Drawn]:
-    """File name, title and figure of everything that can be drawn."""
-    if data.has_phonons:
-        for name, title, draw in HARMONIC_FIGURES:
-            yield name, title, draw(data.cells)
-        colour = colours(data.potentials)
-        for potential, overlays in data.overlays.items():
-            if overlays:
-                figure = band_figure(overlays, colour[potential])
-                yield f"bands_{file_name(potential)}", f"Band structures, {potential}", figure
-    if data.has_sigma:
-        matrices = {
-            (approach, potential): confusion(data.cells, potential, approach)
-            for approach in COMPARED
-            for potential in data.potentials
-        }
-        yield "confusion", "Classes of dynamic stability", confusion_figure(matrices)
-        published = published_confusion_matrices()
-        if {name for _, name in published} & set(data.potentials):
-            yield "confusion_published", "The same, as published", confusion_figure(published, CITATION)
-        for name, title, draw in SIGMA_FIGURES:
-            if data.has_phonons or draw is not sigma_against_phonon_error:
-                yield name, title, draw(data.cells)
-        for material, records in data.sigma_records.items():
-            formula = data.formula(material)
-            for name, title, draw_material in MATERIAL_FIGURES:
-                figure = draw_material(records, formula)
-                yield f"{name}_{file_name(material)}", f"{title}: {formula}", figure
-            if course := course_figure(records, formula):
-                yield f"evaluated_{file_name(material)}", f"As frames were evaluated: {formula}", course
+#: List of what a page has beside it.
+_WRITTEN = "files.json"
+#: Potentials up to which the page's first sentence names them.
+_NAMED = 4
+_FOLDERS = ("figures/", "tables/", "parts/", "chemiscope/")
 
 
 def build_report(
-    study: Study, cells: pd.DataFrame | None = None, panels: Sequence[Panel] | None = None
+    study: Study,
+    cells: pd.DataFrame | None = None,
+    panels: Sequence[Panel] | None = None,
+    *,
+    folder: Path | None = None,
+    figures: bool = False,
 ) -> Path:
-    """Write ``report/`` in the study's folder.
+    """Write the report of a study.
 
     Parameters
     ----------
@@ -90,12 +51,16 @@ def build_report(
     cells : pandas.DataFrame, optional
         Its table, from :func:`softmode.study.results.cell_table`, where it is known already.
     panels : sequence of Panel
-        Further sections of the page; those that the measurements make when not given.
+        What the page shows; all that joins measurements and all that they make when not given.
+    folder : Path, optional
+        Where to; ``report/`` in the study's folder when not given.
+    figures : bool
+        Whether figures are written, as ``figures/*.png|svg|pdf``, and maps for chemiscope.
 
     Returns
     -------
     Path
-        The page, ``report/index.html``; beside it ``figures/*.png|pdf`` and ``tables/*.csv``.
+        The page, ``index.html``; beside it ``tables/*.csv``.
 
     Raises
     ------
@@ -104,43 +69,101 @@ def build_report(
     ValueError
         If two figures or two tables have the same name.
     """
-    data, seed = collect(study, cells), study.settings.conditions.seed
-    panels = panels_of(study, data.cells) if panels is None else panels
-    found = {name: of_section(study, data.cells) for name, of_section in _SECTIONS.items()}
-    sections = {name: section for name, section in found.items() if section is not None}
+    folder = study.folder / "report" if folder is None else folder
+    cells = cell_table(study) if cells is None else cells
+    panels = in_chapters(report_panels(study, cells) if panels is None else panels)
+    parts, of_record = parts_of(study), record_target(study, folder)
+    said = tuple(verdict(study, cells))
+    page = page_of_study(
+        study, cells, panels, of_record, parts, kind="report", lead=lead_of(cells), verdict=said
+    )
     tables = {
-        "cells": data.cells,
-        "ranking": data.ranking,
-        "confusion": data.confusion,
-        "failures": data.failures,
-        "records": data.records,
+        "cells": with_learnt_classes(cells, study.settings.conditions.seed),
+        "failures": failures(cells),
+        "records": record_index(study),
     }
-    if data.has_phonons:
-        tables["field_metrics"] = field_metrics_table(data.cells, seed)
-        in_pairs = paired_section(data)
-        if in_pairs is not None:
-            panels, tables["pairs"] = [in_pairs[0], *panels], in_pairs[1]
-        panels = [field_metrics_panel(data, tables["field_metrics"]), *panels]
-    if data.has_phonons or data.has_sigma:
-        beside, why_not = candidates_of_study(study, data.cells)
-        own = [leaderboard_panel(beside, why_not, seed)]
-        panels = [*own, *panels] if beside else [*panels, *own]
-    if data.has_sigma:
-        tables["sigma_correlations"] = error_correlations(data.cells, seed)
-    for section in sections.values():
-        tables |= section.tables
-    files = csv_files(panel_tables(panels, tables))
-    pictures: dict[str, tuple[str, bytes]] = {}
-    for name, title, figure in chain(_figures(data), *(section.figures() for section in sections.values())):
-        pictures[name] = (title, add_figure(files, name, figure))
-    for section in sections.values():
-        files |= section.files()
-    shown = [panel_section(panel, draw_pictures(files, panel), _record) for panel in panels]
-    files["index.html"] = render_page(data, pictures, sections, shown).encode()
+    files: dict[str, bytes] = {}
+    if figures:
+        files = exported(pictures_of(panels, cells, page)) | dict(maps_for_chemiscope(study, cells))
+    return write_page(folder, page, panel_tables(panels, tables), parts, files)
+
+
+def lead_of(cells: pd.DataFrame) -> str:
+    """What was measured, with what, in a sentence."""
+    names, n = distinct(cells["potential"]), cells["material"].nunique()
+    names = names if len(names) <= _NAMED else [f"{len(names)} potentials"]
+    said = (
+        f"Phonons of {', '.join(names)} against the reference (DFT)"
+        if len(done(cells, "harmonic"))
+        else f"What {', '.join(names)} say{'s' if cells['potential'].nunique() == 1 else ''}"
+    )
+    return f"{said}, {n} material{'s' if n != 1 else ''}."
+
+
+def record_target(study: Study, folder: Path) -> RecordTarget:
+    """Where records are, from a page in a folder."""
+    to_study = Path(os.path.relpath(study.folder.resolve(), folder.resolve()))
+
+    def target(link: RecordLink) -> str:
+        return (to_study / link.file).as_posix()
+
+    return target
+
+
+def pictures_of(panels: Sequence[Panel], cells: pd.DataFrame, page: Page) -> list[Picture]:
+    """Everything that can be exported as a figure: pictures of panels, and their charts drawn."""
+    of_page = Cells(with_differences(cells), {column.name: column.label for column in page.columns})
+    return [picture for panel in panels for picture in (*panel.pictures, *drawn_charts(panel, of_page))]
+
+
+def maps_for_chemiscope(study: Study, cells: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
+    """Files of :mod:`softmode.report.chemiscope_file`, which is heavy, where there are maps."""
+    if "map_state" in cells:
+        from softmode.report.chemiscope_file import chemiscope_files
+
+        yield from chemiscope_files(study, cells)
+
+
+def write_page(
+    folder: Path,
+    page: Page,
+    tables: Mapping[str, pd.DataFrame],
+    parts: Parts,
+    others: Mapping[str, bytes] = MappingProxyType({}),
+) -> Path:
+    """Write a page and what lies beside it, the page last; what an earlier page had and this has not goes.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    page : Page
+        What it shows.
+    tables : mapping of str to pandas.DataFrame
+        Written as CSV.
+    parts : Parts
+        Details of materials, inside the page or beside it.
+    others : mapping of str to bytes
+        Figures and the like, by path beside the page.
+    """
+    files = csv_files(tables) | parts.files() | dict(others)
+    files["index.html"] = page_html(page, parts.encoded if parts.inside else ()).encode()
+    earlier = _written_before(folder)
     for name, content in files.items():
-        write_atomically(study.folder / "report" / name, content)
-    return study.folder / "report" / "index.html"
+        write_atomically(folder / name, content)
+    write_atomically(folder / _WRITTEN, json.dumps(sorted(files), indent=1).encode())
+    for name in earlier - set(files):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+    return folder / "index.html"
 
 
-def _record(link: RecordLink) -> str:
-    return f"../{link.file}"
+def _written_before(folder: Path) -> set[str]:
+    """Files of an earlier page in `folder`, of those kinds that a page has."""
+    try:
+        names = json.loads((folder / _WRITTEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    return {
+        name for name in names if isinstance(name, str) and name.startswith(_FOLDERS) and ".." not in name
+    }

@@ -5,16 +5,26 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from ase import Atoms
 
 from softmode.crystal import Trajectory
 from softmode.errors import MissingExtraError
+from softmode.files import file_name
 from softmode.measurements.map.analysis import MapPoints
+from softmode.measurements.map.measurement import map_points, map_structures
+from softmode.report.map_page import viewer_page
+from softmode.study.folder import Study
+from softmode.study.results import best_median_worst, done
+
+_SCRIPT = "chemiscope.min.js"
+#: Of more materials than this, those whose clouds overlap best, as usual and worst are written.
+_MOST = 3
 
 
 def has_chemiscope() -> bool:
@@ -103,3 +113,35 @@ def viewer_script() -> str:
         return ""
     path = Path(specification.origin).parent / "sphinx" / "static" / "chemiscope.min.js"
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def chemiscope_files(study: Study, cells: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
+    """Maps of a study for chemiscope, with its viewer, by path beside the page; none without chemiscope.
+
+    Parameters
+    ----------
+    study : Study
+        Opened or reopened.
+    cells : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    """
+    maps = done(cells, "map")
+    maps = maps[maps["map_drawn"].astype(bool)] if len(maps) else maps
+    if maps.empty or not has_chemiscope():
+        return
+    script = viewer_script()
+    if script:
+        yield f"chemiscope/{_SCRIPT}", script.encode()
+    for potential, rows in maps.groupby("potential", sort=False):
+        by = rows.assign(_by=pd.to_numeric(rows["map_mmd2_relative"])).dropna(subset=["_by"])
+        chosen = rows["material"] if len(rows) <= _MOST else best_median_worst(by, "_by").values()
+        for material in chosen:
+            record = study.result(material, str(potential), "map")
+            if record is None:
+                continue
+            name = f"chemiscope/{file_name(material, str(potential))}"
+            title = f"{rows.set_index('material').at[material, 'formula']}, {potential}"
+            content = chemiscope_input(map_points(record, str(potential)), map_structures(record), title)
+            yield f"{name}.json.gz", chemiscope_json(content)
+            if script:
+                yield f"{name}.html", viewer_page(title, content, source=_SCRIPT).encode()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
+from collections.abc import Callable
 
+import pandas as pd
+
+from softmode.charts import CellPoints, Chart, Lines, LineSeries
 from softmode.measurements.field_metrics import (
     DOS_DISTANCE,
     FREQUENCY_FIGURES,
@@ -13,22 +14,23 @@ from softmode.measurements.field_metrics import (
     TEMPERATURE,
     THERMODYNAMIC_FIGURES,
 )
-from softmode.panel import NOTHING, Panel, Picture, Row, RowsLink, Table, estimate, linked, number, row_list
-from softmode.report.data import ReportData
+from softmode.panel import (
+    NOTHING,
+    Panel,
+    RecordLink,
+    Row,
+    RowList,
+    RowsLink,
+    Table,
+    estimate,
+    linked,
+    number,
+    row_list,
+)
+from softmode.records import Record
 from softmode.study.field_metrics import ERRORS, STABILITY
 from softmode.study.results import SEEN_COLUMN, best_median_worst, done, numbers_in
-from softmode.style import (
-    REFERENCE_COLOUR,
-    colours,
-    dots,
-    figure_style,
-    guides,
-    markers,
-    panel_grid,
-    plain,
-    potential_legend,
-    pretty_formula,
-)
+from softmode.style import distinct
 
 #: Heads of the columns of errors, by the name of the error.
 _HEADS = {
@@ -47,24 +49,30 @@ _COUNTS = {
 }
 
 
-def field_metrics_panel(data: ReportData, table: pd.DataFrame) -> Panel:
+def field_metrics_panel(
+    cells: pd.DataFrame,
+    table: pd.DataFrame,
+    record: Callable[[str, str, str], Record | None],
+    link: Callable[[str, str, str], RecordLink],
+) -> Panel:
     """The panel of a study that has phonons.
 
     Parameters
     ----------
-    data : ReportData
-        All a page shows.
+    cells : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
     table : pandas.DataFrame
         From :func:`softmode.study.field_metrics.field_metrics_table`.
+    record, link : callable
+        Record of a material, a potential and a measurement, and where it lies.
     """
-    good = done(data.cells, "harmonic")
-    keys = data.records[data.records["measurement"] == "harmonic"]
-    sources = keys.rename(columns={"file": "record", "key": "digest"})
-    rows = good[["material", "formula", "potential", SEEN_COLUMN, *ERRORS.values(), f"mesh_{NOTE}"]].merge(
-        sources[["material", "potential", "record", "digest"]], on=["material", "potential"]
+    good = done(cells, "harmonic")
+    links = [link(row.material, row.potential, "harmonic") for row in good.itertuples()]
+    rows = good[["material", "formula", "potential", SEEN_COLUMN, *ERRORS.values(), f"mesh_{NOTE}"]].assign(
+        record=[each.file for each in links], digest=[each.digest for each in links]
     )
     parts = {str(name): part for name, part in rows.groupby("potential", sort=False)}
-    materials, links = row_list("field_metrics_materials", parts)
+    materials, row_links = row_list("field_metrics_materials", parts)
     noted = sorted(set(rows[f"mesh_{NOTE}"]) - {""})
     left_out = int((rows[f"mesh_{NOTE}"] != "").sum())
     return Panel(
@@ -77,13 +85,56 @@ def field_metrics_panel(data: ReportData, table: pd.DataFrame) -> Panel:
             "are left out, so that beside all materials those that are stable on both sides are given. "
             "Distance of densities of states: first Wasserstein distance, how far a mode has to be moved."
         ),
-        pictures=(
-            Picture("densities_of_states", "Densities of states, the reference grey", _densities(data, good)),
-            Picture("thermodynamic_errors", "Thermodynamics, potential less reference", _errors(good)),
-        ),
-        tables=(_error_table(table, links, left_out, noted), _stability_table(table, links)),
-        lists=(materials,),
+        tables=(_error_table(table, row_links, left_out, noted), _stability_table(table, row_links)),
+        lists=(RowList("field_metrics", table), materials),
+        charts=(*_densities(good, record), *_thermodynamics()),
+        chapter="Phonons",
     )
+
+
+def _thermodynamics() -> list[Chart]:
+    """Each thermodynamic quantity of the potential against that of the reference."""
+    return [
+        CellPoints(
+            name=f"thermodynamics_{name.partition('_{}')[0]}",
+            title=label.capitalize(),
+            x=f"mesh_{name.format('reference')}",
+            y=f"mesh_{name.format('model')}",
+            equality=True,
+        )
+        for name, label in THERMODYNAMIC_FIGURES.items()
+    ]
+
+
+def _densities(good: pd.DataFrame, record: Callable[[str, str, str], Record | None]) -> list[Chart]:
+    """Densities of states of the materials that are, over all potentials, best, in the middle and worst."""
+    distance = good.assign(distance=numbers_in(good, f"mesh_{DOS_DISTANCE}"))
+    means = distance.groupby("material", sort=False)["distance"].mean().reset_index()
+    formulas = dict(zip(good["material"], good["formula"], strict=True))
+    series: list[LineSeries] = []
+    for role, material in best_median_worst(means, "distance").items():
+        mean = float(means.loc[means["material"] == material, "distance"].iloc[0])
+        facet = (
+            f"{f'{role}: ' if role else ''}{formulas[material]} ({material}), mean distance {mean:.2g} THz"
+        )
+        of_reference = True
+        for potential in distinct(good["potential"]):
+            found = record(material, potential, "harmonic")
+            if found is None:
+                continue
+            at = tuple(found.arrays["dos_frequencies"].tolist())
+            for side, name in (("reference", None), ("model", potential))[not of_reference :]:
+                values = tuple(found.arrays[f"dos_{side}"].tolist())
+                series.append(LineSeries(name or "reference", at, values, potential=name, facet=facet))
+            of_reference = False
+    chart = Lines(
+        name="densities_of_states",
+        title="Densities of states",
+        x_label="frequency, THz; imaginary below 0",
+        y_label="states per THz and cell",
+        series=tuple(series),
+    )
+    return [chart] if series else []
 
 
 def _error_table(table: pd.DataFrame, links: dict[str, RowsLink], left_out: int, noted: list[str]) -> Table:
@@ -124,57 +175,3 @@ def _stability_table(table: pd.DataFrame, links: dict[str, RowsLink]) -> Table:
         tuple(rows),
         f"{NOTHING}: no material is stable, or called so.",
     )
-
-
-def _errors(good: pd.DataFrame) -> Figure:
-    """Difference of each thermodynamic quantity against that of the reference."""
-    potentials = list(dict.fromkeys(good["potential"]))
-    colour, marker = colours(potentials), markers(potentials)
-    with figure_style():
-        figure, panels = panel_grid(len(THERMODYNAMIC_FIGURES), 3, (3.3, 3.6))
-        for axes, (name, label) in zip(panels, THERMODYNAMIC_FIGURES.items(), strict=True):
-            for potential in potentials:
-                own = good[good["potential"] == potential]
-                x, y = (numbers_in(own, f"mesh_{name.format(side)}") for side in ("reference", "difference"))
-                dots(axes, x, y, colour[potential], marker[potential], size=18, alpha=0.7)
-            guides(axes, (0.0,), "y")
-            quantity, _, unit = label.rpartition(", ")
-            axes.set(xlabel=f"{quantity} of the reference\n({unit})", ylabel=f"difference ({unit})")
-        potential_legend(figure, potentials)
-        return figure
-
-
-def _densities(data: ReportData, good: pd.DataFrame) -> Figure:
-    """Densities of states of the materials that are, over all potentials, best, in the middle and worst."""
-    distance = good.assign(distance=numbers_in(good, f"mesh_{DOS_DISTANCE}"))
-    means = distance.groupby("material", sort=False)["distance"].mean().reset_index()
-    chosen = best_median_worst(means, "distance")
-    potentials = list(dict.fromkeys(good["potential"]))
-    colour = colours(potentials)
-    with figure_style():
-        figure, panels = panel_grid(len(chosen), 3, (3.3, 3.4))
-        for axes, (role, material) in zip(panels, chosen.items(), strict=True):
-            drawn = False
-            for potential in potentials:
-                record = data.phonons(material, potential)
-                if record is None:
-                    continue
-                at = record.arrays["dos_frequencies"]
-                if not drawn:
-                    reference = record.arrays["dos_reference"]
-                    axes.fill_between(at, reference, color=REFERENCE_COLOUR, alpha=0.25, linewidth=0)
-                    drawn = True
-                axes.plot(at, record.arrays["dos_model"], color=colour[potential], linewidth=0.9)
-            guides(axes, (0.0,), "x")
-            axes.set_ylim(bottom=0.0)
-            axes.set_xlabel("frequency (THz); imaginary below 0")
-            mean = float(np.mean(means.loc[means["material"] == material, "distance"]))
-            name = f"{role}: " if role else ""
-            axes.set_title(
-                f"{name}{pretty_formula(data.formula(material))} ({plain(material)})\n"
-                f"mean distance {mean:.2g} THz",
-                fontsize=9,
-            )
-        panels[0].set_ylabel("states per THz and cell")
-        potential_legend(figure, potentials)
-        return figure

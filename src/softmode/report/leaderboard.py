@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from softmode.charts import IntervalRow, Intervals
 from softmode.leaderboard.beside import Candidate, standings
 from softmode.leaderboard.boards import HARMONIC, RANKED_BY, SIGMA, Board
 from softmode.leaderboard.ranks import ranked
 from softmode.leaderboard.standing import Standing, standing_words
-from softmode.panel import Panel, Picture, Row, Table, interval, number, probability
+from softmode.panel import Panel, Row, Table, interval, number, probability
 from softmode.statistics.bootstrap import Estimate
 from softmode.statistics.matrix_tests import holm
 from softmode.style import (
-    REFERENCE_COLOUR,
     colours,
     distinct,
     dots,
@@ -32,6 +30,11 @@ from softmode.style import (
     plain_log,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CHAPTER = "Beside others"
 _OWN, _HESSIANS, _FORCES = "*", "D", "o"
 _ABOVE: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
 _HALIDES = ("F", "Cl", "Br", "I")
@@ -50,6 +53,8 @@ def leaderboard_figure(boards: Sequence[Board]) -> Figure:
     boards : sequence of Board
         At least one.
     """
+    from matplotlib.figure import Figure
+
     largest = max(boards, key=lambda board: (HARMONIC in board.measurements, len(board.materials)))
     with_sigma = [board for board in boards if SIGMA in board.measurements]
     by = RANKED_BY[HARMONIC]
@@ -164,12 +169,10 @@ def leaderboard_panel(candidates: Sequence[Candidate], why_not: str, seed: int) 
     """
     title = "Beside the packaged leaderboard"
     if not candidates:
-        return Panel("leaderboard", title, "", missing=(f"Nothing is set beside it: {why_not}.",))
+        nothing = f"Nothing is set beside it: {why_not}."
+        return Panel("leaderboard", title, "", missing=(nothing,), chapter=CHAPTER)
     whole = [(one, standings(one, seed)) for one in candidates]
-    pictures = [
-        Picture(f"leaderboard_{at}", part[0].board.title, _picture(part, seed))
-        for at, part in enumerate(_alike(candidates))
-    ]
+    charts = tuple(_chart(f"leaderboard_{at}", part, seed) for at, part in enumerate(_alike(candidates)))
     sources = distinct(f"{one.board.title}: {one.board.provenance['citation']}" for one in candidates)
     said = [standing_words(one.potential, stands, one.itself) for one, stands in whole if not one.itself]
     trained = distinct(text for one in candidates if (text := _trained_on_these(one.board)))
@@ -181,8 +184,9 @@ def leaderboard_panel(candidates: Sequence[Candidate], why_not: str, seed: int) 
         "both have, with the same reference data, protocol and version of the measurement. Percentile: share "
         "of the packaged ones that are worse. A packaged potential is left out of its own comparison. "
         f"{' '.join(f'{each}.' for each in said)} References: {'; '.join(sources)}.",
-        tuple(pictures),
-        (_standing_table(whole), _against_table(whole)),
+        tables=(_standing_table(whole), _against_table(whole)),
+        charts=charts,
+        chapter=CHAPTER,
     )
 
 
@@ -254,31 +258,39 @@ def _alike(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
     return list(parts.values())
 
 
-def _picture(part: Sequence[Candidate], seed: int) -> Figure:
+def _chart(name: str, part: Sequence[Candidate], seed: int) -> Intervals:
     """Medians of the packaged potentials and of those of the study, the best on top."""
     board, by = part[0].board, RANKED_BY[part[0].measurement]
-    look = _look(board, board.potentials)
-    estimates = {place.potential: place.medians[by.name] for place in ranked(board, by, seed)}
+    packaged = {one.itself: one.potential for one in part if one.itself}
+    rows = [
+        IntervalRow(
+            place.potential,
+            *_bounds(place.medians[by.name]),
+            potential=packaged.get(place.potential),
+            strong=place.potential in packaged,
+        )
+        for place in ranked(board, by, seed)
+    ]
+    names = {row.label for row in rows}
     for one in part:
         if not one.itself and (stand := one.standing(by, seed=seed)) is not None:
-            name = one.potential if one.potential not in estimates else f"{one.potential} (this study)"
-            estimates[name], look[name] = stand.median, (REFERENCE_COLOUR, _OWN)
-    for one in part:
-        if one.itself:
-            look[one.itself] = (look[one.itself][0], _OWN)
-    names = sorted(estimates, key=lambda name: estimates[name].value)
-    with figure_style():
-        figure = Figure(figsize=(6.0, 1.2 + 0.25 * len(names)))
-        axes = figure.add_subplot()
-        _column(axes, names, estimates, look)
-        if by.measurement == HARMONIC:
-            plain_log(axes, "x")
-        else:
-            axes.set_xlim(left=0.0)
-        n = len(board.materials)
-        axes.set_xlabel(
+            label = one.potential if one.potential not in names else f"{one.potential} (this study)"
+            rows.append(IntervalRow(label, *_bounds(stand.median), potential=one.potential))
+    n = len(board.materials)
+    return Intervals(
+        name=name,
+        title=board.title,
+        note="Filled: of this study.",
+        axis=(
             f"{by.label}{': difference from DFT' if by.of_reference else ''}"
-            f"{f', median of {n} materials' if n > 1 else ''} (stars: this study)"
-        )
-        _potentials_down(axes, names)
-        return figure
+            f"{f', median of {n} materials' if n > 1 else ''}"
+        ),
+        rows=tuple(sorted(rows, key=lambda row: row.value)),
+        log=by.measurement == HARMONIC,
+    )
+
+
+def _bounds(found: Estimate) -> tuple[float, float | None, float | None]:
+    """An estimate, and its interval where it has one."""
+    value, low, high = (float(part) for part in (found.value, found.low, found.high))
+    return value, low if np.isfinite(low) else None, high if np.isfinite(high) else None

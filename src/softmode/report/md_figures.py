@@ -33,8 +33,6 @@ from softmode.style import (
     square_from_zero,
 )
 
-#: As they stand in tables.
-SUM_NAMES = {**PART_NAMES, "difference": "sum: σ alone − σ reference"}
 _LOST = "#A33B00"
 _MOST_BARS = 45  # more materials are shown as distributions
 

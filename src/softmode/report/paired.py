@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from softmode.panel import NOTHING, Panel, Picture, Row, Table, estimate
-from softmode.report.data import ReportData
+from softmode.charts import Guide, Heat, IntervalRow, Intervals
+from softmode.panel import NOTHING, Panel, Row, RowList, Table, estimate
 from softmode.study.paired import COMPARED_ERRORS, COMPARED_LABELS, STABILITY_F1, paired_table
 from softmode.style import (
     distinct,
@@ -22,6 +22,9 @@ from softmode.style import (
     plain_log,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 #: Corrected p-values below this are marked.
 LEVEL = 0.05
 #: Ratios between which intervals are drawn.
@@ -29,37 +32,102 @@ _DRAWN = (0.1, 10.0)
 BETTER_COLOUR, WORSE_COLOUR, EQUAL_COLOUR = "#0072B2", "#D55E00", "0.6"
 
 
-def paired_section(data: ReportData) -> tuple[Panel, pd.DataFrame] | None:
-    """The panel of a study that has phonons of several potentials, and its table of all pairs.
+def paired_panel(cells: pd.DataFrame, ranking: pd.DataFrame, seed: int) -> Panel | None:
+    """The panel of a study that has phonons of several potentials; its list ``pairs`` has all pairs.
 
     Parameters
     ----------
-    data : ReportData
-        All a page shows.
+    cells : pandas.DataFrame
+        From :func:`softmode.study.results.cell_table`.
+    ranking : pandas.DataFrame
+        From :func:`softmode.study.results.ranking`.
+    seed : int
+        Of the bootstrap over materials.
     """
-    order = distinct(data.ranking.loc[data.ranking["group"] == "all", "potential"])
-    table = paired_table(data.cells, data.study.settings.conditions.seed, list(combinations(order, 2)))
+    order = distinct(ranking.loc[ranking["group"] == "all", "potential"])
+    table = paired_table(cells, seed, list(combinations(order, 2)))
     if table.empty:
         return None
     best = order[0]
     against_best = table[table["first"] == best]
-    panel = Panel(
+    return Panel(
         key="paired",
         title="Which of two is better, on what, by how much",
         caption=(
             f"Potentials in pairs on the materials that both have. Ratios: error over that of {best}, "
             "the first of the ranking, material by material; their median, with the 95 % interval that order "
-            "statistics give it. Coloured, and starred in the table: sign test (of F1: McNemar's) with "
+            "statistics give it. Filled, and starred in the table: sign test (of F1: McNemar's) with "
             f"p < {LEVEL:g}, corrected for all {len(table)} comparisons by Holm's method. Entropy, free "
             "energy and heat capacity: of materials stable for the reference and both."
         ),
-        pictures=(
-            Picture("paired_errors", f"Errors over those of {best}, paired", ratio_figure(against_best)),
-            Picture("paired_shares", "Which is better in RMSE(ω²), on how many", shares_figure(table, order)),
-        ),
         tables=(_ratio_table(against_best, best),),
+        lists=(RowList("pairs", table),),
+        charts=(*_ratio_chart(against_best, best), *_shares_chart(table, order)),
+        chapter="Phonons",
     )
-    return panel, table
+
+
+def _ratio_chart(rows: pd.DataFrame, best: str) -> tuple[Intervals, ...]:
+    """Medians of paired ratios with their intervals, a panel for each error."""
+    drawn = rows[
+        rows["error"].isin(list(COMPARED_ERRORS)) & np.isfinite(rows["ratio"]) & (rows["ratio"] > 0.0)
+    ]
+    lines = [
+        IntervalRow(
+            str(row.second),
+            float(row.ratio),
+            None if np.isnan(row.ratio_low) else max(float(row.ratio_low), _DRAWN[0]),
+            None if np.isnan(row.ratio_high) else min(float(row.ratio_high), _DRAWN[1]),
+            potential=str(row.second),
+            strong=bool(row.p_holm < LEVEL),
+            facet=COMPARED_LABELS[str(row.error)],
+        )
+        for row in drawn.itertuples()
+    ]
+    place = {COMPARED_LABELS[name]: index for index, name in enumerate(COMPARED_ERRORS)}
+    chart = Intervals(
+        name="paired_errors",
+        title=f"Errors over those of {best}, paired",
+        note="Left of 1 is better. Filled: beyond chance.",
+        axis=f"error over that of {best}",
+        rows=tuple(sorted(lines, key=lambda line: place[line.facet])),
+        log=True,
+        guides=(Guide("x", 1.0),),
+    )
+    return (chart,) if lines else ()
+
+
+def _shares_chart(table: pd.DataFrame, order: Sequence[str], error: str = "w2") -> tuple[Heat, ...]:
+    """On how many materials the potential of a row has the smaller error than that of a column."""
+    of_error = table[(table["error"] == error) & (table["better"] + table["worse"] > 0)]
+    if len(order) < 3 or of_error.empty:
+        return ()
+    shares = np.full((len(order), len(order)), np.nan)
+    sure = np.zeros(shares.shape, dtype=bool)
+    for row in of_error.itertuples():
+        i, j = order.index(row.first), order.index(row.second)
+        shares[i, j], shares[j, i] = np.array([row.worse, row.better]) / (row.better + row.worse)
+        sure[i, j] = sure[j, i] = row.p_holm < LEVEL
+    return (
+        Heat(
+            name="paired_shares",
+            title=f"Which is better in {COMPARED_LABELS[error]}, on how many",
+            note="Bold: beyond chance.",
+            rows=tuple(order),
+            columns=tuple(order),
+            label="row better than column, % of materials",
+            row_label="potential",
+            column_label="against",
+            values=tuple(
+                tuple(None if np.isnan(value) else 100.0 * value for value in line) for line in shares
+            ),
+            texts=tuple(
+                tuple("" if np.isnan(value) else f"{100 * value:.0f}" for value in line) for line in shares
+            ),
+            strong=tuple(tuple(map(bool, line)) for line in sure),
+            middle=50.0,
+        ),
+    )
 
 
 def _ratio_table(rows: pd.DataFrame, best: str) -> Table:
@@ -132,45 +200,4 @@ def ratio_figure(rows: pd.DataFrame, order: Sequence[str] | None = None) -> Figu
             axes.grid(axis="y", visible=False)
         panels[0].set_ylim(len(lines) - 0.5, -0.5)
         figure.supxlabel("error over that of the other: left of 1 is better", fontsize=9)
-        return figure
-
-
-def shares_figure(table: pd.DataFrame, order: Sequence[str], error: str = "w2") -> Figure:
-    """On how many materials the potential of a row has the smaller error than that of a column.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`softmode.study.paired.paired_table`.
-    order : sequence of str
-        Potentials, best first.
-    error : str
-        Which, by its name there.
-    """
-    shares = np.full((len(order), len(order)), np.nan)
-    sure = np.zeros(shares.shape, dtype=bool)
-    for row in table[(table["error"] == error) & (table["better"] + table["worse"] > 0)].itertuples():
-        i, j = order.index(row.first), order.index(row.second)
-        shares[i, j], shares[j, i] = np.array([row.worse, row.better]) / (row.better + row.worse)
-        sure[i, j] = sure[j, i] = row.p_holm < LEVEL
-    with figure_style():
-        side = 0.42 * len(order)
-        figure = Figure(figsize=(side + 2.6, side + 1.9))
-        axes = figure.subplots()
-        image = axes.imshow(100.0 * shares, cmap="RdBu", vmin=0.0, vmax=100.0)
-        for i, j in np.argwhere(np.isfinite(shares)):
-            strong = abs(shares[i, j] - 0.5) > 0.35
-            axes.text(
-                *(j, i, f"{100 * shares[i, j]:.0f}"),
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if strong else "black",
-                weight="bold" if sure[i, j] else "normal",
-            )
-        names = [plain(name) for name in order]
-        axes.set_xticks(range(len(order)), names, rotation=40, ha="right")
-        axes.set_yticks(range(len(order)), names)
-        axes.grid(visible=False)
-        figure.colorbar(image, label="row better than column, % of materials", shrink=0.8)
         return figure

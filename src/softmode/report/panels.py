@@ -1,7 +1,9 @@
-"""Panels on a page: what its template needs of them, and their files."""
+"""Panels on a page: what it is given of them, and their files."""
 
 from __future__ import annotations
 
+import base64
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,15 +11,19 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from softmode.panel import NOTHING, Entry, Link, Panel, PublishedLink, RecordLink, Table
+from softmode.panel import NOTHING, Entry, Link, Panel, Picture, PublishedLink, RecordLink, Table
 from softmode.published import CITATION, DOI_URL
-from softmode.report.rendering import add_figure, inline
+from softmode.report.document import LinkedEntry, PagePanel, PagePicture, PageTable
+from softmode.report.pictures import EXPORTED, drawn
+
+logger = logging.getLogger(__name__)
 
 #: Where the record of a number is, from the page.
 RecordTarget = Callable[[RecordLink], str]
 
 _PIXELS_PER_INCH = 110
 _NUMBER = re.compile(r"^[-+−<>≤≥≈\[]*\s?[\d∞]")
+_KINDS = {RecordLink: "record", PublishedLink: "published"}
 
 
 def target(link: Link, of_record: RecordTarget) -> str:
@@ -62,58 +68,71 @@ def text_columns(table: Table) -> list[bool]:
     return [not texts or not all(map(_NUMBER.match, texts)) for texts in said]
 
 
-def _entry(entry: Entry, of_record: RecordTarget) -> dict[str, str]:
+def _entry(entry: Entry, of_record: RecordTarget) -> str | LinkedEntry:
     link = entry.link
     if link is None:
-        return {"text": entry.text}
-    kind = "printed" if isinstance(link, PublishedLink) else "number"
-    return {
-        "text": entry.text,
-        "kind": kind,
-        "href": target(link, of_record),
-        "source": source_words(link),
-    }
+        return entry.text
+    return LinkedEntry(
+        entry.text, _KINDS.get(type(link), "rows"), target(link, of_record), source_words(link)
+    )
 
 
-def panel_section(panel: Panel, pictures: Mapping[str, bytes], of_record: RecordTarget) -> dict[str, Any]:
-    """What the template of a section needs of a panel.
+def page_panel(panel: Panel, of_record: RecordTarget) -> PagePanel:
+    """What a page is given of a panel; pictures are drawn where it has no charts.
 
     Parameters
     ----------
     panel : Panel
         To be shown.
-    pictures : mapping of str to bytes
-        PNG of each picture, by name.
     of_record : callable
         Where a record is, from the page.
     """
-    return {
-        "key": panel.key,
-        "title": panel.title,
-        "caption": panel.caption,
-        "missing": panel.missing,
-        "pictures": [
-            {
-                "name": picture.name,
-                "title": picture.title,
-                "width": round(_PIXELS_PER_INCH * float(picture.figure.get_figwidth())),
-                "data": inline(pictures[picture.name]),
-            }
-            for picture in panel.pictures
-        ],
-        "tables": [
-            {
-                "name": table.name,
-                "title": table.title,
-                "columns": table.columns,
-                "is_text": text_columns(table),
-                "rows": [[_entry(entry, of_record) for entry in row] for row in table.entries()],
-                "note": table.note,
-            }
-            for table in panel.tables
-        ],
-        "lists": [{"name": item.name, "n": len(item.frame)} for item in panel.lists],
-    }
+    pictures, failed = [], []
+    for picture in () if panel.charts else panel.pictures:
+        try:
+            pictures.append(_page_picture(picture))
+        except Exception as error:  # a figure that fails must not take the page with it
+            logger.warning("the picture %s fails", picture.name, exc_info=True)
+            failed.append(f"{picture.title} cannot be drawn ({type(error).__name__}: {error}).")
+    return PagePanel(
+        panel.key,
+        panel.title,
+        panel.chapter,
+        panel.caption,
+        panel.charts,
+        tuple(pictures),
+        tuple(_page_table(table, of_record) for table in panel.tables),
+        (*panel.missing, *failed),
+        tuple({"name": item.name, "n": len(item.frame)} for item in panel.lists),
+    )
+
+
+def _page_picture(picture: Picture) -> PagePicture:
+    figure = picture.draw()
+    width = round(_PIXELS_PER_INCH * float(figure.get_figwidth()))
+    data = base64.b64encode(drawn(figure, ("png",))["png"]).decode()
+    return PagePicture(picture.name, picture.title, width, f"data:image/png;base64,{data}")
+
+
+def _page_table(table: Table, of_record: RecordTarget) -> PageTable:
+    rows = tuple(tuple(_entry(entry, of_record) for entry in row) for row in table.entries())
+    return PageTable(table.name, table.title, table.columns, tuple(text_columns(table)), rows, table.note)
+
+
+def exported(pictures: Sequence[Picture]) -> dict[str, bytes]:
+    """Pictures as files beside the page, ``figures/NAME.png`` and the like.
+
+    Raises
+    ------
+    ValueError
+        If two have the same name.
+    """
+    files: dict[str, bytes] = {}
+    for picture in pictures:
+        if f"figures/{picture.name}.{EXPORTED[0]}" in files:
+            raise ValueError(f"two figures of the page are called {picture.name!r}")
+        files |= {f"figures/{picture.name}.{kind}": data for kind, data in drawn(picture.draw()).items()}
+    return files
 
 
 def panel_tables(panels: Sequence[Panel], others: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -165,8 +184,3 @@ def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
 def _text(cell: Any) -> Any:
     formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{cell}" if formula and not (_NUMBER.match(cell) and not set(cell) & set("=@|!(")) else cell
-
-
-def draw_pictures(files: dict[str, bytes], panel: Panel) -> dict[str, bytes]:
-    """Draw the pictures of a panel among the files of a page; their PNG by name."""
-    return {picture.name: add_figure(files, picture.name, picture.figure) for picture in panel.pictures}

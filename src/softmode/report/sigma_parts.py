@@ -32,6 +32,8 @@ PART_NAMES = {
     "hessian_error": "force constants",
     "sampling_error": "configurations",
 }
+#: As they stand in tables.
+SUM_NAMES = {**PART_NAMES, "difference": "sum: σ alone − σ reference"}
 PART_COLOURS = dict(zip(PART_NAMES, PALETTE, strict=False))
 _ON_REFERENCE = ("force_error", "hessian_error")
 

@@ -18,11 +18,13 @@ from softmode.potentials.leakage import UNKNOWN, phonons_seen
 from softmode.records import LACKED_MEMORY, Record
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.folder import Case, Study
+from softmode.style import distinct
 
 FloatArray = NDArray[np.float64]
 
 #: Case states in tables.
 OK, FAILED, PENDING = "ok", "failed", "pending"
+_COUNTED = {"done": OK, "failed": FAILED, "pending": PENDING}
 
 #: Whether the potential was trained on the crystal's phonons, see :mod:`softmode.potentials.leakage`.
 SEEN_COLUMN = "phonons_seen"
@@ -273,6 +275,36 @@ def extremes(table: pd.DataFrame, potential: str) -> dict[str, str]:
     """Best, median and worst material of a potential by RMSE(ω²) on the path; fewer where there are fewer."""
     good = done(table[table["potential"] == potential], "harmonic")
     return best_median_worst(good, "path_rmse_w2_THz2")
+
+
+def counted(table: pd.DataFrame) -> dict[str, int]:
+    """How many cells are done, failed and not computed yet."""
+    counts = table["state"].value_counts()
+    return {name: int(counts.get(state, 0)) for name, state in _COUNTED.items()}
+
+
+def records_of(study: Study, measurement: str, materials: Iterable[str]) -> dict[str, dict[str, Record]]:
+    """Records of a measurement by material and potential; a material without any is left out.
+
+    Parameters
+    ----------
+    study : Study
+        Where they are.
+    measurement : str
+        Which.
+    materials : iterable of str
+        In the order of the result.
+    """
+    labels = distinct(case.label for case in study.cases)
+    found = {
+        material: {
+            label: record
+            for label in labels
+            if (record := study.result(material, label, measurement)) is not None
+        }
+        for material in distinct(materials)
+    }
+    return {material: records for material, records in found.items() if records}
 
 
 def best_median_worst(table: pd.DataFrame, column: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ from softmode.measurements.map.analysis import (
 )
 from softmode.measurements.map.clouds import thinned
 from softmode.measurements.map.kernel import MadeKernel, make_kernel
+from softmode.measurements.map.panels import panels
 from softmode.measurements.map.settings import MapSettings
 from softmode.measurements.md.model_only import kept_frames
 from softmode.measurements.md.settings import DynamicsSettings
@@ -158,11 +159,22 @@ MAP = Measurement(
     title="configurations of the reference and of the potential's own dynamics compared",
     settings=MapSettings,
     columns=(
-        Column("map_mmd2_relative", "overlap: MMD² relative to the spread"),
-        Column("map_mmd2_p", "p"),
-        Column("map_foreign_share", "share of foreign frames"),
-        Column("map_sigma_error_without_foreign", "error in σ without them"),
+        Column(
+            "map_mmd2_relative",
+            "overlap: MMD² relative to the spread",
+            "MMD², relative",
+            better="low",
+            main=True,
+        ),
+        Column("map_mmd2_p", "p", "p of MMD²"),
+        Column("map_sigma_error", "error in σ", "error in σ, potential alone, of the map"),
+        Column("map_foreign_share", "share of foreign frames", better="low", main=True),
+        Column(
+            "map_sigma_error_without_foreign", "error in σ without them", "error in σ without foreign frames"
+        ),
     ),
+    chapter="Configuration space",
+    panels=panels,
 )
 
 

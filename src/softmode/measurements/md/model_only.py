@@ -166,10 +166,11 @@ MODEL_ONLY = Measurement(
     requires=("displaced_forces_for_dynamics", "md"),
     title="σ⁽²⁾ of the potential alone in its own molecular dynamics, and whether the crystal survives",
     columns=(
-        Column("md_status", "dynamics"),
-        Column("md_temperature_K", "temperature, K"),
+        Column("md_status", "dynamics", main=True),
+        Column("md_temperature_K", "temperature, K", "temperature of the dynamics, K"),
         Column("model_only_left_at_ps", "left its phase, ps"),
-        Column("model_only_left_for", "for"),
+        Column("model_only_left_for", "for", "left its phase for"),
         *sigma_columns("model_only"),
     ),
+    chapter="Dynamics",
 )

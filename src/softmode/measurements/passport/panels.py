@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -93,7 +94,8 @@ def panels(results: Results) -> Iterator[Panel]:
         Picture(
             f"passport_{number}",
             f"What moves the figures: {row.formula} ({row.material}) by {row.potential}",
-            passport_figure(
+            partial(
+                passport_figure,
                 results.record(row.material, row.potential).values,
                 f"{pretty_formula(row.formula)}, {plain(row.potential)}",
             ),

@@ -1,25 +1,25 @@
-"""Write the page, its PDF, figures and tables."""
+"""Write the page that follows the paper, and its tables and figures."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from softmode.files import write_atomically
 from softmode.panel import Panel
-from softmode.report.panels import csv_files, draw_pictures, panel_tables
-from softmode.report.paper.page import render_paper
-from softmode.report.paper.panels import PANELS
-from softmode.report.paper.pdf import render_pdf
+from softmode.published import CITATION, DOI_URL, published_trajectories
+from softmode.report.build import pictures_of, record_target, write_page
+from softmode.report.contents import notices, page_of_study
+from softmode.report.detail_parts import parts_of
+from softmode.report.panels import exported, panel_tables
+from softmode.report.paper.missing import listed
+from softmode.report.paper.panels import CHAPTERS, PANELS
 from softmode.report.paper.source import PaperData, collect_paper
 from softmode.study.folder import Study
 from softmode.study.results import failures
 
-_WRITTEN = "files.json"
+_PROTOCOL = "yang2026"
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,23 @@ class BuiltPaper:
 
     Parameters
     ----------
-    page, pdf : Path
-        ``index.html`` and ``paper.pdf``; beside them ``figures/`` and ``tables/``.
+    page : Path
+        ``index.html``; beside it ``tables/`` and, where asked for, ``figures/``.
     panels : tuple of Panel
         In order.
     """
 
     page: Path
-    pdf: Path
     panels: tuple[Panel, ...]
 
 
-def build_paper(study: Study, folder: Path | None = None, cells: pd.DataFrame | None = None) -> BuiltPaper:
+def build_paper(
+    study: Study,
+    folder: Path | None = None,
+    cells: pd.DataFrame | None = None,
+    *,
+    figures: bool = False,
+) -> BuiltPaper:
     """Write the page that follows the paper.
 
     Parameters
@@ -50,6 +55,8 @@ def build_paper(study: Study, folder: Path | None = None, cells: pd.DataFrame | 
         Where to; ``paper/`` in the study's folder when not given.
     cells : pandas.DataFrame, optional
         Its table, from :func:`softmode.study.results.cell_table`, where it is known already.
+    figures : bool
+        Whether figures are written, as ``figures/*.png|svg|pdf``.
 
     Raises
     ------
@@ -58,16 +65,36 @@ def build_paper(study: Study, folder: Path | None = None, cells: pd.DataFrame | 
     """
     folder = study.folder / "paper" if folder is None else folder
     data = collect_paper(study, cells)
-    panels = tuple(make(data) for make in PANELS)
+    made = [make(data) for make in PANELS]
+    panels = tuple(replace(panel, chapter=_chapter(panel.key)) for panel in made)
     tables = {"records": _all_records(data), "failures": failures(data.cells)}
-    files = csv_files(panel_tables(panels, tables))
-    pictures: dict[str, bytes] = {}
-    for panel in panels:
-        pictures |= draw_pictures(files, panel)
-    files["paper.pdf"] = render_pdf(data, panels, pictures)
-    files["index.html"] = render_paper(data, panels, pictures, folder).encode()
-    _write(folder, files)
-    return BuiltPaper(folder / "index.html", folder / "paper.pdf", panels)
+    parts = parts_of(study)
+    page = page_of_study(
+        study,
+        data.cells,
+        panels,
+        record_target(study, folder),
+        parts,
+        kind="paper",
+        title=f"{study.settings.name}: beside the paper",
+        lead=_lead(data),
+        notices=(*paper_notices(data), *notices(data.cells)),
+    )
+    drawn = exported(pictures_of(panels, data.cells, page)) if figures else {}
+    written = write_page(folder, page, panel_tables(panels, tables), parts, drawn)
+    return BuiltPaper(written, panels)
+
+
+def _chapter(key: str) -> str:
+    return next((name for name, keys in CHAPTERS.items() if key in keys), "Beyond the paper")
+
+
+def _lead(data: PaperData) -> str:
+    names, n = [data.shown_as(label) for label in data.labels], data.cells["material"].nunique()
+    return (
+        f"The tables and figures of {CITATION} ({DOI_URL}), made from the records of this run: "
+        f"{n} material{'s' if n != 1 else ''} with {', '.join(names)}."
+    )
 
 
 def _all_records(data: PaperData) -> pd.DataFrame:
@@ -75,24 +102,22 @@ def _all_records(data: PaperData) -> pd.DataFrame:
     return pd.DataFrame([astuple(link) for link in data.links.values()], columns=columns)
 
 
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    """Write all files, the page last; what an earlier page had and this one has not is removed."""
-    earlier = _written_before(folder)
-    for name, content in files.items():
-        write_atomically(folder / name, content)
-    write_atomically(folder / _WRITTEN, json.dumps(sorted(files), indent=1).encode())
-    for name in earlier - set(files):
-        with contextlib.suppress(OSError):
-            (folder / name).unlink(missing_ok=True)
-
-
-def _written_before(folder: Path) -> set[str]:
-    """Files of an earlier page in `folder`, of those kinds that a page has."""
-    try:
-        names = json.loads((folder / _WRITTEN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return set()
-    beginnings = ("figures/", "tables/")
-    return {
-        name for name in names if isinstance(name, str) and name.startswith(beginnings) and ".." not in name
-    }
+def paper_notices(data: PaperData) -> list[str]:
+    """How the run differs from the paper's study."""
+    said = []
+    n_run, n_paper = data.cells["material"].nunique(), published_trajectories().n_valid
+    if n_run < n_paper:
+        said.append(f"This run holds {n_run} materials; the paper's figures are of up to {n_paper}.")
+    named = [item.label for item in data.potentials if item.paper_name and item.by_label_only]
+    if named:
+        said.append(
+            f"Only by the label that the study file gives them {listed(named)} "
+            f"{'is a model' if len(named) == 1 else 'are models'} of the paper: what they really are stands "
+            "in Table 1."
+        )
+    protocol = data.study.settings.conditions.protocol.name
+    if protocol != _PROTOCOL:
+        said.append(
+            f"Protocol {protocol}, not {_PROTOCOL}: some settings are not the paper's; they stand under How."
+        )
+    return said

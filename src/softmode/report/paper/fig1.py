@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -57,10 +58,16 @@ def fig1a(data: PaperData) -> Panel:
     listing, links = row_list("fig1a", {"all": errors})
     ends = [errors.iloc[0], errors.iloc[-1]]
     marks = {str(row["material"]): str(row["formula"]) for row in ends}
-    figure = highlighted_scatter(errors, marks, f"chlorides, {data.shown_as(label)}, n = {len(errors)}")
+    title = f"chlorides, {data.shown_as(label)}, n = {len(errors)}"
     return replace(
         panel,
-        pictures=(Picture("fig1a", "RMSE(ω²) and RMSE(v_g) of chlorides", figure),),
+        pictures=(
+            Picture(
+                "fig1a",
+                "RMSE(ω²) and RMSE(v_g) of chlorides",
+                partial(highlighted_scatter, errors, marks, title),
+            ),
+        ),
         tables=(_extremes(data, errors), _correlation(data, errors, links["all"])),
         lists=(listing,),
     )
@@ -144,10 +151,11 @@ def _boxes(data: PaperData, key: str, title: str, column: str, axis: str, head: 
     columns = [name for name in next(iter(parts.values())) if not name.startswith("sigma_")]
     listing, links = row_list(key, {of: part[columns] for of, part in parts.items()})
     values = {of: part[column].to_numpy(float) for of, part in parts.items()}
-    figure = error_box_figure(values, {label: data.shown_as(label) for label in data.labels}, axis)
+    shown = {label: data.shown_as(label) for label in data.labels}
+    draw = partial(error_box_figure, values, shown, axis)
     return replace(
         panel,
-        pictures=(Picture(key, f"{head} by halide and potential", figure),),
+        pictures=(Picture(key, f"{head} by halide and potential", draw),),
         tables=(_box_table(data, key, head, values, links),),
         lists=(listing,),
     )

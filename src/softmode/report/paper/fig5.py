@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,9 @@ def fig5(data: PaperData) -> Panel:
     )
     if frame.empty:
         return panel
-    picture = Picture("fig5", "Errors of the score against errors of phonons", error_figure(frame, marks))
+    picture = Picture(
+        "fig5", "Errors of the score against errors of phonons", partial(error_figure, frame, marks)
+    )
     return replace(panel, pictures=(picture,), tables=(_table(data, frame),), lists=(RowList(_LIST, frame),))
 
 

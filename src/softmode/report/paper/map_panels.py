@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -179,7 +180,7 @@ def _maps(
     shown = title.partition(": ")[2]
     return replace(
         panel,
-        pictures=(Picture(key, shown[:1].upper() + shown[1:], _figure(found, titles, draw)),),
+        pictures=(Picture(key, shown[:1].upper() + shown[1:], partial(_figure, found, titles, draw)),),
         tables=(_table(data, key, rows, chosen),) if with_table else (),
         lists=(RowList(f"{key}_maps", data.with_records(rows, "map", _LISTED)),),
     )

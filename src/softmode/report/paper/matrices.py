@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -53,7 +54,7 @@ def fig2(data: PaperData) -> Panel:
             "does, above it less. The colours are those of the matrices of Figs. 3 and 4, the paler the "
             "smaller the share of the row."
         ),
-        pictures=(Picture("fig2", "Blocks of a confusion matrix", legend_figure()),),
+        pictures=(Picture("fig2", "Blocks of a confusion matrix", legend_figure),),
     )
 
 
@@ -108,7 +109,7 @@ def fig3(data: PaperData) -> Panel:
             Picture(
                 f"fig3_{approach}",
                 f"Confusion matrices, {APPROACH_NAMES[approach]}",
-                _comparison(sides, approach, data),
+                partial(_comparison, sides, approach, data),
             )
             for approach in COMPARED
         ),
@@ -246,10 +247,10 @@ def _fig4_pictures(
         keys = {label: (_MODEL_ONLY, label, group) for label in labels}
         return {label: found.matrices[key] for label, key in keys.items() if key in found.matrices}
 
-    pictures = [Picture("fig4a", "All materials", grid_figure({"all materials": of("")}, shown))]
+    pictures = [Picture("fig4a", "All materials", partial(grid_figure, {"all materials": of("")}, shown))]
     by_group = {group_name(group): of(group) for group in groups if of(group)}
     if by_group:
-        pictures.append(Picture("fig4b", "By halide", grid_figure(by_group, shown)))
+        pictures.append(Picture("fig4b", "By halide", partial(grid_figure, by_group, shown)))
     return tuple(pictures)
 
 

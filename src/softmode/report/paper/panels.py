@@ -43,3 +43,21 @@ PANELS: tuple[Callable[[PaperData], Panel], ...] = (
     s12,
     beyond,
 )
+
+#: Keys of the panels of each part of the page; others go beyond the paper.
+CHAPTERS = {
+    "The article": (
+        "table1",
+        "fig1a",
+        "fig1b",
+        "fig1c",
+        "claims",
+        "fig2",
+        "fig3",
+        "fig4",
+        "table2",
+        "fig5",
+        "fig6",
+    ),
+    "Supplementary information": tuple(f"s{number}" for number in range(1, 13)),
+}

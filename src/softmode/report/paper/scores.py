@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from softmode.panel import (
     number,
     row_list,
 )
-from softmode.report.md_figures import SUM_NAMES, attribution_figure
+from softmode.report.md_figures import attribution_figure
 from softmode.report.paper.classes import classified
 from softmode.report.paper.matrix_tables import signed_interval
 from softmode.report.paper.missing import (
@@ -36,6 +37,7 @@ from softmode.report.paper.missing import (
 from softmode.report.paper.sigma_figures import difference_histograms, score_scatter
 from softmode.report.paper.source import PaperData
 from softmode.report.sigma_figures import APPROACH_NAMES, trace_figure
+from softmode.report.sigma_parts import SUM_NAMES
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.statistics.shares import wilson_interval
 from softmode.study.md_results import PARTS, attribution, attribution_summary
@@ -97,14 +99,15 @@ def s7(data: PaperData) -> Panel:
     if not frames:
         return panel
     shown = {data.shown_as(label): frame for label, frame in frames.items()}
-    figure = score_scatter(shown, None if material is None else (data.shown_as(main), material))
-    scores = Picture("s7_scores", "Score of the potential against the reference's", figure)
+    example = None if material is None else (data.shown_as(main), material)
+    title = "Score of the potential against the reference's"
+    scores = Picture("s7_scores", title, partial(score_scatter, shown, example))
     if material is None:
         return replace(panel, pictures=(scores,), lists=(listed,))
     records = {label: data.record(material, label, "sigma") for label in frames}
     there = {data.shown_as(label): record for label, record in records.items() if record is not None}
     formula = data.formula(material)
-    trace = Picture("s7_trace", f"σ(t) of {formula}", trace_figure(there, formula))
+    trace = Picture("s7_trace", f"σ(t) of {formula}", partial(trace_figure, there, formula))
     table = _example_table(data, material, list(frames))
     return replace(panel, pictures=(scores, trace), tables=(table,), lists=(listed,))
 
@@ -170,8 +173,9 @@ def _differences(data: PaperData, approach: str, key: str, title: str, said: str
     if not frames:
         return panel
     listed, table, words = difference_rows(data, frames, key, data.study.settings.conditions.seed)
-    figure = difference_histograms({data.shown_as(label): frame for label, frame in frames.items()}, words)
-    picture = Picture(key, "Differences of the score by potential", figure)
+    shown = {data.shown_as(label): frame for label, frame in frames.items()}
+    draw = partial(difference_histograms, shown, words)
+    picture = Picture(key, "Differences of the score by potential", draw)
     return replace(panel, pictures=(picture,), tables=(table,), lists=(listed,))
 
 
@@ -278,7 +282,7 @@ def beyond(data: PaperData) -> Panel:
     if parts.empty:
         return panel
     shown = parts.assign(potential=[data.shown_as(label) for label in parts["potential"]])
-    picture = Picture("attribution", "Parts of the error of the score", attribution_figure(shown))
+    picture = Picture("attribution", "Parts of the error of the score", partial(attribution_figure, shown))
     listed, links = _listed_parts(data, parts)
     return replace(panel, pictures=(picture,), tables=(_parts_table(data, parts, links),), lists=(listed,))
 

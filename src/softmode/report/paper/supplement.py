@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -79,13 +80,14 @@ def s1(data: PaperData) -> Panel:
         lists.append(listing)
         links |= found
     values = {of: part["value"].to_numpy(float) for of, part in parts.items()}
-    figure = halide_boxes(
+    draw = partial(
+        halide_boxes,
         [{group: values[of, group] for of, group in values if of == name} for name in quantities],
         (SIGMA, r"$\langle\nu\rangle$ (THz)"),
     )
     return replace(
         panel,
-        pictures=(Picture("s1", "Anharmonicity and mean frequency by halide", figure),),
+        pictures=(Picture("s1", "Anharmonicity and mean frequency by halide", draw),),
         tables=(_table(values, links),),
         lists=tuple(lists),
     )
@@ -164,7 +166,7 @@ def s2(data: PaperData) -> Panel:
     colour = colours(data.labels)[label]
     return replace(
         panel,
-        pictures=(Picture("s2", "Dispersion curves", band_figure(found, colour)),),
+        pictures=(Picture("s2", "Dispersion curves", partial(band_figure, found, colour)),),
         tables=(_band_table(data, found),),
     )
 
@@ -238,10 +240,10 @@ def _by_potential(data: PaperData, key: str, name: str, group: str) -> Panel:
         columns=("potential", "n", "RMSE(ω²), Spearman ρ", "RMSE(v_g), Spearman ρ"),
         rows=tuple((titles[label], *item.entries(links[label])) for label, item in found.items()),
     )
-    figure = scatter_by_potential(errors, notes, titles)
+    draw = partial(scatter_by_potential, errors, notes, titles)
     return replace(
         panel,
-        pictures=(Picture(key, f"RMSE(ω²) and RMSE(v_g) of {group_name(group)}", figure),),
+        pictures=(Picture(key, f"RMSE(ω²) and RMSE(v_g) of {group_name(group)}", draw),),
         tables=(table,),
         lists=(listing,),
     )

@@ -1,0 +1,61 @@
+"""What a page shows of compared phonons: errors, by group and potential; lowest modes; the common scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from softmode.charts import CellDistribution, CellPoints, Guide
+from softmode.measurements.results import Results
+from softmode.panel import Panel
+
+W2, VG = "path_rmse_w2_THz2", "path_rmse_vg_THzA"
+LOWEST_REFERENCE, LOWEST = "mesh_lowest_reference_THz", "mesh_lowest_model_THz"
+
+
+def panels(results: Results) -> Iterator[Panel]:
+    """Errors cell by cell, and what sign they have."""
+    tolerance = results.conditions.protocol.imaginary_tolerance
+    chapter = results.measurement.chapter
+    yield Panel(
+        "errors",
+        "Errors per material",
+        "Each point is a material with a potential, on the band path; low and left is good.",
+        charts=(
+            CellPoints(
+                name="errors",
+                title="Errors of squared frequencies and of group velocities",
+                x=W2,
+                y=VG,
+                log_x=True,
+                log_y=True,
+            ),
+            CellDistribution(name="errors_w2", title="RMSE(ω²) by group and potential", value=W2, log=True),
+            CellDistribution(name="errors_vg", title="RMSE(v_g) by group and potential", value=VG, log=True),
+        ),
+        chapter=chapter,
+    )
+    yield Panel(
+        "modes",
+        "Lowest modes and softening",
+        "Imaginary modes are negative. Below the line of equality the potential finds the material softer "
+        "than the reference does; in the upper left and the lower right the two disagree on harmonic "
+        "stability. Softening: least-squares slope of the potential's ω² on the reference's; below 1 it is "
+        "too soft.",
+        charts=(
+            CellPoints(
+                name="lowest_modes",
+                title="Lowest mode on the mesh",
+                x=LOWEST_REFERENCE,
+                y=LOWEST,
+                equality=True,
+                guides=(Guide("x", -tolerance, "imaginary"), Guide("y", -tolerance, "imaginary")),
+            ),
+            CellDistribution(
+                name="softening",
+                title="Softening by group and potential",
+                value="path_softening",
+                guides=(Guide("y", 1.0, "neither too soft nor too hard"),),
+            ),
+        ),
+        chapter=chapter,
+    )
