@@ -100,7 +100,7 @@ export function drawFacet(spec: FacetSpec): Facet {
   }
   element.append(heads(spec, titles, upright, across, box, height));
   if (spec.equality) element.append(diagonal(xScale, yScale, x, y));
-  const layer = svg("g", { "data-part": "data" });
+  const layer = svg("g", { "data-part": "data", "text-anchor": "start" });
   element.append(layer, guideLines(spec, flags.at, x, y, box));
   spec.draw(layer, x, y, box);
   return { element, x, y, box };

@@ -2,7 +2,7 @@
 
 import type { IntervalRow, Intervals } from "../contract";
 import type { ChartContext } from "../context";
-import { colourOf } from "../colour";
+import { colourOf, groupsOf } from "../colour";
 import { number } from "../format";
 import { drawGrid, nothing, type LegendEntry, type PlotSpec } from "./grid";
 import { INK, PAPER } from "./looks";
@@ -72,12 +72,14 @@ function legendOf(rows: IntervalRow[]): LegendEntry[] {
 }
 
 function targetOf(row: IntervalRow, x: number, y: number, chart: Intervals, context: ChartContext): Target {
-  const known = row.potential !== null && context.page.potentials.some((one) => one.name === row.potential);
+  const potentials = context.page.potentials.map((one) => one.name).filter((name) => name === row.potential);
+  const groups = [...groupsOf(context.page)].filter(([, name]) => name === row.label || name === row.facet).map(([key]) => key);
+  const filters = { ...(potentials.length ? { potentials } : {}), ...(groups.length ? { groups } : {}) };
   return {
     x,
     y,
     radius: 4.5,
-    href: known ? context.viewHref({ route: { name: "cells" }, potentials: [row.potential as string] }) : null,
+    href: potentials.length || groups.length ? context.viewHref({ route: { name: "cells" }, ...filters }) : null,
     same: row.label,
     lines: () => [
       row.label + (row.facet ? `, ${row.facet}` : ""),

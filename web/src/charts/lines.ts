@@ -17,6 +17,7 @@ export function drawLines(chart: Lines, context: ChartContext): HTMLElement {
   const facets = [...new Set(series.map((one) => one.facet))];
   const looks = looksOf(series, context);
   const many = facets.length > 1;
+  const [ownX, ownY] = [xsOf, ysOf].map((of) => spansDiffer(facets.map((facet) => series.filter((one) => one.facet === facet).flatMap(of))));
   const plots = facets.map((facet) => (): PlotSpec => {
     const own = series.filter((one) => one.facet === facet);
     const targets: Target[] = [];
@@ -24,8 +25,8 @@ export function drawLines(chart: Lines, context: ChartContext): HTMLElement {
     return {
       title: facet,
       hue: alone && many ? colourOf(context.page, own[0]?.potential ?? null) : undefined,
-      x: axisOf(chart, "x", chart.x_label, chart.log_x, series.flatMap((one) => one.x)),
-      y: axisOf(chart, "y", chart.y_label, chart.log_y, series.flatMap((one) => [...one.y, ...(one.low ?? []), ...(one.high ?? [])])),
+      x: axisOf(chart, "x", chart.x_label, chart.log_x, (ownX ? own : series).flatMap(xsOf)),
+      y: axisOf(chart, "y", chart.y_label, chart.log_y, (ownY ? own : series).flatMap(ysOf)),
       guides: chart.guides,
       targets,
       draw: (layer, x, y) => {
@@ -55,6 +56,18 @@ export function drawLines(chart: Lines, context: ChartContext): HTMLElement {
     height: (width) => (many ? 0.62 * width : Math.min(420, 0.5 * width)),
     least: 280,
   });
+}
+
+const xsOf = (one: LineSeries): (number | null)[] => one.x;
+const ysOf = (one: LineSeries): (number | null)[] => [...one.y, ...(one.low ?? []), ...(one.high ?? [])];
+
+/** Plots share an axis unless it would squeeze one of them into a corner. */
+export function spansDiffer(values: (number | null)[][]): boolean {
+  const spans = values.map((list) => {
+    const known = list.filter((value): value is number => value !== null && Number.isFinite(value));
+    return known.reduce((a, b) => Math.max(a, b), -Infinity) - known.reduce((a, b) => Math.min(a, b), Infinity);
+  });
+  return Math.max(...spans) > 4 * Math.min(...spans.filter((span) => span > 0));
 }
 
 export function axisOf(chart: { guides: { axis: "x" | "y"; value: number }[] }, axis: "x" | "y", label: string, log: boolean, values: (number | null)[]): PlotSpec["x"] {

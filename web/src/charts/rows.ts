@@ -2,7 +2,7 @@
 
 import type { Box, Place } from "./facet";
 import type { PlotSpec } from "./grid";
-import { INK } from "./looks";
+import { INK, PAPER } from "./looks";
 import { svg } from "./svg";
 import { textWidth, wrap } from "./text";
 
@@ -44,7 +44,7 @@ export function nameRows(layer: SVGGElement, plot: RowPlot, names: string[], y: 
   if (!plot.above) return;
   names.forEach((name, row) => {
     const line = fit(name, box.right - box.left);
-    layer.append(svg("text", { x: box.left, y: y(row) - plot.step / 2 + 13, fill: INK, "aria-hidden": "true" }, line));
+    layer.append(svg("text", { x: box.left, y: y(row) - plot.step / 2 + 13, fill: INK, stroke: PAPER, "stroke-width": 3, "paint-order": "stroke", "aria-hidden": "true" }, line));
   });
 }
 

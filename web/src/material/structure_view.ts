@@ -191,7 +191,7 @@ export class StructureView {
   #buttons(): HTMLElement {
     const keys: [string, string, string][] = [
       ["←", "Turn left", "ArrowLeft"], ["→", "Turn right", "ArrowRight"], ["↑", "Turn up", "ArrowUp"], ["↓", "Turn down", "ArrowDown"],
-      ["+", "Zoom in", "+"], ["−", "Zoom out", "-"], ["Reset", "Set the view back", "0"],
+      ["+", "Zoom in", "+"], ["−", "Zoom out", "-"], ["Reset", "Reset the view", "0"],
     ];
     return html("div", { class: "sm-buttons", role: "group", "aria-label": "View of the structure" }, ...keys.map(([text, name, key]) => {
       const button = html("button", { type: "button", "aria-label": name, title: name }, text);
