@@ -55,6 +55,7 @@ function compile(directory, contents) {
     legalComments: "none",
     charset: "utf8",
     metafile: true,
+    preserveSymlinks: true, // packages are known by the folder they lie in
     plugins: [packed(contents)],
   });
 }

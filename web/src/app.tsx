@@ -132,7 +132,8 @@ function Overview({ model }: { model: Model }) {
           <Choice model={model} />
         </section>
       )}
-      {!printing.value && <Contents model={model} />}
+      {!page.cells.material.length && !printing.value && model.chapters.map((chapter) => <Chapter key={chapter} model={model} chapter={chapter} />)}
+      {page.cells.material.length > 0 && !printing.value && <Contents model={model} />}
     </>
   );
 }

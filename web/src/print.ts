@@ -4,8 +4,8 @@ import { options } from "preact";
 
 export const printing = signal(false);
 
-/** Width of a sheet of A4 within its margins, in pixels of CSS. */
-export const PRINT_WIDTH = 680;
+/** Width of a sheet of A4 within its margins, in pixels of CSS, for charts that print.css makes smaller. */
+export const PRINT_WIDTH = Math.floor(690 / 0.78);
 
 /** Browsers print what stands there when `beforeprint` ends: what changes must be drawn by then. */
 export function followPrinting(): void {

@@ -51,33 +51,54 @@ export function TableView({ table, page }: { table: Table; page: Page }) {
         </span>
       </figcaption>
       <Scroll label={table.title}>
-        <table class={table.columns.length > 9 ? "numbers many" : "numbers"}>
-          <thead>
-            <tr>
-              {table.columns.map((each, i) => (
-                <th key={i} scope="col" class={right(i)}>{each}</th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((row, r) => (
-              <tr key={r}>
-                {row.map((entry, i) =>
-                  i === 0 ? (
-                    <th key={i} scope="row" class={right(i)}><EntryView entry={entry} page={page} /></th>
-                  ) : (
-                    <td key={i} class={right(i)}><EntryView entry={entry} page={page} /></td>
-                  ),
-                )}
+        {(printing.value ? printedColumns(table, shown) : [table.columns.map((_, i) => i)]).map((columns, k) => (
+          <table key={k} class="numbers">
+            <thead>
+              <tr>
+                {columns.map((i) => (
+                  <th key={i} scope="col" class={right(i)}>{table.columns[i]}</th>
+                ))}
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {shown.map((row, r) => (
+                <tr key={r}>
+                  {columns.map((i) =>
+                    i === 0 ? (
+                      <th key={i} scope="row" class={right(i)}><EntryView entry={row[i]!} page={page} /></th>
+                    ) : (
+                      <td key={i} class={right(i)}><EntryView entry={row[i]!} page={page} /></td>
+                    ),
+                  )}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        ))}
       </Scroll>
       {shown.length < kept.length && <button type="button" onClick={() => setWhole(true)}>Show all {kept.length} rows</button>}
       {table.note && <p class="note">{table.note}</p>}
     </figure>
   );
+}
+
+/** Letters that a printed line has room for. */
+const LINE = 134;
+
+/** A table wider than paper is printed in parts; each repeats the texts that say what its rows are. */
+function printedColumns(table: Table, rows: Entry[][]): number[][] {
+  const firstNumber = table.is_text.indexOf(false);
+  const heads = table.columns.map((_, i) => i).slice(0, Math.max(1, firstNumber < 0 ? 1 : Math.min(firstNumber, 3)));
+  const width = (i: number) => 2 + Math.min(34, Math.max(...table.columns[i]!.split(" ").map((each) => each.length), ...rows.map((row) => textOf(row[i]!).length)));
+  const sum = (columns: number[]) => columns.reduce((all, i) => all + width(i), 0);
+  const parts: number[][] = [[...heads]];
+  table.columns.forEach((_, i) => {
+    if (heads.includes(i)) return;
+    const last = parts.at(-1)!;
+    if (last.length > heads.length && sum(last) + width(i) > LINE) parts.push([...heads, i]);
+    else last.push(i);
+  });
+  return parts;
 }
 
 /** What a figure is of that does not follow the filters. */
