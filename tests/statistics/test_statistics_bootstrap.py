@@ -10,10 +10,18 @@ from scipy import stats
 
 from softmode.statistics.bootstrap import (
     block_starts,
+    bootstrap_means,
     bootstrap_median,
+    bootstrap_medians,
     bootstrap_over,
     drawn_blocks,
+    drawn_rows,
+    medians_of_samples,
     percentile_interval,
+    sampled_counts,
+    sampled_means,
+    sampled_medians,
+    times_drawn,
     whole_blocks,
 )
 
@@ -43,6 +51,34 @@ def test_bootstrap_of_a_mean_is_the_normal_interval_for_many_rows() -> None:
     assert found.value == pytest.approx(rows.mean())
     error = 1.96 * rows.std() / 20
     np.testing.assert_allclose([rows.mean() - found.low, found.high - rows.mean()], error, rtol=0.08)
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 15, 150])
+def test_columns_share_their_samples_and_are_what_each_is_by_itself(n: int) -> None:
+    rows = np.round(np.random.default_rng(n).normal(size=(n, 3)), 1)  # with equal values
+    rows[0, 1], rows[n // 2 :, 2] = np.inf, np.inf
+    for figure, together in ((np.median, bootstrap_medians), (np.mean, bootstrap_means)):
+        found = together(rows[:, :2], 5)
+        alone = [
+            bootstrap_over(column, lambda x, of=figure: of(x, axis=-2), 5)[0] for column in rows[:, :2].T
+        ]
+        np.testing.assert_allclose(found, alone, rtol=1e-12)
+    drawn = drawn_rows(n, 5)
+    for column in rows.T:
+        np.testing.assert_array_equal(medians_of_samples(column, drawn), np.median(column[drawn], axis=1))
+    np.testing.assert_array_equal(sampled_medians(rows, 5), np.median(rows[drawn], axis=1))
+    np.testing.assert_allclose(sampled_means(rows[:, :1], 5), rows[drawn, :1].mean(axis=1), atol=1e-12)
+    np.testing.assert_array_equal(sampled_counts(rows > 0.0, drawn), (rows[drawn] > 0.0).sum(axis=1))
+    assert (times_drawn(drawn).sum(axis=1) == n).all()
+
+
+def test_a_generator_goes_on_where_it_was() -> None:
+    rng, same = np.random.default_rng(3), np.random.default_rng(3)
+    values = white(9)
+    first, second = bootstrap_median(values, rng), bootstrap_median(values, rng)
+    assert first == bootstrap_median(values, 3)
+    same.integers(0, 9, size=(2000, 9))
+    assert second == bootstrap_median(values, same)
 
 
 def test_bootstrap_agrees_with_scipy_for_a_skewed_statistic() -> None:

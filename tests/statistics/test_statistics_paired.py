@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, quantile_test
+from scipy.stats import binom, binomtest, quantile_test
 
-from softmode.statistics.paired import compare_paired, median_by_order
+from softmode.statistics.paired import compare_paired, median_by_order, sign_test
 
 
 def test_medians_counts_and_significance_are_those_of_the_pairs() -> None:
@@ -57,3 +57,15 @@ def test_what_is_no_pair_of_errors_is_refused() -> None:
     assert nothing.n == 0
     assert np.isnan(nothing.difference.value)
     assert np.isnan(nothing.p_value)
+
+
+def test_the_sign_test_and_the_ranks_of_bounds_are_scipys() -> None:
+    for n in (*range(1, 40), 143, 1000):
+        values = np.arange(float(n))
+        rank = int(binom.ppf(0.025, n, 0.5))
+        assert median_by_order(values).low == (
+            values[rank - 1] if rank else pytest.approx(np.nan, nan_ok=True)
+        )
+        for k in {0, n // 3, n // 2, n}:
+            assert sign_test(k, n - k) == pytest.approx(binomtest(k, n).pvalue, rel=1e-9)
+    assert np.isnan(sign_test(0, 0))

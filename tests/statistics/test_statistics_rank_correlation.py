@@ -15,6 +15,7 @@ from softmode.statistics.rank_correlation import (
     correlations,
     kendall_of_resamples,
     rank_correlation,
+    ranks,
     spearman,
 )
 
@@ -25,6 +26,13 @@ def sample(n: int, seed: int, r: float = 0.7) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     x, noise = rng.normal(size=(2, n))
     return x, r * x + np.sqrt(1.0 - r**2) * noise
+
+
+def test_ranks_are_scipys() -> None:
+    values = np.random.default_rng(0).integers(0, 9, (4, 30)).astype(float)
+    values[0, :3] = np.inf
+    for given_values in (values, values[0], values[:, :1]):
+        np.testing.assert_array_equal(ranks(given_values), stats.rankdata(given_values, axis=-1))
 
 
 def test_as_scipy_has_them() -> None:

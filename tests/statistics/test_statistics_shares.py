@@ -36,5 +36,5 @@ def test_interval_of_a_difference_is_that_of_the_literature() -> None:
 
 
 def test_a_part_is_not_larger_than_the_whole() -> None:
-    with pytest.raises(ValueError, match="must not be greater"):
+    with pytest.raises(ValueError, match="is no share"):
         wilson_interval(3, 2)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -14,7 +15,14 @@ from numpy.typing import ArrayLike
 
 from softmode.anharmonic.classes import CLASSES, class_indices, confusion_matrix
 from softmode.crystal.arrays import FloatArray, IntArray
-from softmode.statistics.bootstrap import UNDEFINED, Estimate, bootstrap_over
+from softmode.statistics.bootstrap import (
+    UNDEFINED,
+    Estimate,
+    bootstrap_over,
+    drawn_rows,
+    times_drawn,
+    with_bounds,
+)
 from softmode.statistics.calibration import (
     LOG_LOSS_FLOOR,
     N_BINS,
@@ -188,32 +196,43 @@ def score_against_labels(
     )
 
 
-def _weights(drawn: IntArray) -> FloatArray:
-    """How often each material was drawn, ``(n_samples, n)``, from the materials drawn, ``(n_samples, n)``."""
-    n_samples, n = drawn.shape
-    flat = (drawn + n * np.arange(n_samples)[:, None]).ravel()
-    return np.bincount(flat, minlength=n_samples * n).reshape(n_samples, n).astype(np.float64)
-
-
 def _rank_and_mean_estimates(
     table: FloatArray, seed: int, n_samples: int, level: float
 ) -> tuple[Estimate, ...]:
     """Spearman, Kendall of the first two columns, means of the others without what is NaN."""
     if len(table) == 0:
         return (UNDEFINED,) * int(table.shape[1])
-    x, y = table[:, 0], table[:, 1]
-    kendall = kendall_of_resamples(x, y)
+    x, y = np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
     values, known = np.nan_to_num(table[:, 2:]), np.isfinite(table[:, 2:]).astype(np.float64)
 
-    def statistic(rows: FloatArray) -> FloatArray:
-        drawn = rows[..., 0].astype(np.int64).reshape(-1, len(table))
-        weights = _weights(drawn)
-        counted = weights @ known
-        means = np.divide(weights @ values, counted, out=np.full(counted.shape, np.nan), where=counted > 0)
-        found = np.column_stack([spearman(x[drawn], y[drawn]), kendall(weights), means])
-        return found.reshape(*rows.shape[:-2], -1)
+    def means(times: FloatArray) -> FloatArray:
+        counted = times @ known
+        quotient: FloatArray = np.divide(
+            times @ values, counted, out=np.full(counted.shape, np.nan), where=counted > 0
+        )
+        return quotient
 
-    return bootstrap_over(np.arange(len(table)), statistic, seed, n_samples=n_samples, level=level)
+    once = np.ones((1, len(table)))
+    figures = np.concatenate([_ranks(x, y, np.arange(len(table))[None]), means(once)], axis=1)[0]
+    if len(table) < 2:
+        return tuple(Estimate(float(value)) for value in figures)
+    drawn = drawn_rows(len(table), seed, n_samples)
+    samples = np.concatenate(
+        [_kept_ranks(x.tobytes(), y.tobytes(), seed, n_samples), means(times_drawn(drawn))], axis=1
+    )
+    return with_bounds(map(float, figures), samples, level)
+
+
+def _ranks(x: FloatArray, y: FloatArray, drawn: IntArray) -> FloatArray:
+    """Spearman's and Kendall's coefficients of what each sample holds, ``(n_samples, 2)``."""
+    return np.column_stack([spearman(x[drawn], y[drawn]), kendall_of_resamples(x, y)(times_drawn(drawn))])
+
+
+@lru_cache(maxsize=32)
+def _kept_ranks(x: bytes, y: bytes, seed: int, n_samples: int) -> FloatArray:
+    """Of bootstrap samples; the same scores are set beside labels with several sets of probabilities."""
+    one, other = (np.frombuffer(side, dtype=np.float64) for side in (x, y))
+    return _ranks(one, other, drawn_rows(len(one), seed, n_samples))
 
 
 def _difference_estimates(

@@ -9,7 +9,13 @@ import numpy as np
 
 from softmode.crystal.arrays import FloatArray
 from softmode.leaderboard.boards import Board, Figure
-from softmode.statistics.bootstrap import UNDEFINED, Estimate, bootstrap_over
+from softmode.statistics.bootstrap import (
+    UNDEFINED,
+    Estimate,
+    sampled_means,
+    sampled_medians,
+    with_bounds,
+)
 
 #: Fewer materials carry no interval of a median.
 ENOUGH = 10
@@ -19,6 +25,11 @@ def middle(errors: FloatArray, figure: Figure) -> FloatArray:
     """Median over materials (the last but one axis); of what is true or false the mean."""
     found: FloatArray = np.mean(errors, axis=-2) if figure.share else np.median(errors, axis=-2)
     return found
+
+
+def sampled_middles(errors: FloatArray, figure: Figure, seed: int) -> FloatArray:
+    """What :func:`middle` gives of each bootstrap sample of the materials, ``(n_samples, n_potentials)``."""
+    return sampled_means(errors, seed) if figure.share else sampled_medians(errors, seed)
 
 
 def places(scores: FloatArray) -> FloatArray:
@@ -70,11 +81,13 @@ def ranked(board: Board, by: Figure, seed: int = 2026, *, in_full: bool = True) 
     errors = board.counted(by).errors(by)
     n = len(board.potentials)
 
-    def both(drawn: FloatArray) -> FloatArray:
-        scores = middle(drawn, by)
+    def both(scores: FloatArray) -> FloatArray:
         return np.concatenate([places(scores), scores], axis=-1)
 
-    found = with_enough(errors, bootstrap_over(errors, both, seed))
+    values = both(middle(errors, by))
+    found = tuple(Estimate(float(value)) for value in values)
+    if len(errors) >= ENOUGH:
+        found = with_bounds(values, both(sampled_middles(errors, by, seed)))
     figures = [figure for figure in board.figures if figure.measurement == by.measurement]
     shown = {f.name: _shown(board, f, seed, sure=in_full or f is by) for f in figures}
     failed = np.isnan(board.values[by.name]).sum(axis=0)
@@ -101,13 +114,9 @@ def _shown(board: Board, figure: Figure, seed: int, *, sure: bool) -> tuple[Esti
     if of_itself:
         wrong = 0.0 if figure.share else np.inf
         values = np.where(np.isnan(values), wrong, values)
-    found = tuple(Estimate(float(value)) for value in middle(values, figure))
-    if sure:
-        found = bootstrap_over(values, lambda drawn: middle(drawn, figure), seed)
-    asked = zip(with_enough(values, found), board.measured(figure), strict=True)
+    middles = middle(values, figure)
+    found = tuple(Estimate(float(value)) for value in middles)
+    if sure and len(values) >= ENOUGH:
+        found = with_bounds(middles, sampled_middles(values, figure, seed))
+    asked = zip(found, board.measured(figure), strict=True)
     return tuple(one if measured else UNDEFINED for one, measured in asked)
-
-
-def with_enough(rows: FloatArray, found: tuple[Estimate, ...]) -> tuple[Estimate, ...]:
-    """Estimates, without bounds where there are too few rows for any."""
-    return found if len(rows) >= ENOUGH else tuple(Estimate(one.value) for one in found)

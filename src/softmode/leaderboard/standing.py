@@ -9,9 +9,9 @@ import numpy as np
 
 from softmode.crystal.arrays import FloatArray
 from softmode.leaderboard.boards import ALL, Board, Figure
-from softmode.leaderboard.ranks import middle, places, with_enough
+from softmode.leaderboard.ranks import ENOUGH, middle, places, sampled_middles
 from softmode.panel import number
-from softmode.statistics.bootstrap import Estimate, bootstrap_over
+from softmode.statistics.bootstrap import Estimate, with_bounds
 from softmode.statistics.paired import PairedComparison, compare_paired
 from softmode.style import group_name
 
@@ -85,12 +85,13 @@ def standing(
     of_own = figure.error(own - board.reference_values(figure))
     errors = np.column_stack([of_own, board.errors(figure)[:, others]])
 
-    def both(drawn: FloatArray) -> FloatArray:
-        scores = middle(drawn, figure)
+    def both(scores: FloatArray) -> FloatArray:
         return np.stack([places(scores)[..., 0], scores[..., 0]], axis=-1)
 
-    rank, median = with_enough(errors, bootstrap_over(errors, both, seed))
     scores = middle(errors, figure)
+    rank, median = (Estimate(float(value)) for value in both(scores))
+    if len(errors) >= ENOUGH:
+        rank, median = with_bounds(both(scores), both(sampled_middles(errors, figure, seed)))
     worse = (scores[1:] > scores[0]).sum() + 0.5 * (scores[1:] == scores[0]).sum()
     return Standing(
         figure,

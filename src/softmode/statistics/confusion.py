@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta
 
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.bootstrap import Estimate, percentile_interval
@@ -216,8 +215,8 @@ def _share(
     low, high = percentile_interval(samples, level)
     tail = 0.5 - 0.5 * level
     with np.errstate(invalid="ignore"):
-        low = np.where(value == 1.0, beta.ppf(tail, np.maximum(n, 1), 1), low)
-        high = np.where(value == 0.0, beta.ppf(1.0 - tail, 1, np.maximum(n, 1)), high)
+        low = np.where(value == 1.0, tail ** (1.0 / np.maximum(n, 1)), low)
+        high = np.where(value == 0.0, 1.0 - tail ** (1.0 / np.maximum(n, 1)), high)
     undefined = np.isnan(value)
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.bootstrap import percentile_interval
@@ -147,7 +147,7 @@ def homogeneity(first: ArrayLike, second: ArrayLike, seed: int, *, n_samples: in
     smallest = float(min(part[(a + b) > 0].min() for part in (expected, (a + b) - expected)))
     drawn, distances = _statistics(_drawn(a + b, a.sum(axis=1), seed, n_samples), a + b)
     if smallest >= SMALLEST_EXPECTED:
-        method, p_value = CHI_SQUARE, float(chi2.sf(statistic, freedom)) if freedom else 1.0
+        method, p_value = CHI_SQUARE, float(chdtrc(freedom, statistic)) if freedom else 1.0
     else:
         as_far = int((drawn >= statistic * (1.0 - _ROUNDING)).sum())
         method, p_value = MONTE_CARLO, (1 + as_far) / (1 + n_samples)

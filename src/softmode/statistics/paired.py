@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom, binomtest
+from scipy.special import bdtr
 
 from softmode.crystal.arrays import FloatArray
 from softmode.statistics.bootstrap import Estimate
@@ -66,15 +67,28 @@ def compare_paired(first: ArrayLike, second: ArrayLike) -> PairedComparison:
     equal = np.where(one == other, 1.0, np.inf)  # 0/0: as good as each other
     ratios = np.divide(other, one, out=equal, where=one > 0.0)
     better, worse = int(np.sum(other < one)), int(np.sum(other > one))
-    differ = better + worse
     return PairedComparison(
         len(one),
         median_by_order(other - one),
         median_by_order(ratios),
         better,
         worse,
-        float(binomtest(better, differ).pvalue) if differ else np.nan,
+        sign_test(better, worse),
     )
+
+
+def sign_test(better: int, worse: int) -> float:
+    """Probability of counts at least as uneven if either side were as likely; NaN without any.
+
+    Parameters
+    ----------
+    better, worse : int
+        Of what differs, how many are on either side.
+    """
+    n = better + worse
+    if n == 0:
+        return np.nan
+    return min(1.0, 2.0 * float(bdtr(min(better, worse), n, 0.5)))
 
 
 def median_by_order(values: FloatArray, level: float = 0.95) -> Estimate:
@@ -95,6 +109,13 @@ def median_by_order(values: FloatArray, level: float = 0.95) -> Estimate:
     n = len(values)
     if n == 0:
         return Estimate(np.nan)
-    ordered, rank = np.sort(values), int(binom.ppf(0.5 - 0.5 * level, n, 0.5))
+    ordered, rank = np.sort(values), _outer_rank(n, level)
     bounds = (ordered[rank - 1], ordered[n - rank]) if rank else (np.nan, np.nan)
     return Estimate(float(np.median(values)), *map(float, bounds))
+
+
+@lru_cache(maxsize=4096)
+def _outer_rank(n: int, level: float) -> int:
+    """Smallest number of materials on one side that is not less likely than the tail."""
+    tail = 0.5 - 0.5 * level
+    return int(np.argmax(bdtr(np.arange(n + 1), n, 0.5) >= tail))

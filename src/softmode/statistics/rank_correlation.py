@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.statistics.autocorrelation import checked_series, correlation_times
@@ -39,12 +38,29 @@ def pearson(first: FloatArray, second: FloatArray) -> FloatArray:
     return _over_root((x * y).sum(axis=-1), np.asarray((x**2).sum(axis=-1) * (y**2).sum(axis=-1)))
 
 
+def ranks(values: FloatArray) -> FloatArray:
+    """Ranks along the last axis, from 1; equal values share their mean rank (as `scipy.stats.rankdata`)."""
+    order = np.argsort(values, axis=-1)
+    ordered = np.take_along_axis(values, order, axis=-1)
+    n = values.shape[-1]
+    place = np.broadcast_to(np.arange(n), values.shape)
+    new = np.ones(values.shape, dtype=bool)  # where another value begins
+    new[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    first = np.maximum.accumulate(np.where(new, place, 0), axis=-1)
+    ends = np.ones(values.shape, dtype=bool)
+    ends[..., :-1] = new[..., 1:]
+    last = np.minimum.accumulate(np.where(ends, place, n)[..., ::-1], axis=-1)[..., ::-1]
+    found = np.empty(values.shape)
+    np.put_along_axis(found, order, 0.5 * (first + last) + 1.0, axis=-1)
+    return found
+
+
 def spearman(first: FloatArray, second: FloatArray) -> FloatArray:
     """Spearman's coefficient along the last axis, as :func:`pearson`; infinities rank last.
 
     As `scipy.stats.spearmanr`, which takes one pair of series at a time.
     """
-    return pearson(rankdata(first, axis=-1), rankdata(second, axis=-1))
+    return pearson(ranks(first), ranks(second))
 
 
 def kendall_of_resamples(first: FloatArray, second: FloatArray) -> Callable[[FloatArray], FloatArray]:
@@ -61,7 +77,7 @@ def kendall_of_resamples(first: FloatArray, second: FloatArray) -> Callable[[Flo
         Maps how often each pair is there, ``(n_samples, n)``, to the coefficients ``(n_samples,)``: with the
         signs S of all differences ``wᵀ(S_x S_y)w``, over the root of the numbers not tied in x and in y.
     """
-    sx, sy = (np.sign(np.subtract.outer(rank, rank)) for rank in (rankdata(first), rankdata(second)))
+    sx, sy = (np.sign(np.subtract.outer(rank, rank)) for rank in (ranks(first), ranks(second)))
 
     def of(weights: FloatArray) -> FloatArray:
         agreeing, untied_x, untied_y = (

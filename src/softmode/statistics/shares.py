@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import ndtri
 
 
 def wilson_interval(part: int, whole: int, level: float = 0.95) -> tuple[float, float]:
@@ -23,10 +23,16 @@ def wilson_interval(part: int, whole: int, level: float = 0.95) -> tuple[float, 
     ValueError
         If the part is larger than the whole, or below zero.
     """
-    if whole == part == 0:
+    if not 0 <= part <= whole:
+        raise ValueError(f"{part} of {whole} is no share")
+    if whole == 0:
         return np.nan, np.nan
-    found = binomtest(part, whole).proportion_ci(level, method="wilson")
-    return float(found.low), float(found.high)
+    z = float(ndtri(0.5 + 0.5 * level))
+    middle = part + 0.5 * z**2
+    half = z * np.sqrt(part * (whole - part) / whole + 0.25 * z**2)
+    low = 0.0 if part == 0 else (middle - half) / (whole + z**2)
+    high = 1.0 if part == whole else (middle + half) / (whole + z**2)
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from softmode.anharmonic.classes import CLASSES, class_indices
 from softmode.crystal.arrays import FloatArray
 from softmode.statistics.bootstrap import UNDEFINED, Estimate, bootstrap_over
 from softmode.statistics.confusion import FIGURES, figures_of
+from softmode.statistics.paired import sign_test
 from softmode.statistics.rank_correlation import spearman
 from softmode.study.label_results import Labelled
 from softmode.study.sigma_results import ALL
@@ -52,7 +52,7 @@ def paired(first: Labelled, second: Labelled, seed: int) -> dict[str, Any]:
         "n": len(pairs),
         "only_first_right": only[0],
         "only_second_right": only[1],
-        "p_right": float(binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0,
+        "p_right": sign_test(*only) if sum(only) else 1.0,
         "moved_less_stable": int((classes[2] > classes[1]).sum()),
         "moved_more_stable": int((classes[2] < classes[1]).sum()),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -12,10 +14,10 @@ from numpy.typing import NDArray
 
 from softmode.crystal.arrays import FloatArray
 from softmode.records import LACKED_MEMORY
-from softmode.statistics.bootstrap import Estimate, bootstrap_over
+from softmode.statistics.bootstrap import Estimate, drawn_rows, with_bounds
 from softmode.statistics.matrix_tests import holm
 from softmode.statistics.paired import compare_paired
-from softmode.study.field_metrics import ERRORS, STABILITY, STABLE, stability_scores
+from softmode.study.field_metrics import ERRORS, STABILITY, STABLE, sampled_scores, stability_scores
 from softmode.study.results import FAILED, numbers_in
 from softmode.style import distinct
 
@@ -126,24 +128,57 @@ def paired_table(
         corrected for all rows of the table. Failures are infinite errors, and wrong verdicts.
     """
     names = distinct(cells["potential"])
-    rows: list[dict[str, Any]] = []
-    own = {name: cells[cells["potential"] == name].set_index("material") for name in names}
-    for first, second in combinations(names, 2) if pairs is None else pairs:
-        materials = own[first].index.intersection(own[second].index, sort=False)
-        one, other = (own[name].loc[materials] for name in (first, second))
-        who = {"first": first, "second": second}
-        rows += [who | found for found in _compared(one, other, seed)]
+    sides = _Sides.of(cells, names)
+    rows = [
+        {"first": first, "second": second} | found
+        for first, second in (combinations(names, 2) if pairs is None else pairs)
+        for found in _compared(sides, names.index(first), names.index(second), seed)
+    ]
     table = pd.DataFrame(rows, columns=None if rows else ["first", "second", "error", "p_value"])
     return table.assign(p_holm=holm(table["p_value"]))
 
 
-def _compared(one: pd.DataFrame, other: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
-    reference = np.fmax(*(_verdict(side, STABLE[0]) for side in (one, other)))
-    stable = np.array([_verdict(one, STABLE[1]), _verdict(other, STABLE[1]), reference])
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """What is compared, material by material (rows) and potential by potential (columns).
+
+    Errors by name, infinite where it failed; whether the reference and the potential are stable (1 or 0),
+    a failure being the wrong verdict; NaN where not known.
+    """
+
+    errors: Mapping[str, FloatArray]
+    reference: FloatArray
+    model: FloatArray
+    failed: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, cells: pd.DataFrame, names: Sequence[str]) -> _Sides:
+        """Of a table of cells."""
+        materials = pd.Index(distinct(cells["material"]))
+        at = materials.get_indexer(cells["material"]), pd.Index(names).get_indexer(cells["potential"])
+
+        def spread(values: NDArray[Any], nothing: float = np.nan) -> FloatArray:
+            matrix = np.full((len(materials), len(names)), nothing)
+            matrix[at] = values
+            return matrix
+
+        return cls(
+            {name: spread(errors_of(cells, error)) for name, error in COMPARED_ERRORS.items()},
+            spread(_verdict(cells, STABLE[0])),
+            spread(_verdict(cells, STABLE[1])),
+            spread(_failed(cells, "harmonic"), 0.0) > 0.0,
+        )
+
+
+def _compared(sides: _Sides, first: int, second: int, seed: int) -> list[dict[str, Any]]:
+    columns = [first, second]
+    reference = np.fmax(sides.reference[:, first], sides.reference[:, second])
+    model = sides.model[:, columns]
+    stable = (reference == 1.0) & (model == 1.0).all(axis=1)
     rows = []
     for name, error in COMPARED_ERRORS.items():
-        errors = np.array([errors_of(side, error) for side in (one, other)])
-        errors = errors[:, ~np.isnan(errors).any(axis=0) & ((stable == 1.0).all(axis=0) | (not error.stable))]
+        errors = sides.errors[name][:, columns]
+        errors = errors[~np.isnan(errors).any(axis=1) & (stable | (not error.stable))].T
         found = compare_paired(*errors)
         if found.n:
             rows.append(
@@ -153,10 +188,9 @@ def _compared(one: pd.DataFrame, other: pd.DataFrame, seed: int) -> list[dict[st
                 | found.ratio.columns("ratio")
                 | {"better": found.better, "worse": found.worse, "p_value": found.p_value}
             )
-    for side, verdict in zip((one, other), stable[:2], strict=True):
-        verdict[_failed(side, "harmonic")] = 1.0 - reference[_failed(side, "harmonic")]
-    known = stable[:, ~np.isnan(stable).any(axis=0)]
-    return [*rows, _f1(known, seed)] if known.size else rows
+    verdicts = np.where(sides.failed[:, columns], 1.0 - reference[:, None], model)
+    known = np.isfinite(reference) & np.isfinite(verdicts).all(axis=1)
+    return [*rows, _f1(reference[known], verdicts[known].T, seed)] if known.any() else rows
 
 
 def _verdict(cells: pd.DataFrame, column: str) -> FloatArray:
@@ -164,20 +198,26 @@ def _verdict(cells: pd.DataFrame, column: str) -> FloatArray:
     return np.asarray(cells[column].map({True: 1.0, False: 0.0}), dtype=np.float64)
 
 
-def _f1(verdicts: FloatArray, seed: int) -> dict[str, Any]:
+def _f1(reference: FloatArray, verdicts: FloatArray, seed: int) -> dict[str, Any]:
     """F1 of both and its difference; the test is McNemar's: of those on which one is right, the other not."""
-
-    def scores(rows: FloatArray) -> FloatArray:
-        reference = rows[..., 2]
-        of = [stability_scores(np.stack([reference, rows[..., side]], axis=-1))[..., _F1] for side in (0, 1)]
-        return np.stack([*of, of[1] - of[0]], axis=-1)
-
-    first, second, difference = bootstrap_over(verdicts.T, scores, seed)
-    wrong = [np.abs(verdicts[side] - verdicts[2]) for side in (0, 1)]
-    found = compare_paired(*wrong)
+    rows = np.stack([np.broadcast_to(reference, verdicts.shape), verdicts], axis=-1)
+    values = stability_scores(rows)[:, _F1]
+    difference = Estimate(float(values[1] - values[0]))
+    if len(reference) > 1:
+        sampled = [_sampled_f1(reference.tobytes(), verdict.tobytes(), seed) for verdict in verdicts]
+        [difference] = with_bounds([difference.value], (sampled[1] - sampled[0])[:, None])
+    found = compare_paired(*np.abs(verdicts - reference))
     return (
-        {"error": STABILITY_F1, "n": found.n, "median_first": first.value, "median_second": second.value}
+        {"error": STABILITY_F1, "n": found.n}
+        | dict(zip(("median_first", "median_second"), map(float, values), strict=True))
         | difference.columns("difference")
         | Estimate(np.nan).columns("ratio")
         | {"better": found.better, "worse": found.worse, "p_value": found.p_value}
     )
+
+
+@lru_cache(maxsize=256)
+def _sampled_f1(reference: bytes, verdict: bytes, seed: int) -> FloatArray:
+    """F1 in each bootstrap sample; a potential is in many pairs, mostly on the same materials."""
+    sides = [np.frombuffer(side, dtype=np.float64) for side in (reference, verdict)]
+    return sampled_scores(sides[0], sides[1], drawn_rows(len(sides[0]), seed))[:, _F1]

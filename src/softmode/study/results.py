@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -16,7 +16,7 @@ from softmode.measurements.functionals import functional_statement
 from softmode.measurements.plan import possible
 from softmode.potentials.leakage import UNKNOWN, phonons_seen
 from softmode.records import LACKED_MEMORY, Record
-from softmode.statistics.bootstrap import bootstrap_median
+from softmode.statistics.bootstrap import bootstrap_medians, drawn_rows
 from softmode.study.folder import Case, Study
 from softmode.style import distinct
 
@@ -186,27 +186,45 @@ def failed_phonons(rows: pd.DataFrame) -> tuple[int, int]:
     return int(failed.sum()), int(blamed.sum())
 
 
-def _summary(name: str, group: str, rows: pd.DataFrame, seed: int) -> dict[str, Any]:
+#: Quantities of the ranking, and whether their median with failures as infinitely wrong is given.
+_RANKED = (
+    *(("rmse_w2_THz2", True), ("rmse_vg_THzA", True), ("softening", False), ("mae_w2_THz2", True)),
+    *(("mae_vg_THzA", True), ("rmse_slope_THz2A", True), ("mae_slope_THz2A", True)),
+)
+_AS_PUBLISHED = (("rmse_vg_as_published_THzA", True), ("mae_vg_as_published_THzA", True))
+
+
+def _medians(parts: Sequence[pd.DataFrame], n_wrong: int, seed: int) -> list[dict[str, float]]:
+    """Medians of the quantities in tables of equally many materials, which share their bootstrap samples."""
     rng = np.random.default_rng(seed)
+    found: list[dict[str, float]] = [{} for _ in parts]
+    as_published = any(f"path_{name}" in part for part in parts for name, _ in _AS_PUBLISHED)
+    for quantity, wrong in (*_RANKED, *(_AS_PUBLISHED if as_published else ())):
+        values = np.column_stack([numbers_in(part, f"path_{quantity}") for part in parts])
+        medians = bootstrap_medians(values, rng)
+        for own, estimate in zip(found, medians, strict=True):
+            own |= estimate.columns(f"median_{quantity}")
+        if not wrong:
+            continue
+        every = np.vstack([values, np.full((n_wrong, len(parts)), np.inf)])
+        if len(every) > 1:
+            drawn_rows(len(every), rng)  # of an interval that is not given; the next quantity draws after it
+        for own, column in zip(found, every.T, strict=True):
+            own[f"median_{quantity}_failures_as_wrong"] = float(np.median(column)) if len(column) else np.nan
+    return found
+
+
+def _counts(name: str, group: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """Numbers of materials, and on how many of them stability agrees."""
     good = done(rows, "harmonic")
     n_failed, n_wrong = failed_phonons(rows)
     n_all = len(good) + n_wrong
-    summary: dict[str, Any] = {"potential": name, "group": group, "n": len(good), "failed": n_failed}
-
-    def medians(*quantities: str) -> None:
-        for quantity in quantities:
-            values = numbers_in(good, f"path_{quantity}")
-            summary.update(bootstrap_median(values, rng).columns(f"median_{quantity}"))
-            with_failures = np.concatenate([values, np.full(n_wrong, np.inf)])
-            summary[f"median_{quantity}_failures_as_wrong"] = bootstrap_median(with_failures, rng).value
-
-    medians("rmse_w2_THz2", "rmse_vg_THzA")
-    summary |= bootstrap_median(numbers_in(good, "path_softening"), rng).columns("median_softening")
-    medians("mae_w2_THz2", "mae_vg_THzA", "rmse_slope_THz2A", "mae_slope_THz2A")
-    if "path_rmse_vg_as_published_THzA" in rows:  # protocol yang2026
-        medians("rmse_vg_as_published_THzA", "mae_vg_as_published_THzA")
     agree = int(good["path_stability_agrees"].astype(bool).sum()) if len(good) else 0
-    return summary | {
+    return {
+        "potential": name,
+        "group": group,
+        "n": len(good),
+        "failed": n_failed,
         "stability_agreement": agree / len(good) if len(good) else np.nan,
         "stability_agreement_failures_as_wrong": agree / n_all if n_all else np.nan,
     }
@@ -249,14 +267,23 @@ def ranking(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     """
     if "harmonic_state" not in table:
         return pd.DataFrame(columns=["potential", "group", "n", "failed"])
-    rows = []
+    parts: list[tuple[str, str, pd.DataFrame]] = []
     for potential, cells in table.groupby("potential", sort=False):
-        rows.append(_summary(str(potential), "all", cells, seed))
+        parts.append((str(potential), "all", cells))
         if cells["group"].nunique() > 1:
-            rows += [
-                _summary(str(potential), str(group), part, seed)
-                for group, part in cells.groupby("group", sort=False)
-            ]
+            by_group = cells.groupby("group", sort=False)
+            parts += [(str(potential), str(group), part) for group, part in by_group]
+    of_size: dict[tuple[int, int], list[int]] = {}
+    for at, (_, _, cells) in enumerate(parts):
+        size = len(done(cells, "harmonic")), failed_phonons(cells)[1]
+        of_size.setdefault(size, []).append(at)
+    rows: list[dict[str, Any]] = [{} for _ in parts]
+    for (_, n_wrong), places in of_size.items():
+        good = [done(parts[at][2], "harmonic") for at in places]
+        for at, medians in zip(places, _medians(good, n_wrong, seed), strict=True):
+            counts = _counts(*parts[at])
+            agreements = {key: counts.pop(key) for key in list(counts) if key.startswith("stability")}
+            rows[at] = counts | medians | agreements
     summary = pd.DataFrame(rows)
     overall = summary[summary["group"] == "all"].sort_values("median_rmse_w2_THz2_failures_as_wrong")
     order = {name: index for index, name in enumerate(overall["potential"])}
