@@ -195,6 +195,12 @@ class WorkerDiedError(SoftmodeError):
     transient = True
 
 
+class ClusterError(SoftmodeError):
+    """A cluster that gives no workers."""
+
+    transient = True
+
+
 class TimeLimitError(SoftmodeError):
     """A potential that took longer than its time limit."""
 

@@ -247,11 +247,44 @@ class SingleProcess:
         self._file.unlink(missing_ok=True)
 
 
-def memory_left() -> float:
-    """Share of the machine's memory that is free or can be freed; 1 where the system does not say."""
+def _memory() -> dict[str, int]:
+    """What the system says of the machine's memory, KiB; empty where it does not."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
-        return 1.0
-    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if rest}
+        return {}
+    return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if rest}
+
+
+def memory_left() -> float:
+    """Share of the machine's memory that is free or can be freed; 1 where the system does not say."""
+    kib = _memory()
     return kib["MemAvailable"] / kib["MemTotal"] if "MemAvailable" in kib else 1.0
+
+
+_LEAST_LEFT = 0.03  # of the machine's memory, below which the largest process is ended
+
+
+def watch(processes: Sequence[SingleProcess], limit: float | None, share: float = 0.0) -> set[SingleProcess]:
+    """Kill processes that are late, or take too much memory; returns those that are late.
+
+    Parameters
+    ----------
+    processes : sequence of SingleProcess
+        Those that do something.
+    limit : float or None
+        What one may take, GiB.
+    share : float
+        The part of the machine's memory that one may take even when next to none is left, for others than
+        these may be to blame.
+    """
+    late = {process for process in processes if process.late}
+    large = [process for process in processes if limit is not None and process.memory > limit * (1 << 30)]
+    if processes and memory_left() < _LEAST_LEFT:
+        largest = max(processes, key=lambda process: process.memory)
+        if largest.memory >= share * 1024 * _memory().get("MemTotal", 0):
+            large.append(largest)
+    for process in processes:
+        if process in late or process in large:
+            process.kill()
+    return late

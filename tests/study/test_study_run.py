@@ -24,9 +24,10 @@ from tiny_study import (
 from softmode.errors import SettingsError
 from softmode.records import Failure, digest_of
 from softmode.study import worker
+from softmode.study.endings import store_failure
 from softmode.study.folder import Study, open_study, reopen_study
 from softmode.study.results import OK, PENDING, cell_table, failures
-from softmode.study.run import RunReport, _store_failure, load_executor, run_study
+from softmode.study.run import RunReport, load_executor, run_study
 
 SCALE = 0.9
 
@@ -261,7 +262,7 @@ def test_the_failure_of_a_later_measurement_keeps_the_earlier_record(
     study = again(tiny_dataset, copied)[0]
     cell = study.cases[0]
     study.store.path(digest_of(cell.inputs["harmonic"])).unlink()
-    _store_failure(study, cell, Failure("WorkerDied", "out of memory", transient=True))
+    store_failure(study, cell, Failure("WorkerDied", "out of memory", transient=True))
     records = study.records(cell)
     assert records["displaced_forces"].ok
     assert records["harmonic"].failure == Failure("WorkerDied", "out of memory", transient=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from softmode.cli.running import conclude, foretell, run_to_end
+from softmode.cluster.settings import load_cluster
 from softmode.errors import SettingsError
-from softmode.study.settings import changed, load_study
+from softmode.study.settings import StudySettings, changed, load_study
 
 
 def run(
@@ -17,7 +18,16 @@ def run(
         Path, typer.Argument(help="Study file (TOML), see docs/studies.md; or the folder of a study.")
     ],
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; overrides the study file.")
+        int | None,
+        typer.Option(
+            min=1, help="Worker processes on this machine; overrides the study file, its cluster too."
+        ),
+    ] = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings of a cluster (TOML) to run on, see docs/cluster.md; overrides the study file."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the study; overrides the study file.")
@@ -48,9 +58,18 @@ def run(
             "--only", "takes other materials than the study's folder holds", "Give another folder, --output"
         )
     settings = changed(settings, only=only or (), also=also or (), output=output)
+    if workers is not None and cluster is not None:
+        raise SettingsError("--workers and --cluster", "only one of them can be", "Leave one out")
     if workers is not None:
-        settings = settings.model_copy(update={"run": settings.run.model_copy(update={"workers": workers})})
+        settings = _running(settings, workers=workers, cluster=None)
+    if cluster is not None:
+        settings = _running(settings, cluster=load_cluster(cluster), executor=None)
     if dry_run:
         foretell(settings, as_json=as_json)
         return
     conclude(run_to_end(settings), as_json=as_json)
+
+
+def _running(settings: StudySettings, **changed: Any) -> StudySettings:
+    """The study, run in another way."""
+    return settings.model_copy(update={"run": settings.run.model_copy(update=changed)})

@@ -1,4 +1,4 @@
-"""Run a study: compute what is missing, on any ``concurrent.futures`` executor."""
+"""Run a study: compute what is missing, on processes, a cluster, or any ``concurrent.futures`` executor."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
-from softmode.errors import SettingsError, SoftmodeError, StorageError, TimeLimitError, WorkerDiedError
-from softmode.measurements.plan import needs_potential, possible
+from softmode.errors import SettingsError
 from softmode.numerics import thread_variables
-from softmode.processes import SingleProcess, available_cores, memory_left, uninterrupted
-from softmode.records import Failure, Record, digest_of
+from softmode.processes import SingleProcess, available_cores, uninterrupted, watch
+from softmode.study.cluster import on_cluster
+from softmode.study.endings import case_task, ended_with, store_failure, too_late, worker_died
 from softmode.study.folder import Case, Study
 from softmode.study.lanes import Lanes
 from softmode.study.sole import sole_run
-from softmode.study.worker import CaseOutcome, CaseTask, run_case
+from softmode.study.worker import CaseOutcome, run_case
 
 
 @dataclass
@@ -73,33 +73,6 @@ def load_executor(specification: str) -> Executor:
     return executor
 
 
-def _store_failure(study: Study, case: Case, failure: Failure) -> CaseOutcome:
-    """Record a failure found outside the measurements, for each that has no result and could have one."""
-    records = study.records(case)
-    failed: set[str] = set()
-    try:
-        for name in possible(case.inputs, failed):
-            if not needs_potential(name) and not case.material.failure:
-                continue  # about the reference alone: another potential's case may have it
-            if name not in records or not records[name].ok:
-                failed.add(name)
-                inputs = case.inputs[name]
-                study.store.write(Record(digest_of(inputs), inputs["measurement"], inputs, failure=failure))
-    except StorageError as error:
-        return CaseOutcome(Failure.from_error(error), stored=False, seconds=0.0)
-    if not failed:
-        return CaseOutcome(None, stored=True, seconds=0.0)
-    return CaseOutcome(failure, stored=True, seconds=0.0)
-
-
-def _task(study: Study, case: Case) -> CaseTask:
-    if case.entry is None or case.potential is None:
-        raise AssertionError("a case that failed before it began has no task")
-    return CaseTask(
-        case.entry, case.potential, case.facts, study.settings.conditions, case.inputs, study.store.root
-    )
-
-
 def run_study(study: Study, listener: Listener = lambda case, outcome: None) -> RunReport:
     """Compute every case of the study that has no record yet.
 
@@ -134,7 +107,7 @@ def _run_study(study: Study, listener: Listener) -> RunReport:
         if study.settled(case):
             report.found += 1
         elif case.failure is not None:
-            _note(study, report, case, _store_failure(study, case, case.failure), listener)
+            _note(study, report, case, store_failure(study, case, case.failure), listener)
         else:
             pending.append(case)
     if not pending:
@@ -144,6 +117,10 @@ def _run_study(study: Study, listener: Listener) -> RunReport:
         with load_executor(run.executor) as executor:
             for case, outcome in _spread(study, pending, executor):
                 _note(study, report, case, outcome, listener)
+        return report
+    if run.cluster is not None:
+        for case, outcome in on_cluster(study, pending, run.cluster):
+            _note(study, report, case, outcome, listener)
         return report
     workers = min(run.workers or available_cores(), len(pending))
     threads = study.settings.conditions.threads
@@ -169,26 +146,9 @@ def _spread(study: Study, cases: Sequence[Case], executor: Executor) -> Iterator
     running: dict[Future[CaseOutcome], Case] = {}
     for case in cases:
         with uninterrupted():
-            running[executor.submit(run_case, _task(study, case))] = case
+            running[executor.submit(run_case, case_task(study, case))] = case
     for future in as_completed(running):
-        yield running[future], _outcome(study, running[future], future)
-
-
-def _outcome(study: Study, case: Case, future: Future[CaseOutcome]) -> CaseOutcome:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if isinstance(error, Exception):
-        return CaseOutcome(_unexpected(error), stored=False, seconds=0.0)
-    # a SystemExit and the like, which no measurement records: it is what the case does
-    problem = f"{case.material.name} with {case.label}: ended with {type(error).__name__}: {error}"
-    return _store_failure(study, case, Failure(type(error).__name__, problem, transient=True))
-
-
-def _unexpected(error: Exception) -> Failure:
-    if isinstance(error, SoftmodeError):
-        return Failure.from_error(error)
-    return Failure(type(error).__name__, f"{type(error).__name__}: {error}", transient=True)
+        yield running[future], ended_with(study, running[future], future.exception()) or future.result()
 
 
 def _on_processes(
@@ -211,7 +171,7 @@ def _on_processes(
             return
         for attempt in (1, 2):
             try:
-                running[processes[lane].submit(run_case, _task(study, case))] = lane, case
+                running[processes[lane].submit(run_case, case_task(study, case))] = lane, case
                 return
             except BrokenProcessPool:  # it died before it had anything to do
                 if attempt == 2:
@@ -222,7 +182,7 @@ def _on_processes(
 
     def look() -> None:
         busy = [processes[lane] for future, (lane, _) in running.items() if not future.done()]
-        late.update(_watch(busy, limit))
+        late.update(watch(busy, limit))
 
     try:
         for lane in range(workers):
@@ -239,9 +199,9 @@ def _on_processes(
                 was_late = processes[lane] in late
                 if died:
                     processes[lane] = _renewed(processes[lane], threads)
-                    outcome = _too_late(study, case) if was_late else _alone(study, case, threads, look)
+                    outcome = too_late(study, case) if was_late else _alone(study, case, threads, look)
                 else:
-                    outcome = _outcome(study, case, future)
+                    outcome = ended_with(study, case, future.exception()) or future.result()
                     if outcome.failure is not None and outcome.failure.lacked_memory:
                         outcome = _alone(study, case, threads, look)
                 begin(lane)
@@ -256,19 +216,6 @@ def _on_processes(
 
 
 _LOOK_EVERY = 1.0  # s between looks at processes that are watched
-_LEAST_LEFT = 0.03  # of the machine's memory, below which the largest process is ended
-
-
-def _watch(processes: Sequence[SingleProcess], limit: float | None) -> set[SingleProcess]:
-    """Kill processes that are late, or take too much memory (GiB); returns those that are late."""
-    late = {process for process in processes if process.late}
-    large = [process for process in processes if limit is not None and process.memory > limit * (1 << 30)]
-    if processes and memory_left() < _LEAST_LEFT:
-        large.append(max(processes, key=lambda process: process.memory))
-    for process in processes:
-        if process in late or process in large:
-            process.kill()
-    return late
 
 
 def _renewed(process: SingleProcess, threads: int) -> SingleProcess:
@@ -281,31 +228,15 @@ def _alone(study: Study, case: Case, threads: int, look: Callable[[], None]) -> 
     """Run one case in a process of its own; if that dies too, the case is the cause. `look` at the others."""
     process = SingleProcess(threads)
     try:
-        future = process.submit(run_case, _task(study, case))
+        future = process.submit(run_case, case_task(study, case))
         late = False
         while not wait([future], timeout=_LOOK_EVERY).done:
-            late = bool(_watch([process], study.settings.run.memory_limit)) or late
+            late = bool(watch([process], study.settings.run.memory_limit)) or late
             look()
         return future.result()
     except BrokenProcessPool:
         if late:
-            return _too_late(study, case)
-        error = WorkerDiedError(
-            f"{case.material.name} with {case.label}",
-            "the worker process died (killed, crashed, or out of memory)",
-            "run again with fewer workers or on a machine with more memory",
-        )
-        return _store_failure(study, case, Failure.from_error(error))
+            return too_late(study, case)
+        return worker_died(study, case)
     finally:
         process.end(wait=True)
-
-
-def _too_late(study: Study, case: Case) -> CaseOutcome:
-    """The failure of a case whose potential did not come to an end."""
-    limit = "" if case.potential is None else f" of {case.potential.settings.time_limit:g} s"
-    error = TimeLimitError(
-        f"{case.material.name} with {case.label}",
-        f"the potential did not answer within its time limit{limit}",
-        "raise time_limit of the potential if it needs that long, or leave it out",
-    )
-    return _store_failure(study, case, Failure.from_error(error))

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from softmode.cluster.settings import ClusterSettings
 from softmode.datasets.base import Selection
 from softmode.datasets.plausibility import known_checks
 from softmode.errors import SettingsError
@@ -117,12 +118,21 @@ class RunSettings(_Settings):
     memory_limit : float, optional
         Memory that a worker may take up, GiB. A worker that takes more is ended, and its case tried alone; so
         is the largest one, with or without a limit, when the machine has next to none left.
+    cluster : ClusterSettings, optional
+        Workers on a cluster instead of this machine.
     """
 
     workers: int | None = Field(default=None, ge=1, le=4096)
     executor: str | None = None
     reading_limit: float = Field(default=3600.0, gt=0)
     memory_limit: float | None = Field(default=None, gt=0)
+    cluster: ClusterSettings | None = None
+
+    @model_validator(mode="after")
+    def _one_engine(self) -> RunSettings:
+        if self.executor is not None and self.cluster is not None:
+            raise ValueError("give `executor` or `cluster`, not both")
+        return self
 
 
 class StudyPotential(PotentialSettings):

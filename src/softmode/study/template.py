@@ -102,15 +102,21 @@ def _table(key: str, model: type[BaseModel], values: Any, given: set[str]) -> It
         [values] = values
     values = values or dict.fromkeys(info.alias or name for name, info in model.model_fields.items())
     inner = {
-        name: info.annotation
+        name: below
         for name, info in model.model_fields.items()
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
+        if (below := _model_below(info.annotation)) is not None
     }
     yield from _entries(
         {name: value for name, value in values.items() if name not in inner}, model, given, key
     )
     for name, below in inner.items():
         yield from _table(f"{key}.{name}", below, values[name], given)
+
+
+def _model_below(annotation: Any) -> type[BaseModel] | None:
+    """The model of a table below, which may be one that need not be there."""
+    models = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+    return next((kind for kind in models if issubclass(kind, BaseModel)), None)
 
 
 def _entries(values: Mapping[str, Any], model: type[BaseModel], given: set[str], table: str) -> Iterator[str]:

@@ -1,0 +1,200 @@
+"""Run the cases of a study on the workers of a cluster."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from softmode.cluster.messages import Ended, Place
+from softmode.cluster.pool import Free, Lost, Pool, open_pool
+from softmode.cluster.settings import ClusterSettings
+from softmode.errors import StorageError
+from softmode.study.endings import case_task, ended_with, too_late, worker_died
+from softmode.study.folder import Case, Study
+from softmode.study.lanes import Lanes
+from softmode.study.worker import CaseOutcome, run_case
+
+FOLDER = "cluster"
+WORK_FILE = "work.jsonl"
+
+_STORAGE = StorageError("", "", "").kind
+
+_WAIT = 1.0  # s
+_LOSSES = 5  # of the worker that has a case, after which the case is taken to be the cause
+_STORE_TRIES = 4  # of a case whose records could not be written
+_STORE_PAUSE = 20.0  # s before the next try, times the tries so far
+_IDLE = 60.0  # s after which a worker that has nothing to do is let go
+
+
+def on_cluster(
+    study: Study, cases: Sequence[Case], settings: ClusterSettings
+) -> Iterator[tuple[Case, CaseOutcome]]:
+    """Compute cases on a cluster; yield them as they are finished.
+
+    A case whose worker is lost, with its node or alone, is tried again; so is one that cannot be stored,
+    after a while: file systems recover. One that ends its process, or does not come to an end, is treated as
+    on processes of this machine.
+
+    Parameters
+    ----------
+    study : Study
+        Opened, and run by nobody else.
+    cases : sequence of Case
+        Those to compute.
+    settings : ClusterSettings
+        What to ask the cluster for.
+    """
+    run = study.settings.run
+    with (
+        open_pool(
+            settings,
+            study.folder / FOLDER,
+            "run.cluster",
+            threads=study.settings.conditions.threads,
+            memory_limit=run.memory_limit,
+        ) as pool,
+        _Log(study.folder / FOLDER / WORK_FILE) as log,
+    ):
+        yield from _Distribution(study, cases, pool, log).run()
+
+
+class _Distribution:
+    """Who has what, and what is still to be given."""
+
+    def __init__(self, study: Study, cases: Sequence[Case], pool: Pool, log: _Log) -> None:
+        self._study, self._pool, self._log = study, pool, log
+        self._cases = cases
+        self._numbers = {id(case): number for number, case in enumerate(cases)}
+        self._lanes = Lanes(cases, min(pool.slots, len(cases)))
+        self._running: dict[int, int] = {}  # number of a case, worker
+        self._again: list[tuple[float, int, bool]] = []  # from when, number, in a new process
+        self._idle: dict[int, float] = {}  # worker, since when
+        self._alone: set[int] = set()  # those that have been tried in a new process
+        self._losses: Counter[int] = Counter()
+        self._unstored: Counter[int] = Counter()
+
+    def run(self) -> Iterator[tuple[Case, CaseOutcome]]:
+        """Compute them all."""
+        left = len(self._cases)
+        while left:
+            self._pool.want(min(left, self._pool.slots))
+            for event in self._pool.wait(_WAIT):
+                if isinstance(event, Free):
+                    self._give(event.lane)
+                    continue
+                if isinstance(event, Lost):
+                    self._idle.pop(event.lane, None)
+                    number = event.number
+                    outcome = None if number is None else self._lost(number)
+                else:
+                    number = event.number
+                    outcome = self._ended(number, event)
+                if number is not None:
+                    self._running.pop(number, None)
+                    if outcome is not None:
+                        left -= 1
+                        yield self._cases[number], outcome
+            self._wake()
+
+    def _give(self, lane: int) -> None:
+        """Give a worker what is due to be tried again, or else what comes next for it."""
+        now = time.monotonic()
+        due = next((one for one in self._again if one[0] <= now), None)
+        if due is not None:
+            self._again.remove(due)
+            _, number, fresh = due
+        elif (case := self._lanes.next(lane)) is not None:
+            number, fresh = self._numbers[id(case)], False
+        else:
+            self._idle.setdefault(lane, now)
+            return
+        self._idle.pop(lane, None)
+        self._running[number] = lane
+        self._pool.give(lane, number, run_case, case_task(self._study, self._cases[number]), fresh=fresh)
+
+    def _wake(self) -> None:
+        """Give to idle workers what has become due; let those go that have long been idle."""
+        now = time.monotonic()
+        for lane, since in list(self._idle.items()):
+            if any(due <= now for due, _, _ in self._again):
+                self._give(lane)
+            elif not self._again and now > since + _IDLE:
+                del self._idle[lane]
+                self._pool.end(lane)
+
+    def _ended(self, number: int, ended: Ended) -> CaseOutcome | None:
+        """What came of a case; None where it is tried again."""
+        case = self._cases[number]
+        if ended.late:
+            return too_late(self._study, case)
+        if ended.died:
+            if number in self._alone:
+                return worker_died(self._study, case)
+            self._try_alone(number)
+            return None
+        outcome = ended_with(self._study, case, ended.error) or _outcome(ended)
+        failure = outcome.failure
+        if failure is not None and failure.kind == _STORAGE and self._unstored[number] < _STORE_TRIES - 1:
+            self._unstored[number] += 1
+            self._again.append((time.monotonic() + _STORE_PAUSE * self._unstored[number], number, False))
+            return None
+        if failure is not None and failure.lacked_memory and number not in self._alone:
+            self._try_alone(number)
+            return None
+        self._log.note(case, outcome, self._pool.places.get(self._running[number]))
+        return outcome
+
+    def _try_alone(self, number: int) -> None:
+        self._alone.add(number)
+        self._again.append((0.0, number, True))
+
+    def _lost(self, number: int) -> CaseOutcome | None:
+        """What came of a case whose worker was lost; None where it is tried again."""
+        case = self._cases[number]
+        if self._study.settled(case):  # it was done, and the worker could not say so any more
+            failures = [record.failure for record in self._study.records(case).values()]
+            return CaseOutcome(next((one for one in failures if one is not None), None), True, 0.0)
+        self._losses[number] += 1
+        if self._losses[number] == _LOSSES:
+            return worker_died(self._study, case)
+        self._again.insert(0, (0.0, number, False))
+        return None
+
+
+def _outcome(ended: Ended) -> CaseOutcome:
+    outcome = pickle.loads(ended.result)
+    assert isinstance(outcome, CaseOutcome)
+    return outcome
+
+
+class _Log:
+    """Who computed what and how long it took: a line of JSON for each case."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> _Log:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._file.close()
+
+    def note(self, case: Case, outcome: CaseOutcome, place: Place | None) -> None:
+        """Write a line."""
+        said: dict[str, Any] = {
+            "material": case.material.name,
+            "potential": case.label,
+            "seconds": round(outcome.seconds, 3),
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        if place is not None:
+            said |= {"host": place.host, "job": place.block, "accelerator": place.accelerator}
+        self._file.write(json.dumps(said) + "\n")
