@@ -108,7 +108,8 @@ export function Scope({ text }: { text: string }) {
 
 /** Rows of the potentials and groups chosen, where columns of a table name them; those of all groups stay. */
 function keptRows(table: Table, page: Page): Entry[][] {
-  const { potentials, groups } = view.value;
+  const { potentials, groups, route } = view.value;
+  if (route.name === "material") return table.rows; // all of one material: potentials are compared there
   const names = groupsOf(page);
   const column = (known: (text: string) => boolean) =>
     table.columns.findIndex((_, i) => table.is_text[i] && table.rows.length > 0 && table.rows.every((row) => known(textOf(row[i]!))));

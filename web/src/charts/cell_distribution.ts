@@ -42,6 +42,7 @@ export function drawCellDistribution(chart: CellDistribution, context: ChartCont
   const groups = [...groupsOf(context.page).values()];
   const present = groups.map((name, place) => ({ name, place })).filter(({ place }) => drops.some((drop) => drop.group === place));
   const label = labelOf(context, chart.value);
+  const boxed = potentials.some((potential) => present.some(({ place }) => drops.filter((drop) => drop.potential === potential && drop.group === place).length >= LEAST));
   const names = potentials.map((potential) => potentialName(context, potential));
   const plots = present.map(({ name, place }) => (width: number): PlotSpec => {
     const own = drops.filter((drop) => drop.group === place);
@@ -60,8 +61,9 @@ export function drawCellDistribution(chart: CellDistribution, context: ChartCont
           const strip = own.filter((drop) => drop.potential === potential);
           const middle = rowMiddle(rows, y, row);
           const heights = swarm(strip.map((drop) => x(drop.value)), ROW_HEIGHT * 0.36);
-          layer.append(...drawStrip(strip, heights, potential, place, middle, x));
-          strip.forEach((drop, n) => targets.push(targetOf(drop, x(drop.value), middle + (heights[n] ?? 0), label, context)));
+          const radius = strip.length < LEAST ? 4 : 2.5;
+          layer.append(...drawStrip(strip, heights, radius, potential, place, middle, x));
+          strip.forEach((drop, n) => targets.push({ ...targetOf(drop, x(drop.value), middle + (heights[n] ?? 0), label, context), radius }));
         });
       },
     };
@@ -69,7 +71,7 @@ export function drawCellDistribution(chart: CellDistribution, context: ChartCont
   return drawGrid({
     width: context.width,
     plots,
-    legend: drops.length >= LEAST ? [{ name: "quartiles and median, from five values on", colour: INK, look: "band" }] : [],
+    legend: boxed ? [{ name: "quartiles and median, from five values on", colour: INK, look: "band" }] : [],
     name: chart.title,
     what: "points, each leading to its material",
     least: 300,
@@ -78,9 +80,9 @@ export function drawCellDistribution(chart: CellDistribution, context: ChartCont
   });
 }
 
-function drawStrip(strip: Drop[], heights: number[], potential: number, group: number, middle: number, x: (value: number) => number): SVGElement[] {
+function drawStrip(strip: Drop[], heights: number[], radius: number, potential: number, group: number, middle: number, x: (value: number) => number): SVGElement[] {
   const made: SVGElement[] = [];
-  const d = strip.map((drop, n) => shape(group, 2.5, x(drop.value), middle + (heights[n] ?? 0))).join("");
+  const d = strip.map((drop, n) => shape(group, radius, x(drop.value), middle + (heights[n] ?? 0))).join("");
   const box = boxOf(strip.map((drop) => drop.value));
   if (box) {
     const [low, high] = [x(box.low), x(box.high)];
@@ -122,7 +124,6 @@ function targetOf(drop: Drop, x: number, y: number, label: string, context: Char
   return {
     x,
     y,
-    radius: 2.5,
     href: context.materialHref(name),
     same: name,
     lines: () => [`${name}, ${potentialName(context, drop.potential)}`, `${label}: ${number(drop.value)}`],

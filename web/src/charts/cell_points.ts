@@ -51,7 +51,7 @@ export function drawCellPoints(chart: CellPoints, context: ChartContext): HTMLEl
       equality: chart.equality,
       targets,
       draw: (layer, x, y) => {
-        const radius = own.length > 300 ? 2.6 : own.length > 80 ? 3.2 : 4;
+        const radius = own.length > 300 ? 2.6 : own.length > 80 ? 3.2 : own.length > 30 ? 4 : 5.5;
         // All others lie behind in grey, so that each plot is seen against the whole.
         if (apart) layer.append(svg("path", { d: pathOf(spots, x, y, 1.4), fill: QUIET, "fill-opacity": 0.28, stroke: "none" }));
         for (const potential of potentialsOf(own)) {

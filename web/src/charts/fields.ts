@@ -24,7 +24,13 @@ const LINE = 13;
 /** Fields as wide as there is room for, at least `least`; names of columns are slanted where they are wider. */
 export function fieldLayout(width: number, rows: string[], columns: string[], least: number, most: number, tall = 30): FieldLayout {
   const left = Math.min(Math.max(...rows.map((name) => textWidth(name, 12))) + 24, Math.max(84, 0.4 * width));
-  const each = Math.max(least, Math.min(most, (width - left - 4) / columns.length));
+  const fitting = (room: number): number => Math.max(least, Math.min(most, (room - left - 4) / columns.length));
+  const whole = fieldsOf(left, fitting(width), rows, columns, tall);
+  // Slanted names reach beyond the last column: there must be room for them too.
+  return whole.width > width ? fieldsOf(left, fitting(width - (whole.width - width)), rows, columns, tall) : whole;
+}
+
+function fieldsOf(left: number, each: number, rows: string[], columns: string[], tall: number): FieldLayout {
   const heads = columns.map((name) => wrap(name, each - 6, 12));
   const widest = Math.max(...columns.map((name) => textWidth(name, 12)));
   const broken = columns.some((name) => Math.max(...name.split(/\s+/).map((word) => textWidth(word, 12))) > each - 6);

@@ -49,7 +49,7 @@ function choice(redraw: (colouring: Colouring) => void): HTMLElement {
 
 function drawMap(chart: Frames, context: ChartContext, colouring: Colouring, chosen: (point: number) => void): HTMLElement {
   const targets: Target[] = [];
-  const shapes = shapesOf(chart);
+  const shapes = colouring === "trajectory" ? shapesOf(chart) : chart.clouds.map((_, cloud) => cloud);
   const scale = sigmaScale(chart);
   const radius = chart.x.length > 2000 ? 2 : chart.x.length > 400 ? 2.8 : 3.6;
   const plot = (): PlotSpec => ({
@@ -141,7 +141,7 @@ function structureBeside(chart: Frames, context: ChartContext): { element: HTMLE
     if (!row) return;
     const positions = source.symbols.map((_, atom) => [row[3 * atom] ?? 0, row[3 * atom + 1] ?? 0, row[3 * atom + 2] ?? 0]);
     title.textContent = linesOf(chart, point).join(", ");
-    view.show({ lattice: source.lattice, symbols: source.symbols, positions });
+    view.show({ lattice: source.lattice, symbols: source.symbols, positions }, [1, 1, 1], false);
   };
   show(0);
   return { element: html("div", { class: "sm-frames-structure" }, title, view.element), show };

@@ -2,7 +2,7 @@
 
 import type { Box, Place } from "./facet";
 import type { PlotSpec } from "./grid";
-import { INK, PAPER } from "./looks";
+import { INK, PAPER, RULE } from "./looks";
 import { svg } from "./svg";
 import { textWidth, wrap } from "./text";
 
@@ -39,10 +39,12 @@ export function rowMiddle(plot: RowPlot, y: Place, row: number): number {
   return y(row) + (plot.above ? 8 : 0);
 }
 
-/** Writes the names above their rows where they do not stand beside them. */
+/** A line for each row; names above those that they do not stand beside. */
 export function nameRows(layer: SVGGElement, plot: RowPlot, names: string[], y: Place, box: Box): void {
-  if (!plot.above) return;
   names.forEach((name, row) => {
+    const middle = rowMiddle(plot, y, row);
+    layer.append(svg("line", { x1: box.left, x2: box.right, y1: middle, y2: middle, stroke: RULE, "stroke-width": 0.6 }));
+    if (!plot.above) return;
     const line = fit(name, box.right - box.left);
     layer.append(svg("text", { x: box.left, y: y(row) - plot.step / 2 + 13, fill: INK, stroke: PAPER, "stroke-width": 3, "paint-order": "stroke", "aria-hidden": "true" }, line));
   });

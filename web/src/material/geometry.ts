@@ -38,14 +38,14 @@ export function latticeConstants(lattice: readonly (readonly number[])[]): Latti
   return { lengths: [length(a), length(b), length(c)], angles: [angle(b, c), angle(a, c), angle(a, b)], volume: Math.abs(dot(a, cross)) };
 }
 
-/** Atoms of `repeat` cells, with images of those at the faces so that cells look whole. */
-export function atomsOf(structure: Structure, repeat: Vector = [1, 1, 1]): Atom[] {
+/** Atoms of `repeat` cells, with images of those at the faces so that cells look whole; `images` false: as they stand. */
+export function atomsOf(structure: Structure, repeat: Vector = [1, 1, 1], images = true): Atom[] {
   const atoms: Atom[] = [];
   structure.positions.forEach((position, source) => {
     const home = position.map((value) => value - Math.floor(value + 1e-6));
     const steps = home.map((value, k) => {
-      const last = (repeat[k] as number) - (value < 0.02 ? 0 : 1);
-      const first = value > 0.98 ? -1 : 0;
+      const last = (repeat[k] as number) - (images && value < 0.02 ? 0 : 1);
+      const first = images && value > 0.98 ? -1 : 0;
       return Array.from({ length: last - first + 1 }, (_, n) => first + n);
     });
     for (const i of steps[0]!) for (const j of steps[1]!) for (const k of steps[2]!) {

@@ -28,6 +28,12 @@ export class StructureView {
   #arrows: ((atom: Atom) => Vector) | null = null;
   #start: unknown[] | null = null;
   readonly #theme = new MutationObserver(() => this.#draw(false));
+  /** Paper is white, whatever the screen is. */
+  #paper = false;
+  readonly #print = (event: Event): void => {
+    this.#paper = event.type === "beforeprint";
+    this.#draw(false);
+  };
 
   constructor(width: number, height: number, name = "Structure") {
     this.#stage = html("div", {
@@ -43,10 +49,10 @@ export class StructureView {
   }
 
   /** Shows a structure, `repeat` cells in each direction; the view stays as it was turned. */
-  show(structure: Structure, repeat: Vector = [1, 1, 1]): void {
+  show(structure: Structure, repeat: Vector = [1, 1, 1], images = true): void {
     const same = this.#structure !== null && this.#structure.symbols.length === structure.symbols.length && String(repeat) === String(this.#repeat);
     [this.#structure, this.#repeat] = [structure, repeat];
-    this.#atoms = atomsOf(structure, repeat);
+    this.#atoms = atomsOf(structure, repeat, images);
     void this.#open().then(() => this.#draw(!same));
   }
 
@@ -77,6 +83,7 @@ export class StructureView {
     const context = canvas?.getContext("webgl2") ?? canvas?.getContext("webgl");
     context?.getExtension("WEBGL_lose_context")?.loseContext();
     this.#theme.disconnect();
+    for (const name of ["beforeprint", "afterprint"]) window.removeEventListener(name, this.#print);
     this.#viewer = null;
   }
 
@@ -96,6 +103,7 @@ export class StructureView {
     this.#library = await load3dmol();
     this.#viewer = this.#library.createViewer(this.#stage, { backgroundColor: hex(getComputedStyle(this.#stage).backgroundColor), antialias: true, disableFog: true, orthographic: true }) ?? null;
     if (!this.#viewer) throw new Error("no viewer");
+    for (const name of ["beforeprint", "afterprint"]) window.addEventListener(name, this.#print);
     this.#theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   }
 
@@ -103,7 +111,7 @@ export class StructureView {
     const viewer = this.#viewer;
     if (!viewer || !this.#structure) return;
     const view = viewer.getView();
-    viewer.setBackgroundColor(hex(getComputedStyle(this.#stage).backgroundColor), 1);
+    viewer.setBackgroundColor(this.#paper ? "#ffffff" : hex(getComputedStyle(this.#stage).backgroundColor), 1);
     viewer.removeAllModels();
     const model = viewer.addModel();
     const bonds = this.#atoms.map(() => [] as number[]);
@@ -155,7 +163,7 @@ export class StructureView {
   #shapes(): void {
     const viewer = this.#viewer as GLViewer;
     const structure = this.#structure as Structure;
-    const ink = getComputedStyle(this.#legend).color;
+    const ink = this.#paper ? "rgb(29, 33, 38)" : getComputedStyle(this.#legend).color;
     viewer.removeAllShapes();
     viewer.removeAllLabels();
     for (const [from, to] of edgesOf(structure.lattice, this.#repeat)) viewer.addCylinder({ start: XYZ(from), end: XYZ(to), radius: 0.025, color: hex(ink) });
