@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kernels test-slow attack fuzz lint bench web clean
+.PHONY: help demo test test-kernels test-slow attack fuzz lint bench web web-check clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' $(ROOT)/Makefile | head -7
@@ -44,11 +44,12 @@ demo: $(VENV)/installed-demo
 test: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Of the rooms that compute and of studies; what they promise must hold whatever the processor (docs/reliability.md).
-# What becomes of workers that fail or are killed is the same under each.
-ARITHMETIC := $(addprefix tests/,harmonic anharmonic statistics configurations dynamics measurements study) \
-  $(addprefix --ignore=tests/study/test_study_,failures.py interruption.py environments.py) \
-  $(addprefix --ignore=tests/measurements/test_measurements_,md_interruption.py sigma_interruption.py)
+# Of the rooms that compute, and of what studies make of it; what they promise must hold whatever the processor
+# (docs/reliability.md). What becomes of settings, of workers that fail or are killed, is the same under each.
+ARITHMETIC := $(addprefix tests/,harmonic anharmonic statistics configurations dynamics measurements) \
+  $(addprefix tests/study/test_study_,run.py lanes.py md_results.py field_metrics.py paired.py) \
+  $(addprefix --ignore=tests/measurements/test_measurements_,md_interruption.py sigma_interruption.py \
+    plugin.py view.py plan.py)
 test-kernels: $(VENV)/installed-test
 	@cd $(ROOT) && unset OPENBLAS_L2_SIZE && \
 	  kernels=$$($(BIN)/python tests/helpers/kernel_figures.py --others) && for kernel in $$kernels; do \
@@ -60,6 +61,13 @@ test-kernels: $(VENV)/installed-test
 web:
 	@cd $(ROOT)/web && npm ci --silent && npm run --silent check && npm run --silent test && npm run --silent build
 	@if command -v chromium > /dev/null; then cd $(ROOT)/web && npm run --silent browser; fi
+
+# What is committed is what the sources make.
+WEB_AGAIN := $(ROOT)/web/node_modules/.made-again
+web-check:
+	@cd $(ROOT)/web && npm ci --silent && npm run --silent check && npm run --silent test
+	@rm -rf $(WEB_AGAIN) && cd $(ROOT)/web && node build.mjs $(WEB_AGAIN)
+	@diff -rq $(WEB_AGAIN) $(ROOT)/src/softmode/report/assets || { echo "make web, and commit what it makes"; exit 1; }
 
 test-slow: $(VENV)/installed-test
 	@cd $(ROOT) && $(BIN)/python -m pytest -m slow
