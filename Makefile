@@ -65,7 +65,7 @@ web:
 # What is committed is what the sources make.
 WEB_AGAIN := $(ROOT)/web/node_modules/.made-again
 web-check:
-	@cd $(ROOT)/web && npm ci --silent && npm run --silent check && npm run --silent test
+	@cd $(ROOT)/web && npm ci --silent && npm run --silent check && npm run --silent test && npm run --silent browser
 	@rm -rf $(WEB_AGAIN) && cd $(ROOT)/web && node build.mjs $(WEB_AGAIN)
 	@diff -rq $(WEB_AGAIN) $(ROOT)/src/softmode/report/assets || { echo "make web, and commit what it makes"; exit 1; }
 
