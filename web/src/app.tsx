@@ -8,7 +8,7 @@ import { Filters, Selection } from "./filters";
 import { count, whole } from "./format";
 import { MaterialPage } from "./material/page";
 import { Licences, Method } from "./method";
-import { modelOf, type Model } from "./model";
+import { modelOf, panelsOf, type Model } from "./model";
 import { PanelView } from "./panel";
 import { printing } from "./print";
 import { hrefOf, view, type Route } from "./state";
@@ -110,7 +110,7 @@ function Overview({ model }: { model: Model }) {
         <h1 tabIndex={-1}>{page.title}</h1>
         <p class="lead">{page.lead}</p>
         <Facts page={page} />
-        {page.cells.material.length > 0 && page.verdict.length > 0 && (
+        {page.materials.length > 1 && page.verdict.length > 0 && (
           <p class="jump">
             <button type="button" class="plain" onClick={() => document.getElementById("which")!.scrollIntoView()}>
               Choose elements, groups, potentials ↓
@@ -126,7 +126,7 @@ function Overview({ model }: { model: Model }) {
       )}
       {page.cells.material.length > 0 && (
         <section class="which" aria-labelledby="which">
-          <h2 id="which">Which potential, for which chemistry</h2>
+          <h2 id="which">{page.materials.length < 2 ? "Potentials compared" : model.metric.value?.better ? "Which potential, for which chemistry" : "Which chemistry"}</h2>
           <Selection model={model} />
           <Filters model={model} />
           <Choice model={model} />
@@ -149,7 +149,7 @@ function Contents({ model: { page, chapters } }: { model: Model }) {
           <li key={chapter}>
             <b>{chapter}</b>
             <ul>
-              {page.panels.filter((each) => each.chapter === chapter).map((each) => (
+              {panelsOf(page, chapter).map((each) => (
                 <li key={each.key}>
                   <a href={hrefOf({ route: { name: "chapter", chapter, panel: each.key } })}>{each.title}</a>
                 </li>
@@ -189,7 +189,7 @@ function FoldedFilters({ model }: { model: Model }) {
 }
 
 function Chapter({ model, chapter }: { model: Model; chapter: string }) {
-  const panels = model.page.panels.filter((each) => each.chapter === chapter);
+  const panels = panelsOf(model.page, chapter);
   if (!panels.length) return <p>This page has no such chapter.</p>;
   return (
     <>
@@ -244,7 +244,7 @@ function Navigation({ page, model, route }: { page: Page; model: Model; route: R
                 {link({ name: "chapter", chapter, panel: "" }, chapter, here && !route.panel)}
                 {here && (
                   <ul>
-                    {page.panels.filter((each) => each.chapter === chapter).map((each) => (
+                    {panelsOf(page, chapter).map((each) => (
                       <li key={each.key}>{link({ name: "chapter", chapter, panel: each.key }, each.title, route.panel === each.key)}</li>
                     ))}
                   </ul>

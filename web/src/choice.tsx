@@ -1,6 +1,6 @@
 // Which potential for what the filters leave: a sentence, and the numbers it is made from.
 import { colourOf } from "./colour";
-import { answer, type Comparisons, type Standing } from "./compare";
+import { FEWEST, answer, type Comparisons, type Standing } from "./compare";
 import type { Column } from "./contract";
 import { Dot } from "./filters";
 import { count, estimate, number, probability, unitOf } from "./format";
@@ -24,7 +24,7 @@ export function Choice({ model }: { model: Model }) {
     <div class="choice">
       <div class="by">
         <label>
-          Compared by{" "}
+          {found.column.better === null ? "What they say:" : "Compared by"}{" "}
           <select value={found.column.name} onChange={(event) => show({ metric: event.currentTarget.value })}>
             {main.map(option)}
             {others.length > 0 && main.length > 0 ? <optgroup label="Others">{others.map(option)}</optgroup> : others.map(option)}
@@ -50,18 +50,21 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
   const head = column.better === "target" ? `|${label} − ${number(column.target)}|` : label;
   const strip = stripOf(rows);
   const failed = rows.some((each) => each.failed > 0);
-  const paired = rows.some((each) => each.paired);
+  const n = found.nMaterials;
+  const paired = n > 1 && rows.some((each) => each.paired);
+  const tested = paired && n >= FEWEST;
+  const median = n > 1 ? "median " : "";
   return (
     <>
     <Scroll label={`Potentials by ${label}`}>
       <table class="numbers">
-        <caption class="unseen">Potentials by {label}, the best first</caption>
+        <caption class="unseen">Potentials by {label}{column.better !== null && ", the best first"}</caption>
         <thead>
           <tr>
             <th scope="col">Potential</th>
             <th scope="col" class="right">n</th>
             {failed && <th scope="col" class="right">failed</th>}
-            <th scope="col" class="right">median {head}{unit && `, ${unit}`}</th>
+            <th scope="col" class="right">{median}{head}{unit && `, ${unit}`}</th>
             {strip && (
               <th scope="col" class="strip">
                 <span class="unseen">drawn, {unit}, </span>
@@ -72,10 +75,10 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
               <>
                 <th scope="col" class="right">ratio to the leader</th>
                 <th scope="col" class="right">better / worse on</th>
-                <th scope="col" class="right">p</th>
+                {tested && <th scope="col" class="right">p</th>}
               </>
             )}
-            {biasColumn && <th scope="col" class="right">median {biasColumn.label}</th>}
+            {biasColumn && <th scope="col" class="right">{median}{biasColumn.label}</th>}
           </tr>
         </thead>
         <tbody>
@@ -100,7 +103,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
                   <>
                     <td class="right">{each === rows[0] ? "leader" : estimate(each.paired?.ratio ?? null)}</td>
                     <td class="right">{each.paired ? `${each.paired.better} / ${each.paired.worse}` : ""}</td>
-                    <td class="right">{each === rows[0] ? "" : probability(each.p)}</td>
+                    {tested && <td class="right">{each === rows[0] ? "" : probability(each.p)}</td>}
                   </>
                 )}
                 {biasColumn && <td class="right">{estimate(each.bias)}</td>}
@@ -111,9 +114,10 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
       </table>
     </Scroll>
     <p class="note">
-      Medians with exact intervals of 95 % (order statistics; none below six values).
-      {paired && " Ratio: of the errors on the same material to the leader’s, median; p: of the sign test, after Holm for all pairs; a failure counts as infinitely wrong."}
-      {column.better === "target" && " A distance has no sign: the column of the median says on which side."}
+      {n >= FEWEST && "Medians with exact intervals of 95 % (order statistics). "}
+      {paired && "Ratio: of the errors on the same material to the leader’s, median; a failure counts as infinitely wrong. "}
+      {tested && "p: of the sign test, after Holm for all pairs. "}
+      {column.better === "target" && "A distance has no sign; the last column says on which side."}
     </p>
     </>
   );

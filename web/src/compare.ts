@@ -35,7 +35,7 @@ export function biasOf(page: Page, column: Column): Column | null {
 export function compare(page: Page, cells: readonly number[], column: Column): Comparisons {
   const sign = column.better === "high" ? -1 : 1;
   const errors = errorsOf(page, column);
-  const biasColumn = biasOf(page, column);
+  const biasColumn = column.better === null ? null : biasOf(page, column);
   const byPotential = new Map<number, number[]>();
   for (const cell of cells) {
     const potential = page.cells.potential[cell]!;
@@ -66,7 +66,8 @@ export function compare(page: Page, cells: readonly number[], column: Column): C
   });
   const most = Math.max(0, ...standings.map((each) => each.n + each.failed));
   const few = (each: Standing) => (2 * (each.n + each.failed) < most ? 1 : 0); // does not lead on a few easy ones
-  standings.sort((a, b) => few(a) - few(b) || a.rank - b.rank || b.n - a.n);
+  if (column.better !== null) standings.sort((a, b) => few(a) - few(b) || a.rank - b.rank || b.n - a.n);
+  else standings.sort((a, b) => a.potential - b.potential);
   const rows = withPairs(page, standings, errors, column);
   return { column, biasColumn, nMaterials: nMaterials(page, cells.filter((cell) => !Number.isNaN(errors[cell]!))), rows };
 }
@@ -81,7 +82,7 @@ function withPairs(page: Page, standings: (Standing & { own: number[] })[], erro
   const [leader, ...others] = standings;
   if (!leader) return [];
   const first: Errors = byMaterial(leader.own);
-  const signed = standings.some((each) => each.own.some((cell) => errors[cell]! < 0));
+  const signed = column.better === null || standings.some((each) => each.own.some((cell) => errors[cell]! < 0));
   const strip = ({ potential, n, failed, median, bias }: Standing): Standing => ({ potential, n, failed, median, bias, paired: null, p: null });
   const seconds = others.map((each) => byMaterial(each.own));
   const rows = others.map((each, i) => {
@@ -105,22 +106,23 @@ function common(first: Errors, second: Errors): [number[], number[]] {
 }
 
 /** Fewest values that have an interval of 95 %. */
-const FEWEST = 6;
+export const FEWEST = 6;
 
 /** The answer in words. */
 export function answer(page: Page, { column, nMaterials: n, rows }: Comparisons): string[] {
   const name = (each: Standing) => page.potentials[each.potential]!.name;
   const [leader, ...others] = rows;
   if (!leader) return ["No cell with this figure is left."];
+  if (column.better === null) return []; // neither good nor bad
   const [label, unit] = unitOf(column.label);
   const figure = column.better === "target" ? `distance of ${label} from ${number(column.target)}` : label;
   const value = `${estimate(leader.median)}${unit ? ` ${unit}` : ""}`;
   if (!Number.isFinite(leader.median.value)) return [`Every potential failed on what is left.`];
-  if (!others.length) return [`${name(leader)} alone is left: median ${value} (${figure}; ${count(leader.n, "material")}).`];
+  if (!others.length) return [`${name(leader)} alone is left: ${n === 1 ? "" : "median "}${value} (${figure}; ${count(leader.n, "material")}).`];
   const best = column.better === "high" ? "largest" : "smallest";
-  const first = `${name(leader)} has the ${best} median, ${value} (${figure}; ${count(n, "material")}).`;
+  const first = `${name(leader)} has the ${best} ${n === 1 ? "value" : "median"}, ${value} (${figure}; ${count(n, "material")}).`;
   if (n < FEWEST)
-    return [first, `${count(n, "material")} ${n === 1 ? "tells" : "tell"} nothing about how sure that is: there is no interval below ${FEWEST}.`];
+    return [first, n === 1 ? "One material ranks no potentials." : `${n} materials do not say how sure that is: there is neither interval nor test below ${FEWEST}.`];
   const apart = others.filter((each) => each.p !== null && each.p < 0.05 && leads(each));
   const level = others.filter((each) => !apart.includes(each));
   const sure = !apart.length

@@ -20,10 +20,12 @@ export function Filters({ model }: { model: Model }) {
   const seenSome = page.cells.seen.some((each) => each !== null);
   return (
     <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-      <fieldset class="wide">
-        <legend>Elements</legend>
-        <Elements model={model} />
-      </fieldset>
+      {page.materials.length > 1 && (
+        <fieldset class="wide">
+          <legend>Elements</legend>
+          <Elements model={model} />
+        </fieldset>
+      )}
       {groupsOf(page).size > 1 && (
         <Choices
           legend="Group"
@@ -58,7 +60,7 @@ export function Filters({ model }: { model: Model }) {
       )}
       {classes.length > 0 && (
         <details class="wide" open={more} onToggle={(event) => setMore(event.currentTarget.open)}>
-          <summary>By class: {classes.map(({ column }) => column.label).join(", ")}</summary>
+          <summary>By class: {classes.map(({ column }) => column.label).join(" · ")}</summary>
           {more &&
             classes.map(({ column, values }) => (
               <Choices

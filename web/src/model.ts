@@ -1,7 +1,7 @@
 // The document with what follows from the view: computed once for each selection, however many show it.
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { compare, type Comparisons } from "./compare";
-import type { Column, Page } from "./contract";
+import type { Column, Page, Panel } from "./contract";
 import { metricOf, nMaterials, selectCells } from "./select";
 import { view } from "./state";
 
@@ -34,9 +34,14 @@ export function modelOf(page: Page): Model {
     metric,
     nMaterials: computed(() => nMaterials(page, cells.value)),
     comparisons: computed(() => metric.value && compare(page, cells.value, metric.value)),
-    chapters: [...new Set(page.panels.map((each) => each.chapter))],
+    chapters: [...new Set(page.panels.map(chapterOf))],
   };
 }
+
+/** Heading of the part of the page that a panel stands in. */
+export const chapterOf = (panel: Panel) => panel.chapter || "Further";
+
+export const panelsOf = (page: Page, chapter: string) => page.panels.filter((each) => chapterOf(each) === chapter);
 
 /** Whether any filter is on. */
 export function isFiltered(): boolean {

@@ -78,14 +78,19 @@ export function nMaterials(page: Page, cells: readonly number[]): number {
   return new Set(cells.map((cell) => page.cells.material[cell]!)).size;
 }
 
-/** Columns that potentials may be compared by. */
+/** Columns that potentials may be compared by; without a reference, those of what potentials say. */
 export function metrics(page: Page): Column[] {
-  return page.columns.filter((each) => each.kind === "number" && each.better !== null);
+  const numbers = page.columns.filter((each) => each.kind === "number");
+  const judged = numbers.filter((each) => each.better !== null);
+  if (judged.some((each) => !isCost(each))) return judged; // what is cheap alone is no answer
+  return numbers.filter((each) => each.main && !isCost(each));
 }
+
+const isCost = (column: Column) => column.chapter.toLowerCase() === "cost";
 
 export function metricOf(page: Page, name: string): Column | null {
   const all = metrics(page);
-  return all.find((each) => each.name === name) ?? all.find((each) => each.better === "low") ?? all[0] ?? null;
+  return all.find((each) => each.name === name) ?? all.find((each) => each.better === "low" && !isCost(each)) ?? all[0] ?? null;
 }
 
 /** Errors of a column: small is good, a failure infinitely bad, NaN what is not known. */

@@ -4,7 +4,7 @@ import { colourOf, groupsOf } from "./colour";
 import type { Page, Statement } from "./contract";
 import { Dot } from "./filters";
 import { count } from "./format";
-import type { Model } from "./model";
+import { chapterOf, type Model } from "./model";
 import { printing } from "./print";
 import { hrefOf, materialHref, view, type Route } from "./state";
 
@@ -78,7 +78,7 @@ function Said({ page, statement, leads }: { page: Page; statement: Statement; le
   const { materials, group } = statement;
   const [headline, rest] = leads ? firstSentence(statement.text) : ["", statement.text];
   const to: Route | null = panel
-    ? { name: "chapter", chapter: panel.chapter, panel: panel.key }
+    ? { name: "chapter", chapter: chapterOf(panel), panel: panel.key }
     : statement.topic === "failures" && page.failures.length
       ? { name: "failures" }
       : null;
@@ -100,7 +100,7 @@ function Said({ page, statement, leads }: { page: Page; statement: Statement; le
           </>
         )}
       </p>
-      {materials.length > 0 && (
+      {!materials.every((each) => statement.text.includes(each)) && (
         <details class="of-materials">
           <summary>{count(materials.length, "material")}</summary>
           <ul class="materials">
@@ -155,6 +155,13 @@ export function WithNames({ page, text, materials = [] }: { page: Page; text: st
   const names = [...potentials, ...materials].filter(Boolean).sort((a, b) => b.length - a.length);
   let plain = "";
   for (let i = 0; i < text.length; ) {
+    const code = text[i] === "`" ? /^`([^`]+)`/.exec(text.slice(i)) : null;
+    if (code) {
+      parts.push(plain, <code>{code[1]}</code>);
+      plain = "";
+      i += code[0].length;
+      continue;
+    }
     const name = names.find((each) => text.startsWith(each, i) && !within(text, i, each.length));
     if (!name) {
       plain += text[i++];

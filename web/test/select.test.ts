@@ -59,7 +59,7 @@ test("the leader has the smallest median; the others are compared with it materi
 });
 
 test("what n does not allow is said", () => {
-  expect(judged([[1, 2], [1, 2], [1, 2]]).words).toContain("3 materials tell nothing about how sure that is");
+  expect(judged([[1, 2], [1, 2], [1, 2]]).words).toContain("3 materials do not say how sure that is");
   expect(judged(Array.from({ length: 8 }, (_, i): [number, number] => (i % 2 ? [1, 2] : [2, 1]))).words).toContain("No other is told apart");
   expect(judged([]).words).toContain("No cell with this figure is left");
 });
