@@ -18,6 +18,7 @@ ROOMS = [
     *("crystal", "statistics", "published"),
     *(
         "charts",
+        "packing",
         "panel",
         "style",
         "potentials",

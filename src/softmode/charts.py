@@ -163,7 +163,7 @@ class Points(Chart):
 
 @dataclass(frozen=True)
 class Packed:
-    """Numbers of a matrix in 16 bits: see :func:`softmode.report.packing.pack`."""
+    """Numbers of a matrix in 16 bits: see :func:`softmode.packing.pack`."""
 
     shape: tuple[int, int]
     scale: float

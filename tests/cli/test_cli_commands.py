@@ -215,13 +215,13 @@ def test_options_of_run_override_the_file(tiny_dataset: Path, tmp_path: Path) ->
 def test_a_dry_run_says_what_is_to_be_done_and_does_nothing(tiny_dataset: Path, tmp_path: Path) -> None:
     study_file = a_study(tiny_dataset, tmp_path, emt())
     [row] = [line for line in succeed("run", study_file, "--dry-run").splitlines() if "emt" in line]
-    assert row.split()[:5] == ["emt", "2", "0", "4", "4"]
+    assert row.split()[:5] == ["emt", "2", "0", "6", "4"]
     assert not (tmp_path / "o" / "records").exists()
     assert not (tmp_path / "o" / "report").exists()
     said = strict(succeed("run", study_file, "--dry-run", "--json"))
     assert said["materials"] == 2
     [potential] = said["potentials"]
-    assert potential["records"] == {"displaced_forces": 2, "harmonic": 2}
+    assert potential["records"] == {"displaced_forces": 2, "harmonic": 2, "modes": 2}
     assert potential["seconds"] == said["seconds"] * said["workers"] > 0.0
 
 

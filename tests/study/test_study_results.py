@@ -127,7 +127,7 @@ def test_tables_of_a_study(tiny_dataset: Path, tmp_path: Path) -> None:
     assert list(cells["state"]) == ["ok", "ok", "failed", "failed"]
     assert cells["path_rmse_w2_THz2"].notna().tolist() == [True, True, False, False]
     index = record_index(study)
-    assert len(index) == 6
+    assert len(index) == 8
     for row in index.itertuples():
         record = study.store.read(row.key)
         assert record.measurement == row.measurement

@@ -44,7 +44,7 @@ def test_a_valid_file_is_read(tmp_path: Path) -> None:
     assert settings.dataset.select.ids == ("Cu",)
     assert settings.potentials[0].name == EMT_NAME
     assert settings.run.workers == 1
-    assert settings.measurements == ("harmonic", "sigma")
+    assert settings.measurements == ("harmonic", "modes", "sigma")
 
 
 @pytest.mark.parametrize(

@@ -377,4 +377,6 @@ export interface Mode {
   structure: Structure;
   /** Displacements, not mass-weighted, largest 1: real and imaginary part, (atoms, 6) as x, y, z, x′, y′, z′. */
   displacements: number[][];
+  /** What else is to be said: how like the other side's modes it is, how many there are of it. */
+  note: string;
 }

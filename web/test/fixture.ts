@@ -207,6 +207,7 @@ function detail(material: Material, potentials: Potential[], random: () => numbe
     modes: potentials.slice(0, 2).map((each, i) => ({
       potential: each.name, role: i ? "the softest of the potential" : "the largest error of ω²", q: [0.5, 0, 0.5], q_label: "X", frequency_model: -0.4 + i, frequency_reference: 0.6 + random(), structure,
       displacements: structure.symbols.map((_, a) => [a === 2 ? 1 : 0.2, 0, 0, 0, 0.1, 0]),
+      note: "97 % of this motion lies in the reference's mode of the same rank",
     })),
     panels: [],
     commands: [`softmode phonons ${material.name} --potential mace-mp-0b3`],

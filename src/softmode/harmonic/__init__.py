@@ -31,6 +31,7 @@ from softmode.harmonic.lattice import (
     with_cell,
     with_force_constants,
 )
+from softmode.harmonic.mode_vectors import PointModes, modes_at, modes_with_nac
 from softmode.harmonic.noise import difference, frequency_floor, own_floors, soft_mode_vectors
 from softmode.harmonic.non_analytical import dispersion_with_nac, phonopy_velocities
 from softmode.harmonic.protocol import PROTOCOLS, HarmonicProtocol, named_protocol
@@ -46,6 +47,7 @@ __all__ = [
     "DisplacementPlan",
     "HarmonicComparison",
     "HarmonicProtocol",
+    "PointModes",
     "QMesh",
     "RealSpaceDynamicalMatrix",
     "Relaxed",
@@ -63,6 +65,8 @@ __all__ = [
     "frequency_floor",
     "full_force_constants",
     "lowest_optical",
+    "modes_at",
+    "modes_with_nac",
     "named_protocol",
     "own_floors",
     "phonopy_velocities",

@@ -168,7 +168,8 @@ def _phases(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> tuple[Floa
     return np.cos(phases), np.sin(phases)
 
 
-def _frequencies(eigenvalues: NDArray[np.floating[Any]]) -> FloatArray:
+def frequencies_of(eigenvalues: NDArray[np.floating[Any]]) -> FloatArray:
+    """Frequencies of eigenvalues of the dynamical matrix, eV/(Å² u), in THz; imaginary ones negative."""
     frequencies: FloatArray = np.sign(eigenvalues) * np.sqrt(np.abs(eigenvalues)) * frequency_factor()
     return frequencies
 
@@ -243,9 +244,9 @@ def _solve(
     n_q, n_bands = len(qpoints), matrix.n_bands
     dynamical = _complex(cosines @ matrix.even, sines @ matrix.odd, n_bands)[:n_q]
     if not with_velocities:
-        return (_frequencies(np.linalg.eigvalsh(dynamical)),)
+        return (frequencies_of(np.linalg.eigvalsh(dynamical)),)
     eigenvalues, eigenvectors = np.linalg.eigh(dynamical)
-    frequencies = _frequencies(eigenvalues)
+    frequencies = frequencies_of(eigenvalues)
     gradients = np.empty((*frequencies.shape, 3))
     for axis in range(3):
         gradient = _complex(-(sines @ derivative[axis, 0]), cosines @ derivative[axis, 1], n_bands)
@@ -281,7 +282,7 @@ def solve_modes(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> tuple[
     dynamical = dynamical_matrices(matrix, qpoints)
     with _blas.limit(limits=1):
         eigenvalues, eigenvectors = np.linalg.eigh(dynamical)
-    return _frequencies(eigenvalues), eigenvectors
+    return frequencies_of(eigenvalues), eigenvectors
 
 
 def dynamical_matrices(matrix: RealSpaceDynamicalMatrix, qpoints: FloatArray) -> ComplexArray:

@@ -37,6 +37,21 @@ class BandPath:
     segments: tuple[tuple[str, str], ...]
     points_per_segment: int
 
+    def special_points(self) -> dict[str, int]:
+        """Index of each high-symmetry point, at its first appearance."""
+        n = self.points_per_segment
+        found: dict[str, int] = {}
+        for index, (start, end) in enumerate(self.segments):
+            found.setdefault(start, index * n)
+            found.setdefault(end, (index + 1) * n - 1)
+        return found
+
+    def name_at(self, index: int) -> str:
+        """What a point is called: ``X``, or between two such points ``Γ–X``."""
+        segment, place = divmod(index, self.points_per_segment)
+        start, end = self.segments[segment]
+        return start if place == 0 else end if place == self.points_per_segment - 1 else f"{start}–{end}"
+
     def breaks(self) -> list[int]:
         """First point of each segment that does not begin where the one before ends."""
         pairs = zip(self.segments, self.segments[1:], strict=False)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from softmode import harmonic as hm
-from softmode.charts import CellPoints
+from softmode.charts import CellPoints, IntervalRow, Intervals
 from softmode.measurements.declaration import Column, Measurement, Result
+from softmode.measurements.detail_charts import named
 from softmode.measurements.functionals import functional_values
 from softmode.measurements.harmonic import COMPARISON_USES
-from softmode.measurements.results import Results
+from softmode.measurements.results import MaterialResults, Results
 from softmode.measurements.shared import (
     Crystal,
     ModelCrystal,
@@ -23,7 +24,7 @@ from softmode.measurements.shared import (
     reference_on_path,
 )
 from softmode.measurements.view import View
-from softmode.panel import Panel, Table
+from softmode.panel import Panel, Table, number
 
 #: Crystals that the potential is compared in, and the measurement with its forces there.
 _LATTICES = {"at_reference": "displaced_forces_unrelaxed", "at_own": "displaced_forces_relaxed"}
@@ -139,6 +140,45 @@ def panels(results: Results) -> Iterator[Panel]:
     )
 
 
+def details(results: MaterialResults) -> Iterator[Panel]:
+    """Errors of a material at both lattices."""
+    records = {label: record.values for label, record in results.results("lattice").items()}
+    if not records:
+        return
+    rows = tuple(
+        (
+            label,
+            number(own["lattice_ratio_own"], form=".4f"),
+            *(number(own[f"path_{name}_{at}"]) for name in FIGURES for at in LATTICE_NAMES),
+        )
+        for label, own in records.items()
+    )
+    heads = (f"{title}, {at}" for title in FIGURES.values() for at in LATTICE_NAMES.values())
+    yield Panel(
+        "lattice_of_material",
+        "At the reference's lattice and at its own",
+        "How much of a potential's error is that of its lattice constant; on the band path.",
+        tables=(Table(named("lattices", results), "Errors", ("potential", LATTICE_RATIO, *heads), rows),),
+        charts=(
+            Intervals(
+                name=named("lattice_errors", results),
+                title="RMSE(ω²) at both lattices",
+                axis="RMSE(ω²), THz²",
+                rows=tuple(
+                    IntervalRow(
+                        label,
+                        own[f"path_rmse_w2_THz2_{at}"],
+                        potential=label,
+                        facet=LATTICE_NAMES[at],
+                    )
+                    for at in LATTICE_NAMES
+                    for label, own in records.items()
+                ),
+            ),
+        ),
+    )
+
+
 MEASUREMENTS = (
     Measurement(
         "lattice",
@@ -147,6 +187,7 @@ MEASUREMENTS = (
         uses=COMPARISON_USES,
         requires=tuple(_LATTICES.values()),
         panels=panels,
+        details=details,
         title="phonons compared at the reference's lattice and at the potential's own, its error split",
         columns=(
             Column("lattice_ratio_own", LATTICE_RATIO, better="target", target=1.0, main=True),

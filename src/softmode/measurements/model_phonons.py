@@ -37,7 +37,7 @@ def model_phonons(view: View) -> Result:
     mesh = hm.q_mesh(crystal.phonon, protocol.mesh_length)
     bands = hm.compute_dispersion(matrix, path.points).frequencies
     on_mesh = hm.compute_dispersion(matrix, mesh.points).frequencies
-    special = _special_points(path)
+    special = path.special_points()
     commensurate = hm.commensurate_points(crystal.phonon)
     of_supercell = hm.compute_dispersion(matrix, commensurate).frequencies
     at_points = hm.lowest_optical(path.points, bands)
@@ -72,16 +72,6 @@ def model_phonons(view: View) -> Result:
             "frequencies_model": bands,
         },
     )
-
-
-def _special_points(path: hm.BandPath) -> dict[str, int]:
-    """Index on the path of each high-symmetry point, at its first appearance."""
-    n = path.points_per_segment
-    found: dict[str, int] = {}
-    for index, (start, end) in enumerate(path.segments):
-        found.setdefault(start, index * n)
-        found.setdefault(end, (index + 1) * n - 1)
-    return found
 
 
 #: A mode, the q-point it is at, and what that is called: ``X``, ``Γ–X`` or ``inside the zone``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ from softmode import harmonic as hm
 from softmode.crystal import DisplacementForces
 from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Column, Measurement, Result
+from softmode.measurements.detail_charts import named
+from softmode.measurements.results import MaterialResults
 from softmode.measurements.shared import ModelCrystal, plan
 from softmode.measurements.view import View
+from softmode.panel import Panel, Table, number
 
 #: How the floors of a record are called.
 FLOORS = {
@@ -84,6 +88,29 @@ def _calls(view: View) -> int:
     return 2 * len(plan(view, view.protocol.dispersion_displacement).displacements)
 
 
+def details(results: MaterialResults) -> Iterator[Panel]:
+    """Below which frequency each potential's modes are noise, and what that is told from."""
+    records = {label: record.values for label, record in results.results("noise_floor").items()}
+    if not records:
+        return
+    heads = ("potential", "noise floor, THz", *(f"{name}, THz" for name in FLOORS.values()))
+    rows = tuple(
+        (
+            label,
+            number(own[NOISE_FLOOR], 2),
+            *(number(own["noise_floors_THz"].get(name), 2) for name in FLOORS),
+        )
+        for label, own in records.items()
+    )
+    yield Panel(
+        "noise_of_material",
+        "Noise: the smallest frequency one may believe",
+        "Force constants made in ways that should not matter, and what that moves of the softest modes; the "
+        "largest counts.",
+        tables=(Table(named("noise_floors", results), "Noise floors", heads, rows),),
+    )
+
+
 MEASUREMENTS = (
     Measurement(
         "noise_floor",
@@ -97,6 +124,7 @@ MEASUREMENTS = (
             "protocol.dispersion_displacement",
         ),
         requires=("displaced_forces",),
+        details=details,
         title="smallest frequency that the potential's own forces allow one to believe",
         columns=(
             Column(NOISE_FLOOR, "noise floor, THz"),

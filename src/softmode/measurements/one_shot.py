@@ -12,6 +12,7 @@ from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result, SettingsTable, Use
 from softmode.measurements.frames import USUAL, Until, without_until
 from softmode.measurements.sampled import forces_on_samples, sampled_sigma, sigma_columns
+from softmode.measurements.sampled_details import sampled_details
 from softmode.measurements.shared import ModelCrystal, full_reference_force_constants, phonon
 from softmode.measurements.view import View
 
@@ -122,6 +123,7 @@ MEASUREMENTS = (
         uses=("structure", "one_shot.method", "protocol.symmetrise", "seed"),
         requires=("displaced_forces_for_dynamics", "thermal_forces"),
         title="σ⁽²⁾ of the potential alone on thermal samples of its harmonic crystal",
+        details=sampled_details("one_shot"),
         columns=sigma_columns("one_shot"),
         chapter="Anharmonicity",
     ),

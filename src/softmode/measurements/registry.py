@@ -22,6 +22,7 @@ _OWN = (
     "displaced_forces",
     "noise_floor",
     "harmonic",
+    "modes",
     "lattice",
     "model_phonons",
     "sigma",

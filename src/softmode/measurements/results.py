@@ -53,12 +53,15 @@ class MaterialResults:
         Labels of those in the study, in its order.
     read : callable
         Result of a potential and a measurement, by their names; None where there is none.
+    points : int
+        About how many points a series of a chart may have: fewer in a study of many materials.
     """
 
     material: str
     formula: str
     potentials: tuple[str, ...]
     read: Callable[[str, str], RecordFile | None]
+    points: int = 300
     _found: dict[tuple[str, str], RecordFile | None] = field(default_factory=dict, init=False, repr=False)
 
     def result(self, potential: str, measurement: str) -> RecordFile | None:

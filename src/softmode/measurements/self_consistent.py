@@ -11,6 +11,7 @@ from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Measurement, Result, SettingsTable
 from softmode.measurements.frames import USUAL, Until, without_until
 from softmode.measurements.sampled import forces_on_samples, sampled_sigma, sigma_columns
+from softmode.measurements.sampled_details import sampled_details
 from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
 
@@ -105,6 +106,7 @@ MEASUREMENTS = (
         uses=("structure", "protocol.symmetrise", "seed"),
         requires=("displaced_forces_for_dynamics", "self_consistent_forces"),
         title="σ⁽²⁾ of the potential alone on samples of its self-consistent harmonic crystal",
+        details=sampled_details("self_consistent"),
         columns=sigma_columns("self_consistent"),
         chapter="Anharmonicity",
     ),

@@ -61,6 +61,12 @@ class Crystal:
             return hm.dispersion_with_nac(self.phonon, self.force_constants, self.nac, along)
         return hm.compute_dispersion(self.matrix, points)
 
+    def modes_at(self, q: FloatArray, direction: FloatArray) -> hm.PointModes:
+        """Modes at a q-point; at Γ with long-range forces those of the limit from a direction."""
+        if self.nac is not None:
+            return hm.modes_with_nac(self.phonon, self.force_constants, self.nac, q, direction)
+        return hm.modes_at(self.phonon, self.matrix, q)
+
     def phonopy_velocities(self, path: hm.BandPath) -> FloatArray:
         """Group velocities on a path as phonopy gives them, THz·Å."""
         return hm.phonopy_velocities(self.phonon, self.force_constants, self.nac, path)

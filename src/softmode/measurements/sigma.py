@@ -22,6 +22,7 @@ from softmode.measurements.functionals import LEVELS_OF_THEORY, functional_value
 from softmode.measurements.sampled import sigma_columns
 from softmode.measurements.scoring import Part, Scored, mode_results, scored
 from softmode.measurements.shared import ModelCrystal, Side, labels, moved, phonon, reference_side, supercell
+from softmode.measurements.sigma_details import FORCE_PARTS, sigma_details
 from softmode.measurements.sigma_panels import panels
 from softmode.measurements.view import View
 from softmode.statistics.autocorrelation import correlation_times
@@ -30,9 +31,6 @@ from softmode.statistics.sequential import StopRule, covering_order, judge, look
 #: Ways of combining force constants and forces on the reference's configurations: both of the reference;
 #: forces of the potential; both of the potential; force constants of the potential, forces of the reference.
 APPROACHES = ("reference", "phi_ref", "phi_model", "phi_model_ref_forces")
-
-#: Parts of the forces that are compared, as they are called.
-FORCE_PARTS = {"force": "forces", "harmonic_force": "harmonic part", "anharmonic_force": "anharmonic part"}
 
 _HISTOGRAM_BINS = 121
 
@@ -361,5 +359,6 @@ MEASUREMENTS = (
         ),
         chapter="Anharmonicity",
         panels=panels,
+        details=sigma_details,
     ),
 )

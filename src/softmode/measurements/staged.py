@@ -32,6 +32,7 @@ from softmode.measurements.md.replicas import (
     running_folder,
     sites,
 )
+from softmode.measurements.sampled_details import sampled_details
 from softmode.measurements.self_consistent import SelfConsistentSampling
 from softmode.measurements.shared import ModelCrystal
 from softmode.measurements.view import View
@@ -313,6 +314,7 @@ MEASUREMENTS = (
             "self_consistent",
         ),
         title="dynamic stability of the potential alone in stages: modes, samples, short dynamics",
+        details=sampled_details("staged"),
         settings=StagedSettings,
         columns=(
             Column("sigma_staged_class", "class", "class, staged", main=True),

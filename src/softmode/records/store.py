@@ -134,6 +134,11 @@ class RecordFile:
         """Scalars and short texts of the result."""
         return dict(json.loads(self._attribute("values")))
 
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """Everything that determined the result."""
+        return dict(json.loads(self._attribute("inputs")))
+
     def __contains__(self, name: str) -> bool:
         return name.encode() in self._file
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from softmode.charts import Packed
 from softmode.measurements.registry import measurements
 from softmode.measurements.results import MaterialResults
 from softmode.panel import Panel
+from softmode.report.document import PagePanel
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,8 @@ class Mode:
         Primitive cell.
     displacements : tuple
         Of each atom x, y, z, real and then imaginary parts; not mass-weighted, the largest 1.
+    note : str
+        What else is to be said of it: how like the other side's modes it is.
     """
 
     potential: str | None
@@ -114,6 +117,7 @@ class Mode:
     frequency_reference: float | None
     structure: Structure
     displacements: tuple[Vector, ...]
+    note: str
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class Detail:
     bands: Bands | None
     dos: Dos | None
     modes: tuple[Mode, ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[PagePanel, ...]
     commands: tuple[str, ...]
     records: tuple[DetailRecord, ...]
 
@@ -156,9 +160,9 @@ def material_panels(results: MaterialResults, asked: tuple[str, ...]) -> tuple[P
         if one.details is None:
             continue
         try:
-            found += one.details(results)
+            found += [replace(panel, chapter=panel.chapter or one.chapter) for panel in one.details(results)]
         except Exception as error:  # a panel that fails must not take the page with it
             logger.warning("the panels of %s of %s fail", name, results.material, exc_info=True)
             said = f"It cannot be shown ({type(error).__name__}: {error}); its record holds the numbers."
-            found.append(Panel(f"{name}_detail", one.title, "", missing=(said,)))
+            found.append(Panel(f"{name}_of_material", one.title, "", missing=(said,), chapter=one.chapter))
     return tuple(found)

@@ -12,9 +12,9 @@ from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.qpoints import BandPath
 from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.measurements.results import MaterialResults
+from softmode.packing import pack
 from softmode.records import RecordFile
 from softmode.report.detail import Bands, Dos, DosCurve, PotentialBands, Tick
-from softmode.report.packing import pack
 
 #: How far frequencies of a page may be from those of the record, THz, where 16 bits allow more.
 TOLERANCE = 5e-4

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -14,15 +16,21 @@ from typing import Any
 from softmode.charts import Chart
 from softmode.measurements.registry import measurements
 from softmode.measurements.results import MaterialResults
+from softmode.panel import Panel
 from softmode.processes import available_cores, process_pool
 from softmode.records import open_record
 from softmode.report.detail import Detail, DetailRecord, Structure, material_panels
 from softmode.report.detail_bands import bands_of, dos_of
-from softmode.report.detail_commands import commands_of
+from softmode.report.detail_commands import commands_of, completing
+from softmode.report.detail_modes import modes_of
+from softmode.report.document import document_json
+from softmode.report.panels import page_panel
 from softmode.study.folder import Case, Study
 
 #: Cells of a part, about: 100 to 300 kB.
 _CELLS = 44
+#: Points of a series of a chart, about; and where there are many materials.
+_POINTS, _FEW_POINTS = 300, 60
 #: Cells from which on further processes are worth their start.
 _MANY = 1000
 #: Largest size of all parts that lie inside the page, bytes.
@@ -75,6 +83,10 @@ class MaterialFiles:
         Key of each record by potential and measurement, whether it exists or not.
     commands : tuple of str
         That reproduce it.
+    lacking : tuple of Panel
+        What the study did not measure, and which command adds it.
+    points : int
+        As in :class:`~softmode.measurements.results.MaterialResults`.
     """
 
     material: str
@@ -83,15 +95,27 @@ class MaterialFiles:
     potentials: tuple[str, ...]
     digests: Mapping[str, Mapping[str, str]]
     commands: tuple[str, ...]
+    lacking: tuple[Panel, ...]
+    points: int
 
 
-def parts_of(study: Study) -> Parts:
-    """Details of all materials of a study."""
+def parts_of(study: Study, page: Path | None = None) -> Parts:
+    """Details of all materials of a study.
+
+    Parameters
+    ----------
+    study : Study
+        Opened or reopened.
+    page : Path, optional
+        Folder of the page, from which records are linked; ``report/`` in the study's folder when not given.
+    """
+    page = study.folder / "report" if page is None else page
+    to_study = Path(os.path.relpath(study.folder.resolve(), page.resolve())).as_posix()
     materials = _materials(study)
     potentials = max(len(one.potentials) for one in materials)
     size = max(1, _CELLS // potentials)
     batches = [materials[start : start + size] for start in range(0, len(materials), size)]
-    encode = partial(_encoded, folder=study.folder)
+    encode = partial(_encoded, folder=study.folder, to_study=to_study)
     if len(study.cases) < _MANY or available_cores() == 1:
         encoded = tuple(map(encode, batches))
     else:
@@ -113,22 +137,33 @@ def _materials(study: Study) -> list[MaterialFiles]:
             tuple(case.label for case in own),
             {case.label: case.keys for case in own},
             commands_of(study, own),
+            _lacking(study, own),
+            _POINTS if len(study.cases) < _MANY else _FEW_POINTS,
         )
         for name, own in cases.items()
     ]
 
 
-def _encoded(materials: Sequence[MaterialFiles], folder: Path) -> str:
-    text = json.dumps(
-        [detail_of(one, folder) for one in materials],
-        default=_plain,
-        ensure_ascii=False,
-        allow_nan=False,
-        separators=(",", ":"),
-    )
-    return base64.b64encode(gzip.compress(text.encode("utf-8", "backslashreplace"), 5, mtime=0)).decode(
-        "ascii"
-    )
+def _lacking(study: Study, cases: Sequence[Case]) -> tuple[Panel, ...]:
+    """Modes and structure, which studies of earlier versions lack."""
+    asked, said = study.settings.measurements, []
+    if "harmonic" in asked and "modes" not in asked:
+        added = completing(study, "modes")
+        said.append(f"The modes that are most wrong and softest: `{added}` adds them, with no force call.")
+    if cases[0].material.cell is None and not cases[0].material.failure:
+        said.append(f"The structure: `softmode run {shlex.quote(study.folder.name)}` reads it.")
+    return (Panel("lacking", "Not in this study", "", missing=tuple(said)),) if said else ()
+
+
+def _encoded(materials: Sequence[MaterialFiles], folder: Path, to_study: str) -> str:
+    details = [detail_of(one, folder, to_study) for one in materials]
+    try:
+        text = json.dumps(
+            details, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        ).encode("utf-8", "backslashreplace")
+    except ValueError:  # a number that is not finite: slower, and with gaps in its place
+        text = document_json(details)
+    return base64.b64encode(gzip.compress(text, 5, mtime=0)).decode("ascii")
 
 
 def decoded(part: str) -> Any:
@@ -144,7 +179,7 @@ def _plain(content: object) -> dict[str, Any]:
     return {"kind": content.kind} | own if isinstance(content, Chart) else own
 
 
-def detail_of(material: MaterialFiles, folder: Path) -> Detail:
+def detail_of(material: MaterialFiles, folder: Path, to_study: str) -> Detail:
     """Details of a material.
 
     Parameters
@@ -153,6 +188,8 @@ def detail_of(material: MaterialFiles, folder: Path) -> Detail:
         Which.
     folder : Path
         Of the study.
+    to_study : str
+        Where that is from the page.
     """
 
     def file(digest: str) -> str:
@@ -162,7 +199,7 @@ def detail_of(material: MaterialFiles, folder: Path) -> Detail:
         digest = material.digests[potential].get(measurement)
         return None if digest is None else open_record(folder / file(digest))
 
-    results = MaterialResults(material.material, material.formula, material.potentials, read)
+    results = MaterialResults(material.material, material.formula, material.potentials, read, material.points)
     measured = {name for keys in material.digests.values() for name in keys}
     cell = material.cell
     return Detail(
@@ -170,15 +207,19 @@ def detail_of(material: MaterialFiles, folder: Path) -> Detail:
         structure=None if cell is None else Structure(**{name: tuple(own) for name, own in cell.items()}),
         bands=bands_of(results),
         dos=dos_of(results),
-        modes=(),
-        panels=material_panels(results, tuple(name for name in measurements() if name in measured)),
+        modes=tuple(modes_of(results)),
+        panels=tuple(
+            page_panel(panel, lambda link: f"{to_study}/{link.file}")
+            for panel in (
+                *material_panels(results, tuple(name for name in measurements() if name in measured)),
+                *material.lacking,
+            )
+        ),
         commands=material.commands,
-        records=tuple(_records(material, folder, file)),
+        records=tuple(
+            DetailRecord(potential, measurement, digest, f"{to_study}/{file(digest)}")
+            for potential, digests in material.digests.items()
+            for measurement, digest in digests.items()
+            if (folder / file(digest)).exists()
+        ),
     )
-
-
-def _records(material: MaterialFiles, folder: Path, file: Any) -> Iterator[DetailRecord]:
-    for potential, digests in material.digests.items():
-        for measurement, digest in digests.items():
-            if (folder / file(digest)).exists():
-                yield DetailRecord(potential, measurement, digest, file(digest))

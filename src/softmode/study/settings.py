@@ -174,7 +174,7 @@ class StudySettings(_Settings):
     output: Path
     dataset: DatasetSettings
     potentials: tuple[StudyPotential, ...] = Field(alias="potential", min_length=1)
-    measurements: tuple[MeasurementName, ...] = ("harmonic", "sigma")
+    measurements: tuple[MeasurementName, ...] = ("harmonic", "modes", "sigma")
     conditions: Conditions = Field(default_factory=Conditions.create)
     labels: LabelSettings | None = None
     run: RunSettings = Field(default_factory=RunSettings)
@@ -332,7 +332,7 @@ def changed(
     only : sequence of str
         Names of materials: no others.
     also : sequence of str
-        Measurements that are made besides.
+        Measurements that are made besides, with all potentials.
     output : Path, optional
         Another folder.
 
@@ -345,7 +345,9 @@ def changed(
     if only:
         content["dataset"]["select"] |= {"ids": list(only), "limit": None}
     if also:
-        content["measurements"] = list(dict.fromkeys([*content["measurements"], *also]))
+        for table in (content, *content["potential"]):
+            if table["measurements"] is not None:
+                table["measurements"] = list(dict.fromkeys([*table["measurements"], *also]))
     if output is not None:
         content["output"] = str(output)
     return parse_study(content, "the command")

@@ -68,6 +68,7 @@ test("cells: constants, images at the faces, bonds of rock salt", () => {
 const mode: Mode = {
   potential: "a", role: "the largest error of ω²", q: [0.5, 0, 0.5], q_label: "X", frequency_model: -1.2, frequency_reference: 0.8, structure: salt,
   displacements: [[0.04, 0, 0, 0, 0, 0], [0, 0.6, 0, 0, 0, 0.8]],
+  note: "",
 };
 
 test("a mode is the wave of its q, in cells that hold it", () => {

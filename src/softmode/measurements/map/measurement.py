@@ -21,6 +21,7 @@ from softmode.measurements.map.analysis import (
     stranger_values,
 )
 from softmode.measurements.map.clouds import thinned
+from softmode.measurements.map.details import map_details
 from softmode.measurements.map.kernel import MadeKernel, make_kernel
 from softmode.measurements.map.panels import panels
 from softmode.measurements.map.settings import MapSettings
@@ -175,6 +176,7 @@ MAP = Measurement(
     ),
     chapter="Configuration space",
     panels=panels,
+    details=map_details,
 )
 
 

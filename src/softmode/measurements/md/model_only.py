@@ -14,6 +14,7 @@ from softmode.anharmonic.sigma import harmonic_forces, sigma
 from softmode.crystal import Trajectory
 from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Column, Measurement, Result
+from softmode.measurements.md.details import md_details
 from softmode.measurements.md.leaving import left_for, said_of_leaving
 from softmode.measurements.md.settings import DynamicsSettings
 from softmode.measurements.sampled import sigma_columns
@@ -165,6 +166,7 @@ MODEL_ONLY = Measurement(
     uses=("structure", "protocol.symmetrise", "protocol.imaginary_tolerance", "md", "seed"),
     requires=("displaced_forces_for_dynamics", "md"),
     title="σ⁽²⁾ of the potential alone in its own molecular dynamics, and whether the crystal survives",
+    details=md_details,
     columns=(
         Column("md_status", "dynamics", main=True),
         Column("md_temperature_K", "temperature, K", "temperature of the dynamics, K"),

@@ -20,6 +20,7 @@ from softmode.measurements.declaration import Column, Facts, Given, Measurement,
 from softmode.measurements.field_metrics import field_metrics
 from softmode.measurements.harmonic import named_values
 from softmode.measurements.noise_floor import NOISE_FLOOR
+from softmode.measurements.passport.details import passport_details
 from softmode.measurements.passport.forces import ForceSets
 from softmode.measurements.passport.panels import SHOWN, panels
 from softmode.measurements.passport.ways import (
@@ -303,6 +304,7 @@ MEASUREMENTS = (
         ),
         chapter="How sure",
         panels=panels,
+        details=passport_details,
         calls=_calls,
     ),
 )
