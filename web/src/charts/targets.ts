@@ -67,8 +67,10 @@ export function reach(
     const target = layer.targets[place];
     if (!target) return;
     const { link } = layer;
-    link.dataset.place = String(place);
     link.setAttribute("tabindex", stop ? "0" : "-1");
+    // A press focuses it: what is pressed must not be replaced before it is let go.
+    if (link.dataset.place === String(place)) return;
+    link.dataset.place = String(place);
     if (target.href === null) {
       link.removeAttribute("href");
       link.setAttribute("role", "img");

@@ -1,41 +1,11 @@
 // The page in a real browser, opened from disk: npm run browser (Chromium, or another by the variable CHROMIUM).
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
-import { write } from "../../dev.mjs";
+import { address, AXE, open, start, stop } from "../browser.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const FLAGS = [
-  ...["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"],
-  ...["--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-];
-const file = join(mkdtempSync(join(tmpdir(), "softmode-browser-")), "page.html");
-const address = (hash = "") => pathToFileURL(file).href + hash;
-let browser;
-
-before(async () => {
-  await write(file);
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
-});
-after(() => browser?.close());
-
-/** A page that must not complain, ask for anything, or open a dialogue. */
-async function open(hash = "", options = {}) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
-  const complaints = [];
-  page.on("console", (said) => ["error", "warning"].includes(said.type()) && complaints.push(said.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("dialog", (dialog) => (complaints.push(`dialogue: ${dialog.message()}`), dialog.dismiss()));
-  page.on("request", (request) => /^(file|data|blob):/.test(request.url()) || complaints.push(request.url()));
-  await page.goto(address(hash));
-  await page.waitForSelector("h1");
-  return { page, complaints };
-}
+before(() => start());
+after(stop);
 
 const left = (page) => page.locator(".left").innerText();
 

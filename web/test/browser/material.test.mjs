@@ -1,0 +1,109 @@
+// Charts and pages of materials in a real browser: points lead to materials, structures turn, modes move.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { open, start, stop } from "../browser.mjs";
+
+before(() => start());
+after(stop);
+
+const picture = (page, place) =>
+  page.locator(".sm-stage canvas").nth(place).evaluate((canvas) => {
+    const copy = Object.assign(document.createElement("canvas"), { width: 60, height: 60 });
+    copy.getContext("2d").drawImage(canvas, 0, 0, 60, 60);
+    return copy.toDataURL();
+  });
+
+test("a point is found by pointer and by keys, leads to its material, and back", async () => {
+  const { page, complaints } = await open("#/chapter/Anharmonicity");
+  const chart = page.getByRole("figure", { name: "σ against the reference" });
+  const link = chart.locator('a.sm-target[tabindex="0"]');
+  await link.waitFor({ state: "attached" });
+  assert.equal(await link.count(), 1);
+  await link.focus();
+  await page.keyboard.press("End");
+  const told = await link.getAttribute("aria-label");
+  assert.match(told, /^mp-\d+, .*σ of the reference: [\d.]+/);
+  assert.equal(await chart.locator(".sm-tip strong").innerText(), told.split(", σ")[0]);
+  await page.keyboard.press("Enter");
+  assert.match(page.url(), /#\/material\/mp-\d+/);
+  assert.ok(told.startsWith(await page.locator("h1 .id").innerText()));
+  await page.goBack();
+  const plot = chart.locator("svg.sm-facet");
+  await plot.waitFor();
+  const at = await plot.locator("a circle").first().evaluate((ring) => ({ x: Number(ring.getAttribute("cx")), y: Number(ring.getAttribute("cy")) }));
+  await plot.hover({ position: { x: at.x + 2, y: at.y + 2 } });
+  assert.ok(await chart.locator(".sm-tip").isVisible());
+  await plot.click({ position: { x: at.x + 2, y: at.y + 2 } });
+  assert.match(page.url(), /#\/material\/mp-\d+/);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("a field of a matrix leads to its cells", async () => {
+  const { page, complaints } = await open("#/chapter/Phonons");
+  const chart = page.getByRole("figure", { name: "Harmonic stability" });
+  await chart.scrollIntoViewIfNeeded();
+  const link = chart.locator('a.sm-target[tabindex="0"]');
+  await link.waitFor({ state: "attached" });
+  await link.focus();
+  await page.keyboard.press("ArrowDown");
+  const n = /: (\d+) material/.exec(await link.getAttribute("aria-label"))[1];
+  await page.keyboard.press("Enter");
+  assert.match(page.url(), /c\.harmonic_state=/);
+  assert.match(await page.locator(".left").innerText(), new RegExp(`^${n} of 24 materials`));
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("structures turn by keys, modes move until they are paused; neighbours and the way back", async () => {
+  const { page, complaints } = await open("#/material/mp-1000?p=7net-0", { reducedMotion: "no-preference", viewport: { width: 360, height: 700 } });
+  await page.locator(".sm-stage canvas").nth(1).waitFor();
+  await page.waitForTimeout(600);
+  const before = await picture(page, 0);
+  await page.locator(".sm-stage").first().focus();
+  await page.keyboard.press("ArrowRight");
+  assert.notEqual(await picture(page, 0), before);
+  await page.keyboard.press("0");
+  assert.equal(await picture(page, 0), before);
+
+  await page.locator(".mode-stage").nth(1).scrollIntoViewIfNeeded();
+  await page.waitForTimeout(300);
+  const moving = await picture(page, 1);
+  await page.waitForTimeout(500);
+  assert.notEqual(await picture(page, 1), moving);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.waitForTimeout(200);
+  const still = await picture(page, 1);
+  await page.waitForTimeout(300);
+  assert.equal(await picture(page, 1), still);
+
+  await page.getByRole("combobox", { name: "Potential" }).selectOption("chgnet");
+  assert.equal(await page.locator('.toggle[aria-pressed="true"]').innerText(), "chgnet");
+  await page.locator('.neighbours a[rel="next"]').click();
+  assert.match(page.url(), /#\/material\/.*\?p=7net-0$/);
+  await page.getByRole("link", { name: "Overview" }).last().click();
+  assert.match(page.url(), /#\/\?p=7net-0$/);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("motion that is not wanted does not begin", async () => {
+  const { page } = await open("#/material/mp-1000?p=7net-0", { reducedMotion: "reduce" });
+  await page.getByRole("button", { name: "Play" }).waitFor();
+  await page.close();
+});
+
+test("without WebGL a sentence stands in the structure's place", async () => {
+  const { page } = await open("#/");
+  await page.addInitScript(() => {
+    const own = HTMLCanvasElement.prototype.getContext;
+    HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+      return kind.startsWith("webgl") ? null : own.call(this, kind, ...rest);
+    };
+  });
+  await page.reload();
+  await page.evaluate(() => (location.hash = "#/material/mp-1000"));
+  await page.getByText("no WebGL").first().waitFor();
+  assert.match(await page.locator(".constants").innerText(), /4\.243/);
+  await page.close();
+});
