@@ -38,22 +38,34 @@ export function latticeConstants(lattice: readonly (readonly number[])[]): Latti
   return { lengths: [length(a), length(b), length(c)], angles: [angle(b, c), angle(a, c), angle(a, b)], volume: Math.abs(dot(a, cross)) };
 }
 
-/** Atoms of `repeat` cells, with images of those at the faces so that cells look whole; `images` false: as they stand. */
+/** Atoms of `repeat` cells; with `images` also those at the faces again, and neighbours outside that make polyhedra whole. */
 export function atomsOf(structure: Structure, repeat: Vector = [1, 1, 1], images = true): Atom[] {
-  const atoms: Atom[] = [];
+  const within: Atom[] = [];
+  const outside: Atom[] = [];
   structure.positions.forEach((position, source) => {
+    const symbol = structure.symbols[source] ?? "X";
     const home = position.map((value) => value - Math.floor(value + 1e-6));
-    const steps = home.map((value, k) => {
-      const last = (repeat[k] as number) - (images && value < 0.02 ? 0 : 1);
-      const first = images && value > 0.98 ? -1 : 0;
-      return Array.from({ length: last - first + 1 }, (_, n) => first + n);
-    });
+    const reach = images ? 1 : 0;
+    const steps = repeat.map((n) => Array.from({ length: n + 2 * reach }, (_, k) => k - reach));
     for (const i of steps[0]!) for (const j of steps[1]!) for (const k of steps[2]!) {
       const fractional = [home[0]! + i, home[1]! + j, home[2]! + k] as Vector;
-      atoms.push({ symbol: structure.symbols[source] ?? "X", source, fractional, at: cartesian(structure.lattice, fractional) });
+      const beyond = Math.max(...fractional.map((value, axis) => Math.max(-value, value - repeat[axis]!)));
+      const inside = images ? beyond < 0.02 : i >= 0 && j >= 0 && k >= 0;
+      if (!inside && (beyond > 0.5 || isMetal(symbol))) continue;
+      (inside ? within : outside).push({ symbol, source, fractional, at: cartesian(structure.lattice, fractional) });
     }
   });
-  return atoms;
+  const centres = within.filter((atom) => isMetal(atom.symbol) && !fills(atom.symbol));
+  const bound = (atom: Atom): boolean => centres.some((centre) => bonded(atom, centre));
+  return [...within, ...outside.filter(bound)];
+}
+
+function bonded(p: Atom, q: Atom): boolean {
+  const far = 1.15 * (radius(p.symbol) + radius(q.symbol));
+  const dx = p.at[0] - q.at[0];
+  if (dx > far || dx < -far) return false;
+  const distance = Math.hypot(dx, p.at[1] - q.at[1], p.at[2] - q.at[2]);
+  return distance <= far && distance >= 0.4;
 }
 
 /** Pairs of atoms nearer than 1.15 times their covalent radii; of two metals, or of large ions, only where there are no others. */
@@ -63,11 +75,7 @@ export function bondsOf(atoms: readonly Atom[]): [number, number][] {
   for (let a = 0; a < atoms.length; a++) {
     for (let b = a + 1; b < atoms.length; b++) {
       const [p, q] = [atoms[a] as Atom, atoms[b] as Atom];
-      const far = 1.15 * (radius(p.symbol) + radius(q.symbol));
-      const dx = p.at[0] - q.at[0];
-      if (dx > far || dx < -far) continue;
-      const distance = Math.hypot(dx, p.at[1] - q.at[1], p.at[2] - q.at[2]);
-      if (distance > far || distance < 0.4) continue;
+      if (!bonded(p, q)) continue;
       const aside = fills(p.symbol) || fills(q.symbol) || (isMetal(p.symbol) && isMetal(q.symbol));
       (aside ? others : found).push([a, b]);
     }

@@ -80,7 +80,7 @@ function Player({ mode }: { mode: Mode }) {
       <div ref={stage} class="mode-stage" />
       <div>
         <p>{sentence(mode)}</p>
-        <p>{movement(mode)}</p>
+        <p>{movement(mode)}{mode.note && ` ${mode.note.charAt(0).toUpperCase()}${mode.note.slice(1)}${mode.note.endsWith(".") ? "" : "."}`}</p>
         <div class="sm-buttons">
           <button type="button" aria-pressed={playing} onClick={() => setPlaying(!playing)}>{playing ? "Pause" : "Play"}</button>
         </div>

@@ -182,7 +182,7 @@ export class StructureView {
       const from = radius(atom.symbol) * 0.2 + 0.22;
       const start = atom.at.map((value, k) => value + (by[k]! / size) * from * 0.8) as Vector;
       const end = atom.at.map((value, k) => value + (by[k]! / size) * from + by[k]!) as Vector;
-      viewer.addArrow({ start: XYZ(start), end: XYZ(end), radius: 0.07, radiusRatio: 2, mid: Math.max(0.4, 1 - 0.35 / (size + 0.1)), color: hex(ink) });
+      viewer.addArrow({ start: XYZ(start), end: XYZ(end), radius: 0.1, radiusRatio: 2.2, mid: Math.max(0.4, 1 - 0.35 / (size + 0.1)), color: hex(ink) });
     }
   }
 

@@ -58,7 +58,12 @@ test("cells: constants, images at the faces, bonds of rock salt", () => {
   expect(cartesian(salt.lattice, [0.5, 0.5, 0.5])).toEqual([2.8, 2.8, 2.8]);
   const one = atomsOf(salt);
   expect(one.filter((atom) => atom.symbol === "Na").length).toBe(8);
-  expect(one.filter((atom) => atom.symbol === "Cl").length).toBe(1);
+  // the one within, and those about the eight corners: each has six, shared along the edges
+  expect(one.filter((atom) => atom.symbol === "Cl").length).toBeGreaterThan(1);
+  expect(atomsOf(salt, [1, 1, 1], false).length).toBe(2);
+  for (const corner of one.filter((atom) => atom.symbol === "Na")) {
+    expect(bondsOf(one).filter((pair) => pair.includes(one.indexOf(corner))).length).toBe(6);
+  }
   const atoms = atomsOf(salt, [3, 3, 3]);
   const central = atoms.findIndex((atom) => atom.symbol === "Cl" && atom.fractional.every((value) => value === 1.5));
   expect(bondsOf(atoms).filter((pair) => pair.includes(central)).length).toBe(6);
