@@ -5,6 +5,7 @@ import { Choice } from "./choice";
 import type { Page } from "./contract";
 import { Failures } from "./failures";
 import { Filters, Selection } from "./filters";
+import { FindMaterial } from "./find";
 import { count, whole } from "./format";
 import { MaterialPage } from "./material/page";
 import { Licences, Method } from "./method";
@@ -258,6 +259,7 @@ function Navigation({ page, model, route }: { page: Page; model: Model; route: R
           )}
           <li>{link({ name: "method" }, "Method and sources", route.name === "method")}</li>
         </ul>
+        {page.materials.length > 1 && <FindMaterial page={page} />}
         <label class="theme">
           Colours{" "}
           <select value={theme.value} onChange={(event) => setTheme(event.currentTarget.value as Theme)}>

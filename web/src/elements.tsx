@@ -52,7 +52,7 @@ export function Elements({ model }: { model: Model }) {
             <button
               key={each.symbol}
               type="button"
-              class={`element ${shade === null ? "" : `shade-${shade}`}`}
+              class={`element ${figure ? "" : "empty"} ${shade === null ? "" : `shade-${shade}`}`}
               style={{ gridRow: each.row < 8 ? each.row : each.row + 1, gridColumn: each.column }}
               data-element={each.symbol}
               disabled={!known.has(each.symbol)}

@@ -7,6 +7,7 @@ import { count, valueText, whole } from "./format";
 import { NO_FILTERS, isFiltered, type Model } from "./model";
 import { classColumns, classText, countMaterials, selectCells, type Filter } from "./select";
 import { show, view, type Seen, type View } from "./state";
+import { MaterialLink } from "./verdict";
 
 const SEEN: Record<Seen, string> = { all: "all", unseen: "unseen in training", seen: "seen in training" };
 
@@ -159,7 +160,23 @@ export function Selection({ model, children }: { model: Model; children?: Compon
           </button>
         </div>
       )}
+      <Few model={model} />
     </div>
+  );
+}
+
+/** So few materials that they can be gone to from here. */
+const FEW = 16;
+
+function Few({ model }: { model: Model }) {
+  const names = [...new Set(model.cells.value.map((cell) => model.page.materials[model.page.cells.material[cell]!]!.name))];
+  if (!isFiltered() || !names.length || names.length > FEW) return null;
+  return (
+    <ul class="materials few" aria-label="Materials that are left">
+      {names.map((name) => (
+        <li key={name}><MaterialLink page={model.page} name={name} /></li>
+      ))}
+    </ul>
   );
 }
 

@@ -38,7 +38,7 @@ test("the table sorts, searches, is saved as shown and leads to materials and ba
   assert.equal(await page.locator("th[aria-sort=descending]").count(), 1);
   assert.match(page.url(), /sort=-rmse_w2_THz2/);
 
-  await page.getByRole("searchbox").fill("mp-1004 chgnet");
+  await page.getByRole("searchbox", { name: "Search names" }).fill("mp-1004 chgnet");
   assert.equal(await left(page), "1 of 24 materials, 1 of 96 cells");
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: /^CSV/ }).click()]);
   const [head, row, ...rest] = readFileSync(await download.path(), "utf8").trim().split("\n");
@@ -51,6 +51,17 @@ test("the table sorts, searches, is saved as shown and leads to materials and ba
   assert.match(page.url(), /#\/material\/mp-1004\?/);
   await page.goBack();
   assert.equal(await left(page), "1 of 24 materials, 1 of 96 cells");
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("a material is found by its formula", async () => {
+  const { page, complaints } = await open();
+  await page.getByLabel("Find a material").fill("KSrF3 · mp-1012");
+  assert.match(page.url(), /#\/material\/mp-1012$/);
+  await page.getByLabel("Find a material").fill("mp-1004");
+  await page.keyboard.press("Enter");
+  assert.match(page.url(), /#\/material\/mp-1004$/);
   assert.deepEqual(complaints, []);
   await page.close();
 });
