@@ -31,13 +31,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from evidence_figures import confusion_figure, label_scatter, reliability_diagram, shares_figure
 from softmode.anharmonic.classes import CLASSES, EDGES, class_indices
 from softmode.files import file_name
+from softmode.measurements.sampled import WAYS
 from softmode.panel import estimate
 from softmode.published import published_model_only_shares
-from softmode.report.screening import WAY_NAMES
-from softmode.report.screening_figures import label_scatter, reliability_diagram, shares_figure
-from softmode.report.sigma_figures import confusion_figure
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.structures.labels import Labels, compound_key
 from softmode.study.folder import reopen_study
@@ -89,7 +88,7 @@ def read(given: str) -> tuple[Labels, pd.DataFrame, list[Run], str]:
 def name(run: Run, shown: Mapping[str, str]) -> str:
     """How a row is called."""
     folder, item = run
-    way = shown[folder] if item.way == DYNAMICS else WAY_NAMES[item.way]
+    way = shown[folder] if item.way == DYNAMICS else WAYS[item.way]
     return f"{item.potential}, {way}, {int((~item.failed).sum())}"
 
 
@@ -232,7 +231,7 @@ def page(table: pd.DataFrame, beside: pd.DataFrame, shown_as: Mapping[str, str])
     enough = rows["n"].fillna(0) >= _FEWEST
     rows = rows.assign(
         group=rows["group"].map(group_name),
-        way=rows["way"].map(WAY_NAMES).where(rows["way"] != DYNAMICS, rows["run"].replace(shown_as)),
+        way=rows["way"].map(WAYS).where(rows["way"] != DYNAMICS, rows["run"].replace(shown_as)),
         n=rows["n"].astype(object).where(rows["n"].notna(), "–"),
     )
     of = {"potential": "potential", "way": "way", "n": "n"}
@@ -250,7 +249,7 @@ def page(table: pd.DataFrame, beside: pd.DataFrame, shown_as: Mapping[str, str])
         named = {}
         for side in ("first", "second"):
             way, run = beside[f"{side}_way"], beside[f"{side}_run"]
-            shown = way.map(WAY_NAMES).where(way != DYNAMICS, run.replace(shown_as))
+            shown = way.map(WAYS).where(way != DYNAMICS, run.replace(shown_as))
             named[side] = beside[f"{side}_potential"] + ", " + shown
         counts = {"n": "n", "only_first_right": "only first right", "only_second_right": "only second right"}
         changes = {f"{column}_difference": title for column, title in (shares | errors).items()}
@@ -279,7 +278,7 @@ def main(given: Sequence[str], out: Path) -> None:
         ("confusion_dynamics", [run for run in alone if run[1].way == DYNAMICS]),
     ):
         matrices = {
-            (way := WAY_NAMES[run[1].way], name(run, shown_as).replace(f", {way},", ",")): (
+            (way := WAYS[run[1].way], name(run, shown_as).replace(f", {way},", ",")): (
                 run[1].score.successes.confusion.matrix
             )
             for run in chosen

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from evidence_figures import BETTER_COLOUR, WORSE_COLOUR, error_boxes, ratio_figure
 from evidence_phonons import DOUBLE, ERRORS, HALIDES, ranked, read_table, subsets
-from softmode.report.figures import error_boxes
-from softmode.report.paired import BETTER_COLOUR, WORSE_COLOUR, ratio_figure
 from softmode.style import (
     VG_LABEL,
     W2_LABEL,

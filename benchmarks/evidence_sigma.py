@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 import softmode as sm
+from evidence_figures import sigma_parts
 from softmode.records import Record
-from softmode.report.sigma_parts import sigma_parts
 from softmode.statistics.bootstrap import bootstrap_over, drawn_blocks, percentile_interval
 from softmode.statistics.correlated_means import correlated_mean, mean_with_interval
 from softmode.statistics.rank_correlation import spearman

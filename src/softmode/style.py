@@ -29,7 +29,6 @@ PALETTE = (
 REFERENCE_COLOUR = "#222222"
 MEDIAN_COLOUR = "#E69F00"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-PLOTLY_MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x")
 
 _GROUP_ORDER = ("F", "Cl", "Br", "I")
 _GROUP_NAMES = {"F": "fluorides", "Cl": "chlorides", "Br": "bromides", "I": "iodides"}

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from moving_metals import moving, phonopy_hessian, supercell, write_moving_metal
 from numpy.typing import NDArray
+from report_page import charts_of, document_of, table_of
 from tiny_study import EMT_NAME, write_metal
 from typer.testing import CliRunner
 
@@ -82,6 +83,8 @@ def test_everything_is_written(clouds: tuple[Path, Path], tmp_path: Path) -> Non
         "map_trajectories.png",
         "map_trajectories.pdf",
         "map.html",
+        "files.json",
+        "tables",
         "chemiscope.json.gz",
         "chemiscope.html",
     }
@@ -105,10 +108,14 @@ def test_everything_is_written(clouds: tuple[Path, Path], tmp_path: Path) -> Non
     viewed = json.loads(gzip.decompress((folder / "chemiscope.json.gz").read_bytes()))
     assert len(viewed["structures"]) == 60
     np.testing.assert_allclose(viewed["properties"]["component 1"]["values"], points[:, 0], atol=1e-9)
-    for page in ("map.html", "chemiscope.html"):
-        text = (folder / page).read_text(encoding="utf-8")
-        assert 'src="http' not in text
-        assert "<link" not in text
+    page = document_of(folder / "map.html")
+    chart = charts_of(page)["map"]
+    assert chart["clouds"] == ["cold", "hot"]
+    np.testing.assert_allclose(np.column_stack([chart["x"], chart["y"]]), points, rtol=1e-5, atol=1e-12)
+    assert [one["coordinates"]["shape"][0] for one in chart["structures"]] == [30, 30]
+    [row] = table_of(page, "overlaps")
+    assert row["MMD², relative"] == f"{overlap['mmd2_relative']:.3g}"
+    assert 'src="http' not in (folder / "chemiscope.html").read_text(encoding="utf-8")
 
 
 def test_hotter_frames_are_apart_and_halves_are_not(clouds: tuple[Path, Path], tmp_path: Path) -> None:

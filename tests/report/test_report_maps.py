@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,9 +17,12 @@ from report_page import table_of
 from tiny_study import emt, factory, run_tiny, tiny_study
 
 from softmode.measurements.map.measurement import map_points, map_structures
+from softmode.packing import unpack
 from softmode.report import chemiscope_file
 from softmode.report.build import build_report
-from softmode.report.map_page import map_page, script_json
+from softmode.report.chemiscope_file import script_json
+from softmode.report.document import plain_form
+from softmode.report.map_page import foreign_chart, frames_chart, map_page, overlap_table
 from softmode.report.method import method_lines
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
@@ -138,36 +140,31 @@ def browsed(page: Path, profile: Path) -> str:
     return result.stdout
 
 
-#: Points the mouse at the rightmost frame of the second cloud.
-_POINT = """<script>
-setTimeout(() => {
-  const map = document.getElementById("map"), cloth = map.querySelector(".nsewdrag"), axes = map._fullLayout;
-  const place = cloth.getBoundingClientRect();
-  const point = map.calcdata[1].reduce((first, second) => second.x > first.x ? second : first);
-  const at = { clientX: place.left + axes.xaxis.d2p(point.x), clientY: place.top + axes.yaxis.d2p(point.y) };
-  cloth.dispatchEvent(new MouseEvent("mousemove", { bubbles: true, ...at }));
-  setTimeout(() => {
-    const view = document.getElementById("structure");
-    const atoms = view.data[2];
-    document.body.dataset.shown = [view.dataset.frame, atoms.x[0], atoms.y[0], atoms.z[0]];
-  }, 700);
-}, 800);
-</script></body>"""
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-def test_pointing_at_a_frame_shows_its_structure(reported: tuple[Study, Path], tmp_path: Path) -> None:
-    [cell] = [c for c in reported[0].cases if (c.material.name, c.label) == ("Cu", "emt")]
-    record = reported[0].records(cell, with_arrays=True)["map"]
-    text = map_page("Cu", map_points(record, "emt"), map_structures(record))
-    page = tmp_path / "map.html"
-    page.write_text(text.replace("</body>", _POINT), encoding="utf-8")
-    [shown] = re.findall(r'data-shown="([^"]*)"', browsed(page, tmp_path / "profile"))
-    frame, *place = (float(part) for part in shown.split(","))
-    lattice = record.arrays["map_lattice"].astype(float)
+def test_the_page_of_a_map_has_every_frame_with_its_structure(reported: tuple[Study, Path]) -> None:
+    record = reported[0].result("Cu", "emt", "map")
+    assert record is not None
     points = map_points(record, "emt")
-    second = np.flatnonzero(points.cloud == 1)
-    assert int(frame) == second[points.coordinates[second, 0].argmax()]
-    real = record.arrays["map_positions"][int(frame), 0].astype(float)
-    difference = (np.array(place) - real) @ np.linalg.inv(lattice)
+    chart = frames_chart(points, map_structures(record), "map", "Cu")
+    assert chart.potentials == (None, "emt")
+    np.testing.assert_array_equal(np.column_stack([chart.x, chart.y]), points.coordinates)
+    shown = [unpack(one.coordinates).reshape(-1, 8, 3) @ np.array(one.lattice) for one in chart.structures]
+    assert [len(one) for one in shown] == record.values["map_n_frames"]
+    assert {one.symbols for one in chart.structures} == {("Cu",) * 8}
+    lattice = record.arrays["map_lattice"].astype(float)
+    difference = (np.concatenate(shown) - record.arrays["map_positions"]) @ np.linalg.inv(lattice)
     assert np.abs(difference - np.rint(difference)).max() < 1e-4
+    page, panel = map_page("Cu", [chart], overlap_table([]), ["Said."])
+    assert [potential.name for potential in page.potentials] == ["emt"]
+    assert (panel.caption, panel.tables) == ("Said.", ())
+    [drawn] = plain_form(page)["panels"][0]["charts"]
+    assert drawn["kind"] == "frames"
+
+
+def test_foreign_frames_are_set_against_sigma(reported: tuple[Study, Path]) -> None:
+    record = reported[0].result("Al", "emt", "map")
+    assert record is not None
+    points = map_points(record, "emt")
+    chart = foreign_chart(points, 1.5, "foreign")
+    assert [series.potential for series in chart.series] == [None, "emt"]
+    assert sum(len(series.x) for series in chart.series) == np.isfinite(points.sigma_t).sum()
+    assert chart.guides[0].value == 1.5

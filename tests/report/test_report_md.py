@@ -18,8 +18,8 @@ from tiny_study import QUICK, emt, factory, run_tiny, tiny_study
 from softmode.dynamics import thermostat_warning
 from softmode.measurements.md import DynamicsSettings
 from softmode.report.build import build_report
-from softmode.report.md_figures import attribution_figure
 from softmode.report.method import method_lines
+from softmode.report.paper.attribution_figures import attribution_figure
 from softmode.study.folder import Study, open_study, reopen_study
 from softmode.study.md_results import PARTS
 from softmode.study.results import OK, cell_table

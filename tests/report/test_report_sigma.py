@@ -6,26 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from moving_metals import MOVING, write_moving_metal
 from report_page import charts_of, document_of, table_of
 from tiny_study import emt, factory, run_tiny, tiny_study
 
-from softmode.published import published_confusion_matrices
 from softmode.report.build import build_report
-from softmode.report.sigma_figures import (
-    confusion_figure,
-    mode_figure,
-    parity_figure,
-    sigma_against_reference,
-    sigma_differences,
-    trace_figure,
-)
-from softmode.report.sigma_parts import sigma_parts
-from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.folder import Study, reopen_study
 from softmode.study.results import cell_table
 
@@ -169,110 +156,3 @@ def test_a_study_in_which_every_anharmonicity_failed(tmp_path: Path) -> None:
     document = document_of(page)
     assert "sigma" not in {panel["key"] for panel in document["panels"]}
     assert "run.extxyz" in document["failures"][0]["reason"]
-
-
-# Figures
-
-
-def texts(figure: Figure) -> list[list[str]]:
-    return [[text.get_text() for text in axes.texts] for axes in figure.axes if axes.get_visible()]
-
-
-def test_published_matrices_are_drawn_by_the_same_code() -> None:
-    matrices = published_confusion_matrices()
-    figure = confusion_figure(matrices, "Yang et al.")
-    shown = texts(figure)
-    assert len(shown) == len(matrices) == 8
-    expected = {tuple(str(count) for count in matrix.counts.ravel()) for matrix in matrices.values()}
-    assert {tuple(panel) for panel in shown} == expected
-    assert ("940", "29", "0", "49", "414", "14", "1", "27", "215") in expected  # omat-0-medium, top row
-    figure.savefig(Path("/dev/null"), format="png")
-
-
-def test_a_run_and_the_publication_side_by_side() -> None:
-    own = ConfusionMatrix(np.arange(9).reshape(3, 3))
-    published = published_confusion_matrices()["phi_model", "mpa-0-medium"]
-    figure = confusion_figure({("phi_ref", "own"): own, ("phi_model", "mpa"): published})
-    assert texts(figure) == [[str(n) for n in range(9)], [str(n) for n in published.counts.ravel()]]
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["own", "mpa", "", ""]
-
-
-def test_an_empty_class_is_drawn() -> None:
-    figure = confusion_figure({("phi_ref", "a"): ConfusionMatrix(np.diag([5, 0, 0]))})
-    shares = np.asarray(figure.axes[0].images[0].get_array())
-    assert shares.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-
-
-def test_figures_show_what_the_records_hold(reported: tuple[Study, Path]) -> None:
-    study = reported[0]
-    records = {
-        cell.label: study.records(cell, with_arrays=True)["sigma"]
-        for cell in study.cases
-        if cell.material.name == "Au" and cell.label != "broken"
-    }
-    traces = trace_figure(records, "Au")
-    for axes, approach in zip(traces.axes, ("phi_ref", "phi_model"), strict=True):
-        lines = {str(line.get_label()): line.get_ydata() for line in axes.lines}
-        reference = records["exact"].arrays["sigma_t_reference"]
-        np.testing.assert_array_equal(lines["reference"], reference)
-        for label, record in records.items():
-            np.testing.assert_array_equal(lines[label], record.arrays[f"sigma_t_{approach}"])
-    parity = parity_figure(records, "Au")
-    assert len(parity.axes) == 6
-    mae = 1000 * records["soft one"].values["force_mae_eV_per_A"]
-    assert f"MAE {mae:.0f}," in parity.axes[0].get_title()
-    modes = mode_figure(records, "Au")
-    n_points = sum(len(points.get_offsets()) for points in modes.axes[0].collections)
-    n_sets = sum(len(record.arrays["mode_frequencies_model"]) for record in records.values())
-    assert n_points == n_sets + len(records["exact"].arrays["mode_frequencies_reference"])
-    scatter = sigma_against_reference(cell_table(study))
-    for axes in scatter.axes:
-        assert axes.get_xlim() == axes.get_ylim()
-        assert axes.get_xlim()[1] > 1.5  # the unstable one is inside
-
-
-def test_no_difference_lies_outside_its_axes() -> None:
-    """The panels share an axis: the larger differences may be in the first or in the second."""
-    for first, second in ((0.9, 0.1), (0.1, 0.9)):
-        table = pd.DataFrame(
-            {
-                "potential": ["a", "b"],
-                "sigma_state": "ok",
-                "sigma_reference_mean_t": 0.5,
-                "sigma_phi_ref_mean_t": [0.5 + first, 0.5],
-                "sigma_phi_model_mean_t": [0.5, 0.5 - second],
-            }
-        )
-        for axes in sigma_differences(table).axes:
-            low, high = axes.get_xlim()
-            drawn = [x for line in axes.lines for x in line.get_xdata()]
-            assert low < min(drawn)
-            assert max(drawn) < high
-
-
-@pytest.mark.parametrize("n_materials", [2, 9])
-def test_parts_of_the_difference_are_drawn_as_they_are(n_materials: int) -> None:
-    """Of few materials a panel each, with a bar for each part; of many a box for each part and the sum."""
-    names = [f"crystal {number}" for number in range(n_materials)]
-    table = pd.DataFrame(
-        {
-            "material": np.repeat(names, 2),
-            "formula": "NaCl",
-            "potential": ["a", "b"] * n_materials,
-            "sigma_state": "ok",
-            "sigma_force_error": np.linspace(0.1, 0.4, 2 * n_materials),
-            "sigma_hessian_error": np.linspace(-0.3, -0.2, 2 * n_materials),
-        }
-    )
-    panels = sigma_parts(table).axes
-    if n_materials == 9:
-        [axes] = panels
-        assert [label.get_text() for label in axes.get_xticklabels()] == ["forces", "force constants", "sum"]
-        return
-    assert len(panels) == n_materials
-    for axes, (_, rows) in zip(panels, table.groupby("material"), strict=True):
-        widths = [bar.get_width() for bar in axes.patches]
-        assert widths == [*rows["sigma_force_error"], *rows["sigma_hessian_error"]]
-        sums = rows["sigma_force_error"] + rows["sigma_hessian_error"]
-        np.testing.assert_allclose(axes.lines[0].get_xdata(), sums, rtol=0, atol=1e-15)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,11 +16,10 @@ from softmode.harmonic.qpoints import BandPath
 from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.records import Record
 from softmode.study.folder import Study
-from softmode.style import REFERENCE_COLOUR, figure_style, legend_below, panel_grid, plain, pretty_formula
+from softmode.style import REFERENCE_COLOUR, figure_style, legend_below, plain, pretty_formula
 
 _DASHED = (0, (4, 1.5))
 NOISE_COLOUR = "#E4E4E4"
-_BESIDE = 3  # bands of potentials alone in a row
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,90 +177,3 @@ def _noise_label(overlays: list[BandOverlay]) -> str:
     """What the band is, and how wide where there is one."""
     name = "noise" if all(one.measured for one in overlays) else "noise, at least"
     return f"{name} (±{overlays[0].floor:.2g} THz)" if len(overlays) == 1 else name
-
-
-@dataclass(frozen=True, eq=False)
-class ModelBands:
-    """Bands of one compound by one potential.
-
-    Parameters
-    ----------
-    formula, caption : str
-        What is shown, and what is known of it.
-    path : BandPath
-        Where.
-    frequencies : (n_q, n_bands) array
-        THz, imaginary negative.
-    floor : float
-        Frequencies below are noise, THz.
-    """
-
-    formula: str
-    caption: str
-    path: BandPath
-    frequencies: FloatArray
-    floor: float
-
-
-def chosen_compounds(ranked: pd.DataFrame, potential: str) -> pd.DataFrame:
-    """Rows of the three most and the three least stable compounds of a potential; all where there are six."""
-    rows = ranked[(ranked["potential"] == potential) & ranked["rank"].notna()]
-    return rows if len(rows) <= 2 * _BESIDE else pd.concat([rows.head(_BESIDE), rows.tail(_BESIDE)])
-
-
-def model_bands(study: Study, rows: pd.DataFrame, potential: str, sigma: str) -> list[ModelBands]:
-    """Bands of the compounds in some rows of the ranked table, as far as they were computed.
-
-    Parameters
-    ----------
-    study : Study
-        Where the records are.
-    rows : pandas.DataFrame
-        From :func:`chosen_compounds`.
-    potential : str
-        Whose.
-    sigma : str
-        Column that the captions give; empty for none.
-    """
-    found = []
-    for _, row in rows.iterrows():
-        record = study.result(row["material"], potential, "model_phonons")
-        if record is not None:
-            score = f"σ = {row[sigma]:.2f}, " if sigma and pd.notna(row[sigma]) else ""
-            caption = f"{score}softest {row['softest_mode_THz']:.2f} THz at {row['softest_mode_at']}"
-            bands = record.arrays["frequencies_model"]
-            noise = study.result(row["material"], potential, "noise_floor")
-            floor = _floor(record, "model_noise_floor_THz", noise)
-            found.append(ModelBands(str(row["formula"]), caption, _path(record, "model_"), bands, floor))
-    return found
-
-
-def model_band_figure(bands: list[ModelBands], colour: str) -> Figure:
-    """Band structures, three in a row; imaginary modes below zero.
-
-    Parameters
-    ----------
-    bands : list of ModelBands
-        Of one potential, from stable to unstable.
-    colour : str
-        The potential's colour.
-    """
-    with figure_style():
-        figure, panels = panel_grid(len(bands), _BESIDE, (3.5, 2.9))
-        for axes, item in zip(panels, bands, strict=True):
-            _draw_alone(axes, item, colour)
-        for axes in panels[::_BESIDE]:
-            axes.set_ylabel("frequency (THz)")
-        return figure
-
-
-def _draw_alone(axes: Axes, item: ModelBands, colour: str) -> None:
-    n = item.path.points_per_segment
-    for index in range(len(item.path.segments)):
-        piece = slice(index * n, (index + 1) * n)
-        axes.plot(item.path.distances[piece], item.frequencies[piece], color=colour, linewidth=0.8)
-    _frame(axes, item.path, item.floor)
-    low = float(item.frequencies.min())
-    if low < -0.1:
-        axes.axhspan(low * 1.05, 0.0, color="#D55E00", alpha=0.07, linewidth=0)
-    axes.set_title(f"{pretty_formula(item.formula)}\n{item.caption}", fontsize=8)

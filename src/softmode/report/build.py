@@ -27,6 +27,7 @@ from softmode.study.sigma_results import with_learnt_classes
 from softmode.study.verdict import verdict
 from softmode.style import distinct
 
+NO_PARTS = Parts((), {})
 #: List of what a page has beside it.
 _WRITTEN = "files.json"
 #: Potentials up to which the page's first sentence names them.
@@ -128,8 +129,9 @@ def write_page(
     folder: Path,
     page: Page,
     tables: Mapping[str, pd.DataFrame],
-    parts: Parts,
+    parts: Parts = NO_PARTS,
     others: Mapping[str, bytes] = MappingProxyType({}),
+    name: str = "index.html",
 ) -> Path:
     """Write a page and what lies beside it, the page last; what an earlier page had and this has not goes.
 
@@ -145,17 +147,19 @@ def write_page(
         Details of materials, inside the page or beside it.
     others : mapping of str to bytes
         Figures and the like, by path beside the page.
+    name : str
+        Of the page's file.
     """
     files = csv_files(tables) | parts.files() | dict(others)
-    files["index.html"] = page_html(page, parts.encoded if parts.inside else ()).encode()
+    files[name] = page_html(page, parts.encoded if parts.inside else ()).encode()
     earlier = _written_before(folder)
-    for name, content in files.items():
-        write_atomically(folder / name, content)
+    for file, content in files.items():
+        write_atomically(folder / file, content)
     write_atomically(folder / _WRITTEN, json.dumps(sorted(files), indent=1).encode())
-    for name in earlier - set(files):
+    for file in earlier - set(files):
         with contextlib.suppress(OSError):
-            (folder / name).unlink(missing_ok=True)
-    return folder / "index.html"
+            (folder / file).unlink(missing_ok=True)
+    return folder / name
 
 
 def _written_before(folder: Path) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import html
 import importlib.util
 import json
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,6 @@ from softmode.errors import MissingExtraError
 from softmode.files import file_name
 from softmode.measurements.map.analysis import MapPoints
 from softmode.measurements.map.measurement import map_points, map_structures
-from softmode.report.map_page import viewer_page
 from softmode.study.folder import Study
 from softmode.study.results import best_median_worst, done
 
@@ -113,6 +113,63 @@ def viewer_script() -> str:
         return ""
     path = Path(specification.origin).parent / "sphinx" / "static" / "chemiscope.min.js"
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+_VIEWER = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+  * {{ box-sizing: border-box; }}
+  html, body {{ margin: 0; height: 100%; overflow: hidden; font: 14px system-ui, "DejaVu Sans", sans-serif; }}
+  #viewer {{ display: grid; height: 100vh; }}
+  #viewer {{ grid-template: auto minmax(0, 1fr) / minmax(0, 3fr) minmax(0, 2fr); }}
+  #meta {{ grid-column: 1 / 3; }} #map, #structure {{ position: relative; min-height: 0; min-width: 0; }}
+  #side {{ display: grid; grid-template-rows: minmax(0, 1fr) auto; min-height: 0; min-width: 0; }}
+</style>
+{script}
+</head>
+<body>
+<div id="viewer"><div id="meta"></div><div id="map"></div>
+<div id="side"><div id="structure"></div><div id="info"></div></div></div>
+<script>
+const content = {content};
+const places = {{ meta: "meta", map: "map", structure: "structure", info: "info" }};
+Chemiscope.DefaultVisualizer.load(places, content)
+  .then(() => {{ document.body.dataset.loaded = "yes"; }})
+  .catch(problem => {{ document.body.insertAdjacentText("afterbegin", String(problem)); }});
+</script>
+</body>
+</html>
+"""
+
+
+def viewer_page(title: str, content: dict[str, Any], *, script: str = "", source: str = "") -> str:
+    """chemiscope's own viewer with its data; needs no network.
+
+    Parameters
+    ----------
+    title : str
+        Of the window.
+    content : dict
+        From :func:`chemiscope_input`.
+    script : str
+        The viewer, from :func:`viewer_script`.
+    source : str
+        In place of it, the name of a file beside the page that holds it.
+    """
+    escaped = script.replace("</script", "<\\/script")
+    return _VIEWER.format(
+        title=html.escape(title),
+        script=f'<script src="{source}"></script>' if source else f"<script>{escaped}</script>",
+        content=script_json(content),
+    )
+
+
+def script_json(content: Any) -> str:
+    """JSON that may stand inside a script of a page."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
 def chemiscope_files(study: Study, cells: pd.DataFrame) -> Iterator[tuple[str, bytes]]:

@@ -22,7 +22,7 @@ from softmode.report.method import method_lines
 from softmode.report.panels import RecordTarget, page_panel
 from softmode.structures.formulas import parse_formula
 from softmode.study.folder import Study
-from softmode.study.results import SEEN_COLUMN, counted, functional_statements
+from softmode.study.results import SEEN_COLUMN, counted
 from softmode.style import distinct, group_name
 
 _SOURCE = (
@@ -139,7 +139,7 @@ def elements_of(formula: str) -> tuple[str, ...]:
 
 def notices(cells: pd.DataFrame) -> list[str]:
     """What a reader must know before anything else: what was seen in training, what was accepted."""
-    said = [f"{text}." for text in functional_statements(cells)]
+    said = []
     seen = distinct(cells.loc[cells[SEEN_COLUMN].isin(SEEN), "potential"])
     if seen:
         said.append(

@@ -14,9 +14,14 @@ from softmode.panel import NOTHING, Panel, Row, RowList, RowsLink, Table, estima
 from softmode.report.method import md_summary
 from softmode.report.ranking import interval_row
 from softmode.report.screening import class_edges
-from softmode.report.sigma_parts import SUM_NAMES
 from softmode.study.folder import Study
-from softmode.study.md_results import attribution, attribution_summary, collapses, sampling_comparison
+from softmode.study.md_results import (
+    SUM_NAMES,
+    attribution,
+    attribution_summary,
+    collapses,
+    sampling_comparison,
+)
 from softmode.study.results import done
 
 CHAPTER = "Dynamics"

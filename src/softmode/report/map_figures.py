@@ -117,27 +117,3 @@ def foreign_figure(points: MapPoints, threshold: float, text: str = "") -> Figur
         draw_foreign(axes, points, threshold, text)
         axes.legend(loc="best", handletextpad=0.2)
         return figure
-
-
-def cell_figure(points: MapPoints, threshold: float, title: str, text: str) -> Figure:
-    """By trajectory, by σ(t), and σ(t) of foreign frames, side by side.
-
-    Parameters
-    ----------
-    points : MapPoints
-        Reference and potential.
-    threshold : float
-        Beyond which a frame is foreign.
-    title : str
-        Formula and potential.
-    text : str
-        The correlation, in words.
-    """
-    with figure_style():
-        figure = Figure(figsize=(11.4, 3.6))
-        left, middle, right = figure.subplots(1, 3)
-        draw_by_trajectory(left, points)
-        draw_by_sigma(middle, points)
-        draw_foreign(right, points, threshold, text)
-        figure.suptitle(title)
-        return figure

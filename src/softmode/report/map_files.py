@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from softmode.charts import Chart
 from softmode.files import write_atomically
 from softmode.measurements.map.analysis import Strangers, overlap_values
 from softmode.measurements.map.trajectories import TrajectoryMap
 from softmode.panel import number
-from softmode.report.chemiscope_file import chemiscope_input, chemiscope_json, viewer_script
+from softmode.report.build import write_page
+from softmode.report.chemiscope_file import (
+    chemiscope_input,
+    chemiscope_json,
+    viewer_page,
+    viewer_script,
+)
 from softmode.report.map_figures import foreign_figure, sigma_figure, trajectory_figure
-from softmode.report.map_page import map_page, overlap_row, viewer_page
-from softmode.report.rendering import png_and_pdf
+from softmode.report.map_page import foreign_chart, frames_chart, map_page, overlap_row, overlap_table
+from softmode.report.panels import panel_tables
+from softmode.report.pictures import drawn
 
 
 def write_map_files(result: TrajectoryMap, title: str) -> dict[str, Path]:
@@ -43,31 +51,37 @@ def write_map_files(result: TrajectoryMap, title: str) -> dict[str, Path]:
             text = correlation_text(first) if len(result.analysis.strangers) == 1 else ""
             figures["map_foreign"] = foreign_figure(points, first.foreignness.threshold, text)
     for name, figure in figures.items():
-        png, pdf = png_and_pdf(figure)
-        write_atomically(folder / f"{name}.png", png)
-        write_atomically(folder / f"{name}.pdf", pdf)
+        for kind, drawing in drawn(figure, ("png", "pdf")).items():
+            write_atomically(folder / f"{name}.{kind}", drawing)
     trajectories = [cloud.trajectory for cloud in result.clouds]
     content = chemiscope_input(points, trajectories, title)
     write_atomically(folder / "chemiscope.json.gz", chemiscope_json(content))
-    links = [("chemiscope.json.gz", "for chemiscope"), ("coordinates.csv", "coordinates")]
     script = viewer_script()
     if script:
         write_atomically(folder / "chemiscope.html", viewer_page(title, content, script=script).encode())
-        links.insert(0, ("chemiscope.html", "chemiscope's viewer"))
-    rows = [
-        overlap_row({"first": first, "second": second, **overlap_values(found)})
-        for (first, second), found in result.analysis.overlaps.items()
-    ]
-    page = map_page(
+    page, panel = map_page(
         title,
-        points,
-        trajectories,
-        overlaps=rows,
-        lines=[*map(stranger_line, result.analysis.strangers), *result.analysis.notes],
-        links=links,
+        _charts(result, title),
+        overlap_table(
+            [
+                overlap_row({"first": first, "second": second, **overlap_values(found)})
+                for (first, second), found in result.analysis.overlaps.items()
+            ]
+        ),
+        [*map(stranger_line, result.analysis.strangers), *(f"{note}." for note in result.analysis.notes)],
     )
-    write_atomically(folder / "map.html", page.encode())
-    return {"page": folder / "map.html", "chemiscope": folder / "chemiscope.json.gz"}
+    written = write_page(folder, page, panel_tables([panel], {}), name="map.html")
+    return {"page": written, "chemiscope": folder / "chemiscope.json.gz"}
+
+
+def _charts(result: TrajectoryMap, title: str) -> list[Chart]:
+    points = result.analysis.points
+    charts: list[Chart] = [frames_chart(points, [cloud.trajectory for cloud in result.clouds], "map", title)]
+    if points.has_sigma and result.analysis.strangers:
+        first = result.analysis.strangers[0]
+        text = correlation_text(first) if len(result.analysis.strangers) == 1 else ""
+        charts.append(foreign_chart(points, first.foreignness.threshold, "foreign", text))
+    return charts
 
 
 def correlation_text(found: Strangers) -> str:

@@ -1,186 +1,150 @@
-"""Interactive maps: points to hover over, the structure of the frame pointed at; no network needed."""
+"""Maps of configuration space on pages: frames as points, each with its structure, and how clouds overlap."""
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
-from ase.data import chemical_symbols, covalent_radii
-from ase.data.colors import jmol_colors
-from plotly.offline import get_plotlyjs
+from ase.data import chemical_symbols
 
+from softmode import __version__
+from softmode.charts import Chart, Frames, FrameStructures, Guide, Points, PointSeries
 from softmode.crystal import Trajectory
 from softmode.measurements.map.analysis import MapPoints
-from softmode.panel import number
-from softmode.report.map_figures import cloud_colours
-from softmode.report.rendering import plot_html, render
-from softmode.style import PLOTLY_MARKERS
+from softmode.packing import pack
+from softmode.panel import Panel, Table, number
+from softmode.report.contents import now
+from softmode.report.document import Page, Potential
+from softmode.report.panels import page_panel
 
 #: Atoms that sit on the faces of the cell, give or take this share of it, are drawn on one side.
 _MARGIN = 0.06
-#: Points above which WebGL draws them.
-_MANY = 1500
+_HEADS = (
+    *("cloud", "cloud", "frames", "blocks", "MMD², relative", "p", "neighbour separation", "p"),
+    "to be relied on",
+)
 
 
-def interactive_map(points: MapPoints) -> go.Figure:
-    """The map by plotly, coloured by trajectory or, at a click, by σ(t)."""
-    scatter = go.Scattergl if len(points.cloud) > _MANY else go.Scatter
-    colour = cloud_colours(points.labels)
-    figure = go.Figure()
-    for by_sigma in (False, True) if points.has_sigma else (False,):
-        for index, label in enumerate(points.labels):
-            chosen = np.flatnonzero(points.cloud == index)
-            marker: dict[str, Any] = {"symbol": PLOTLY_MARKERS[index % len(PLOTLY_MARKERS)], "size": 7}
-            if by_sigma:
-                marker |= {"color": points.sigma_t[chosen], "coloraxis": "coloraxis"}
-            else:
-                marker |= {"color": colour[label]}
-            figure.add_trace(
-                scatter(
-                    x=points.coordinates[chosen, 0],
-                    y=points.coordinates[chosen, 1],
-                    mode="markers",
-                    name=html.escape(label),
-                    marker=marker,
-                    opacity=0.65,
-                    customdata=chosen,
-                    text=[_hover(points, int(frame)) for frame in chosen],
-                    hovertemplate="%{text}<extra></extra>",
-                    visible=not by_sigma,
-                )
-            )
-    figure.update_layout(
-        template="plotly_white",
-        height=520,
-        margin={"l": 60, "r": 20, "t": 85, "b": 50},
-        xaxis_title=f"component 1 ({100 * points.explained[0]:.0f} %)",
-        yaxis_title=f"component 2 ({100 * points.explained[1]:.0f} %)",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0.0},
-        coloraxis={"colorscale": "Viridis", "colorbar": {"title": "σ(t)"}},
-        hovermode="closest",
+def frames_chart(
+    points: MapPoints, trajectories: Sequence[Trajectory], name: str, title: str, *, reference: bool = True
+) -> Frames:
+    """The map: every frame a point, with its structure.
+
+    Parameters
+    ----------
+    points : MapPoints
+        The frames.
+    trajectories : sequence of Trajectory
+        Of each cloud, in the order of the points.
+    name, title : str
+        Of the chart.
+    reference : bool
+        Whether the first cloud is that of the reference, and none of a potential.
+    """
+    labels = points.labels
+    x_label, y_label = (f"component {n + 1} ({100 * points.explained[n]:.0f} %)" for n in range(2))
+    x, y = (tuple(points.coordinates[:, axis].tolist()) for axis in range(2))
+    sigma = tuple(None if np.isnan(value) else value for value in points.sigma_t.tolist())
+    return Frames(
+        name=name,
+        title=title,
+        note="Every point is a frame; near points are alike.",
+        x_label=x_label,
+        y_label=y_label,
+        clouds=labels,
+        potentials=tuple(None if reference and not place else label for place, label in enumerate(labels)),
+        x=x,
+        y=y,
+        cloud=tuple(points.cloud.tolist()),
+        run=tuple(points.run.tolist()),
+        frame=tuple(points.frame.tolist()),
+        sigma=sigma if points.has_sigma else None,
+        structures=tuple(map(frame_structures, trajectories)),
     )
-    if points.has_sigma:
-        n = len(points.labels)
-        buttons = [
-            {
-                "label": name,
-                "method": "update",
-                "args": [{"visible": [shown == by_sigma for shown in [False] * n + [True] * n]}],
-            }
-            for name, by_sigma in (("by trajectory", False), ("by σ(t)", True))
-        ]
-        place = {"x": 1.0, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "direction": "right"}
-        figure.update_layout(updatemenus=[{"type": "buttons", "buttons": buttons, **place}])
-    return figure
 
 
-def _hover(points: MapPoints, frame: int) -> str:
-    lines = [
-        f"<b>{html.escape(points.labels[points.cloud[frame]])}</b>",
-        f"run {points.run[frame]}, frame {points.frame[frame]}",
-    ]
-    if np.isfinite(points.sigma_t[frame]):
-        lines.append(f"σ(t) {points.sigma_t[frame]:.3f}")
-    if np.isfinite(points.foreign[frame]):
-        lines.append(f"distance from the reference {points.foreign[frame]:.2f}")
-    return "<br>".join(lines)
+def frame_structures(trajectory: Trajectory) -> FrameStructures:
+    """Structures of the frames of a trajectory, in 16 bits."""
+    fractional = trajectory.positions @ np.linalg.inv(trajectory.lattice) + _MARGIN
+    inside = fractional - np.floor(fractional) - _MARGIN
+    return FrameStructures(
+        tuple(chemical_symbols[number] for number in trajectory.numbers),
+        tuple(map(tuple, trajectory.lattice.tolist())),
+        pack(inside.reshape(trajectory.n_frames, -1), delta=False),
+    )
 
 
-def structures(trajectories: Sequence[Trajectory]) -> str:
-    """Structures of all frames as the page's script reads them: fractional coordinates in 16 bits, JSON."""
-    clouds = []
-    for trajectory in trajectories:
-        fractional = trajectory.positions @ np.linalg.inv(trajectory.lattice) + _MARGIN
-        packed = np.floor(65536.0 * (fractional - np.floor(fractional))).astype("<u2")
-        numbers = trajectory.numbers
-        clouds.append(
-            {
-                "n_frames": trajectory.n_frames,
-                "symbols": [chemical_symbols[number] for number in numbers],
-                "lattice": np.round(trajectory.lattice, 5).tolist(),
-                "coordinates": base64.b64encode(packed.tobytes()).decode(),
-            }
+def foreign_chart(points: MapPoints, threshold: float, name: str, note: str = "") -> Points:
+    """σ(t) against how foreign a frame is; frames beyond the line are those the reference does not visit."""
+    series = []
+    for place, label in enumerate(points.labels):
+        own = np.flatnonzero((points.cloud == place) & np.isfinite(points.sigma_t))
+        series.append(
+            PointSeries(
+                label,
+                tuple(points.foreign[own].tolist()),
+                tuple(points.sigma_t[own].tolist()),
+                tuple(f"run {points.run[at]}, frame {points.frame[at]}" for at in own),
+                potential=label if place else None,
+            )
         )
-    elements = np.unique(np.concatenate([trajectory.numbers for trajectory in trajectories]))
-    looks = {
-        chemical_symbols[number]: {
-            "radius": round(float(covalent_radii[number]), 3),
-            "colour": "rgb(" + ",".join(f"{int(255 * part)}" for part in jmol_colors[number]) + ")",
-        }
-        for number in elements
-    }
-    return script_json({"margin": _MARGIN, "clouds": clouds, "looks": looks})
-
-
-def script_json(content: Any) -> str:
-    """JSON that may stand inside a script of a page."""
-    return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    return Points(
+        name=name,
+        title="σ(t) and how foreign frames are",
+        note=note,
+        x_label="distance from the reference (1: usual)",
+        y_label="σ(t)",
+        series=tuple(series),
+        guides=(Guide("x", threshold, "foreign"),),
+    )
 
 
 def map_page(
-    title: str,
-    points: MapPoints,
-    trajectories: Sequence[Trajectory],
-    *,
-    overlaps: Sequence[dict[str, str]] = (),
-    lines: Sequence[str] = (),
-    links: Sequence[tuple[str, str]] = (),
-) -> str:
-    """A page of its own: the map, the structure of the frame pointed at, and the numbers.
+    title: str, charts: Sequence[Chart], overlaps: Table, lines: Sequence[str]
+) -> tuple[Page, Panel]:
+    """The page of ``softmode map``, and its only panel.
 
     Parameters
     ----------
     title : str
         Heading.
-    points : MapPoints
-        The frames.
-    trajectories : sequence of Trajectory
-        Of each cloud, in the order of the points.
-    overlaps : sequence of dict
-        Rows of the table of overlaps, from :func:`overlap_row`.
+    charts : sequence of Chart
+        The map first.
+    overlaps : Table
+        From :func:`overlap_table`.
     lines : sequence of str
         What else is to be said.
-    links : sequence of (str, str)
-        Files beside the page: name, and what it is.
     """
-    return render(
-        "map_page.html.j2",
-        title=title,
-        plotlyjs=get_plotlyjs(),
-        map=plot_html(interactive_map(points), "map"),
-        structures=structures(trajectories),
-        overlaps=overlaps,
-        lines=lines,
-        links=links,
+    panel = Panel(
+        "map",
+        "Do the clouds overlap?",
+        " ".join(lines),
+        charts=tuple(charts),
+        tables=(overlaps,) if overlaps.rows else (),
+        chapter="Configuration space",
     )
-
-
-def viewer_page(title: str, content: dict[str, Any], *, script: str = "", source: str = "") -> str:
-    """chemiscope's own viewer with its data; needs no network.
-
-    Parameters
-    ----------
-    title : str
-        Of the window.
-    content : dict
-        From :func:`softmode.report.chemiscope_file.chemiscope_input`.
-    script : str
-        The viewer, from :func:`softmode.report.chemiscope_file.viewer_script`.
-    source : str
-        In place of it, the name of a file beside the page that holds it.
-    """
-    return render(
-        "chemiscope.html.j2",
+    named = [label for chart in charts if isinstance(chart, Frames) for label in chart.potentials if label]
+    page = Page(
+        kind="map",
         title=title,
-        script=script.replace("</script", "<\\/script"),
-        source=source,
-        content=script_json(content),
+        lead="Frames of trajectories: near ones are alike, clouds that overlap visit the same places.",
+        version=__version__,
+        date=now(),
+        potentials=tuple(map(Potential, named)),
+        panels=(page_panel(panel, lambda link: link.file),),
+        method=(
+            "coordinates.csv: cloud, run, frame, two components, how foreign, σ(t)",
+            "chemiscope.json.gz: the same with all structures, for chemiscope.org",
+        ),
     )
+    return page, panel
+
+
+def overlap_table(rows: Sequence[dict[str, str]]) -> Table:
+    """Rows of :func:`overlap_row` as a table."""
+    lines = tuple(tuple(row.values()) for row in rows)
+    return Table("overlaps", "Overlap of each two clouds", _HEADS, lines)
 
 
 def overlap_row(values: dict[str, Any]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,22 +13,12 @@ from softmode.panel import NOTHING, Panel, Row, RowList, Table, estimate
 from softmode.study.paired import COMPARED_ERRORS, COMPARED_LABELS, STABILITY_F1, paired_table
 from softmode.style import (
     distinct,
-    error_bars,
-    figure_style,
-    guides,
-    panel_grid,
-    plain,
-    plain_log,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Corrected p-values below this are marked.
 LEVEL = 0.05
 #: Ratios between which intervals are drawn.
 _DRAWN = (0.1, 10.0)
-BETTER_COLOUR, WORSE_COLOUR, EQUAL_COLOUR = "#0072B2", "#D55E00", "0.6"
 
 
 def paired_panel(cells: pd.DataFrame, ranking: pd.DataFrame, seed: int) -> Panel | None:
@@ -153,51 +142,3 @@ def _shown(by_error: pd.DataFrame, name: str) -> str:
     row = by_error.loc[name]
     text = estimate(row, "difference" if name == STABILITY_F1 else "ratio")
     return f"{text} *" if row["p_holm"] < LEVEL else text
-
-
-def verdict_colours(rows: pd.DataFrame) -> list[str]:
-    """A colour for each comparison: which is better, where that is beyond chance."""
-    return [
-        EQUAL_COLOUR if not row.p_holm < LEVEL else BETTER_COLOUR if row.better > row.worse else WORSE_COLOUR
-        for row in rows.itertuples()
-    ]
-
-
-def ratio_figure(rows: pd.DataFrame, order: Sequence[str] | None = None) -> Figure:
-    """Medians of paired ratios with intervals, a panel for each error, a line for each second potential.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        From :func:`softmode.study.paired.paired_table`, with one first potential for each second.
-    order : sequence of str, optional
-        Errors that are drawn, by their names in `rows`; all when not given.
-    """
-    shown = [name for name in (order or COMPARED_ERRORS) if name in set(rows["error"])]
-    lines = distinct(rows["second"])
-    with figure_style():
-        height = 0.22 * len(lines) + 0.75
-        figure, panels = panel_grid(len(shown), 3, (2.4, height), (1.4, 0.0), sharex=True, sharey=True)
-        for axes, name in zip(panels, shown, strict=True):
-            own = rows[rows["error"] == name]
-            at = [lines.index(potential) for potential in own["second"]]
-            ratio, low, high = (own[f"ratio{end}"].to_numpy(float) for end in ("", "_low", "_high"))
-            drawn = np.isfinite(ratio) & (ratio > 0.0)
-            bars = error_bars(ratio, np.maximum(low, _DRAWN[0]), np.minimum(high, _DRAWN[1]))
-            for place in np.flatnonzero(drawn):
-                axes.errorbar(
-                    *(ratio[place], at[place]),
-                    xerr=bars[:, [place]],
-                    color=verdict_colours(own)[place],
-                    fmt="o",
-                    markersize=4,
-                    linewidth=1.4,
-                )
-            plain_log(axes, "x")
-            guides(axes, (1.0,), "x")
-            axes.set_title(COMPARED_LABELS[name], fontsize=8.5)
-            axes.set_yticks(range(len(lines)), [plain(potential) for potential in lines])
-            axes.grid(axis="y", visible=False)
-        panels[0].set_ylim(len(lines) - 0.5, -0.5)
-        figure.supxlabel("error over that of the other: left of 1 is better", fontsize=9)
-        return figure

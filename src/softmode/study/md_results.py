@@ -13,6 +13,9 @@ from softmode.study.results import crystal_lost, done, numbers_in
 
 #: Parts of ``sigma_model_only - sigma_reference``, in the order in which they add up.
 PARTS = ("force_error", "hessian_error", "sampling_error")
+#: As they are called; in tables with their sum.
+PART_NAMES = dict(zip(PARTS, ("forces", "force constants", "configurations"), strict=True))
+SUM_NAMES = {**PART_NAMES, "difference": "sum: σ alone − σ reference"}
 
 
 def attribution(table: pd.DataFrame) -> pd.DataFrame:

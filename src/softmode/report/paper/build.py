@@ -17,7 +17,7 @@ from softmode.report.paper.missing import listed
 from softmode.report.paper.panels import CHAPTERS, PANELS
 from softmode.report.paper.source import PaperData, collect_paper
 from softmode.study.folder import Study
-from softmode.study.results import failures
+from softmode.study.results import failures, functional_statements
 
 _PROTOCOL = "yang2026"
 
@@ -78,7 +78,7 @@ def build_paper(
         kind="paper",
         title=f"{study.settings.name}: beside the paper",
         lead=_lead(data),
-        notices=(*paper_notices(data), *notices(data.cells)),
+        notices=(*paper_notices(data), *functional_statements(data.cells), *notices(data.cells)),
     )
     drawn = exported(pictures_of(panels, data.cells, page)) if figures else {}
     written = write_page(folder, page, panel_tables(panels, tables), parts, drawn)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from softmode.crystal.arrays import FloatArray
+from softmode.measurements.harmonic_panels import VG, W2
 from softmode.panel import (
     NOTHING,
     PUBLISHED,
@@ -28,7 +29,6 @@ from softmode.panel import (
     row_list,
 )
 from softmode.published import published_harmonic
-from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import SIGMA_REFERENCE, harmonic_errors, rank_correlations
 from softmode.report.paper.missing import HALIDES, halides_missing, measurement_missing, models_missing
 from softmode.report.paper.source import PaperData

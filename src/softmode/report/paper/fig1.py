@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from softmode.crystal.arrays import FloatArray
+from softmode.measurements.harmonic_panels import VG, W2
 from softmode.panel import PUBLISHED, Entry, Panel, Picture, Row, RowsLink, Table, entry, row_list
 from softmode.published import published_harmonic
-from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import (
     SIGMA_REFERENCE,
     harmonic_errors,

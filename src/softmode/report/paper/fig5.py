@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from softmode.anharmonic.classes import CLASSES
+from softmode.measurements.harmonic_panels import VG, W2
 from softmode.panel import Entry, Panel, Picture, Row, RowList, RowsLink, Table, interval, number
-from softmode.report.figures import VG, W2
 from softmode.report.paper.harmonic_data import harmonic_errors
 from softmode.report.paper.matrix_figures import BLOCK_COLOURS, BLOCK_NAMES, block
 from softmode.report.paper.missing import halides_missing, main_model_missing, measurement_missing

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from softmode.measurements.harmonic_panels import VG, W2
 from softmode.panel import Entry, RecordLink, RowsLink, interval, linked
-from softmode.report.figures import VG, W2
 from softmode.report.paper.source import PaperData
 from softmode.statistics.bootstrap import Estimate
 from softmode.statistics.rank_correlation import correlations

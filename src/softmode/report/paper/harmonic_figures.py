@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 
 from softmode.anharmonic.classes import EDGES
 from softmode.crystal.arrays import FloatArray
-from softmode.report.figures import VG, W2
+from softmode.measurements.harmonic_panels import VG, W2
 from softmode.report.paper.harmonic_data import SIGMA_REFERENCE
 from softmode.style import (
     SIGMA,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from softmode.dynamics import sampled_temperature, thermostat_warning
 from softmode.measurements.md.settings import NAMED_DYNAMICS, DynamicsSettings
+from softmode.measurements.sampled import WAYS
 from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Panel, Picture, Row, Table, linked
 from softmode.published import (
     published_confusion_matrices,
@@ -34,7 +35,6 @@ from softmode.report.paper.missing import (
     models_missing,
 )
 from softmode.report.paper.source import PaperData
-from softmode.report.sigma_figures import APPROACH_NAMES
 from softmode.statistics.confusion import ConfusionMatrix, with_intervals
 from softmode.study.sigma_results import COMPARED
 from softmode.style import group_name, order_groups
@@ -108,7 +108,7 @@ def fig3(data: PaperData) -> Panel:
         pictures=tuple(
             Picture(
                 f"fig3_{approach}",
-                f"Confusion matrices, {APPROACH_NAMES[approach]}",
+                f"Confusion matrices, {WAYS[approach]}",
                 partial(_comparison, sides, approach, data),
             )
             for approach in COMPARED

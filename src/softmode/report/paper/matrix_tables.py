@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from softmode.anharmonic.classes import CLASSES
+from softmode.measurements.sampled import WAYS
 from softmode.panel import NOTHING, PUBLISHED, Entry, Link, Row, Table, interval, linked, number, probability
 from softmode.report.paper.classes import FAILED_CLASS, Classified
-from softmode.report.sigma_figures import APPROACH_NAMES
 from softmode.statistics.bootstrap import Estimate
 from softmode.statistics.confusion import ConfusionEstimate, ConfusionMatrix, with_intervals
 from softmode.statistics.matrix_tests import Homogeneity, MatrixComparison, compare_matrices, holm
@@ -110,7 +110,7 @@ def counts_table(name: str, found: Classified, sides: Sequence[Beside]) -> Table
 
 def _counts_row(found: Classified, side: Beside, index: int) -> Row:
     reference = CLASSES[index]
-    row: list[Entry | str] = [side.shown, APPROACH_NAMES[side.approach], reference]
+    row: list[Entry | str] = [side.shown, WAYS[side.approach], reference]
     counts = [NOTHING] * 4
     if side.run is not None:
         counts = [str(count) for count in (*side.run.counts[index], side.run.failed[index])]
@@ -132,7 +132,7 @@ def rows_table(
             share, test = comparison.row_shares[index], comparison.rows[index]
             row: Row = (
                 side.shown,
-                APPROACH_NAMES[side.approach],
+                WAYS[side.approach],
                 reference,
                 *linked([f"{share.n[0]} / {share.n[1]}", _right(side.run, index)], link),
                 *linked([_right(side.published, index)], PUBLISHED),
@@ -233,7 +233,7 @@ def _effects_rows(
         rows.append(
             (
                 f"{side.shown}, failures counted as wrong" if as_wrong else side.shown,
-                APPROACH_NAMES[side.approach],
+                WAYS[side.approach],
                 title,
                 *linked([NOTHING if side.run is None else str(n)], link),
                 *linked([n_published], PUBLISHED),
@@ -278,7 +278,7 @@ def tests_table(
             _chance(comparison.reference),
             str(comparison.fewest_moved),
         )
-        rows.append((sides[place].shown, APPROACH_NAMES[sides[place].approach], *linked(texts, link)))
+        rows.append((sides[place].shown, WAYS[sides[place].approach], *linked(texts, link)))
     return Table(
         name=name,
         title="Are they the same? Tests",

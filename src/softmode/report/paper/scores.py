@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import skew
 
 from softmode.anharmonic.classes import CLASSES
+from softmode.measurements.sampled import WAYS
 from softmode.panel import (
     NOTHING,
     Entry,
@@ -25,7 +26,7 @@ from softmode.panel import (
     number,
     row_list,
 )
-from softmode.report.md_figures import attribution_figure
+from softmode.report.paper.attribution_figures import attribution_figure
 from softmode.report.paper.classes import classified
 from softmode.report.paper.matrix_tables import signed_interval
 from softmode.report.paper.missing import (
@@ -34,13 +35,12 @@ from softmode.report.paper.missing import (
     measurement_missing,
     models_missing,
 )
-from softmode.report.paper.sigma_figures import difference_histograms, score_scatter
+from softmode.report.paper.sigma_figures import difference_histograms, score_scatter, trace_figure
 from softmode.report.paper.source import PaperData
-from softmode.report.sigma_figures import APPROACH_NAMES, trace_figure
-from softmode.report.sigma_parts import SUM_NAMES
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.statistics.shares import wilson_interval
-from softmode.study.md_results import PARTS, attribution, attribution_summary
+from softmode.study.md_results import PARTS, SUM_NAMES, attribution, attribution_summary
+from softmode.study.sigma_results import COMPARED
 
 #: Differences of the score below minus this, or above it, are counted as tails.
 _TAIL = 0.1
@@ -121,14 +121,14 @@ def _example_table(data: PaperData, material: str, labels: list[str]) -> Table:
             continue
         link = data.link(material, label, "sigma")
         first, *others = (
-            estimate(chosen.iloc[0], f"sigma_{side}_mean_t") for side in ("reference", *APPROACH_NAMES)
+            estimate(chosen.iloc[0], f"sigma_{side}_mean_t") for side in ("reference", *COMPARED)
         )
         of_reference = Entry(first, data.link(material, label, "reference_sigma") or link)
         rows.append((data.formula(material), data.shown_as(label), of_reference, *linked(others, link)))
     return Table(
         name="s7_example",
         title="⟨σ(t)⟩ of the example",
-        columns=("material", "potential", "reference", *APPROACH_NAMES.values()),
+        columns=("material", "potential", "reference", *(WAYS[approach] for approach in COMPARED)),
         rows=tuple(rows),
         note="With 95 % intervals where there are enough independent frames.",
     )
@@ -165,7 +165,7 @@ def _differences(data: PaperData, approach: str, key: str, title: str, said: str
         title=title,
         caption=(
             "⟨σ(t)⟩ of the potential minus the reference's, on the reference's frames, "
-            f"{APPROACH_NAMES[approach]}, stacked by class of the reference. Values beyond the axis are in "
+            f"{WAYS[approach]}, stacked by class of the reference. Values beyond the axis are in "
             f"the outermost bins. {said}"
         ),
         missing=_missing(data),

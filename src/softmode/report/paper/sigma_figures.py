@@ -12,12 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from softmode.anharmonic.classes import CLASSES, EDGES
+from softmode.measurements.sampled import WAYS
+from softmode.records import Record
+from softmode.study.sigma_results import COMPARED
 from softmode.style import (
+    REFERENCE_COLOUR,
     SIGMA,
     colours,
     dots,
     figure_style,
     group_name,
+    guides,
     legend_below,
     marker_handles,
     markers,
@@ -30,6 +35,7 @@ from softmode.style import (
     square_from_zero,
 )
 
+_APPROACHES = {name: WAYS[name] for name in COMPARED}
 _SIDES = ["sigma_reference", "sigma_potential"]
 #: Colour of each class of the reference, light to dark also in grey.
 CLASS_COLOURS = dict(zip(CLASSES, ("#56B4E9", "#009E73", "#D55E00"), strict=True))
@@ -121,4 +127,40 @@ def difference_histograms(frames: Mapping[str, pd.DataFrame], words: Sequence[st
             axes.set_ylabel("materials")
         names = {f"{name} by the reference": shade for name, shade in CLASS_COLOURS.items()}
         legend_below(figure, patch_handles(names), 3)
+        return figure
+
+
+def trace_figure(records: Mapping[str, Record], formula: str) -> Figure:
+    """σ(t) of the reference and of each potential on the same frames, both approaches.
+
+    Parameters
+    ----------
+    records : mapping of potential to Record
+        The ``sigma`` records of one material.
+    formula : str
+        For the title.
+    """
+    colour = colours(list(records))
+    first = next(iter(records.values()))
+    few = len(first.arrays["sigma_t_reference"]) <= 60
+    style: Any = {"linewidth": 1.0, "marker": "." if few else None, "markersize": 4}
+    with figure_style():
+        figure = Figure(figsize=(8.2, 3.4))
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (approach, name) in zip(panels, _APPROACHES.items(), strict=True):
+            axes.plot(first.arrays["sigma_t_reference"], color=REFERENCE_COLOUR, label="reference", **style)
+            for potential, record in records.items():
+                label = plain(potential)
+                values = record.arrays[f"sigma_t_{approach}"]
+                there = np.flatnonzero(np.isfinite(values))  # of frames left out there is none
+                marked = style if len(there) == len(values) else {**style, "marker": "."}
+                axes.plot(there, values[there], color=colour[potential], label=label, **marked)
+            for boundary in np.cumsum(first.arrays["run_lengths"])[:-1]:
+                axes.axvline(boundary - 0.5, color="0.6", linewidth=0.8, linestyle="--")
+            guides(axes, EDGES, "y")
+            axes.set_title(f"{pretty_formula(formula)}, {name}")
+            axes.set_xlabel("frame")
+        panels[0].set_ylabel("σ(t)")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=6)
         return figure

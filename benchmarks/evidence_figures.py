@@ -1,8 +1,8 @@
-"""Figures of a screening: ranked σ; labels, reliability of probabilities, lattices and soft modes."""
+"""Figures of the pages of results that several scripts draw."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,36 +19,136 @@ from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.anharmonic.label_score import LabelScore
 from softmode.crystal.arrays import FloatArray
 from softmode.datasets.prototypes import HALIDES
+from softmode.measurements.harmonic_panels import VG, W2
+from softmode.measurements.sampled import WAYS
+from softmode.report.paired import LEVEL
+from softmode.report.paper.attribution_figures import PART_COLOURS, PART_NAMES, part_boxes
 from softmode.statistics.calibration import ReliabilityBin
+from softmode.statistics.confusion import ConfusionMatrix
 from softmode.study.label_results import Labelled
+from softmode.study.paired import COMPARED_ERRORS, COMPARED_LABELS
+from softmode.study.results import done
 from softmode.study.sigma_results import LOST
 from softmode.style import (
     PALETTE,
     REFERENCE_COLOUR,
     SIGMA,
+    VG_LABEL,
+    W2_LABEL,
+    box,
     colours,
     distinct,
     error_bars,
     figure_style,
     group_name,
+    guides,
     legend_below,
     marker_handles,
     markers,
     name_point,
     order_groups,
     panel_grid,
+    patch_handles,
     plain,
+    plain_log,
     pretty_formula,
+    side_by_side,
 )
 
-#: Compounds up to which a ranking names each of them.
-MOST_NAMES = 60
-#: Numbers in each decade of an axis; the second where the first gives fewer than four.
+#: Ratios between which intervals are drawn.
+_DRAWN = (0.1, 10.0)
+BETTER_COLOUR, WORSE_COLOUR, EQUAL_COLOUR = "#0072B2", "#D55E00", "0.6"
 _TICKS = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
 _EDGE_STYLE: dict[str, Any] = {"color": "0.45", "linewidth": 0.8, "linestyle": ":"}
-#: Shade of the classes, from weak to unstable.
-_CLASS_SHADES = ("#FFFFFF", "#F1F1F1", "#E2E2E2")
 _SMALLEST = 1e-3
+DISTRIBUTION_FROM = 8  # materials; fewer are shown one by one
+_ON_REFERENCE = ("force_error", "hessian_error")
+
+
+def error_boxes(table: pd.DataFrame) -> Figure:
+    """Box plots of both errors per group and potential, log axes; whiskers 1.5 IQR, median orange.
+
+    The layout of Fig. 1b and 1c of the paper, with every material as a dot.
+    """
+    good = done(table, "harmonic")
+    with figure_style():
+        figure = Figure(figsize=(8.2, 3.8))
+        for axes, column, label in zip(figure.subplots(1, 2), (VG, W2), (VG_LABEL, W2_LABEL), strict=True):
+            _boxes(axes, good, column)
+            axes.set_ylabel(label)
+        shades = colours(distinct(good["potential"]))
+        legend_below(figure, patch_handles({plain(name): shade for name, shade in shades.items()}, 0.45))
+        return figure
+
+
+def _boxes(axes: Axes, good: pd.DataFrame, column: str) -> None:
+    groups, potentials = order_groups(good["group"]), distinct(good["potential"])
+    colour = colours(potentials)
+    width = 0.8 / len(potentials)
+    for index, potential in enumerate(potentials):
+        rows = good[good["potential"] == potential]
+        for place, group in enumerate(groups):
+            values = rows.loc[rows["group"] == group, column].to_numpy(float)
+            x = side_by_side(place, index, len(potentials))
+            # without outliers: every material is a dot
+            box(axes, values, x, 0.82 * width, colour[potential], alpha=0.45, outliers=False)
+            if len(values):
+                at = x + np.random.default_rng(0).uniform(-0.25, 0.25, len(values)) * width
+                axes.plot(at, values, ".", color=colour[potential], markersize=2.5, alpha=0.7, zorder=3)
+    counts = good[good["potential"] == potentials[0]]["group"].value_counts() if potentials else {}
+    names = [f"{plain(group_name(group))}\n(n = {counts.get(group, 0)})" for group in groups]
+    axes.set_xticks(range(len(groups)), names)
+    axes.set_xlim(-0.6, len(groups) - 0.4)
+    plain_log(axes, "y")
+    axes.grid(axis="x", visible=False)
+
+
+def verdict_colours(rows: pd.DataFrame) -> list[str]:
+    """A colour for each comparison: which is better, where that is beyond chance."""
+    return [
+        EQUAL_COLOUR if not row.p_holm < LEVEL else BETTER_COLOUR if row.better > row.worse else WORSE_COLOUR
+        for row in rows.itertuples()
+    ]
+
+
+def ratio_figure(rows: pd.DataFrame, order: Sequence[str] | None = None) -> Figure:
+    """Medians of paired ratios with intervals, a panel for each error, a line for each second potential.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        From :func:`softmode.study.paired.paired_table`, with one first potential for each second.
+    order : sequence of str, optional
+        Errors that are drawn, by their names in `rows`; all when not given.
+    """
+    shown = [name for name in (order or COMPARED_ERRORS) if name in set(rows["error"])]
+    lines = distinct(rows["second"])
+    with figure_style():
+        height = 0.22 * len(lines) + 0.75
+        figure, panels = panel_grid(len(shown), 3, (2.4, height), (1.4, 0.0), sharex=True, sharey=True)
+        for axes, name in zip(panels, shown, strict=True):
+            own = rows[rows["error"] == name]
+            at = [lines.index(potential) for potential in own["second"]]
+            ratio, low, high = (own[f"ratio{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+            drawn = np.isfinite(ratio) & (ratio > 0.0)
+            bars = error_bars(ratio, np.maximum(low, _DRAWN[0]), np.minimum(high, _DRAWN[1]))
+            for place in np.flatnonzero(drawn):
+                axes.errorbar(
+                    *(ratio[place], at[place]),
+                    xerr=bars[:, [place]],
+                    color=verdict_colours(own)[place],
+                    fmt="o",
+                    markersize=4,
+                    linewidth=1.4,
+                )
+            plain_log(axes, "x")
+            guides(axes, (1.0,), "x")
+            axes.set_title(COMPARED_LABELS[name], fontsize=8.5)
+            axes.set_yticks(range(len(lines)), [plain(potential) for potential in lines])
+            axes.grid(axis="y", visible=False)
+        panels[0].set_ylim(len(lines) - 0.5, -0.5)
+        figure.supxlabel("error over that of the other: left of 1 is better", fontsize=9)
+        return figure
 
 
 def _group_styles(groups: Iterable[str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -218,96 +318,80 @@ def _reliability(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def ranked_sigma(rows: pd.DataFrame) -> Figure:
-    """Compounds from the most to the least stable with 95 % intervals, over the shades of the classes.
-
-    Up to 60 compounds are named; more are drawn closer, by rank.
+def confusion_figure(matrices: Mapping[tuple[str, str], ConfusionMatrix], title: str = "") -> Figure:
+    """Confusion matrices, a row per approach, a column per potential; counts, shaded by share of their row.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
-        ``formula``, ``group``, ``sigma``, ``low``, ``high`` (not finite where there are none), in any order;
-        those whose ``sigma`` is not finite are left out.
+    matrices : mapping of (approach, potential) to ConfusionMatrix
+        Measured, or published.
+    title : str
+        Above all.
     """
-    rows = rows[np.isfinite(rows["sigma"])].sort_values(["sigma", "formula"], kind="stable")
-    rows = rows.assign(place=np.arange(1, len(rows) + 1))
-    bounds = rows[["sigma", "low", "high"]].to_numpy(float)
-    limits = _limits(bounds.ravel())
-    value = np.maximum(bounds[:, 0], _SMALLEST)
-    bars = error_bars(value, np.maximum(bounds[:, 1], _SMALLEST), bounds[:, 2])
-    named = len(rows) <= MOST_NAMES
-    names, colour, marker = _group_styles(rows["group"])
+    approaches, potentials = (distinct(names) for names in zip(*matrices, strict=True))
     with figure_style():
-        figure = Figure(figsize=(5.6, 1.6 + (max(0.17 * len(rows), 0.6) if named else 3.6)))
-        axes = figure.subplots()
-        for shade, left, right in zip(_CLASS_SHADES, (limits[0], *EDGES), (*EDGES, limits[1]), strict=True):
-            axes.axvspan(left, right, color=shade, zorder=0, linewidth=0)
-        bar: Any = {"fmt": "none", "elinewidth": 1.0, "alpha": 1.0 if named else 0.35}
-        for group, name in names.items():
-            own = (rows["group"] == group).to_numpy(bool)
-            x, y, shade = value[own], rows["place"].to_numpy(float)[own], colour[group]
-            axes.errorbar(x, y, xerr=bars[:, own], ecolor=shade, **bar)
-            axes.plot(x, y, marker[group], color=shade, markersize=4.0 if named else 2.5, label=name)
-        _log_axis(axes, "x", limits)
-        axes.set_ylim(len(rows) + 0.8, 0.2)
-        axes.set_xlabel(SIGMA)
-        if named:
-            axes.set_yticks(rows["place"], [pretty_formula(name) for name in rows["formula"]], fontsize=7)
-            axes.tick_params(axis="y", length=0)
-        else:
-            axes.set_ylabel("rank")
-        axes.grid(visible=False, axis="y")
-        _name_classes(axes, limits)
-        if names:
-            figure.legend(loc="outside lower center", ncols=min(len(names), 5))
+        figure = Figure(figsize=(2.5 * len(potentials) + 0.9, 2.5 * len(approaches) + 0.6))
+        grid = figure.subplots(len(approaches), len(potentials), squeeze=False)
+        for row, approach in enumerate(approaches):
+            for column, potential in enumerate(potentials):
+                axes = grid[row][column]
+                if (approach, potential) in matrices:
+                    _draw_confusion(axes, matrices[approach, potential])
+                else:
+                    axes.set_visible(False)
+                if row == 0:
+                    axes.set_title(plain(potential))
+                if column == 0:
+                    axes.set_ylabel(f"{WAYS.get(approach, approach)}\n\nreference class")
+                if row == len(approaches) - 1:
+                    axes.set_xlabel("class by the potential")
+        if title:
+            figure.suptitle(title)
         return figure
 
 
-def _name_classes(axes: Axes, limits: tuple[float, float]) -> None:
-    above: Any = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 8}
-    for name, low, high in zip(CLASSES, (limits[0], *EDGES), (*EDGES, limits[1]), strict=True):
-        axes.text(float(np.sqrt(low * high)), 1.01, name, color="0.3", **above)
+def _draw_confusion(axes: Axes, matrix: ConfusionMatrix) -> None:
+    shares = np.nan_to_num(matrix.rates())
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    for (i, j), count in np.ndenumerate(matrix.counts):
+        shade = "white" if shares[i, j] > 0.55 else "black"
+        axes.text(j, i, f"{count:d}", ha="center", va="center", color=shade)
+    axes.set_xticks(range(3), CLASSES, fontsize=7.5)
+    axes.set_yticks(range(3), CLASSES, fontsize=7.5, rotation=90, va="center")
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
 
 
-def lattice_and_mode_figure(pairs: pd.DataFrame) -> Figure:
-    """Parity plots, a panel for the lattice constant and each point of the Brillouin zone.
+def sigma_parts(table: pd.DataFrame) -> Figure:
+    """What forces and force constants make of the error of σ on the reference's frames, and their sum.
 
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        From :func:`softmode.study.label_results.lattices_and_modes`.
+    A panel for each material, a bar for each part; distributions where there are eight materials or more.
     """
-    quantities, potentials = distinct(pairs["quantity"]), distinct(pairs["potential"])
-    colour, marker = colours(potentials), markers(potentials)
+    good = done(table, "sigma")
+    parts = good[["material", "formula", "potential"]].assign(
+        **{part: good[f"sigma_{part}"].astype(float) for part in _ON_REFERENCE},
+        difference=good[[f"sigma_{part}" for part in _ON_REFERENCE]].astype(float).sum(axis=1),
+    )
+    materials, potentials = distinct(parts["material"]), distinct(parts["potential"])
     with figure_style():
-        figure, panels = panel_grid(len(quantities), 3, (3.1, 3.1))
-        for axes, quantity in zip(panels, quantities, strict=True):
-            for potential in potentials:
-                part = pairs[(pairs["quantity"] == quantity) & (pairs["potential"] == potential)]
-                looks: Any = {"color": colour[potential], "marker": marker[potential], "markersize": 4}
-                looks |= {"linestyle": "none", "alpha": 0.75, "markeredgewidth": 0}
-                axes.plot(part["label"], part["model"], label=plain(potential), **looks)
-            _diagonal(axes, pairs[pairs["quantity"] == quantity])
-            lattice = quantity == "a_A"
-            name, unit = ("lattice constant", "Å") if lattice else (f"softest mode at {quantity}", "THz")
-            axes.set_title(name)
-            axes.set_xlabel(f"published ({unit})")
-            axes.set_ylabel(f"potential ({unit})")
-        handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=max(1, len(names)))
+        if len(materials) >= DISTRIBUTION_FROM:
+            return part_boxes(parts, potentials, _ON_REFERENCE, f"part of {SIGMA}, potential − reference")
+        size = 2.6, 1.8 + 0.2 * len(potentials)
+        figure, panels = panel_grid(len(materials), 4, size, (1.6, 0.6), sharey=True)
+        for axes, material in zip(panels, materials, strict=True):
+            rows = parts[parts["material"] == material].set_index("potential").reindex(potentials)
+            places = np.arange(len(potentials))
+            for part, shift in zip(_ON_REFERENCE, (-0.2, 0.2), strict=True):
+                axes.barh(places + shift, rows[part], height=0.4, color=PART_COLOURS[part])
+            axes.plot(rows["difference"], places, "D", color=REFERENCE_COLOUR, markersize=4)
+            axes.axvline(0.0, color="0.3", linewidth=0.8)
+            axes.set_title(pretty_formula(rows["formula"].dropna().iloc[0]))
+            axes.set_xlabel(f"{SIGMA}, potential − reference")
+            axes.grid(axis="y", visible=False)
+            axes.locator_params(axis="x", nbins=4)
+        panels[0].set_yticks(range(len(potentials)), [plain(potential) for potential in potentials])
+        panels[0].set_ylim(len(potentials) - 0.4, -0.6)
+        total = Line2D([], [], linestyle="", marker="D", color=REFERENCE_COLOUR, markersize=4, label="sum")
+        shades = {PART_NAMES[part]: PART_COLOURS[part] for part in _ON_REFERENCE}
+        legend_below(figure, [*patch_handles(shades), total])
         return figure
-
-
-def _diagonal(axes: Axes, part: pd.DataFrame) -> None:
-    """Equal axes that hold 99 % of the points and say how many they leave out; the line of equality."""
-    values = part[["label", "model"]].to_numpy(float)
-    low, high = np.quantile(values, [0.005, 0.995])
-    margin = 0.06 * (high - low) or 0.1
-    low, high = low - margin, high + margin
-    axes.plot([low, high], [low, high], color=REFERENCE_COLOUR, linewidth=0.8)
-    axes.set_xlim(low, high)
-    axes.set_ylim(low, high)
-    axes.set_aspect("equal")
-    outside = int(((values < low) | (values > high)).any(axis=1).sum())
-    if outside:
-        axes.text(0.03, 0.95, f"{outside} outside", transform=axes.transAxes, fontsize=7, color="0.4")
