@@ -97,7 +97,7 @@ def _thermodynamics() -> list[Chart]:
     return [
         CellPoints(
             name=f"thermodynamics_{name.partition('_{}')[0]}",
-            title=label.capitalize(),
+            title=label[:1].upper() + label[1:],
             x=f"mesh_{name.format('reference')}",
             y=f"mesh_{name.format('model')}",
             equality=True,
