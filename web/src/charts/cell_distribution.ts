@@ -39,12 +39,12 @@ export function drawCellDistribution(chart: CellDistribution, context: ChartCont
   const drops = dropsOf(chart, context);
   if (!drops.length) return nothing("No cell that the filters leave has this value.");
   const potentials = potentialsOf(drops);
-  const groups = [...groupsOf(context.page).values()];
-  const present = groups.map((name, place) => ({ name, place })).filter(({ place }) => drops.some((drop) => drop.group === place));
+  const groups = [...groupsOf(context.page)];
+  const present = groups.map(([key, name], place) => ({ key, name, place })).filter(({ place }) => drops.some((drop) => drop.group === place));
   const label = labelOf(context, chart.value);
   const boxed = potentials.some((potential) => present.some(({ place }) => drops.filter((drop) => drop.potential === potential && drop.group === place).length >= LEAST));
   const names = potentials.map((potential) => potentialName(context, potential));
-  const plots = present.map(({ name, place }) => (width: number): PlotSpec => {
+  const plots = present.map(({ key, name, place }) => (width: number): PlotSpec => {
     const own = drops.filter((drop) => drop.group === place);
     const materials = new Set(own.map((drop) => drop.material)).size;
     const rows = rowPlot(width, names);
@@ -52,6 +52,7 @@ export function drawCellDistribution(chart: CellDistribution, context: ChartCont
     return {
       ...rows,
       title: `${name || "all"} (${spellTick(materials)})`,
+      href: present.length > 1 ? context.viewHref({ groups: [key] }) : undefined,
       x: { label, log: chart.log, values: drops.map((drop) => drop.value), guides: chart.guides.map((guide) => guide.value) },
       guides: chart.guides.map((guide) => ({ ...guide, axis: "x" })),
       targets,

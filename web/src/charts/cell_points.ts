@@ -44,6 +44,7 @@ export function drawCellPoints(chart: CellPoints, context: ChartContext): HTMLEl
     const targets: Target[] = [];
     return {
       title,
+      href: title ? context.viewHref({ potentials: [title] }) : undefined,
       hue: colour,
       x: axis(chart.x, chart.log_x, "x"),
       y: axis(chart.y, chart.log_y, "y"),

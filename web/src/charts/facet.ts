@@ -32,6 +32,8 @@ export interface Axis {
 
 export interface FacetSpec {
   title: string;
+  /** Where the title leads to, e.g. to what is chosen of it; none: nowhere. */
+  href?: string;
   /** Colour of the bar before the title; none: no bar. */
   hue?: string;
   width: number;
@@ -70,7 +72,7 @@ export function drawFacet(spec: FacetSpec): Facet {
   const yScale = scaleOf(spec.y, tall, 26);
   const widest = spec.y.hidden ? 0 : Math.max(...labels(spec.y, yScale).map((text) => textWidth(text, SIZE)), 8) + 12;
   const [left, right] = [spec.left ?? widest, spec.right ?? 14];
-  const xScale = scaleOf(spec.x, spec.width - left - right, 40);
+  const xScale = roomyScale(spec.x, spec.width - left - right);
   const flags = flagsOf(spec, xScale, left, right);
   const marginTop = 8 + LINE * (titles.length + upright.length) + (upright.length ? 4 : 0) + 13 * flags.levels;
   const marginBottom = (spec.x.hidden ? 4 : 20) + LINE * across.length + 2;
@@ -98,7 +100,9 @@ export function drawFacet(spec: FacetSpec): Facet {
     mark.removeAttribute("aria-label");
     mark.setAttribute("aria-hidden", "true");
   }
-  element.append(heads(spec, titles, upright, across, box, height));
+  const head = heads(spec, titles, upright, across, box, height);
+  element.append(head);
+  if (spec.href && spec.title) element.append(titleLink(spec, titles.length));
   if (spec.equality) element.append(diagonal(xScale, yScale, x, y));
   const layer = svg("g", { "data-part": "data", "text-anchor": "start" });
   element.append(layer, guideLines(spec, flags.at, x, y, box));
@@ -109,6 +113,14 @@ export function drawFacet(spec: FacetSpec): Facet {
 function scaleOf(axis: Axis, pixels: number, gap: number): Scale {
   if (axis.domain) return { domain: axis.domain, ticks: (axis.names ?? []).map((name) => name.at), log: axis.log };
   return scaleFor(axis.values, axis.log, pixels, gap, axis.guides);
+}
+
+/** Ticks of the horizontal axis as far apart as their numbers are wide. */
+function roomyScale(axis: Axis, pixels: number): Scale {
+  const scale = scaleOf(axis, pixels, 40);
+  if (axis.names) return scale;
+  const widest = Math.max(...labels(axis, scale).map((text) => textWidth(text, SIZE)), 0) + 12;
+  return widest > 40 ? scaleOf(axis, pixels, widest) : scale;
 }
 
 function labels(axis: Axis, scale: Scale): string[] {
@@ -144,10 +156,12 @@ function heads(spec: FacetSpec, titles: string[], upright: string[], across: str
   const group = svg("g", { "aria-hidden": "true", fill: INK, "text-anchor": "start" });
   let top = 11;
   if (titles.length && spec.hue) group.append(svg("rect", { x: 1, y: 2, width: 8, height: 11, rx: 2, fill: spec.hue }));
+  const title = svg("g", { "font-weight": 600 });
   for (const line of titles) {
-    group.append(svg("text", { x: spec.hue ? 14 : 1, y: top, "font-weight": 600 }, line));
+    title.append(svg("text", { x: spec.hue ? 14 : 1, y: top }, line));
     top += LINE;
   }
+  group.append(title);
   for (const line of upright) {
     group.append(svg("text", { x: 1, y: top, fill: QUIET }, line));
     top += LINE;
@@ -160,6 +174,12 @@ function heads(spec: FacetSpec, titles: string[], upright: string[], across: str
     bottom += LINE;
   }
   return group;
+}
+
+/** Over the title, so that it can be pressed and reached by keys. */
+function titleLink(spec: FacetSpec, lines: number): SVGElement {
+  const area = svg("rect", { x: 0, y: 0, width: spec.width - 1, height: LINE * lines + 1, fill: "transparent" });
+  return svg("a", { href: spec.href, class: "sm-title", "aria-label": `Only ${spec.title}`, "data-part": "aid" }, svg("title", {}, `Only ${spec.title}`), area);
 }
 
 function diagonal(xScale: Scale, yScale: Scale, x: Place, y: Place): SVGElement {

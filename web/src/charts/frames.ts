@@ -19,7 +19,7 @@ export function drawFrames(chart: Frames, context: ChartContext): HTMLElement {
   const root = html("div", { class: "sm-chart sm-frames" });
   const beside = chart.structures.length > 0;
   const wide = context.width >= 720;
-  const room = beside && wide ? Math.min(820, context.width - 320) : context.width;
+  const room = beside && wide ? Math.min(820, context.width - 360) : context.width;
   const map = html("div", { class: "sm-frames-map" });
   const view = beside ? structureBeside(chart, context) : null;
   const redraw = (colouring: Colouring): void => {
@@ -125,7 +125,7 @@ function linesOf(chart: Frames, point: number): string[] {
 /** The structure of a frame: the k-th row of its cloud is the k-th of the cloud's points. */
 function structureBeside(chart: Frames, context: ChartContext): { element: HTMLElement; show: (point: number) => void } {
   const title = html("p", { class: "sm-frames-title", "aria-live": "polite" }, "");
-  const view = new StructureView(context.width < 720 ? Math.min(context.width, 360) : 300, 300);
+  const view = new StructureView(context.width < 720 ? Math.min(context.width, 360) : 340, 340);
   const rows = new Map<number, Float64Array[]>();
   const counts: number[] = [];
   const rowOf = chart.cloud.map((cloud) => (counts[cloud] = (counts[cloud] ?? -1) + 1));

@@ -42,7 +42,7 @@ export function drawIntervals(chart: Intervals, context: ChartContext): HTMLElem
   return drawGrid({
     width: context.width,
     plots,
-    legend: legendOf(rows),
+    legend: legendOf(chart, rows),
     name: chart.title,
     what: "estimates",
     least: 300,
@@ -62,12 +62,13 @@ function drawRow(row: IntervalRow, colour: string, y: number, x: (value: number)
   return made;
 }
 
-function legendOf(rows: IntervalRow[]): LegendEntry[] {
+/** What filled and hollow mean, unless the note says it. */
+function legendOf(chart: Intervals, rows: IntervalRow[]): LegendEntry[] {
   const mixed = rows.some((row) => row.strong) && rows.some((row) => !row.strong);
-  if (!mixed) return [];
+  if (!mixed || /filled|hollow/i.test(chart.note)) return [];
   return [
-    { name: "counts (see the note)", colour: INK, shape: 0, look: "shape" },
-    { name: "does not", colour: INK, shape: 0, look: "hollow" },
+    { name: "counts", colour: INK, shape: 0, look: "shape" },
+    { name: "does not count", colour: INK, shape: 0, look: "hollow" },
   ];
 }
 

@@ -21,7 +21,7 @@ export function drawLines(chart: Lines, context: ChartContext): HTMLElement {
   const plots = facets.map((facet) => (): PlotSpec => {
     const own = series.filter((one) => one.facet === facet);
     const targets: Target[] = [];
-    const alone = own.length === 1 && own[0]?.potential != null;
+    const alone = own.length === 1 && own[0]?.potential != null && own[0]?.name === facet;
     return {
       title: facet,
       hue: alone && many ? colourOf(context.page, own[0]?.potential ?? null) : undefined,

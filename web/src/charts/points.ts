@@ -19,7 +19,7 @@ export function drawPoints(chart: Points, context: ChartContext): HTMLElement {
   const plots = facets.map((facet) => (): PlotSpec => {
     const targets: Target[] = [];
     const own = chart.series.map((one, place) => ({ one, list: places[place] as number[] })).filter(({ one }) => one.facet === facet);
-    const alone = own.length === 1 && own[0]?.one.potential != null;
+    const alone = own.length === 1 && own[0]?.one.potential != null && own[0]?.one.name === facet;
     return {
       title: facet,
       hue: alone && facets.length > 1 ? colourOf(context.page, own[0]?.one.potential ?? null) : undefined,

@@ -33,7 +33,7 @@ export function MaterialPage({ page, material }: { page: Page; material: Materia
       <Header page={page} material={material} cells={cells} />
       {chosen !== null && (
         <section aria-labelledby="why">
-          <h2 id="why">What potentials get wrong here</h2>
+          <h2 id="why">{judged(page).length || path?.reference ? "What potentials get wrong here" : "What potentials say of it"}</h2>
           <Why page={page} place={place} chosen={chosen} names={known} pick={pick} path={path} modes={detail?.modes ?? []} />
           <Compared page={page} cells={cells} path={path} chosen={chosen} pick={pick} />
         </section>
