@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,25 @@ def test_modes_are_those_of_the_records(study: Study, details: dict[str, Any]) -
     assert np.allclose(soft["displacements"], record.arrays["displacements"][0], atol=1e-4)
     assert soft["structure"]["symbols"] == ["Cu"]
     assert soft["note"].startswith("100% of this motion lies in the reference's mode of the same rank")
+
+
+def test_details_are_made_once_until_a_record_changes(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(study.folder, tmp_path / "run"))
+    first = parts_of(reopen_study(folder))
+    opened: list[Path] = []
+    original = detail_parts.open_record
+    monkeypatch.setattr(detail_parts, "open_record", lambda path: opened.append(path) or original(path))
+    assert parts_of(reopen_study(folder)) == first
+    assert not opened
+    again = reopen_study(folder)
+    path = again.store.path(next(case for case in again.cases if case.label == "emt").keys["harmonic"])
+    path.unlink()
+    assert parts_of(again) != first
+    assert opened
+    opened.clear()
+    kept = folder / "cache" / "details.txt"
+    kept.write_text(kept.read_text().replace("a", "b", 1), encoding="ascii")  # damaged
+    parts_of(again)
+    assert opened

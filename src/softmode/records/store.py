@@ -119,6 +119,7 @@ class RecordFile:
     def __init__(self, content: bytes) -> None:
         # HDF5's own calls: h5py's objects cost as much again, and pages open thousands of records
         self._file = h5py.h5f.open_file_image(content)
+        self._arrays: dict[str, NDArray[Any]] = {}
         failure = json.loads(self._attribute("failure"))
         self.failure = None if failure is None else Failure(**failure)
 
@@ -143,6 +144,11 @@ class RecordFile:
         return name.encode() in self._file
 
     def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._arrays:
+            self._arrays[name] = self._read(name)
+        return self._arrays[name]
+
+    def _read(self, name: str) -> NDArray[Any]:
         found = h5py.h5d.open(self._file, name.encode())
         if found.dtype.kind not in "fiub":
             return np.asarray(h5py.Dataset(found)[()])

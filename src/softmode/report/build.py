@@ -73,7 +73,7 @@ def build_report(
     folder = study.folder / "report" if folder is None else folder
     cells = cell_table(study) if cells is None else cells
     panels = in_chapters(report_panels(study, cells) if panels is None else panels)
-    parts, of_record = parts_of(study), record_target(study, folder)
+    parts, of_record = parts_of(study, folder), record_target(study, folder)
     said = tuple(verdict(study, cells))
     page = page_of_study(
         study, cells, panels, of_record, parts, kind="report", lead=lead_of(cells), verdict=said

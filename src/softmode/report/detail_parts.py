@@ -21,6 +21,7 @@ from softmode.processes import available_cores, process_pool
 from softmode.records import open_record
 from softmode.report.detail import Detail, DetailRecord, Structure, material_panels
 from softmode.report.detail_bands import bands_of, dos_of
+from softmode.report.detail_cache import keep_parts, part_key, read_parts
 from softmode.report.detail_commands import commands_of, completing
 from softmode.report.detail_modes import modes_of
 from softmode.report.document import document_json
@@ -83,7 +84,7 @@ class MaterialFiles:
         Key of each record by potential and measurement, whether it exists or not.
     commands : tuple of str
         That reproduce it.
-    lacking : tuple of Panel
+    lacking : tuple of str
         What the study did not measure, and which command adds it.
     points : int
         As in :class:`~softmode.measurements.results.MaterialResults`.
@@ -95,7 +96,7 @@ class MaterialFiles:
     potentials: tuple[str, ...]
     digests: Mapping[str, Mapping[str, str]]
     commands: tuple[str, ...]
-    lacking: tuple[Panel, ...]
+    lacking: tuple[str, ...]
     points: int
 
 
@@ -115,14 +116,36 @@ def parts_of(study: Study, page: Path | None = None) -> Parts:
     potentials = max(len(one.potentials) for one in materials)
     size = max(1, _CELLS // potentials)
     batches = [materials[start : start + size] for start in range(0, len(materials), size)]
-    encode = partial(_encoded, folder=study.folder, to_study=to_study)
-    if len(study.cases) < _MANY or available_cores() == 1:
-        encoded = tuple(map(encode, batches))
-    else:
-        with process_pool(min(available_cores(), len(batches))) as pool:
-            encoded = tuple(pool.map(encode, batches, chunksize=4))
     part = {one.material: number for number, batch in enumerate(batches) for one in batch}
-    return Parts(encoded, part)
+    keys = [_key(batch, study.folder, to_study) for batch in batches]
+    known = read_parts(study.folder)
+    missing = [place for place, key in enumerate(keys) if key not in known]
+    made = _all_encoded([batches[place] for place in missing], study.folder, to_study)
+    found = known | dict(zip((keys[place] for place in missing), made, strict=True))
+    if set(keys) != set(known):
+        keep_parts(study.folder, {key: found[key] for key in keys})
+    return Parts(tuple(found[key] for key in keys), part)
+
+
+def _key(materials: Sequence[MaterialFiles], folder: Path, to_study: str) -> str:
+    digests = (digest for one in materials for keys in one.digests.values() for digest in keys.values())
+    made_from = [to_study, [vars(one) for one in materials]]
+    return part_key(made_from, (folder / _file(digest) for digest in digests))
+
+
+def _all_encoded(batches: Sequence[Sequence[MaterialFiles]], folder: Path, to_study: str) -> list[str]:
+    """Parts of so many materials each, in several processes where there are many."""
+    encode = partial(_encoded, folder=folder, to_study=to_study)
+    cells = sum(len(one.potentials) for batch in batches for one in batch)
+    if cells < _MANY or available_cores() == 1:
+        return list(map(encode, batches))
+    with process_pool(min(available_cores(), len(batches))) as pool:
+        return list(pool.map(encode, batches, chunksize=4))
+
+
+def _file(digest: str) -> str:
+    """Record of a key, from the study's folder."""
+    return f"records/{digest[:2]}/{digest}.h5"
 
 
 def _materials(study: Study) -> list[MaterialFiles]:
@@ -144,7 +167,7 @@ def _materials(study: Study) -> list[MaterialFiles]:
     ]
 
 
-def _lacking(study: Study, cases: Sequence[Case]) -> tuple[Panel, ...]:
+def _lacking(study: Study, cases: Sequence[Case]) -> tuple[str, ...]:
     """Modes and structure, which studies of earlier versions lack."""
     asked, said = study.settings.measurements, []
     if "harmonic" in asked and "modes" not in asked:
@@ -152,7 +175,7 @@ def _lacking(study: Study, cases: Sequence[Case]) -> tuple[Panel, ...]:
         said.append(f"The modes that are most wrong and softest: `{added}` adds them, with no force call.")
     if cases[0].material.cell is None and not cases[0].material.failure:
         said.append(f"The structure: `softmode run {shlex.quote(study.folder.name)}` reads it.")
-    return (Panel("lacking", "Not in this study", "", missing=tuple(said)),) if said else ()
+    return tuple(said)
 
 
 def _encoded(materials: Sequence[MaterialFiles], folder: Path, to_study: str) -> str:
@@ -192,34 +215,28 @@ def detail_of(material: MaterialFiles, folder: Path, to_study: str) -> Detail:
         Where that is from the page.
     """
 
-    def file(digest: str) -> str:
-        return f"records/{digest[:2]}/{digest}.h5"
-
     def read(potential: str, measurement: str) -> Any:
         digest = material.digests[potential].get(measurement)
-        return None if digest is None else open_record(folder / file(digest))
+        return None if digest is None else open_record(folder / _file(digest))
 
     results = MaterialResults(material.material, material.formula, material.potentials, read, material.points)
     measured = {name for keys in material.digests.values() for name in keys}
     cell = material.cell
+    panels = material_panels(results, tuple(name for name in measurements() if name in measured))
+    if material.lacking:
+        panels = (*panels, Panel("lacking", "Not in this study", "", missing=material.lacking))
     return Detail(
         material=material.material,
         structure=None if cell is None else Structure(**{name: tuple(own) for name, own in cell.items()}),
         bands=bands_of(results),
         dos=dos_of(results),
         modes=tuple(modes_of(results)),
-        panels=tuple(
-            page_panel(panel, lambda link: f"{to_study}/{link.file}")
-            for panel in (
-                *material_panels(results, tuple(name for name in measurements() if name in measured)),
-                *material.lacking,
-            )
-        ),
+        panels=tuple(page_panel(panel, lambda link: f"{to_study}/{link.file}") for panel in panels),
         commands=material.commands,
         records=tuple(
-            DetailRecord(potential, measurement, digest, f"{to_study}/{file(digest)}")
+            DetailRecord(potential, measurement, digest, f"{to_study}/{_file(digest)}")
             for potential, digests in material.digests.items()
             for measurement, digest in digests.items()
-            if (folder / file(digest)).exists()
+            if (folder / _file(digest)).exists()
         ),
     )

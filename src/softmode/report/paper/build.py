@@ -68,7 +68,7 @@ def build_paper(
     made = [make(data) for make in PANELS]
     panels = tuple(replace(panel, chapter=_chapter(panel.key)) for panel in made)
     tables = {"records": _all_records(data), "failures": failures(data.cells)}
-    parts = parts_of(study)
+    parts = parts_of(study, folder)
     page = page_of_study(
         study,
         data.cells,
