@@ -56,7 +56,7 @@ export function TableView({ table, page }: { table: Table; page: Page }) {
             <thead>
               <tr>
                 {columns.map((i) => (
-                  <th key={i} scope="col" class={right(i)}>{table.columns[i]}</th>
+                  table.columns[i] ? <th key={i} scope="col" class={right(i)}>{table.columns[i]}</th> : <td key={i} />
                 ))}
               </tr>
             </thead>

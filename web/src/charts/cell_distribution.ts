@@ -3,7 +3,6 @@
 import type { CellDistribution } from "../contract";
 import type { ChartContext } from "../context";
 import { groupsOf } from "../colour";
-import { number } from "../format";
 import { cellsOf, hue, labelOf, materialName, numberOf, potentialName, potentialsOf, type CellValue } from "./cells";
 import { drawGrid, nothing, type PlotSpec } from "./grid";
 import { INK } from "./looks";
@@ -11,6 +10,7 @@ import { quantile, spellTick } from "./numbers";
 import { nameRows, rowMiddle, rowPlot, ROW_HEIGHT } from "./rows";
 import { shape, svg } from "./svg";
 import type { Target } from "./targets";
+import { told } from "./told";
 
 /** Fewer values than this have no quartiles. */
 export const LEAST = 5;
@@ -127,6 +127,6 @@ function targetOf(drop: Drop, x: number, y: number, label: string, context: Char
     y,
     href: context.materialHref(name),
     same: name,
-    lines: () => [`${name}, ${potentialName(context, drop.potential)}`, `${label}: ${number(drop.value)}`],
+    lines: () => [`${name}, ${potentialName(context, drop.potential)}`, told(label, drop.value)],
   };
 }

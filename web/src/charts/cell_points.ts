@@ -3,12 +3,12 @@
 import type { CellPoints } from "../contract";
 import type { ChartContext } from "../context";
 import { groupsOf } from "../colour";
-import { number } from "../format";
 import { cellsOf, hue, labelOf, materialName, numberOf, potentialName, potentialsOf, type CellValue } from "./cells";
 import { drawGrid, nothing, shapeKeys, type PlotSpec } from "./grid";
 import { QUIET } from "./looks";
 import { shape, svg } from "./svg";
 import type { Target } from "./targets";
+import { told } from "./told";
 
 /** More points than this, of more than one potential, are drawn in a plot for each. */
 const TOGETHER = 400;
@@ -94,8 +94,8 @@ function targetOf(spot: Spot, x: number, y: number, chart: CellPoints, context: 
     same: name,
     lines: () => [
       `${name}, ${potentialName(context, spot.potential)}`,
-      `${labelOf(context, chart.x)}: ${number(spot.x)}`,
-      `${labelOf(context, chart.y)}: ${number(spot.y)}`,
+      told(labelOf(context, chart.x), spot.x),
+      told(labelOf(context, chart.y), spot.y),
     ],
   };
 }

@@ -8,6 +8,7 @@ import { drawGrid, nothing, shapeKeys, type LegendEntry, type PlotSpec } from ".
 import { axisOf } from "./lines";
 import { shape, svg } from "./svg";
 import type { Target } from "./targets";
+import { told } from "./told";
 
 export function drawPoints(chart: Points, context: ChartContext): HTMLElement {
   const holds = (value: number, log: boolean): boolean => Number.isFinite(value) && !(log && value <= 0);
@@ -102,7 +103,7 @@ function targetOf(one: PointSeries, k: number, x: number, y: number, radius: num
     lines: () => {
       const bar = one.low?.[k] != null && one.high?.[k] != null ? ` (${number(one.low[k])} to ${number(one.high[k])})` : "";
       const head = one.texts[k] || [name, one.name].filter(Boolean).join(", ") || chart.title;
-      return [head, ...(one.name && !head.includes(one.name) ? [one.name] : []), `${chart.x_label}: ${number(one.x[k])}`, `${chart.y_label}: ${number(one.y[k])}${bar}`];
+      return [head, ...(one.name && !head.includes(one.name) ? [one.name] : []), told(chart.x_label, one.x[k] ?? null), `${told(chart.y_label, one.y[k] ?? null)}${bar}`];
     },
   };
 }

@@ -1,5 +1,6 @@
 // What a potential gets wrong on a material, in sentences made from the numbers.
 
+import { told } from "../charts/told";
 import { number } from "../format";
 import type { Column, Mode, Page } from "../contract";
 import { differenceOf, frequencyText, lowestOf, placeOf, sideOf, unstable, type Path } from "./bands";
@@ -40,13 +41,13 @@ function columnReasons(page: Page, cell: number): string[] {
     if (typeof value !== "number") return [];
     const rank = rankOf(page, column, cell);
     const side = column.better === "target" && column.target !== null ? targetText(value, column.target, /softening/.test(column.name)) : "";
-    return [{ worse: rank?.worse ?? 0, text: `${column.label}: ${number(value)}${side}${rank ? `, ${rankText(rank)}` : ""}.` }];
+    return [{ worse: rank?.worse ?? 0, text: `${told(column.label, value)}${side}${rank ? `, ${rankText(rank)}` : ""}.` }];
   });
   return said.sort((a, b) => b.worse - a.worse).slice(0, 5).map(({ text }) => text);
 }
 
 function targetText(value: number, target: number, softening: boolean): string {
-  if (Math.abs(value - target) < 0.02 * Math.max(1, Math.abs(target))) return ` (as it should be: ${number(target)})`;
+  if (Math.abs(value - target) < 0.005 * Math.max(1, Math.abs(target))) return ` (as it should be: ${number(target)})`;
   return ` (${value < target ? "below" : "above"} ${number(target)}${softening ? (value < target ? ": too soft" : ": too stiff") : ""})`;
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { drawChart } from "../../src/charts/draw";
 import { boxOf } from "../../src/charts/cell_distribution";
 import { columnsFor } from "../../src/charts/grid";
+import { told } from "../../src/charts/told";
 import type { CellDistribution, CellMatrix, CellPoints, Chart, Frames, Intervals, Lines, Points } from "../../src/contract";
 import type { ChartContext } from "../../src/context";
 import { fixture, HOSTILE, pack } from "../fixture";
@@ -68,7 +69,7 @@ test("every point leads to its material, one at a time by arrow keys", () => {
   const hostile = [...seen].filter((label) => label.startsWith(HOSTILE));
   expect(hostile.length).toBe(2);
   expect(link.getAttribute("href")).toMatch(/^#\/material\//);
-  expect(drawn.querySelector(".sm-tip")!.textContent).toContain(context.page.columns[0]!.label);
+  expect(drawn.querySelector(".sm-tip")!.textContent).toMatch(/RMSE\(ω²\): [\d.]+ THz²/);
 });
 
 test("no point lies outside the axes", () => {
@@ -103,6 +104,11 @@ test("fields of matrices lead to their cells; a matrix of a few is told in words
   const few = drawChart(matrix, { ...context, cells: context.cells.slice(0, 1) });
   expect(few.querySelector("svg")).toBeNull();
   expect(few.querySelector("li a")?.textContent).toBe(context.page.materials[0]!.name);
+});
+
+test("values are told with their units", () => {
+  expect(told("RMSE(ω²), THz², path", 27.82)).toBe("RMSE(ω²) on the path: 27.8 THz²");
+  expect(told("softening", -0.5)).toBe("softening: −0.5");
 });
 
 test("nothing to show is said", () => {
