@@ -19,10 +19,12 @@ or combined as in a passport.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 import softmode as sm
 from softmode.datasets import Selection, open_dataset, select
@@ -33,13 +35,20 @@ from softmode.measurements.passport.orders import (
     common_ways,
     medians,
     orders,
-    ranges_figure,
     ranks,
     ways_table,
 )
 from softmode.statistics.bootstrap import bootstrap_over
 from softmode.structures.labels import Label, balanced_draw, compound_key
-from softmode.style import plain
+from softmode.style import (
+    PALETTE,
+    REFERENCE_COLOUR,
+    figure_style,
+    panel_grid,
+    plain,
+    plain_log,
+    pretty_formula,
+)
 
 #: Potentials fine-tuned on Hessians, and the same before that.
 PAIRS = {
@@ -49,6 +58,36 @@ PAIRS = {
 }
 STABLE = HarmonicProtocol().imaginary_tolerance
 NAMED = ("material", "formula", "potential")
+
+
+def ranges_figure(ways: pd.DataFrame, potentials: Sequence[str], formulas: pd.Series) -> Figure:
+    """Range of the error over all ways, and its value under the protocol, crystal by crystal.
+
+    Parameters
+    ----------
+    ways : pandas.DataFrame
+        From :func:`ways_table`.
+    potentials : sequence of str
+        From top to bottom.
+    formulas : pandas.Series
+        By crystal; in the order in which they are drawn.
+    """
+    with figure_style():
+        size = 2.4, 1.4 + 0.2 * len(potentials)
+        figure, panels = panel_grid(len(formulas), 4, size, (1.6, 0.2), sharey=True)
+        for axes, (crystal, formula) in zip(panels, formulas.items(), strict=True):
+            rows = ways[ways["crystal"] == crystal]
+            errors = rows.groupby("potential")[ERROR].agg(["min", "max"]).reindex(potentials)
+            own = rows[rows["protocol"]].set_index("potential")[ERROR].reindex(potentials)
+            places = range(len(potentials))
+            axes.hlines(places, errors["min"], errors["max"], color=PALETTE[1], linewidth=5)
+            axes.plot(own, places, "o", color=REFERENCE_COLOUR, markersize=3.5)
+            axes.set_xscale("log")
+            plain_log(axes, "x")
+            axes.set(title=pretty_formula(formula), xlabel="RMSE(ω²), THz²")
+        panels[0].set_yticks(range(len(potentials)), [plain(name) for name in potentials])
+        panels[0].set_ylim(len(potentials) - 0.5, -0.5)
+        return figure
 
 
 def draw(data: Path, n: int) -> None:

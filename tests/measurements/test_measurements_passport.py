@@ -24,7 +24,8 @@ from softmode.errors import PotentialError, SettingsError
 from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.measure import measure
-from softmode.measurements.passport.panels import SHOWN, passport_figure
+from softmode.measurements.passport.figure import passport_figure
+from softmode.measurements.passport.panels import SHOWN
 from softmode.measurements.passport.ways import (
     PassportSettings,
     chosen_labels,

@@ -24,7 +24,7 @@ from softmode.cli.options import (
 from softmode.cli.reference import said
 from softmode.measurements.measure import measure
 from softmode.measurements.noise_floor import NOISE_FLOOR
-from softmode.measurements.passport.panels import SHOWN, passport_figure
+from softmode.measurements.passport.panels import SHOWN
 from softmode.measurements.passport.ways import FACTORS, chosen_labels
 from softmode.notebook.inputs import conditions_of, load
 from softmode.records import Record
@@ -111,6 +111,8 @@ def passport(
             found[name] = measure("passport", material, model.potential, conditions)["passport"]
     if plot is not None:
         title = f"{pretty_formula(material.formula)}, {plain(potential[0])}"
+        from softmode.measurements.passport.figure import passport_figure
+
         save_picture(passport_figure(found[potential[0]].values, title), plot)
     if as_json:
         about = {"material": material.name, "formula": material.formula}

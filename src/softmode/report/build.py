@@ -22,7 +22,7 @@ from softmode.report.page import page_html
 from softmode.report.panels import RecordTarget, csv_files, exported, panel_tables
 from softmode.report.selection import report_panels
 from softmode.study.folder import Study
-from softmode.study.results import cell_table, done, failures, record_index
+from softmode.study.results import cell_table, done, failures, ranking, record_index
 from softmode.study.sigma_results import with_learnt_classes
 from softmode.study.verdict import verdict
 from softmode.style import distinct
@@ -72,9 +72,10 @@ def build_report(
     """
     folder = study.folder / "report" if folder is None else folder
     cells = cell_table(study) if cells is None else cells
-    panels = in_chapters(report_panels(study, cells) if panels is None else panels)
+    ranked = ranking(cells, study.settings.conditions.seed)
+    panels = in_chapters(report_panels(study, cells, ranked) if panels is None else panels)
     parts, of_record = parts_of(study, folder), record_target(study, folder)
-    said = tuple(verdict(study, cells))
+    said = tuple(verdict(study, cells, ranked))
     page = page_of_study(
         study, cells, panels, of_record, parts, kind="report", lead=lead_of(cells), verdict=said
     )

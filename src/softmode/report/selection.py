@@ -20,11 +20,11 @@ from softmode.study.field_metrics import field_metrics_table
 from softmode.study.folder import Study
 from softmode.study.label_results import labelled, lattices_and_modes, open_labels
 from softmode.study.panels import panels_of
-from softmode.study.results import done, ranking
+from softmode.study.results import done
 from softmode.study.screening import ways
 
 
-def joined_panels(study: Study, cells: pd.DataFrame) -> Iterator[Panel | None]:
+def joined_panels(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame) -> Iterator[Panel | None]:
     """Panels that join measurements, in order; None where a study has nothing for one.
 
     Parameters
@@ -33,11 +33,12 @@ def joined_panels(study: Study, cells: pd.DataFrame) -> Iterator[Panel | None]:
         Opened or reopened.
     cells : pandas.DataFrame
         From :func:`softmode.study.results.cell_table`.
+    ranked : pandas.DataFrame
+        From :func:`softmode.study.results.ranking`.
     """
     seed = study.settings.conditions.seed
     has_phonons, has_sigma = (not done(cells, name).empty for name in ("harmonic", "sigma"))
     if "harmonic_state" in cells:
-        ranked = ranking(cells, seed)
         yield ranking_panel(ranked)
         if has_phonons:
             yield paired_panel(cells, ranked, seed)
@@ -60,7 +61,7 @@ def _alone(study: Study, cells: pd.DataFrame) -> Iterator[Panel | None]:
         yield labels_panel(labels, scores, lattices_and_modes(cells, settings.path), seed)
 
 
-def report_panels(study: Study, cells: pd.DataFrame) -> list[Panel]:
+def report_panels(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame) -> list[Panel]:
     """All panels of a report; arguments as of :func:`joined_panels`."""
-    joined = [panel for panel in joined_panels(study, cells) if panel is not None]
+    joined = [panel for panel in joined_panels(study, cells, ranked) if panel is not None]
     return [*joined, *panels_of(study, cells)]

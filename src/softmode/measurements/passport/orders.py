@@ -6,20 +6,14 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from softmode.charts import IntervalRow, Intervals
 from softmode.measurements.passport.ways import FACTORS, chosen_labels
-from softmode.panel import Panel, Picture, Table
+from softmode.panel import Panel, Table
 from softmode.records import Record
 from softmode.style import (
-    PALETTE,
-    REFERENCE_COLOUR,
     distinct,
-    figure_style,
-    panel_grid,
     plain,
-    plain_log,
-    pretty_formula,
 )
 
 #: What potentials are ordered by, and what else is followed.
@@ -146,36 +140,6 @@ def ranks(ways: pd.DataFrame) -> pd.DataFrame:
     return table.astype({name: int for name in table if str(name).startswith("rank")}).sort_values("error")
 
 
-def ranges_figure(ways: pd.DataFrame, potentials: Sequence[str], formulas: pd.Series) -> Figure:
-    """Range of the error over all ways, and its value under the protocol, crystal by crystal.
-
-    Parameters
-    ----------
-    ways : pandas.DataFrame
-        From :func:`ways_table`.
-    potentials : sequence of str
-        From top to bottom.
-    formulas : pandas.Series
-        By crystal; in the order in which they are drawn.
-    """
-    with figure_style():
-        size = 2.4, 1.4 + 0.2 * len(potentials)
-        figure, panels = panel_grid(len(formulas), 4, size, (1.6, 0.2), sharey=True)
-        for axes, (crystal, formula) in zip(panels, formulas.items(), strict=True):
-            rows = ways[ways["crystal"] == crystal]
-            errors = rows.groupby("potential")[ERROR].agg(["min", "max"]).reindex(potentials)
-            own = rows[rows["protocol"]].set_index("potential")[ERROR].reindex(potentials)
-            places = range(len(potentials))
-            axes.hlines(places, errors["min"], errors["max"], color=PALETTE[1], linewidth=5)
-            axes.plot(own, places, "o", color=REFERENCE_COLOUR, markersize=3.5)
-            axes.set_xscale("log")
-            plain_log(axes, "x")
-            axes.set(title=pretty_formula(formula), xlabel="RMSE(ω²), THz²")
-        panels[0].set_yticks(range(len(potentials)), [plain(name) for name in potentials])
-        panels[0].set_ylim(len(potentials) - 0.5, -0.5)
-        return figure
-
-
 def orders_sentence(found: pd.DataFrame) -> str:
     """In how many ways orders are those of the protocol, and which are not."""
     n, pairs, always = found["ways"].iloc[0], len(found), int((found["same"] == found["ways"]).sum())
@@ -194,7 +158,9 @@ def _ranged(row: pd.Series, name: str, form: str) -> str:
     return f"{row[name]:{form}} ({row[f'{name}_low']:{form}} … {row[f'{name}_high']:{form}})"
 
 
-def orders_panel(passports: Sequence[tuple[str, str, Record]], formulas: pd.Series) -> Panel | None:
+def orders_panel(
+    passports: Sequence[tuple[str, str, Record]], formulas: pd.Series, chapter: str = ""
+) -> Panel | None:
     """What a page shows of it; None with a single potential, or without errors.
 
     Parameters
@@ -203,6 +169,8 @@ def orders_panel(passports: Sequence[tuple[str, str, Record]], formulas: pd.Seri
         As of :func:`ways_table`.
     formulas : pandas.Series
         By crystal.
+    chapter : str
+        Of the page.
     """
     ways = ways_table(passports)
     if ways["potential"].nunique() < 2:
@@ -226,14 +194,37 @@ def orders_panel(passports: Sequence[tuple[str, str, Record]], formulas: pd.Seri
         "passport_orders",
         "Does the order of potentials survive?",
         "Median over crystals under the protocol, and its range over the ways that all potentials were "
-        f"measured in. {orders_sentence(orders(shared))} Picture: range over all ways, crystal by crystal; "
-        "dots: protocol.",
-        (
-            Picture(
-                "passport_ranges",
-                "RMSE(ω²) over all ways",
-                lambda: ranges_figure(ways, list(table.index), drawn),
-            ),
-        ),
-        (Table("passport_orders", "Potentials in order", columns, tuple(lines)),),
+        f"measured in. {orders_sentence(orders(shared))}",
+        tables=(Table("passport_orders", "Potentials in order", columns, tuple(lines)),),
+        charts=(ranges_chart(ways, list(table.index), drawn),),
+        chapter=chapter,
+    )
+
+
+def ranges_chart(ways: pd.DataFrame, potentials: Sequence[str], formulas: pd.Series) -> Intervals:
+    """Range of the error over all ways, and its value under the protocol, crystal by crystal.
+
+    Parameters
+    ----------
+    ways : pandas.DataFrame
+        From :func:`ways_table`.
+    potentials : sequence of str
+        From top to bottom.
+    formulas : pandas.Series
+        By crystal; in the order in which they are drawn.
+    """
+    ranges = ways.groupby(["crystal", "potential"])[ERROR].agg(["min", "max"])
+    own = ways[ways["protocol"]].set_index(["crystal", "potential"])[ERROR]
+    rows = []
+    for crystal, formula in formulas.items():
+        for name in (each for each in potentials if (crystal, each) in own.index):
+            low, high = map(float, ranges.loc[(crystal, name)])
+            rows.append(IntervalRow(name, float(own[crystal, name]), low, high, name, facet=formula))
+    return Intervals(
+        name="passport_ranges",
+        title="RMSE(ω²) over all ways",
+        note="Bars: range over all ways, no confidence interval; points: under the protocol.",
+        axis="RMSE(ω²), THz²",
+        rows=tuple(rows),
+        log=True,
     )

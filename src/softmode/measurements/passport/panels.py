@@ -1,21 +1,16 @@
-"""What a page shows of passports: verdicts of all cases, and by what figures move in the least certain."""
+"""What a page shows of passports: verdicts and margins of all cases, and whether orders survive."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from softmode.charts import Guide, IntervalRow, Intervals
 from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.measurements.passport.orders import orders_panel
-from softmode.measurements.passport.ways import FACTORS
 from softmode.measurements.results import Results
-from softmode.panel import NOTHING, Entry, Panel, Picture, Table
-from softmode.style import PALETTE, REFERENCE_COLOUR, figure_style, panel_grid, plain, pretty_formula
+from softmode.panel import NOTHING, Entry, Panel, Table
 
 #: Figures that are drawn and printed, where they move.
 SHOWN = {
@@ -31,93 +26,54 @@ SHOWN = {
     "mesh_entropy_model_J_per_molK": "entropy at 300 K, J/(mol K)",
     "mesh_free_energy_model_kJ_per_mol": "free energy at 300 K, kJ/mol",
 }
-_DRAWN = (
-    *("lowest_model_THz", "sigma_phi_model_mean_t", "path_rmse_w2_THz2", "path_softening"),
-    *("path_rmse_slope_THz2A", "path_rmse_vg_THzA", "mesh_entropy_model_J_per_molK"),
-)
-#: Cases whose pictures a page has.
-_PICTURES = 4
-
-
-def passport_figure(values: Mapping[str, Any], title: str) -> Figure:
-    """By what figures move: a panel for each, a bar for each factor varied alone, and one for all ways.
-
-    Parameters
-    ----------
-    values : mapping
-        Of a record ``passport``.
-    title : str
-        Whose it is.
-    """
-    moves = values["moves"]
-    drawn = [name for name in _DRAWN if name in moves]
-    if not drawn:
-        with figure_style():
-            figure = Figure(figsize=(5.0, 0.8))
-            figure.suptitle(f"{title}\nno figure moves", fontsize=10)
-            return figure
-    factors = list(moves[drawn[0]]["by"])
-    with figure_style():
-        columns = min(3, len(drawn))
-        figure, panels = panel_grid(
-            len(drawn), columns, (2.5, 0.6 + 0.24 * (len(factors) + 1)), (1.2, 0.5), sharey=True
-        )
-        for axes, name in zip(panels, drawn, strict=True):
-            _bars(axes, moves[name], factors)
-            axes.set_title(plain(SHOWN[name]), fontsize=9)
-            if name == "lowest_model_THz":
-                left, right = axes.get_xlim()
-                floor = values[NOISE_FLOOR]
-                axes.axvspan(-floor, floor, color="#E4E4E4", linewidth=0, zorder=0)
-                axes.set_xlim(left, max(right, 0.05 * (right - left)))  # zero is seen, not all of the band
-        panels[0].set_yticks(range(len(factors) + 1), ["all ways", *(FACTORS[name] for name in factors)])
-        panels[0].set_ylim(len(factors) + 0.5, -0.5)
-        figure.suptitle(f"{title}\n{values['passport_verdict']}", fontsize=10)
-        return figure
-
-
-def _bars(axes: Axes, move: Mapping[str, Any], factors: list[str]) -> None:
-    ranges = [(move["lowest"], move["highest"]), *(move["by"][factor] for factor in factors)]
-    for place, (low, high) in enumerate(ranges):
-        colour = REFERENCE_COLOUR if place == 0 else PALETTE[1]
-        axes.plot([low, high], [place, place], color=colour, linewidth=5.0, solid_capstyle="butt")
-        axes.plot([low, high], [place, place], color=colour, marker="|", markersize=7, linestyle="none")
-    axes.axvline(move["protocol"], color="0.3", linewidth=0.8, linestyle=":")
-    axes.grid(axis="y", visible=False)
+#: Cases whose margins are drawn, the smallest first.
+_MOST = 60
 
 
 def panels(results: Results) -> Iterator[Panel]:
-    """Verdicts of all cases, pictures of those of the smallest margin, and whether orders survive."""
-    rows = results.rows
-    least = rows.sort_values("passport_margin_THz", kind="stable").head(_PICTURES)
-    pictures = tuple(
-        Picture(
-            f"passport_{number}",
-            f"What moves the figures: {row.formula} ({row.material}) by {row.potential}",
-            partial(
-                passport_figure,
-                results.record(row.material, row.potential).values,
-                f"{pretty_formula(row.formula)}, {plain(row.potential)}",
-            ),
-        )
-        for number, row in enumerate(least.itertuples(), start=1)
-    )
+    """Verdicts and margins of all cases, and whether orders survive."""
+    rows, chapter = results.rows, results.measurement.chapter
     yield Panel(
         "passport",
         "Passports: how sure figures and verdicts are",
-        "The same phonons, made in many ways that should not matter. Bars: range of a figure when one "
-        "choice is varied alone, and over all ways; dotted: under the protocol; grey: frequencies that are "
-        "noise. The cases shown are those of the smallest margin, which is negative where ways disagree.",
-        pictures,
-        (_table(results, rows),),
+        "The same phonons, made in many ways that should not matter: what moves the figures of a case "
+        "stands on the page of its material. The margin of a verdict is negative where ways disagree; "
+        "below the noise floor it says nothing.",
+        tables=(_table(results, rows),),
+        charts=_margins(rows),
+        chapter=chapter,
     )
     passports = [
         (row.material, row.potential, results.record(row.material, row.potential))
         for row in rows.itertuples()
     ]
     formulas = rows.drop_duplicates("material").set_index("material")["formula"]
-    if (panel := orders_panel(passports, formulas)) is not None:
+    if (panel := orders_panel(passports, formulas, chapter)) is not None:
         yield panel
+
+
+def _margins(rows: pd.DataFrame) -> tuple[Intervals, ...]:
+    """Margins case by case, the smallest first; filled where they are more than noise."""
+    least = rows.dropna(subset=["passport_margin_THz"]).sort_values("passport_margin_THz", kind="stable")
+    lines = tuple(
+        IntervalRow(
+            f"{row['formula']} ({row['material']}), {row['potential']}",
+            float(row["passport_margin_THz"]),
+            potential=str(row["potential"]),
+            strong=bool(row["passport_margin_THz"] > row[NOISE_FLOOR]),
+        )
+        for row in least.head(_MOST).to_dict("records")
+    )
+    left_out = f" The {_MOST} smallest of {len(least)}." if len(least) > _MOST else ""
+    chart = Intervals(
+        name="passport_margins",
+        title="Margins of the verdict on harmonic stability",
+        note=f"Filled: more than the noise floor.{left_out}",
+        axis="margin, THz",
+        rows=lines,
+        guides=(Guide("x", 0.0, "ways disagree"),),
+    )
+    return (chart,) if len(lines) > 1 else ()
 
 
 def _table(results: Results, rows: pd.DataFrame) -> Table:
