@@ -66,7 +66,20 @@ class PublishedLink:
     """A number that was printed in a publication."""
 
 
-Link = RecordLink | RowsLink | PublishedLink
+@dataclass(frozen=True)
+class MaterialLink:
+    """A material, which has a page of its own: no source, but where to read on.
+
+    Parameters
+    ----------
+    material : str
+        Its name.
+    """
+
+    material: str
+
+
+Link = RecordLink | RowsLink | PublishedLink | MaterialLink
 
 #: Where printed numbers come from.
 PUBLISHED = PublishedLink()
@@ -80,7 +93,7 @@ class Entry:
     ----------
     text : str
         As shown, without its unit (which stands in the head of the column).
-    link : RecordLink, RowsLink or PublishedLink, optional
+    link : RecordLink, RowsLink, PublishedLink or MaterialLink, optional
         Where a number came from; texts need none.
     """
 

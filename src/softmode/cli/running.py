@@ -134,7 +134,10 @@ def summarise(run: FinishedRun) -> None:
 def tell(statements: Iterable[Statement]) -> None:
     """Print statements of a verdict, wrapped, one below the other."""
     for one in statements:
-        for line in textwrap.wrap(one.text, out.width, initial_indent="- ", subsequent_indent="  "):
+        lines = textwrap.wrap(
+            one.text, out.width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+        )
+        for line in lines:
             out.print(line, markup=False, soft_wrap=True)
 
 

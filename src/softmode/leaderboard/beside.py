@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,9 @@ from softmode.crystal import Material
 from softmode.crystal.arrays import FloatArray
 from softmode.leaderboard.boards import ALL, HARMONIC, RANKED_BY, SIGMA, Board, Figure, packaged
 from softmode.leaderboard.standing import Standing, standing
+from softmode.measurements import plan
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts
-from softmode.measurements.plan import record_inputs
 from softmode.potentials.registry import find_entry
 from softmode.records import digest_of
 from softmode.study.folder import Study
@@ -31,13 +31,8 @@ def short(digest: str) -> str:
 
 
 def yardsticks(facts: Facts, conditions: Conditions) -> dict[str, str]:
-    """By measurement, the digest of all that determines its result but the potential.
-
-    Where two are equal, results are of the same reference data, made in the same way by the same version of
-    the measurement, and may be compared.
-    """
-    anyone = replace(facts, potential="any", level_of_theory="")
-    inputs = record_inputs((HARMONIC, SIGMA), anyone, conditions)
+    """By measurement, the digest of all that determines its result but the potential, as tables hold it."""
+    inputs = plan.yardsticks((HARMONIC, SIGMA), facts, conditions)
     return {name: short(digest_of(inputs[name])) for name in (HARMONIC, SIGMA) if name in inputs}
 
 

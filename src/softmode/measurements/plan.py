@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from softmode.measurements import registry
@@ -73,6 +74,15 @@ def record_inputs(names: Iterable[str], facts: Facts, conditions: Conditions) ->
             "requires": {other: digest_of(inputs[other]) for other in one.required(conditions)},
         }
     return inputs
+
+
+def yardsticks(names: Iterable[str], facts: Facts, conditions: Conditions) -> dict[str, dict[str, Any]]:
+    """As :func:`record_inputs`, of no potential in particular.
+
+    Where two are equal, results are of the same reference data, made in the same way by the same version of
+    the measurement, and may be compared.
+    """
+    return record_inputs(names, replace(facts, potential="any", level_of_theory=""), conditions)
 
 
 def _not_loaded() -> Any:

@@ -3,7 +3,7 @@
 from softmode.records.claims import claim_folder
 from softmode.records.headers import Header, HeaderCache
 from softmode.records.record import LACKED_MEMORY, Arrays, Failure, Record, digest_of
-from softmode.records.store import Partial, RecordFile, RecordStore, open_record
+from softmode.records.store import JoinedStores, Partial, RecordFile, RecordStore, open_record
 
 __all__ = [
     "LACKED_MEMORY",
@@ -11,6 +11,7 @@ __all__ = [
     "Failure",
     "Header",
     "HeaderCache",
+    "JoinedStores",
     "Partial",
     "Record",
     "RecordFile",

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -294,3 +295,32 @@ class RecordStore:
     def remove_leftovers(self) -> int:
         """Delete temporary files that an interrupted writer left behind; returns how many."""
         return remove_leftovers(self.root, "*/.*.tmp")
+
+
+class JoinedStores(RecordStore):
+    """Records of several folders, to read them.
+
+    Parameters
+    ----------
+    stores : sequence of RecordStore
+        Where a record is looked for, in order.
+    """
+
+    def __init__(self, stores: Sequence[RecordStore]) -> None:
+        super().__init__(stores[0].root)
+        self.stores = tuple(stores)
+
+    def path(self, key: str) -> Path:
+        """Where the record of `key` is; in the first folder where it is in none."""
+        paths = [store.path(key) for store in self.stores]
+        return next((path for path in paths if path.exists()), paths[0])
+
+    def header(self, key: str) -> Record | None:
+        """Return the record of `key` without inputs and arrays; None where no folder has it."""
+        found = (store.header(key) for store in self.stores)
+        return next((record for record in found if record is not None), None)
+
+    def flush(self) -> None:
+        """Keep what is known of records for the next process."""
+        for store in self.stores:
+            store.flush()

@@ -21,8 +21,11 @@ _COST = (
     Declared("calls", "force calls", better="low", main=True),
     Declared("seconds", "time, s", better="low"),
 )
+#: Chapter of two runs side by side.
+CHANGED = "What changed"
 #: Chapters of a page, in order; others come after them.
 CHAPTERS = (
+    CHANGED,
     *("The potentials alone", "Phonons", "Anharmonicity", "Dynamics", "Configuration space"),
     *("Structure", "How sure", "Beside others"),
 )

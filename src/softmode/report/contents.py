@@ -10,7 +10,7 @@ import pandas as pd
 
 from softmode import __version__
 from softmode.datasets.plausibility import ACCEPTED
-from softmode.errors import InputDataError, SettingsError
+from softmode.errors import SettingsError
 from softmode.measurements.functionals import functional
 from softmode.panel import Panel
 from softmode.potentials.leakage import SEEN
@@ -20,7 +20,7 @@ from softmode.report.detail_parts import Parts
 from softmode.report.document import Material, Page, Potential
 from softmode.report.method import method_lines
 from softmode.report.panels import RecordTarget, page_panel
-from softmode.structures.formulas import parse_formula
+from softmode.structures.formulas import elements_of
 from softmode.study.folder import Study
 from softmode.study.results import SEEN_COLUMN, counted
 from softmode.style import distinct, group_name
@@ -127,14 +127,6 @@ def materials_of(study: Study, cells: pd.DataFrame, parts: Parts) -> list[Materi
         )
         for name, formula, group in rows.itertuples(index=False)
     ]
-
-
-def elements_of(formula: str) -> tuple[str, ...]:
-    """Elements of a formula; none of a name that is no formula."""
-    try:
-        return tuple(parse_formula(formula))
-    except InputDataError:
-        return ()
 
 
 def notices(cells: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from softmode.files import file_name
 from softmode.study.folder import Case, Study
 from softmode.study.settings import StudyPotential
+from softmode.style import distinct
 
 #: Measurements of a comparison, and what the command is called with to make it of the embedded crystal.
 _OF_THE_EXAMPLE = {"harmonic": "phonons --reference", "sigma": "sigma --trajectory"}
@@ -23,7 +24,8 @@ def commands_of(study: Study, cases: Sequence[Case]) -> tuple[str, ...]:
     cases : sequence of Case
         Those of the material.
     """
-    return (*_shorter(study), again(study, cases[0].material.name))
+    name = cases[0].material.name
+    return (*_shorter(study), *distinct(again(one, name) for one in study.of or (study,)))
 
 
 def again(study: Study, material: str) -> str:

@@ -82,6 +82,8 @@ class MaterialFiles:
         Labels of those in the study.
     digests : mapping
         Key of each record by potential and measurement, whether it exists or not.
+    files : mapping of str to str
+        File of each record by its key, relative to the study's folder.
     commands : tuple of str
         That reproduce it.
     lacking : tuple of str
@@ -95,6 +97,7 @@ class MaterialFiles:
     cell: Mapping[str, Any] | None
     potentials: tuple[str, ...]
     digests: Mapping[str, Mapping[str, str]]
+    files: Mapping[str, str]
     commands: tuple[str, ...]
     lacking: tuple[str, ...]
     points: int
@@ -118,19 +121,18 @@ def parts_of(study: Study, page: Path | None = None) -> Parts:
     batches = [materials[start : start + size] for start in range(0, len(materials), size)]
     part = {one.material: number for number, batch in enumerate(batches) for one in batch}
     keys = [_key(batch, study.folder, to_study) for batch in batches]
-    known = read_parts(study.folder)
+    known = {} if study.of else read_parts(study.folder)
     missing = [place for place, key in enumerate(keys) if key not in known]
     made = _all_encoded([batches[place] for place in missing], study.folder, to_study)
     found = known | dict(zip((keys[place] for place in missing), made, strict=True))
-    if set(keys) != set(known):
+    if set(keys) != set(known) and not study.of:  # a study by itself keeps them
         keep_parts(study.folder, {key: found[key] for key in keys})
     return Parts(tuple(found[key] for key in keys), part)
 
 
 def _key(materials: Sequence[MaterialFiles], folder: Path, to_study: str) -> str:
-    digests = (digest for one in materials for keys in one.digests.values() for digest in keys.values())
     made_from = [to_study, [vars(one) for one in materials]]
-    return part_key(made_from, (folder / _file(digest) for digest in digests))
+    return part_key(made_from, (folder / file for one in materials for file in one.files.values()))
 
 
 def _all_encoded(batches: Sequence[Sequence[MaterialFiles]], folder: Path, to_study: str) -> list[str]:
@@ -141,11 +143,6 @@ def _all_encoded(batches: Sequence[Sequence[MaterialFiles]], folder: Path, to_st
         return list(map(encode, batches))
     with process_pool(min(available_cores(), len(batches))) as pool:
         return list(pool.map(encode, batches, chunksize=4))
-
-
-def _file(digest: str) -> str:
-    """Record of a key, from the study's folder."""
-    return f"records/{digest[:2]}/{digest}.h5"
 
 
 def _materials(study: Study) -> list[MaterialFiles]:
@@ -159,6 +156,7 @@ def _materials(study: Study) -> list[MaterialFiles]:
             own[0].material.cell,
             tuple(case.label for case in own),
             {case.label: case.keys for case in own},
+            {key: study.file(key) for case in own for key in case.keys.values()},
             commands_of(study, own),
             _lacking(study, own),
             _POINTS if len(study.cases) < _MANY else _FEW_POINTS,
@@ -217,7 +215,7 @@ def detail_of(material: MaterialFiles, folder: Path, to_study: str) -> Detail:
 
     def read(potential: str, measurement: str) -> Any:
         digest = material.digests[potential].get(measurement)
-        return None if digest is None else open_record(folder / _file(digest))
+        return None if digest is None else open_record(folder / material.files[digest])
 
     results = MaterialResults(material.material, material.formula, material.potentials, read, material.points)
     measured = {name for keys in material.digests.values() for name in keys}
@@ -234,9 +232,9 @@ def detail_of(material: MaterialFiles, folder: Path, to_study: str) -> Detail:
         panels=tuple(page_panel(panel, lambda link: f"{to_study}/{link.file}") for panel in panels),
         commands=material.commands,
         records=tuple(
-            DetailRecord(potential, measurement, digest, f"{to_study}/{_file(digest)}")
+            DetailRecord(potential, measurement, digest, f"{to_study}/{material.files[digest]}")
             for potential, digests in material.digests.items()
             for measurement, digest in digests.items()
-            if (folder / _file(digest)).exists()
+            if (folder / material.files[digest]).exists()
         ),
     )

@@ -11,7 +11,17 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from softmode.panel import NOTHING, Entry, Link, Panel, Picture, PublishedLink, RecordLink, Table
+from softmode.panel import (
+    NOTHING,
+    Entry,
+    Link,
+    MaterialLink,
+    Panel,
+    Picture,
+    PublishedLink,
+    RecordLink,
+    Table,
+)
 from softmode.published import CITATION, DOI_URL
 from softmode.report.document import LinkedEntry, PagePanel, PagePicture, PageTable
 from softmode.report.pictures import EXPORTED, drawn
@@ -23,13 +33,15 @@ RecordTarget = Callable[[RecordLink], str]
 
 _PIXELS_PER_INCH = 110
 _NUMBER = re.compile(r"^[-+−<>≤≥≈\[]*\s?[\d∞]")
-_KINDS = {RecordLink: "record", PublishedLink: "published"}
+_KINDS = {RecordLink: "record", PublishedLink: "published", MaterialLink: "material"}
 
 
 def target(link: Link, of_record: RecordTarget) -> str:
     """Where a link leads, from the page."""
     if isinstance(link, RecordLink):
         return of_record(link)
+    if isinstance(link, MaterialLink):
+        return link.material
     if isinstance(link, PublishedLink):
         return DOI_URL
     rows = f"#row={link.first}-{link.last}" if link.last >= link.first else ""
@@ -40,6 +52,8 @@ def source_words(link: Link) -> str:
     """What a number came from, in words."""
     if isinstance(link, RecordLink):
         return f"record {link.digest}"
+    if isinstance(link, MaterialLink):
+        return f"all of {link.material}"
     if isinstance(link, PublishedLink):
         return CITATION
     if link.last < link.first:

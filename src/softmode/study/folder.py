@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -103,12 +104,15 @@ class Study:
         Potential by potential, materials in order.
     store : RecordStore
         Its records.
+    of : tuple of Study
+        The studies that it joins; empty where it is one by itself.
     """
 
     folder: Path
     settings: StudySettings
     cases: tuple[Case, ...]
     store: RecordStore
+    of: tuple[Study, ...] = ()
 
     def settled(self, case: Case) -> bool:
         """Whether there is nothing to compute in the case: all there, or a failure that would repeat."""
@@ -136,8 +140,11 @@ class Study:
     def link(self, material: str, label: str, measurement: str) -> RecordLink:
         """Where a number comes from, by names of material and potential."""
         key = self._by_names[material, label].keys[measurement]
-        file = str(self.store.path(key).relative_to(self.folder))
-        return RecordLink(material, label, measurement, key, file)
+        return RecordLink(material, label, measurement, key, self.file(key))
+
+    def file(self, key: str) -> str:
+        """File of a record, there or not, relative to the study's folder."""
+        return Path(os.path.relpath(self.store.path(key), self.folder)).as_posix()
 
     def record(self, case: Case, measurement: str) -> Record | None:
         """One record of a case with its arrays; None where there is none, or it is damaged."""

@@ -13,17 +13,12 @@ from softmode.study.verdict.anharmonic import of_anharmonicity
 from softmode.study.verdict.passports import of_passports
 from softmode.study.verdict.phonons import of_phonons
 from softmode.study.verdict.sample import of_failures, of_reference, of_sample
-from softmode.study.verdict.statement import Statement
+from softmode.study.verdict.statement import Statement, in_order
 
 __all__ = ["Statement", "brief", "verdict"]
 
 logger = logging.getLogger(__name__)
 
-#: Topics in the order of a verdict.
-_ORDER = (
-    *("lead", "stability", "base_rate", "bias", "anharmonicity", "dynamics", "failures"),
-    *("functional", "sample", "reference"),
-)
 #: Those that a short verdict takes first.
 _FIRST = (
     "lead",
@@ -68,7 +63,7 @@ def verdict(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame | None = Non
             logger.warning("a part of the verdict fails", exc_info=True)
             said = f"{type(error).__name__}: {error}"
             statements.append(Statement("sample", f"A part of the verdict cannot be made ({said})."))
-    return sorted(statements, key=lambda one: _ORDER.index(one.topic))
+    return in_order(statements)
 
 
 def brief(statements: Sequence[Statement], most: int = 6) -> list[Statement]:

@@ -26,6 +26,7 @@ from softmode.study.verdict.statement import (
     Statement,
     chance,
     counted,
+    in_brackets,
     listed,
     measured,
     share,
@@ -86,17 +87,11 @@ def _elsewhere(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[State
         other = contest(cells, error, seed)
         if other is not None and other.n >= FEWEST and len(other.order) > 1:
             sure = other.leader != found.leader and found.leader in other.beaten
-            by_leader.setdefault(other.leader, []).append(_in_brackets(error.label) + (" *" if sure else ""))
+            by_leader.setdefault(other.leader, []).append(in_brackets(error.label) + (" *" if sure else ""))
     said = "; ".join(f"{name} by {listed(labels)}" for name, labels in by_leader.items())
     if said:
         note = f" (*: beyond chance ahead of {found.leader})" if "*" in said else ""
         yield Statement("lead", f"Smallest median by other errors: {said}{note}.", panel="paired")
-
-
-def _in_brackets(label: str) -> str:
-    """``RMSE(ω²) (own lattice)``: without a comma, to stand in a list."""
-    what, _, more = label.partition(", ")
-    return f"{what} ({more})" if more else what
 
 
 def _unseen(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[Statement]:

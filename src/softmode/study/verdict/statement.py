@@ -14,6 +14,11 @@ from softmode.statistics.shares import wilson_interval
 FEWEST = 6
 #: Corrected p-values below this are beyond chance.
 LEVEL = 0.05
+#: Topics in the order of a verdict.
+_ORDER = (
+    *("lead", "stability", "base_rate", "bias", "anharmonicity", "dynamics", "failures"),
+    *("functional", "sample", "reference"),
+)
 #: Names that a sentence has at most; the others are counted.
 _NAMED = 3
 
@@ -42,6 +47,11 @@ class Statement:
     group: str | None = None
     materials: tuple[str, ...] = ()
     panel: str = ""
+
+
+def in_order(statements: Iterable[Statement]) -> list[Statement]:
+    """Statements by their topics, otherwise as they come."""
+    return sorted(statements, key=lambda one: _ORDER.index(one.topic))
 
 
 def listed(texts: Iterable[object], last: str = "and") -> str:
@@ -84,3 +94,9 @@ def chance(p_value: float) -> str:
 def named(material: str, formula: str) -> str:
     """A material by its formula, and its name where that is another."""
     return material if formula in ("", material) else f"{formula} ({material})"
+
+
+def in_brackets(label: str) -> str:
+    """``RMSE(ω²) (own lattice)``: without a comma, to stand in a list."""
+    what, _, more = label.partition(", ")
+    return f"{what} ({more})" if more else what
