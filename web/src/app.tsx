@@ -105,11 +105,12 @@ function View({ model, route, title }: { model: Model; route: Route; title: stri
 
 function Overview({ model }: { model: Model }) {
   const { page } = model;
+  const contents = page.cells.material.length > 0 && !printing.value && <Contents model={model} />;
   return (
     <>
       <header class="top">
         <h1 tabIndex={-1}>{page.title}</h1>
-        <p class="lead">{page.lead}</p>
+        <p class="lead"><WithNames page={page} text={page.lead} /></p>
         <Facts page={page} />
         {page.materials.length > 1 && page.verdict.length > 0 && (
           <p class="jump">
@@ -125,6 +126,7 @@ function Overview({ model }: { model: Model }) {
           {page.notices.map((each, i) => <li key={i}><WithNames page={page} text={each} /></li>)}
         </ul>
       )}
+      {page.kind === "paper" && contents}
       {page.cells.material.length > 0 && (
         <section class="which" aria-labelledby="which">
           <h2 id="which">{page.materials.length < 2 ? "Potentials compared" : model.metric.value?.better ? "Which potential, for which chemistry" : "Which chemistry"}</h2>
@@ -134,7 +136,7 @@ function Overview({ model }: { model: Model }) {
         </section>
       )}
       {!page.cells.material.length && !printing.value && model.chapters.map((chapter) => <Chapter key={chapter} model={model} chapter={chapter} />)}
-      {page.cells.material.length > 0 && !printing.value && <Contents model={model} />}
+      {page.kind !== "paper" && contents}
     </>
   );
 }

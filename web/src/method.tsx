@@ -7,6 +7,7 @@ import { Dot } from "./filters";
 import { NOTHING, count } from "./format";
 import { unpack } from "./parts";
 import { Scroll } from "./table";
+import { WithNames } from "./verdict";
 
 export function Method({ page }: { page: Page }) {
   const references = new Map<string, number>();
@@ -15,7 +16,7 @@ export function Method({ page }: { page: Page }) {
   return (
     <>
       <ul class="prose">
-        {page.method.map((each, i) => <li key={i}>{each}</li>)}
+        {page.method.map((each, i) => <li key={i}><WithNames page={page} text={each} /></li>)}
       </ul>
       <section>
         <h2>Potentials</h2>
@@ -47,7 +48,7 @@ export function Method({ page }: { page: Page }) {
       <section>
         <h2>References</h2>
         <ul class="prose">
-          {[...references].map(([reference, n]) => <li key={reference}>{reference || "unknown"}: {count(n, "material")}</li>)}
+          {[...references].map(([reference, n]) => <li key={reference}><WithNames page={page} text={reference || "unknown"} />: {count(n, "material")}</li>)}
         </ul>
       </section>
       {lists.size > 0 && (

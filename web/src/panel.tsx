@@ -9,6 +9,7 @@ import { isFiltered } from "./model";
 import { printing, PRINT_WIDTH } from "./print";
 import { hrefOf, materialHref } from "./state";
 import { Scope, TableView } from "./table";
+import { WithNames } from "./verdict";
 
 interface Shown {
   page: Page;
@@ -62,7 +63,7 @@ export function PanelView({ page, panel, cells, level = 3 }: Shown & { panel: Pa
   return (
     <section class="panel" id={`panel-${panel.key}`} aria-labelledby={`title-${panel.key}`}>
       <Heading id={`title-${panel.key}`} tabIndex={-1}>{panel.title}</Heading>
-      {panel.caption && <p class="caption">{panel.caption}</p>}
+      {panel.caption && <p class="caption"><WithNames page={page} text={panel.caption} /></p>}
       {panel.charts.map((each) => (
         <Figure key={each.name} page={page} chart={each} cells={cells} />
       ))}
@@ -78,7 +79,7 @@ export function PanelView({ page, panel, cells, level = 3 }: Shown & { panel: Pa
       {panel.missing.length > 0 && (
         <div class="missing">
           <b>What is missing</b>
-          <ul>{panel.missing.map((each, i) => <li key={i}>{each}</li>)}</ul>
+          <ul>{panel.missing.map((each, i) => <li key={i}><WithNames page={page} text={each} /></li>)}</ul>
         </div>
       )}
       {panel.lists.length > 0 && (

@@ -50,21 +50,21 @@ export function TableView({ table, page }: { table: Table; page: Page }) {
           </button>
         </span>
       </figcaption>
-      <Scroll label={table.title}>
+      <Scroll label={`${table.title} (${table.name})`}>
         {(printing.value ? printedColumns(table, shown) : [table.columns.map((_, i) => i)]).map((columns, k) => (
           <table key={k} class="numbers">
             <thead>
               <tr>
-                {columns.map((i) => (
-                  table.columns[i] ? <th key={i} scope="col" class={right(i)}>{table.columns[i]}</th> : <td key={i} />
-                ))}
+                {columns.map((i) =>
+                  table.columns[i] ? <th key={i} scope="col" class={right(i)}>{table.columns[i]}</th> : <td key={i} />,
+                )}
               </tr>
             </thead>
             <tbody>
               {shown.map((row, r) => (
                 <tr key={r}>
                   {columns.map((i) =>
-                    i === 0 ? (
+                    i === 0 && textOf(row[i]!) ? (
                       <th key={i} scope="row" class={right(i)}><EntryView entry={row[i]!} page={page} /></th>
                     ) : (
                       <td key={i} class={right(i)}><EntryView entry={row[i]!} page={page} /></td>

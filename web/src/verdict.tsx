@@ -148,7 +148,7 @@ export function PotentialName({ page, name }: { page: Page; name: string }) {
   );
 }
 
-/** A text whose potentials carry their colour, and whose materials lead to their pages. */
+/** A text whose potentials carry their colour, and whose materials and addresses lead somewhere. */
 export function WithNames({ page, text, materials = [] }: { page: Page; text: string; materials?: readonly string[] }) {
   const parts: ComponentChildren[] = [];
   const potentials = new Set(page.potentials.map((each) => each.name));
@@ -160,6 +160,13 @@ export function WithNames({ page, text, materials = [] }: { page: Page; text: st
       parts.push(plain, <code>{code[1]}</code>);
       plain = "";
       i += code[0].length;
+      continue;
+    }
+    const address = text.startsWith("http", i) ? /^https?:\/\/[^\s)]+[^\s).,;]/.exec(text.slice(i)) : null;
+    if (address) {
+      parts.push(plain, <a href={address[0]}>{address[0].replace(/^https?:\/\//, "")}</a>);
+      plain = "";
+      i += address[0].length;
       continue;
     }
     const name = names.find((each) => text.startsWith(each, i) && !within(text, i, each.length));
