@@ -256,6 +256,11 @@ def _memory() -> dict[str, int]:
     return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if rest}
 
 
+def memory_size() -> int:
+    """Memory of the machine, bytes; 0 where the system does not say."""
+    return 1024 * _memory().get("MemTotal", 0)
+
+
 def memory_left() -> float:
     """Share of the machine's memory that is free or can be freed; 1 where the system does not say."""
     kib = _memory()
@@ -282,7 +287,7 @@ def watch(processes: Sequence[SingleProcess], limit: float | None, share: float 
     large = [process for process in processes if limit is not None and process.memory > limit * (1 << 30)]
     if processes and memory_left() < _LEAST_LEFT:
         largest = max(processes, key=lambda process: process.memory)
-        if largest.memory >= share * 1024 * _memory().get("MemTotal", 0):
+        if largest.memory >= share * memory_size():
             large.append(largest)
     for process in processes:
         if process in late or process in large:

@@ -73,6 +73,9 @@ COMMANDS = {
     "status": Announced(
         "Studies", "Say how many cells of a study are done, failed (and why) and still to compute."
     ),
+    "cluster": Announced(
+        "Studies", "Runs on clusters: try whether workers can be started and see what they need."
+    ),
     "report": Announced("Studies", "Write the report of a study from its records; nothing is computed."),
     "paper": Announced(
         "Studies",

@@ -243,7 +243,7 @@ def make_configuration(
     return Config(
         executors=[make_executor(settings, threads, subject, **more)],
         run_dir=str(folder),
-        strategy="htex_auto_scale",
+        strategy="simple",  # the other one ends jobs that are still starting
         strategy_period=1 if settings.provider == "local" else 5,
         max_idletime=60.0,
         retries=0,

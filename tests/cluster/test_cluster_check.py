@@ -1,0 +1,122 @@
+"""``softmode cluster check``: what a worker sees beside what is seen here, without starting one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_study import emt, study_toml, tiny_study
+from typer.testing import CliRunner
+
+from softmode.cli import cluster as command
+from softmode.cli.app import app
+from softmode.cluster.check import Question, Seen, look, problems
+from softmode.cluster.messages import Ended
+from softmode.cluster.pool import Event, Free
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A worker that is this process, and sees what it is told to."""
+
+    def made(**seen: Any) -> None:
+        class Pool:
+            def __init__(self) -> None:
+                self.events: list[Event] = [Free(0)]
+
+            def want(self, workers: int) -> None:
+                assert workers == 1
+
+            def give(self, lane: int, number: int, function: Any, task: Any) -> None:
+                self.events.append(Ended(number, pickle.dumps(replace(function(task), **seen))))
+
+            def wait(self, seconds: float) -> Iterator[Event]:
+                yield from [self.events.pop()]
+
+        @contextlib.contextmanager
+        def open_pool(*asked: Any, **more: Any) -> Iterator[Pool]:
+            yield Pool()
+
+        monkeypatch.setattr(command, "open_pool", open_pool)
+
+    return made
+
+
+def checked(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["cluster", "check", *arguments])
+    return result.exit_code, " ".join(result.output.split())
+
+
+def test_settings_alone_are_tried_in_this_folder(
+    worker: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cluster.toml"
+    path.write_text("workers_per_node = 3\n")
+    monkeypatch.chdir(tmp_path)
+    worker()
+    status, said = checked(str(path))
+    assert status == 0
+    assert "1 jobs × 1 nodes × 3 workers (local)" in said
+    assert "a study can run there" in said
+    assert [one.name for one in tmp_path.iterdir()] == ["cluster.toml"]
+
+
+def test_what_a_study_needs_is_looked_for(
+    worker: Callable[..., None], tiny_dataset: Path, tmp_path: Path
+) -> None:
+    settings = tiny_study(tiny_dataset, tmp_path / "o", emt(), run={"cluster": {"workers_per_node": 1}})
+    path = study_toml(tmp_path / "study.toml", settings)
+    worker(missing=("reference data",), problem="Permission denied", written="")
+    status, said = checked(str(path), "--json")
+    assert status == 1
+    answer = json.loads(said)
+    assert answer["problems"] == [
+        f"the worker cannot use {tmp_path / 'o' / 'cluster'} (Permission denied): "
+        "put the study where nodes see it",
+        f"reference data is not there: {tiny_dataset}",
+    ]
+    assert answer["worker"]["versions"] == answer["here"]["versions"]
+
+
+def test_a_study_without_a_cluster_is_told(tiny_dataset: Path, tmp_path: Path) -> None:
+    path = study_toml(tmp_path / "study.toml", tiny_study(tiny_dataset, tmp_path / "o", emt(), run={}))
+    result = CliRunner().invoke(app, ["cluster", "check", str(path)])
+    assert "has no [run.cluster]" in str(result.exception)
+
+
+def test_every_difference_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("here")
+    question = Question(str(tmp_path), "note", {"mace": "/env/bin/python"})
+    here = look(question)
+    assert here.interpreters["mace"].startswith("cannot be started")
+    there = replace(here, interpreters={"mace": "Python 3.12.1"})
+
+    def found(visible: bool = True, accelerators: int = 0, **seen: Any) -> str:
+        [problem] = problems(question, here, replace(there, **seen), visible, accelerators)
+        return problem
+
+    assert problems(question, here, there, True, 0) == []
+    assert "sees another" in found(note="something else")
+    assert "is not seen here" in found(visible=False)
+    assert found(versions={**here.versions, "numpy": "1.0"}).startswith("numpy is 1.0 there")
+    assert found(versions={**here.versions, "phonopy": ""}).startswith("phonopy is not installed there")
+    assert found(python="3.10.1 /usr/bin/python").startswith("Python is 3.10.1 there")
+    assert found(interpreters={"mace": "no such file"}) == "environment of mace: no such file"
+    assert "no accelerator" in found(accelerators=2)
+
+
+def test_a_worker_that_cannot_look_is_an_error() -> None:
+    with pytest.raises(command.ClusterError, match="could not look: no module"):
+        command._answer(Ended(0, error=ImportError("no module")))
+
+
+def test_what_is_seen_can_be_sent(tmp_path: Path) -> None:
+    seen = look(Question(str(tmp_path), "none"))
+    assert seen.problem == "No such file or directory"
+    assert isinstance(pickle.loads(pickle.dumps(seen)), Seen)
