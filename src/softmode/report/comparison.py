@@ -20,7 +20,7 @@ from softmode.report.selection import report_panels
 from softmode.study.changes import Changes
 from softmode.study.comparison import SideBySide, default_folder
 from softmode.study.paired import COMPARED_LABELS, STABILITY_F1
-from softmode.study.results import failures, record_index
+from softmode.study.results import failures, ranking, record_index
 from softmode.study.verdict.changes import PANEL
 from softmode.study.verdict.leads import called
 from softmode.study.verdict.statement import LEVEL, Statement, counted
@@ -65,7 +65,8 @@ def build_comparison(
     """
     study = compared.study
     folder = default_folder(compared.old) if folder is None else folder
-    panels = in_chapters([changes_panel(found, called(cells)), *report_panels(study, cells)])
+    ranked = ranking(cells, study.settings.conditions.seed)
+    panels = in_chapters([changes_panel(found, called(cells)), *report_panels(study, cells, ranked)])
     parts = parts_of(study, folder)
     page = page_of_study(
         *(study, cells, panels, record_target(study, folder), parts),
