@@ -28,11 +28,9 @@ export function reasons(page: Page, cell: number, potential: string, path: Path 
   return [
     ...columnReasons(page, cell),
     ...(path ? bandReasons(path, potential) : []),
-    ...modes.filter((mode) => mode.potential === potential).slice(0, 1).map((mode) => `${begun(mode.role)}${mode.q_label ? `, at ${mode.q_label}` : ""}: ${movement(mode)}`),
+    ...modes.filter((mode) => mode.potential === potential).slice(0, 1).map((mode) => `What moves (${mode.role}${mode.q_label ? `, ${mode.q_label}` : ""}): ${movement(mode)}`),
   ];
 }
-
-const begun = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What is worst, compared with other materials, stands first. */
 function columnReasons(page: Page, cell: number): string[] {
