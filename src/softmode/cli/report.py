@@ -72,8 +72,8 @@ def _of_one(folder: Path, output: Path | None, *, figures: bool) -> _Written:
     with busy("writing the report"):
         study = reopen_study(folder)
         cells = cell_table(study)
-        page = build_report(study, cells, folder=output, figures=figures)
         said = verdict(study, cells)
+        page = build_report(study, cells, said=said, folder=output, figures=figures)
         return page, counted(cells), said, brief(said)
 
 

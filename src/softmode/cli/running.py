@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -59,6 +59,8 @@ class FinishedRun:
         What was done now.
     cells : pandas.DataFrame
         Its table.
+    verdict : sequence of Statement
+        What came out, in words.
     page : Path
         Its report.
     told : set of (material, potential)
@@ -68,6 +70,7 @@ class FinishedRun:
     study: Study
     report: RunReport
     cells: pd.DataFrame
+    verdict: Sequence[Statement]
     page: Path
     told: Collection[tuple[str, str]]
 
@@ -75,11 +78,6 @@ class FinishedRun:
     def failures(self) -> pd.DataFrame:
         """Cells without a result, with their reasons, whether they failed now or before."""
         return failures(self.cells)
-
-    @cached_property
-    def verdict(self) -> list[Statement]:
-        """What came out, in words."""
-        return verdict(self.study, self.cells)
 
     @property
     def complete(self) -> bool:
@@ -112,7 +110,8 @@ def run_to_end(settings: StudySettings) -> FinishedRun:
     report, told = _run(study)
     with busy("writing the report"):
         cells = cell_table(study)
-        return FinishedRun(study, report, cells, build_report(study, cells), told)
+        said = verdict(study, cells)
+        return FinishedRun(study, report, cells, said, build_report(study, cells, said=said), told)
 
 
 def summarise(run: FinishedRun) -> None:

@@ -24,7 +24,7 @@ from softmode.report.selection import report_panels
 from softmode.study.folder import Study
 from softmode.study.results import cell_table, done, failures, ranking, record_index
 from softmode.study.sigma_results import with_learnt_classes
-from softmode.study.verdict import verdict
+from softmode.study.verdict import Statement, verdict
 from softmode.style import distinct
 
 NO_PARTS = Parts((), {})
@@ -40,6 +40,7 @@ def build_report(
     cells: pd.DataFrame | None = None,
     panels: Sequence[Panel] | None = None,
     *,
+    said: Sequence[Statement] | None = None,
     folder: Path | None = None,
     figures: bool = False,
 ) -> Path:
@@ -53,6 +54,8 @@ def build_report(
         Its table, from :func:`softmode.study.results.cell_table`, where it is known already.
     panels : sequence of Panel
         What the page shows; all that joins measurements and all that they make when not given.
+    said : sequence of Statement, optional
+        The verdict, where it is known already.
     folder : Path, optional
         Where to; ``report/`` in the study's folder when not given.
     figures : bool
@@ -75,9 +78,9 @@ def build_report(
     ranked = ranking(cells, study.settings.conditions.seed)
     panels = in_chapters(report_panels(study, cells, ranked) if panels is None else panels)
     parts, of_record = parts_of(study, folder), record_target(study, folder)
-    said = tuple(verdict(study, cells, ranked))
+    said = verdict(study, cells, ranked) if said is None else said
     page = page_of_study(
-        study, cells, panels, of_record, parts, kind="report", lead=lead_of(cells), verdict=said
+        study, cells, panels, of_record, parts, kind="report", lead=lead_of(cells), verdict=tuple(said)
     )
     tables = {
         "cells": with_learnt_classes(cells, study.settings.conditions.seed),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from softmode.crystal.arrays import FloatArray
-from softmode.statistics.bootstrap import Estimate, bootstrap_median
+from softmode.statistics.bootstrap import Estimate, bootstrap_medians
 from softmode.statistics.matrix_tests import holm
 from softmode.statistics.paired import PairedComparison, compare_paired
 from softmode.study.paired import ComparedError, errors_of
@@ -102,19 +102,17 @@ def contest(cells: pd.DataFrame, error: ComparedError, seed: int) -> Contest | N
     seed : int
         Of the bootstrap over materials.
     """
-    by_name = {
-        name: pd.Series(errors_of(own, error), index=own["material"])
-        for name in distinct(cells["potential"])
-        for own in (cells[cells["potential"] == name],)
-    }
-    table = pd.DataFrame({name: own for name, own in by_name.items() if own.notna().any()})
-    table = table.reindex(distinct(cells["material"]))
-    together = table.dropna()
-    together = together[np.isfinite(together).any(axis=1)]
-    if together.empty:
+    names, materials = pd.Index(distinct(cells["potential"])), pd.Index(distinct(cells["material"]))
+    table = np.full((len(materials), len(names)), np.nan)
+    places = materials.get_indexer(cells["material"]), names.get_indexer(cells["potential"])
+    table[places] = errors_of(cells, error)
+    measured = ~np.isnan(table).all(axis=0)
+    names, table = names[measured], table[:, measured]
+    known = ~np.isnan(table).any(axis=1) & np.isfinite(table).any(axis=1)
+    if not known.any():
         return None
-    of = {name: together[name].to_numpy(float) for name in together}
-    medians = {name: _median(values, seed) for name, values in of.items()}
+    of = {str(name): np.ascontiguousarray(values) for name, values in zip(names, table[known].T, strict=True)}
+    medians = dict(zip(of, _medians(table[known], seed), strict=True))
     order = sorted(of, key=lambda name: medians[name].value)
     tests = list(combinations(order, 2))
     found = {pair: compare_paired(*(of[name] for name in pair)) for pair in tests}
@@ -123,9 +121,9 @@ def contest(cells: pd.DataFrame, error: ComparedError, seed: int) -> Contest | N
     return Contest(
         error=error,
         order=tuple(order),
-        materials=tuple(map(str, together.index)),
-        left_out=int(table.notna().any(axis=1).sum()) - len(together),
-        errors=together[order].to_numpy(float),
+        materials=tuple(map(str, materials[known])),
+        left_out=int((~np.isnan(table)).any(axis=1).sum() - known.sum()),
+        errors=np.column_stack([of[name] for name in order]),
         medians=medians,
         pairs={name: found[pair] for name, pair in others.items()},
         p_values={name: float(np.nan_to_num(corrected[pair], nan=1.0)) for name, pair in others.items()},
@@ -133,6 +131,8 @@ def contest(cells: pd.DataFrame, error: ComparedError, seed: int) -> Contest | N
     )
 
 
-def _median(values: FloatArray, seed: int) -> Estimate:
-    """Median with its interval, as in the ranking of the study, where there are enough for one."""
-    return bootstrap_median(values, seed) if len(values) >= FEWEST else Estimate(float(np.median(values)))
+def _medians(values: FloatArray, seed: int) -> tuple[Estimate, ...]:
+    """Medians with their intervals, as in the ranking of the study, where there are enough for any."""
+    if len(values) >= FEWEST:
+        return bootstrap_medians(values, seed)
+    return tuple(Estimate(float(value)) for value in np.median(values, axis=0))

@@ -38,6 +38,12 @@ _W2 = COMPARED_ERRORS["w2"]
 #: How far from 1 a slope of ω² may be to be called right.
 _RIGHT = 0.02
 _WRONG = "stability_wrong"
+#: Columns that statements are made from.
+_NEEDED = {
+    *("material", "formula", "group", "potential", "state", SEEN_COLUMN, "failure_kind"),
+    *("harmonic_state", "lattice_state", "path_softening", "path_largest_reference_THz", *STABLE),
+    *(error.column for error in COMPARED_ERRORS.values()),
+}
 
 
 def of_phonons(cells: pd.DataFrame, ranked: pd.DataFrame, seed: int) -> Iterator[Statement]:
@@ -52,6 +58,7 @@ def of_phonons(cells: pd.DataFrame, ranked: pd.DataFrame, seed: int) -> Iterator
     seed : int
         Of the bootstrap over materials.
     """
+    cells = cells[[name for name in cells if name in _NEEDED]]  # of many columns few are wanted, often
     names = called(cells)
     found = contest(cells, _W2, seed)
     if found is None:
@@ -337,9 +344,10 @@ def _clearly_worse(cells: pd.DataFrame, found: Contest) -> tuple[str, list[str]]
     )
     kept = np.isfinite(relative)
     rows, relative = rows[kept], relative[kept]
+    elements = [elements_of(str(formula)) for formula in rows["formula"]]
     inside = {
-        f"crystals with {element}": np.array([element in each for each in map(elements_of, rows["formula"])])
-        for element in distinct(e for each in map(elements_of, rows["formula"]) for e in each)
+        f"crystals with {element}": np.array([element in each for each in elements])
+        for element in distinct(e for each in elements for e in each)
         if element not in set(rows["group"])
     } | {group_name(group): (rows["group"] == group).to_numpy() for group in order_groups(rows["group"])}
     inside = {own.tobytes(): (name, own) for name, own in inside.items()}  # of the same materials only once
