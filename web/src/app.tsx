@@ -196,6 +196,17 @@ function Chapter({ model, chapter }: { model: Model; chapter: string }) {
   if (!panels.length) return <p>This page has no such chapter.</p>;
   return (
     <>
+      {panels.length > 2 && !printing.value && (
+        <nav class="within" aria-label={`Panels of ${chapter}`}>
+          <ul>
+            {panels.map((each) => (
+              <li key={each.key}>
+                <a href={hrefOf({ route: { name: "chapter", chapter, panel: each.key } })}>{each.title}</a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+      )}
       {panels.map((each) => (
         <PanelView key={each.key} page={model.page} panel={each} cells={model.cells.value} level={2} />
       ))}

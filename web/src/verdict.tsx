@@ -31,7 +31,7 @@ export function Verdict({ model }: { model: Model }) {
       <dl>
         {topics.map((topic) => (
           <div key={topic} class={`topic-${/^\w+$/.test(topic) ? topic : "other"}`}>
-            <dt>{TOPICS[topic] ?? topic.replace(/_/g, " ")}</dt>
+            <dt>{page.kind === "comparison" && topic === "lead" ? "What changed" : (TOPICS[topic] ?? topic.replace(/_/g, " "))}</dt>
             <dd>
               <Topic page={page} statements={page.verdict.filter((each) => each.topic === topic)} />
             </dd>
