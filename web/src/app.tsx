@@ -64,7 +64,7 @@ function titleOf(page: Page, route: Route): string {
 
 /** Another view begins at its top, or at its panel, and says its title; not the first one. */
 function useArrival(page: Page, route: Route): void {
-  const key = JSON.stringify(route);
+  const key = JSON.stringify({ ...route, potential: undefined });
   const first = useRef(true);
   useLayoutEffect(() => {
     document.title = route.name === "overview" ? page.title : `${titleOf(page, route)} · ${page.title}`;

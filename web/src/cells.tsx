@@ -151,7 +151,7 @@ function Field({ page, cell, name, numeric }: { page: Page; cell: number; name: 
   if (name === "material")
     return (
       <th scope="row">
-        <MaterialLink page={page} name={materialOf(page, cell).name} />
+        <MaterialLink page={page} name={materialOf(page, cell).name} potential={page.potentials[page.cells.potential[cell]!]!.name} />
       </th>
     );
   if (name in FIRST) {

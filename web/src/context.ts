@@ -8,8 +8,8 @@ export interface ChartContext {
   cells: readonly number[];
   /** Pixels there are. */
   width: number;
-  /** Address of a material's page. */
-  materialHref: (name: string) => string;
+  /** Address of a material's page, where it tells of a potential first. */
+  materialHref: (name: string, potential?: string) => string;
   /** Address of the view on show with some things changed: a field of a matrix leads to its cells with it. */
   viewHref: (change: Partial<View>) => string;
 }

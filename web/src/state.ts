@@ -7,7 +7,7 @@ export type Route =
   | { name: "cells" }
   | { name: "failures" }
   | { name: "method" }
-  | { name: "material"; material: string };
+  | { name: "material"; material: string; /** What is told about, and whose bands are shown. */ potential?: string };
 
 export type Seen = "all" | "unseen" | "seen";
 
@@ -87,7 +87,7 @@ export function viewOf(address: string): View {
 
 function pathOf(route: Route): string {
   if (route.name === "overview") return "";
-  if (route.name === "material") return `material/${encodeURIComponent(route.material)}`;
+  if (route.name === "material") return ["material", route.material, ...(route.potential ? [route.potential] : [])].map(encodeURIComponent).join("/");
   if (route.name !== "chapter") return route.name;
   const panel = route.panel ? `/${encodeURIComponent(route.panel)}` : "";
   return `chapter/${encodeURIComponent(route.chapter)}${panel}`;
@@ -95,7 +95,7 @@ function pathOf(route: Route): string {
 
 function routeOf(path: string): Route {
   const [name, first = "", second = ""] = path.split("/").map(decoded);
-  if (name === "material" && first) return { name, material: first };
+  if (name === "material" && first) return { name, material: first, ...(second ? { potential: second } : {}) };
   if (name === "chapter" && first) return { name, chapter: first, panel: second };
   if (name === "cells" || name === "failures" || name === "method") return { name };
   return { name: "overview" };
@@ -138,6 +138,6 @@ export function show(change: Partial<View>, replace = false): void {
   else location.hash = address;
 }
 
-export function materialHref(material: string): string {
-  return hrefOf({ route: { name: "material", material } });
+export function materialHref(material: string, potential?: string): string {
+  return hrefOf({ route: { name: "material", material, ...(potential ? { potential } : {}) } });
 }

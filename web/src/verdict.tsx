@@ -117,11 +117,11 @@ function Said({ page, statement, leads }: { page: Page; statement: Statement; le
   );
 }
 
-export function MaterialLink({ page, name }: { page: Page; name: string }) {
+export function MaterialLink({ page, name, potential }: { page: Page; name: string; potential?: string }) {
   const material = page.materials.find((each) => each.name === name);
   if (!material) return <>{name}</>;
   return (
-    <a href={materialHref(name)}>
+    <a href={materialHref(name, potential)}>
       <Formula text={material.formula} />
       {material.formula !== name && <span class="name"> {name}</span>}
     </a>

@@ -125,7 +125,7 @@ function targetOf(drop: Drop, x: number, y: number, label: string, context: Char
   return {
     x,
     y,
-    href: context.materialHref(name),
+    href: context.materialHref(name, potentialName(context, drop.potential)),
     same: name,
     lines: () => [`${name}, ${potentialName(context, drop.potential)}`, told(label, drop.value)],
   };

@@ -124,7 +124,7 @@ function targetOf(
   const name = potentialName(context, potential);
   const one = field.cells.length === 1 ? field.cells[0] : undefined;
   const href = one
-    ? context.materialHref(materialName(context, one.material))
+    ? context.materialHref(materialName(context, one.material), name)
     : context.viewHref({ route: { name: "cells" }, potentials: [name], classes: { [chart.row]: [row], [chart.column]: [column] } });
   return {
     ...place,
@@ -146,7 +146,7 @@ function inWords(chart: CellMatrix, context: ChartContext, all: Matrix[]): HTMLE
       for (const cell of field.cells) {
         const name = materialName(context, cell.material);
         const says = field.row === field.column ? `${field.row}, as the reference` : `${field.column} where the reference is ${field.row}`;
-        list.append(html("li", {}, html("a", { href: context.materialHref(name) }, name), `, ${potentialName(context, potential)}: ${says}`));
+        list.append(html("li", {}, html("a", { href: context.materialHref(name, potentialName(context, potential)) }, name), `, ${potentialName(context, potential)}: ${says}`));
       }
     }
   }

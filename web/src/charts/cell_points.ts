@@ -90,7 +90,7 @@ function targetOf(spot: Spot, x: number, y: number, chart: CellPoints, context: 
     x,
     y,
     radius,
-    href: context.materialHref(name),
+    href: context.materialHref(name, potentialName(context, spot.potential)),
     same: name,
     lines: () => [
       `${name}, ${potentialName(context, spot.potential)}`,

@@ -98,7 +98,7 @@ function targetOf(one: PointSeries, k: number, x: number, y: number, radius: num
     x,
     y,
     radius,
-    href: name !== null && context.page.materials.some((material) => material.name === name) ? context.materialHref(name) : null,
+    href: name !== null && context.page.materials.some((material) => material.name === name) ? context.materialHref(name, one.potential ?? undefined) : null,
     same: name ?? undefined,
     lines: () => {
       const bar = one.low?.[k] != null && one.high?.[k] != null ? ` (${number(one.low[k])} to ${number(one.high[k])})` : "";

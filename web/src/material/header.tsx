@@ -9,12 +9,21 @@ import { selectCells } from "../select";
 import { hrefOf, materialHref, view } from "../state";
 import { Formula } from "../verdict";
 
-export function Header({ page, material, cells }: { page: Page; material: Material; cells: readonly number[] }) {
+interface Props {
+  page: Page;
+  material: Material;
+  /** Its cells. */
+  cells: readonly number[];
+  /** What the page tells of, if it was asked for: its neighbours' pages do, too. */
+  potential: string | undefined;
+}
+
+export function Header({ page, material, cells, potential }: Props) {
   const seen = cells.filter((cell) => page.cells.seen[cell] !== null);
   const facts = [material.group_name || material.group, material.elements.length ? `of ${listed(material.elements, 12)}` : "", material.reference && `reference: ${material.reference}`];
   return (
     <header class="top">
-      <Neighbours page={page} material={material} />
+      <Neighbours page={page} material={material} potential={potential} />
       <h1 tabIndex={-1}>
         <Formula text={material.formula} />
         {material.name !== material.formula && <> <small class="id">{material.name}</small></>}
@@ -30,7 +39,7 @@ export function Header({ page, material, cells }: { page: Page; material: Materi
   );
 }
 
-function Neighbours({ page, material }: { page: Page; material: Material }) {
+function Neighbours({ page, material, potential }: Omit<Props, "cells">) {
   const order = useOrder(page);
   const at = order.indexOf(page.materials.indexOf(material));
   const link = (place: number | undefined, text: string, before: boolean) => {
@@ -38,7 +47,7 @@ function Neighbours({ page, material }: { page: Page; material: Material }) {
     if (!other) return <span />;
     const name = <Formula text={other.formula} />;
     return (
-      <a href={materialHref(other.name)} rel={before ? "prev" : "next"} title={other.name}>
+      <a href={materialHref(other.name, potential)} rel={before ? "prev" : "next"} title={other.name}>
         {before && "‹ "}<span class="unseen">{text} </span>{name}{!before && " ›"}
       </a>
     );

@@ -15,7 +15,7 @@ import { Modes } from "./mode_player";
 import { Commands, Records } from "./provenance";
 import { cellOf, judged, reasons } from "./why";
 import { rankOf } from "./rank";
-import { view } from "../state";
+import { show, view } from "../state";
 
 type Loaded = { detail: Detail | null } | { error: string } | null;
 
@@ -26,11 +26,13 @@ export function MaterialPage({ page, material }: { page: Page; material: Materia
   const place = page.materials.indexOf(material);
   const cells = useMemo(() => page.cells.material.flatMap((one, cell) => (one === place ? [cell] : [])), [page, place]);
   const known = cells.map((cell) => page.potentials[page.cells.potential[cell]!]!.name);
-  const [picked, pick] = useState<string | null>(null);
-  const chosen = picked ?? firstChosen(page, place, known);
+  const { route } = view.value;
+  const asked = route.name === "material" ? route.potential : undefined;
+  const chosen = asked !== undefined && known.includes(asked) ? asked : firstChosen(page, place, known);
+  const pick = (potential: string): void => show({ route: { name: "material", material: material.name, potential } }, true);
   return (
     <article class="material">
-      <Header page={page} material={material} cells={cells} />
+      <Header page={page} material={material} cells={cells} potential={asked} />
       {chosen !== null && (
         <section aria-labelledby="why">
           <h2 id="why">{judged(page).length || path?.reference ? "What potentials get wrong here" : "What potentials say of it"}</h2>

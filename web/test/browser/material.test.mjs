@@ -27,6 +27,7 @@ test("a point is found by pointer and by keys, leads to its material, and back",
   await page.keyboard.press("Enter");
   assert.match(page.url(), /#\/material\/mp-\d+/);
   assert.ok(told.startsWith(await page.locator("h1 .id").innerText()));
+  assert.ok(told.includes(`, ${await page.getByRole("combobox", { name: "Potential" }).inputValue()},`));
   await page.goBack();
   const plot = chart.locator("svg.sm-facet");
   await plot.waitFor();
@@ -78,9 +79,10 @@ test("structures turn by keys, modes move until they are paused; neighbours and 
   assert.equal(await picture(page, 1), still);
 
   await page.getByRole("combobox", { name: "Potential" }).selectOption("chgnet");
+  await page.waitForURL(/#\/material\/mp-1000\/chgnet\?p=7net-0$/);
   assert.equal(await page.locator('.toggle[aria-pressed="true"]').innerText(), "chgnet");
   await page.locator('.neighbours a[rel="next"]').click();
-  assert.match(page.url(), /#\/material\/.*\?p=7net-0$/);
+  await page.waitForURL(/#\/material\/.*\/chgnet\?p=7net-0$/);
   await page.getByRole("link", { name: "Overview" }).last().click();
   assert.match(page.url(), /#\/\?p=7net-0$/);
   assert.deepEqual(complaints, []);

@@ -2,7 +2,15 @@ import { render } from "preact";
 import { gzipSync } from "node:zlib";
 import { expect, test, vi } from "vitest";
 import { MaterialPage } from "../../src/material/page";
+import { materialHref, viewOf } from "../../src/state";
 import { HOSTILE, fixture } from "../fixture";
+
+test("what a page tells of is in its address", () => {
+  const address = materialHref("a/b", "c d");
+  expect(address).toBe("#/material/a%2Fb/c%20d");
+  expect(viewOf(address).route).toEqual({ name: "material", material: "a/b", potential: "c d" });
+  expect(viewOf("#/material/mp-1").route).toEqual({ name: "material", material: "mp-1" });
+});
 
 test("a material's page: names stay text, neighbours are linked, bands are switched", async () => {
   const { page, parts } = fixture(24, 4);
