@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
-from ase.constraints import FixSymmetry
-from ase.filters import FrechetCellFilter
-from ase.optimize import FIRE, LBFGS
 
 from softmode.crystal import Cell
 from softmode.crystal.arrays import FloatArray
@@ -89,6 +86,11 @@ def relax_cell(
     square, over five translations, of the largest difference from their mean): rounding of single-precision
     potentials, or a grid that does not move along. Below it no step of an optimiser has a direction.
     """
+    # here, for they bring much of scipy, which tables and pages need not wait for
+    from ase.constraints import FixSymmetry
+    from ase.filters import FrechetCellFilter
+    from ase.optimize import FIRE, LBFGS
+
     atoms = cell.to_atoms()
     volume = atoms.get_volume()
     atoms.calc = calculator
@@ -146,6 +148,9 @@ def force_noise(atoms: Atoms, calculator: Calculator) -> float:
     calculator : ase Calculator
         Must give forces and stress.
     """
+    from ase.constraints import FixSymmetry
+    from ase.filters import FrechetCellFilter
+
     found = []
     for shift in _TRANSLATIONS:
         moved = atoms.copy()

@@ -13,8 +13,7 @@ import pandas as pd
 
 from softmode.files import write_atomically
 from softmode.panel import Panel, Picture, RecordLink
-from softmode.report.cells import with_differences
-from softmode.report.contents import in_chapters, page_of_study
+from softmode.report.contents import in_chapters, page_of_study, shown_cells
 from softmode.report.detail_parts import Parts, parts_of
 from softmode.report.document import Page
 from softmode.report.drawing import Cells, drawn_charts
@@ -89,7 +88,7 @@ def build_report(
     }
     files: dict[str, bytes] = {}
     if figures:
-        files = exported(pictures_of(panels, cells, page)) | dict(maps_for_chemiscope(study, cells))
+        files = exported(pictures_of(study, panels, cells, page)) | dict(maps_for_chemiscope(study, cells))
     return write_page(folder, page, panel_tables(panels, tables), parts, files)
 
 
@@ -115,9 +114,9 @@ def record_target(study: Study, folder: Path) -> RecordTarget:
     return target
 
 
-def pictures_of(panels: Sequence[Panel], cells: pd.DataFrame, page: Page) -> list[Picture]:
+def pictures_of(study: Study, panels: Sequence[Panel], cells: pd.DataFrame, page: Page) -> list[Picture]:
     """Everything that can be exported as a figure: pictures of panels, and their charts drawn."""
-    of_page = Cells(with_differences(cells), {column.name: column.label for column in page.columns})
+    of_page = Cells(shown_cells(study, cells), {column.name: column.label for column in page.columns})
     return [picture for panel in panels for picture in (*panel.pictures, *drawn_charts(panel, of_page))]
 
 

@@ -9,24 +9,28 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from softmode.anharmonic.classes import classify
 from softmode.crystal.arrays import FloatArray
 from softmode.measurements.declaration import Column as Declared
 from softmode.measurements.registry import measurement, measurements
 from softmode.measurements.sampled import WAYS
 from softmode.potentials.leakage import SEEN
 from softmode.report.document import Cells, Column, Failure
+from softmode.structures.labels import Labels
+from softmode.study.label_results import with_labels
 from softmode.study.results import FAILED, SEEN_COLUMN, numbers_in
+from softmode.study.screening import ALONE
 
-_COST = (
-    Declared("calls", "force calls", better="low", main=True),
-    Declared("seconds", "time, s", better="low"),
+_COST = (Declared("calls", "force calls", main=True), Declared("seconds", "time, s"))
+_LABELS = (
+    Declared("label_sigma", "σ of the label", main=True),
+    Declared("label_class", "class of the label", main=True),
 )
-#: Chapter of two runs side by side.
-CHANGED = "What changed"
+#: Chapters of two runs side by side, and of what potentials say without a reference.
+CHANGED, ALONE_CHAPTER = "What changed", "The potentials alone"
 #: Chapters of a page, in order; others come after them.
 CHAPTERS = (
-    CHANGED,
-    *("The potentials alone", "Phonons", "Anharmonicity", "Dynamics", "Configuration space"),
+    *(CHANGED, ALONE_CHAPTER, "Phonons", "Anharmonicity", "Dynamics", "Configuration space"),
     *("Structure", "How sure", "Beside others"),
 )
 COST = "Cost"
@@ -50,6 +54,20 @@ def with_differences(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(**more)
 
 
+def label_error(way: str) -> str:
+    """Name of the column with the size of ⟨σ(t)⟩ by a way less σ of the label."""
+    return f"sigma_{way}_label_difference_size"
+
+
+def with_label_columns(cells: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """The table of cells with σ and class of labels, and how far ⟨σ(t)⟩ of potentials alone is from it."""
+    label = with_labels(cells, labels)["label"].reindex(cells.index).astype(float)
+    classes = [classify(value) if np.isfinite(value) else None for value in label]
+    errors = {label_error(way): np.abs(numbers_in(cells, f"sigma_{way}_mean_t") - label) for way in ALONE}
+    there = {name: values for name, values in errors.items() if np.isfinite(values).any()}
+    return cells.assign(label_sigma=label, label_class=classes, **there)
+
+
 def _declared(names: Sequence[str]) -> Iterator[tuple[str, Declared]]:
     """Columns of measurements and of those that they require, with their chapters."""
     asked = {*names}
@@ -64,6 +82,10 @@ def _declared(names: Sequence[str]) -> Iterator[tuple[str, Declared]]:
         chapter, name = "Anharmonicity", f"⟨σ(t)⟩ less reference's, {WAYS[approach]}"
         yield chapter, Declared(sigma_error(approach), name, better="target", target=0.0)
         yield chapter, Declared(f"{sigma_error(approach)}_size", f"|{name}|", better="low", main=True)
+    yield from ((ALONE_CHAPTER, column) for column in _LABELS)
+    for way in ALONE:
+        name = f"|⟨σ(t)⟩, {WAYS[way]}, less the label's|"
+        yield ALONE_CHAPTER, Declared(label_error(way), name, better="low", main=True)
     yield from ((COST, column) for column in _COST)
 
 

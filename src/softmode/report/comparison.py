@@ -75,7 +75,7 @@ def build_comparison(
         verdict=tuple(said),
     )
     tables = {"cells": cells, "failures": failures(cells), "records": record_index(study)}
-    others = exported(pictures_of(panels, cells, page)) if figures else {}
+    others = exported(pictures_of(study, panels, cells, page)) if figures else {}
     return write_page(folder, page, panel_tables(panels, tables), parts, others)
 
 

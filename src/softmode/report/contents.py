@@ -15,14 +15,23 @@ from softmode.measurements.functionals import functional
 from softmode.panel import Panel
 from softmode.potentials.leakage import SEEN
 from softmode.potentials.resolution import describe
-from softmode.report.cells import cells_of, chapter_place, columns_of, failures_of, with_differences
+from softmode.report.cells import (
+    cells_of,
+    chapter_place,
+    columns_of,
+    failures_of,
+    with_differences,
+    with_label_columns,
+)
 from softmode.report.detail_parts import Parts
 from softmode.report.document import Material, Page, Potential
 from softmode.report.method import method_lines
 from softmode.report.panels import RecordTarget, page_panel
 from softmode.structures.formulas import elements_of
 from softmode.study.folder import Study
+from softmode.study.label_results import open_labels
 from softmode.study.results import SEEN_COLUMN, counted
+from softmode.study.screening import ways
 from softmode.style import distinct, group_name
 
 _SOURCE = (
@@ -61,7 +70,7 @@ def page_of_study(
     **said
         Other fields of :class:`~softmode.report.document.Page`: ``kind``, ``lead`` …
     """
-    shown = with_differences(cells)
+    shown = shown_cells(study, cells)
     materials, potentials = distinct(cells["material"]), distinct(cells["potential"])
     columns = columns_of(shown, study.settings.measurements)
     conditions = study.settings.conditions
@@ -88,6 +97,14 @@ def page_of_study(
         "parts_inside": parts.inside,
     }
     return Page(**fields | said)
+
+
+def shown_cells(study: Study, cells: pd.DataFrame) -> pd.DataFrame:
+    """The table of cells with what pages show besides: differences from the reference, and from labels."""
+    settings, shown = study.settings.labels, with_differences(cells)
+    if settings is None or not ways(cells):
+        return shown
+    return with_label_columns(shown, open_labels(settings))
 
 
 def in_chapters(panels: Sequence[Panel]) -> list[Panel]:

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from softmode.anharmonic.classes import CLASSES
-from softmode.charts import Chart, Guide, Heat, IntervalRow, Intervals, Points, PointSeries
+from softmode.charts import CellMatrix, Chart, Guide, IntervalRow, Intervals, Points, PointSeries
 from softmode.measurements.sampled import WAYS
 from softmode.panel import NOTHING, Panel, Row, RowList, RowsLink, Table, estimate, linked, number, percent
 from softmode.published import published_model_only_shares
+from softmode.report.cells import ALONE_CHAPTER
 from softmode.report.ranking import interval_row
-from softmode.report.screening import CHAPTER, class_edges
+from softmode.report.screening import class_edges
 from softmode.statistics.calibration import ReliabilityBin
 from softmode.structures.labels import Labels
 from softmode.study.label_pairs import label_pairs
@@ -87,7 +88,7 @@ def labels_panel(labels: Labels, scores: Sequence[Labelled], structure: pd.DataF
             *_reliability(overall),
             *_structure(structure),
         ),
-        chapter=CHAPTER,
+        chapter=ALONE_CHAPTER,
     )
 
 
@@ -178,22 +179,13 @@ def _parity(overall: Sequence[Labelled]) -> Iterator[Chart]:
 
 
 def _matrices(overall: Sequence[Labelled]) -> Iterator[Chart]:
-    for item in overall:
-        matrix = item.score.successes.confusion.matrix
-        shares = np.nan_to_num(matrix.rates())
-        if matrix.counts.sum() < 2:
-            continue
-        yield Heat(
-            name=f"labels_confusion_{item.way}_{overall.index(item)}",
-            title=f"Classes against labels: {_title(item)}",
-            rows=CLASSES,
-            columns=CLASSES,
-            label="% of the compounds of that label",
-            row_label="label",
-            column_label=item.potential,
-            values=tuple(tuple(100.0 * value for value in line) for line in shares.tolist()),
-            texts=tuple(tuple(str(count) for count in line) for line in matrix.counts.tolist()),
-            strong=tuple(tuple(i == j for j in range(len(CLASSES))) for i in range(len(CLASSES))),
+    for way in distinct(item.way for item in overall if len(item.label) > 1):
+        yield CellMatrix(
+            name=f"labels_classes_{way}",
+            title=f"Classes, {WAYS[way]}, against labels",
+            row="label_class",
+            column=f"sigma_{way}_class",
+            classes=CLASSES,
         )
 
 

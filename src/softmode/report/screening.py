@@ -12,12 +12,12 @@ from softmode.charts import CellPoints, Chart, Guide, Points, PointSeries
 from softmode.measurements.one_shot import OneShotSettings
 from softmode.measurements.sampled import WAYS
 from softmode.panel import NOTHING, Panel, Row, RowList, Table, estimate, number, percent
+from softmode.report.cells import ALONE_CHAPTER
 from softmode.study.folder import Study
 from softmode.study.label_results import Labelled, with_learnt_probabilities
 from softmode.study.screening import screening_table, softest, ways
 from softmode.style import group_name
 
-CHAPTER = "The potentials alone"
 #: Cells up to which the panel has a table of its own; the table of cells has them all.
 _MOST_ROWS = 500
 _STABLE = {True: "stable", False: "unstable"}
@@ -61,7 +61,7 @@ def screening_panel(study: Study, cells: pd.DataFrame, scores: list[Labelled]) -
         tables=(_table(ranked, measured, learnt),) if len(ranked) <= _MOST_ROWS else (),
         lists=(RowList("screening", ranked), RowList("softest_modes", softest(cells))),
         charts=tuple(_charts(ranked, measured, conditions.protocol.imaginary_tolerance)),
-        chapter=CHAPTER,
+        chapter=ALONE_CHAPTER,
     )
 
 

@@ -20,7 +20,7 @@ from softmode.study.field_metrics import field_metrics_table
 from softmode.study.folder import Study
 from softmode.study.label_results import labelled, lattices_and_modes, open_labels
 from softmode.study.panels import panels_of
-from softmode.study.results import done
+from softmode.study.results import done, ranking
 from softmode.study.screening import ways
 
 
@@ -61,7 +61,8 @@ def _alone(study: Study, cells: pd.DataFrame) -> Iterator[Panel | None]:
         yield labels_panel(labels, scores, lattices_and_modes(cells, settings.path), seed)
 
 
-def report_panels(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame) -> list[Panel]:
+def report_panels(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame | None = None) -> list[Panel]:
     """All panels of a report; arguments as of :func:`joined_panels`."""
+    ranked = ranking(cells, study.settings.conditions.seed) if ranked is None else ranked
     joined = [panel for panel in joined_panels(study, cells, ranked) if panel is not None]
     return [*joined, *panels_of(study, cells)]

@@ -80,7 +80,7 @@ def build_paper(
         lead=_lead(data),
         notices=(*paper_notices(data), *functional_statements(data.cells), *notices(data.cells)),
     )
-    drawn = exported(pictures_of(panels, data.cells, page)) if figures else {}
+    drawn = exported(pictures_of(study, panels, data.cells, page)) if figures else {}
     written = write_page(folder, page, panel_tables(panels, tables), parts, drawn)
     return BuiltPaper(written, panels)
 
