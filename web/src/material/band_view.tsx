@@ -18,13 +18,13 @@ interface Props {
 
 export function BandPlot({ page, path, dos, chosen }: Props) {
   const names = path ? path.potentials.map((one) => one.potential!) : (dos?.curves ?? []).flatMap((one) => one.potential ?? []);
-  const [shown, setShown] = useState<ReadonlySet<string>>(new Set(chosen === null ? names : [chosen]));
+  const [shown, setShown] = useState<ReadonlySet<string>>(shownFirst(names, chosen));
   const [last, setLast] = useState(chosen);
   const body = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   if (chosen !== last) {
     setLast(chosen);
-    if (chosen !== null) setShown(new Set([chosen]));
+    setShown(shownFirst(names, chosen));
   }
   useLayoutEffect(() => {
     const element = body.current!;
@@ -59,6 +59,13 @@ export function BandPlot({ page, path, dos, chosen }: Props) {
       <p class="note">{noteOf(path, shown)}</p>
     </>
   );
+}
+
+/** Bands of more potentials than these hide one another: the one that the page tells of is shown at first. */
+const FEW = 3;
+
+function shownFirst(names: string[], chosen: string | null): ReadonlySet<string> {
+  return new Set(chosen === null || names.length <= FEW ? names : [chosen]);
 }
 
 function noteOf(path: Path | null, shown: ReadonlySet<string>): string {

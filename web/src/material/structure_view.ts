@@ -99,6 +99,7 @@ export class StructureView {
 
   async #create(): Promise<void> {
     if (!hasWebgl()) throw new Error("no WebGL");
+    await near(this.#stage);
     const { load3dmol } = await import("../viewer");
     this.#library = await load3dmol();
     this.#viewer = this.#library.createViewer(this.#stage, { backgroundColor: hex(getComputedStyle(this.#stage).backgroundColor), antialias: true, disableFog: true, orthographic: true }) ?? null;
@@ -228,6 +229,20 @@ export class StructureView {
     viewer.render();
     return true;
   }
+}
+
+/** Until an element comes near the window, or the page has stood still for a while: what is read first is drawn first. */
+function near(element: Element): Promise<void> {
+  return new Promise((done) => {
+    const later = setTimeout(() => (observer.disconnect(), done()), 1500);
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      clearTimeout(later);
+      observer.disconnect();
+      done();
+    }, { rootMargin: "300px" });
+    observer.observe(element);
+  });
 }
 
 export function hasWebgl(): boolean {
