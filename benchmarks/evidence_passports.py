@@ -180,7 +180,7 @@ def lattices(run: Path) -> None:
         ]
         for potential in median["reference"].sort_values().index
     ]
-    heads = ["potential", "RMSE(ω²), THz² (rank)", "own lattice", "softening", "own lattice"]
+    heads = ["potential", "RMSE(ω²), THz² (rank)", "own lattice", "slope of ω²", "own lattice"]
     print(f"{len(error['own'])} crystals\n\n{table(heads, rows)}\n")
     pairs = list(combinations(median["own"].index, 2))
     same = sum(
@@ -247,7 +247,7 @@ def main(runs: list[Path], output: Path) -> None:
         ]
         for name, row in order.iterrows()
     ]
-    print(f"\n{table(['potential', 'RMSE(ω²), THz²', 'rank', 'softening'], rows)}\n\n{verdicts(cells)}\n")
+    print(f"\n{table(['potential', 'RMSE(ω²), THz²', 'rank', 'slope of ω²'], rows)}\n\n{verdicts(cells)}\n")
     lost = found[found["same"] < found["ways"]]
     rows = [
         [

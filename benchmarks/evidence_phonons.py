@@ -322,7 +322,7 @@ def show_halides(folder: Path) -> tuple[Sequence[str], Rows]:
         rows.append((*row, estimate(of.loc[(143, "relative_rest", potential)], "rho", form="+.2f")))
     counts = [f"{halide} ({of[f'{halide}_n'].loc[143].iloc[0]})" for halide in HALIDES]
     relative = [f"{halide}, %" for halide in HALIDES]
-    heads = ("potential", *counts, "ρ, 58", "ρ, 143", *relative, "ρ, 58", "ρ, 143", "ρ, scale removed")
+    heads = ("potential", *counts, "ρ, 58", "ρ, 143", *relative, "ρ, 58", "ρ, 143", "ρ, slope removed")
     return heads, rows
 
 

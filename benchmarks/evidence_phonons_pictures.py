@@ -160,13 +160,13 @@ def correlation_figure(folder: Path) -> Figure:
 
 
 def lattice_figure(folder: Path) -> Figure:
-    """Error at both lattices, and what a common scale leaves of it."""
+    """Error at both lattices, and what the slope of ω² leaves of it."""
     frame = read_table(folder, "lattice").query("subset == 143").iloc[::-1]
     at = np.arange(len(frame))
     with figure_style():
         figure = Figure(figsize=(7.2, 3.9))
         axes = figure.subplots()
-        for name, shade, label in (("w2", "0.6", "RMSE(ω²)"), ("rest", BETTER_COLOUR, "scale removed")):
+        for name, shade, label in (("w2", "0.6", "RMSE(ω²)"), ("rest", BETTER_COLOUR, "slope removed")):
             reference, own = (frame[f"{name}_{where}"] for where in ("reference", "own"))
             axes.hlines(at, reference, own, color=shade, linewidth=2, alpha=0.5)
             axes.plot(reference, at, "o", color=shade, label=f"{label}, at PBEsol's lattice")

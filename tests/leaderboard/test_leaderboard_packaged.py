@@ -94,7 +94,7 @@ def called(*options: str) -> str:
 
 def test_it_is_printed_written_and_drawn(tmp_path: Path) -> None:
     shown = called("--only", "Br")
-    assert "soften-" in shown
+    assert "slope" in shown
     files = "--csv", str(tmp_path / "l.csv"), "--plot", str(tmp_path / "l.png")
     document = json.loads(called("--only", "Br", "--json", *files))
     assert (tmp_path / "l.png").read_bytes().startswith(b"\x89PNG")

@@ -72,7 +72,7 @@ def test_figures_are_those_of_phonopy(compared: PhononComparison, alone: Phonopy
 
 def test_it_is_shown_as_a_sentence_a_table_and_a_figure(compared: PhononComparison) -> None:
     assert repr(compared).startswith("<PhononComparison Cu × soft: RMSE(ω²) ")
-    assert "softening 0.810 on the band path>" in repr(compared)
+    assert "slope of ω² 0.810 on the band path>" in repr(compared)
     assert len(repr(compared)) < 160
     assert compared.table.loc["MAE(ω²), THz²", "path"] == compared.path.mae_w2_THz2
     html = compared._repr_html_()

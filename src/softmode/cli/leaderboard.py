@@ -36,7 +36,7 @@ _IN_A_ROW = 4
 #: How heads of columns are broken into lines.
 _SHORTER = (
     *((" (", "("), ("(", "\n("), (", ", "\n"), (" as", "\nas")),
-    *(("difference", "diff."), ("softening", "soften-\ning")),
+    *(("difference", "diff."), ("slope of", "slope\nof")),
 )
 
 

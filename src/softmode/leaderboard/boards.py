@@ -86,7 +86,7 @@ FIGURES = tuple(
         ("rmse_w2_THz2", "path_rmse_w2_THz2", "RMSE(ω²)", "THz²"),
         ("mae_w2_THz2", "path_mae_w2_THz2", "MAE(ω²)", "THz²"),
         ("rmse_slope_THz2A", "path_rmse_slope_THz2A", "RMSE(dω²/dq)", "THz²·Å"),
-        ("softening", "path_softening", "softening", "", HARMONIC, 1.0),
+        ("softening", "path_softening", "slope of ω²", "", HARMONIC, 1.0),
         ("stability_agrees", "mesh_stability_agrees", "stable as DFT", "", HARMONIC, 1.0, "", True),
         ("lowest_difference_THz", "mesh_lowest_difference_THz", "softest mode, difference", "THz"),
         (

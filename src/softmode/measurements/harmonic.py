@@ -89,7 +89,7 @@ FIGURES = {
     "largest_model_THz": "largest mode, potential, THz",
     "mean_frequency_reference_THz": "mean frequency, reference, THz",
     "mean_frequency_model_THz": "mean frequency, potential, THz",
-    "softening": "softening (slope of ω²)",
+    "softening": "slope of ω²",
     "rmse_w2_rest_THz2": "RMSE(ω²) beside it, THz²",
     "imaginary_share_reference": "q with imaginary modes, reference",
     "imaginary_share_model": "q with imaginary modes, potential",

@@ -1,4 +1,4 @@
-"""What a page shows of compared phonons: errors, by group and potential; lowest modes; the common scale."""
+"""What a page shows of compared phonons: errors, by group and potential; lowest modes; the slope of ω²."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def panels(results: Results) -> Iterator[Panel]:
     )
     yield Panel(
         "modes",
-        "Lowest modes and softening",
+        "Lowest modes and slope of ω²",
         "Imaginary modes are negative. Below the line of equality the potential finds the material softer "
         "than the reference does; in the upper left and the lower right the two disagree on harmonic "
-        "stability. Softening: least-squares slope of the potential's ω² on the reference's; below 1 it is "
-        "too soft.",
+        "stability. Slope of ω²: of the potential's on the reference's, by least squares; below 1 it is too "
+        "soft.",
         charts=(
             CellPoints(
                 name="lowest_modes",
@@ -52,7 +52,7 @@ def panels(results: Results) -> Iterator[Panel]:
             ),
             CellDistribution(
                 name="softening",
-                title="Softening by group and potential",
+                title="Slope of ω² by group and potential",
                 value="path_softening",
                 guides=(Guide("y", 1.0, "neither too soft nor too hard"),),
             ),

@@ -35,7 +35,7 @@ LATTICE_RATIO = "own lattice constant / reference's"
 #: Figures of each comparison, as they are called.
 FIGURES = {
     "rmse_w2_THz2": "RMSE(ω²), THz²",
-    "softening": "common scale of ω²",
+    "softening": "slope of ω²",
     "rmse_w2_scale_THz2": "of it the scale, THz²",
     "rmse_w2_rest_THz2": "of it the rest, THz²",
     "mae_w2_THz2": "MAE(ω²), THz²",
@@ -49,9 +49,9 @@ def lattice(view: View) -> Result:
     Returns
     -------
     Result
-        For path and mesh and both lattices: RMSE(ω²), its common scale (least squares of the potential's ω²
+        For path and mesh and both lattices: RMSE(ω²), the slope of ω² (least squares of the potential's ω²
         on the reference's) and what is left of it, in the sense of
-        ``rmse² = (scale - 1)² mean(ω²_reference²) + rest²``; ``lattice_scale``: the potential's ω² at its own
+        ``rmse² = (slope - 1)² mean(ω²_reference²) + rest²``; ``lattice_scale``: the potential's ω² at its own
         lattice on those at the reference's, and the RMS of their difference.
     """
     crystals = {name: ModelCrystal(view, view.records[forces]) for name, forces in _LATTICES.items()}
@@ -94,7 +94,7 @@ def _figures(compared: hm.HarmonicComparison) -> dict[str, float]:
 
 
 def panels(results: Results) -> Iterator[Panel]:
-    """Error and common scale at both lattices, material by material, and their medians by potential."""
+    """Error and slope of ω² at both lattices, material by material, and their medians by potential."""
     rows = results.rows
     shown = {"lattice_ratio_own": LATTICE_RATIO} | {
         f"path_{name}_{at}": f"{title}, {LATTICE_NAMES[at]}"
@@ -133,7 +133,7 @@ def panels(results: Results) -> Iterator[Panel]:
             )
             for name, title, log in (
                 ("rmse_w2_THz2", "RMSE(ω²)", True),
-                ("softening", "Common scale of ω²", False),
+                ("softening", "Slope of ω²", False),
             )
         ),
         chapter=results.measurement.chapter,
@@ -197,7 +197,7 @@ MEASUREMENTS = (
                 for name, title in FIGURES.items()
                 for at in LATTICE_NAMES
             ),
-            Column("path_lattice_scale", "common scale of ω² from the reference's lattice to its own, path"),
+            Column("path_lattice_scale", "slope of ω² at its own lattice on that at the reference's, path"),
         ),
         chapter="Structure",
     ),

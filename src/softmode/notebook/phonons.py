@@ -129,7 +129,7 @@ class PhononComparison(Measured):
         return (
             f"<PhononComparison {self.material.formula} × {self.potential}: RMSE(ω²) {own.rmse_w2_THz2:.3g} "
             f"and MAE(ω²) {own.mae_w2_THz2:.3g} THz², RMSE(dω²/dq) {own.rmse_slope_THz2A:.3g} THz²·Å, "
-            f"softening {own.softening:.3f} on the band path>"
+            f"slope of ω² {own.softening:.3f} on the band path>"
         )
 
     def plot(self) -> Figure:

@@ -29,7 +29,7 @@ def ranking_panel(ranking: pd.DataFrame) -> Panel:
     heads = ["potential", "group", "n", "failed"]
     for label in _ERRORS.values():
         heads += [f"RMSE({label}", f"RMSE({label.partition(')')[0]}), f. w.", f"MAE({label}"]
-    heads += [*(_PAPERS[name] for name in papers), "softening", "stability agreement", "the same, f. w."]
+    heads += [*(_PAPERS[name] for name in papers), "slope of ω²", "stability agreement", "the same, f. w."]
     rows: list[Row] = []
     for line, (_, row) in enumerate(ranking.iterrows(), start=2):
         texts = [str(row["n"]), str(row["failed"])]
@@ -51,7 +51,7 @@ def ranking_panel(ranking: pd.DataFrame) -> Panel:
         "Ranking",
         "Medians over materials with 95 % bootstrap intervals, on the band path. “f. w.”: failures counted "
         "as wrong. dω²/dq: slope of the squared frequencies, 2νv_g, finite where a branch crosses zero. "
-        f"{said}Softening: least-squares slope of ω² of the potential on that of the reference; below 1 is "
+        f"{said}Slope of ω²: of the potential on that of the reference, by least squares; below 1 is "
         "too soft. Agreement: both sides say the same about harmonic stability.",
         tables=(Table("ranking_shown", "Medians", tuple(heads), tuple(rows)),),
         lists=(RowList("ranking", ranking),),

@@ -52,10 +52,10 @@ class ComparedError(NamedTuple):
 #: What potentials are compared by, where a study has it.
 COMPARED_ERRORS = {
     "w2": ComparedError("RMSE(ω²)", "path_rmse_w2_THz2", unit="THz²"),
-    "w2_rest": ComparedError("RMSE(ω²), scale removed", "path_rmse_w2_rest_THz2", unit="THz²"),
+    "w2_rest": ComparedError("RMSE(ω²), slope removed", "path_rmse_w2_rest_THz2", unit="THz²"),
     "w2_own": ComparedError("RMSE(ω²), own lattice", "path_rmse_w2_THz2_at_own", measured_by="lattice"),
     "w2_rest_own": ComparedError(
-        "own lattice, scale removed", "path_rmse_w2_rest_THz2_at_own", measured_by="lattice"
+        "RMSE(ω²), own lattice, slope removed", "path_rmse_w2_rest_THz2_at_own", measured_by="lattice"
     ),
     "slope": ComparedError("RMSE(dω²/dq)", "path_rmse_slope_THz2A"),
     "vg": ComparedError("RMSE(v_g)", "path_rmse_vg_THzA"),
@@ -91,10 +91,10 @@ def errors_of(cells: pd.DataFrame, error: ComparedError) -> FloatArray:
     values = numbers_in(cells, error.column)
     if error.less:
         values = values - numbers_in(cells, error.less)
-    return np.where(_failed(cells, error.measured_by), np.inf, np.abs(values))
+    return np.where(failed_by_potential(cells, error.measured_by), np.inf, np.abs(values))
 
 
-def _failed(cells: pd.DataFrame, measurement: str) -> NDArray[np.bool_]:
+def failed_by_potential(cells: pd.DataFrame, measurement: str) -> NDArray[np.bool_]:
     """Where the potential is to blame for there being no result."""
     state = f"{measurement}_state"
     if state not in cells:
@@ -166,7 +166,7 @@ class _Sides:
             {name: spread(errors_of(cells, error)) for name, error in COMPARED_ERRORS.items()},
             spread(_verdict(cells, STABLE[0])),
             spread(_verdict(cells, STABLE[1])),
-            spread(_failed(cells, "harmonic"), 0.0) > 0.0,
+            spread(failed_by_potential(cells, "harmonic"), 0.0) > 0.0,
         )
 
 

@@ -18,7 +18,7 @@ SHOWN = {
     "sigma_phi_model_mean_t": "⟨σ(t)⟩, potential's forces and Φ",
     "path_rmse_w2_THz2": "RMSE(ω²), THz²",
     "path_mae_w2_THz2": "MAE(ω²), THz²",
-    "path_softening": "softening (slope of ω²)",
+    "path_softening": "slope of ω²",
     "path_rmse_slope_THz2A": "RMSE(dω²/dq), THz²·Å",
     "path_rmse_vg_THzA": "RMSE(v_g), THz·Å",
     "path_mae_vg_THzA": "MAE(v_g), THz·Å",

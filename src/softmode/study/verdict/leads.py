@@ -98,10 +98,16 @@ def _behind(found: Contest) -> str:
     first, *others = found.beaten
     pair = found.pairs[first]
     larger = f"{_times(found, first)} its error, larger on {pair.worse} of {pair.n}"
+    if np.isinf(pair.ratio.value):
+        larger = f"which fails on most, worse on {pair.worse} of {pair.n}"
     said = f"{first} ({larger}; {_sure(found, first)})"
     if not others:
         return said
-    last = f"{others[-1]} ({_times(found, others[-1])})"
+    last = (
+        f"{others[-1]} ({_times(found, others[-1])})"
+        if np.isfinite(found.pairs[others[-1]].ratio.value)
+        else (f"{others[-1]} (which fails on most)")
+    )
     return f"{said} and {last}" if len(others) == 1 else f"{said}, {len(others) - 1} more, and {last}"
 
 

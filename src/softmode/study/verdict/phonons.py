@@ -16,7 +16,7 @@ from softmode.statistics.paired import compare_paired
 from softmode.statistics.two_samples import rank_sum_test
 from softmode.structures.formulas import elements_of
 from softmode.study.field_metrics import STABLE
-from softmode.study.paired import COMPARED_ERRORS, ComparedError
+from softmode.study.paired import COMPARED_ERRORS, ComparedError, failed_by_potential
 from softmode.study.results import FAILED, OK, SEEN_COLUMN, done, numbers_in
 from softmode.study.verdict.contest import Contest, contest
 from softmode.study.verdict.leads import called, lead
@@ -96,7 +96,10 @@ def _elsewhere(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[State
             sure = other.leader != found.leader and found.leader in other.beaten
             by_leader.setdefault(other.leader, []).append(in_brackets(error.label) + (" *" if sure else ""))
     said = "; ".join(f"{name} by {listed(labels)}" for name, labels in by_leader.items())
-    if said:
+    if list(by_leader) == [found.leader]:
+        text = f"{found.leader} has the smallest median by all other errors of phonons, too."
+        yield Statement("lead", text, panel="paired")
+    elif said:
         note = f" (*: beyond chance ahead of {found.leader})" if "*" in said else ""
         yield Statement("lead", f"Smallest median by other errors: {said}{note}.", panel="paired")
 
@@ -222,7 +225,7 @@ def _stability(cells: pd.DataFrame, names: dict[str, str], seed: int) -> Iterato
         return
     of_reference = cells.dropna(subset=STABLE[0]).drop_duplicates("material").set_index("material")[STABLE[0]]
     rows = cells[cells["material"].isin(of_reference.index)]
-    rows = rows[rows["harmonic_state"].isin([OK, FAILED])]
+    rows = rows[(rows["harmonic_state"] == OK) | failed_by_potential(rows, "harmonic")]
     truth = rows["material"].map(of_reference).astype(bool).to_numpy()
     wrong = np.where(rows["harmonic_state"] == FAILED, 1.0, 0.0)
     given = rows["harmonic_state"].to_numpy() == OK

@@ -161,6 +161,6 @@ def of_sample(cells: pd.DataFrame) -> Iterator[Statement]:
     else:
         small = [group_name(group) for group in groups if int((rows["group"] == group).sum()) < FEWEST]
         if len(groups) > 1 and small:
-            text += f" Fewer than {FEWEST} carry no test: {listed(small)}."
+            text += f" Groups of fewer than {FEWEST} carry no test: {listed(small)}."
         text += " Intervals are over these materials: for chemistry that is not among them they say nothing."
     yield Statement("sample", text)
