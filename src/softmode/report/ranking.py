@@ -68,7 +68,7 @@ def _charts(ranking: pd.DataFrame) -> tuple[Intervals, ...]:
     labels = {
         "median_rmse_w2_THz2": "median RMSE(ω²), THz²",
         "median_rmse_vg_THzA": "median RMSE(v_g), THz·Å",
-        "median_softening": "median softening",
+        "median_softening": "median slope of ω²",
     }
     return tuple(
         Intervals(
