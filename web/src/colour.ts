@@ -15,11 +15,14 @@ export function colourOf(page: Page, potential: string | null): string {
   return place < 0 ? INK : `var(--potential-${place % N_HUES})`;
 }
 
-/** Groups in the order of the page's materials' first appearance, with their readable names. */
+const HALIDES = ["F", "Cl", "Br", "I"];
+
+/** Groups with their readable names: halides from light to heavy, then the others by their keys, as softmode.style has them. */
 export function groupsOf(page: Page): Map<string, string> {
   const found = new Map<string, string>();
   for (const each of page.materials) if (!found.has(each.group)) found.set(each.group, each.group_name);
-  return found;
+  const place = (key: string) => (HALIDES.includes(key) ? HALIDES.indexOf(key) : HALIDES.length);
+  return new Map([...found].sort(([a], [b]) => place(a) - place(b) || (a < b ? -1 : 1)));
 }
 
 export function shapeOf(page: Page, group: string): Shape {

@@ -20,6 +20,8 @@ export interface FieldLayout {
 }
 
 const LINE = 13;
+/** Longest slanted name, pixels. */
+const HEAD = 210;
 
 /** Fields as wide as there is room for, at least `least`; names of columns are slanted where they are wider. */
 export function fieldLayout(width: number, rows: string[], columns: string[], least: number, most: number, tall = 30): FieldLayout {
@@ -35,8 +37,8 @@ function fieldsOf(left: number, each: number, rows: string[], columns: string[],
   const widest = Math.max(...columns.map((name) => textWidth(name, 12)));
   const broken = columns.some((name) => Math.max(...name.split(/\s+/).map((word) => textWidth(word, 12))) > each - 6);
   const slanted = broken || Math.max(...heads.map((lines) => lines.length)) > 3;
-  const top = slanted ? Math.min(widest, 160) * 0.71 + 16 : LINE * Math.max(...heads.map((lines) => lines.length)) + 10;
-  const overhang = slanted ? Math.max(0, ...columns.map((name, n) => (n + 0.5) * each + 0.71 * Math.min(160, textWidth(name, 12)) + 8 - columns.length * each)) : 0;
+  const top = slanted ? Math.min(widest, HEAD) * 0.71 + 16 : LINE * Math.max(...heads.map((lines) => lines.length)) + 10;
+  const overhang = slanted ? Math.max(0, ...columns.map((name, n) => (n + 0.5) * each + 0.71 * Math.min(HEAD, textWidth(name, 12)) + 8 - columns.length * each)) : 0;
   return { width: left + each * columns.length + 4 + overhang, height: top + rows.length * tall, left, top, each, tall, slanted, rows, columns };
 }
 
@@ -57,7 +59,7 @@ export function drawHeads(layer: SVGGElement, layout: FieldLayout, box: Box, col
     const { x } = middleOf(layout, box, 0, column);
     const y = box.top + layout.top - 8;
     const colour = colourOf(name);
-    if (layout.slanted) layer.append(svg("text", { transform: `translate(${x + 4},${y}) rotate(-45)`, "text-anchor": "start", fill: INK }, shorten(name, 160)));
+    if (layout.slanted) layer.append(svg("text", { transform: `translate(${x + 4},${y}) rotate(-45)`, "text-anchor": "start", fill: INK }, shorten(name, HEAD)));
     else layer.append(lines(wrap(name, layout.each - 6, 12), x, y, 1, "middle"));
     if (colour !== INK) layer.append(svg("rect", { x: x - 8, y: y + 3, width: 16, height: 3, fill: colour }));
   });
