@@ -107,6 +107,40 @@ export function differenceOf(path: Path, spectrum: Spectrum): Difference | null 
   return found && { ...(found as Difference), worst };
 }
 
+export interface Concentration {
+  /** Share of the squared error of ω² that the fewest bands hold which hold three quarters of it. */
+  share: number;
+  /** How many these are, of how many. */
+  bands: number;
+  n: number;
+  /** Range of the reference's frequencies in them, and mean error of frequencies, THz. */
+  from: number;
+  to: number;
+  bias: number;
+}
+
+/** Which bands a potential's error of ω² is made of; null: not comparable, or no error. */
+export function concentrationOf(path: Path, spectrum: Spectrum): Concentration | null {
+  const reference = path.reference?.frequencies;
+  if (!reference || reference.length !== spectrum.frequencies.length) return null;
+  const parts = reference.map((line, place) => {
+    const model = spectrum.frequencies[place]!;
+    const sum = line.reduce((total, frequency, at) => total + (squared(model[at]!) - squared(frequency)) ** 2, 0);
+    return { place, sum, bias: line.reduce((total, frequency, at) => total + (model[at]! - frequency) / line.length, 0) };
+  });
+  const whole = parts.reduce((total, part) => total + part.sum, 0);
+  if (!(whole > 0)) return null;
+  parts.sort((a, b) => b.sum - a.sum);
+  let held = 0;
+  const kept = parts.filter((part) => (held < 0.75 * whole ? ((held += part.sum), true) : false));
+  const frequencies = kept.flatMap((part) => [...reference[part.place]!]);
+  return {
+    share: held / whole, bands: kept.length, n: reference.length,
+    from: Math.min(...frequencies), to: Math.max(...frequencies),
+    bias: kept.reduce((total, part) => total + part.bias, 0) / kept.length,
+  };
+}
+
 /** A frequency as it is said: imaginary ones with an i, nothing within noise of zero. */
 export function frequencyText(frequency: number): string {
   const size = Math.abs(frequency);

@@ -3,7 +3,7 @@
 import { told } from "../charts/told";
 import { number } from "../format";
 import type { Column, Mode, Page } from "../contract";
-import { differenceOf, frequencyText, lowestOf, placeOf, sideOf, unstable, type Path } from "./bands";
+import { concentrationOf, differenceOf, frequencyText, lowestOf, placeOf, unstable, type Path } from "./bands";
 import { movement } from "./mode";
 import { isError, rankOf, rankText } from "./rank";
 
@@ -62,11 +62,13 @@ function bandReasons(path: Path, potential: string): string[] {
     const ends = `Lowest mode along the path: ${frequencyText(low.frequency)} ${own ? `(${placeOf(path, low.at)}) ` : ""}where the reference has ${frequencyText(other.frequency)}${fact ? ` (${placeOf(path, other.at)})` : ""}`;
     said.push(own === fact ? `${ends}: both say ${is(own)}.` : `${ends}: it calls the crystal ${is(own)}, the reference ${is(fact)}.`);
   } else said.push(`Lowest mode along the path: ${frequencyText(low.frequency)} ${placeOf(path, low.at)}: ${is(own)}.`);
-  const difference = differenceOf(path, spectrum);
-  if (difference) {
-    const { band, n, from, to, rms, worst } = difference;
-    said.push(`Largest error in band ${band} of ${n} (reference: ${frequencyText(from)} to ${frequencyText(to)}): ${number(rms, 2)} THz rms, ${sideOf(difference)}.`);
-    said.push(`Largest error of ω² ${placeOf(path, worst.at)}: ${frequencyText(worst.model)} instead of ${frequencyText(worst.reference)}.`);
+  const main = concentrationOf(path, spectrum);
+  if (main) {
+    const where = `${main.bands} of ${main.n} bands (reference: ${frequencyText(main.from)} to ${frequencyText(main.to)})`;
+    const side = Math.abs(main.bias) < 0.05 ? "" : `, on average ${number(Math.abs(main.bias), 2)} THz too ${main.bias < 0 ? "low" : "high"}`;
+    said.push(`${Math.round(100 * main.share)} % of the squared error of ω² lies in ${where}${side}.`);
   }
+  const worst = differenceOf(path, spectrum)?.worst;
+  if (worst) said.push(`Largest error of ω² ${placeOf(path, worst.at)}: ${frequencyText(worst.model)} instead of ${frequencyText(worst.reference)}.`);
   return said;
 }

@@ -116,7 +116,9 @@ test("why a potential is wrong is said from its numbers", () => {
   const { page } = fixture(24, 2);
   const said = reasons(page, cellOf(page, 4, 0), "a", path, [mode]).join("\n");
   expect(said).toContain("1.50i THz (at X|U) where the reference has 0 THz: it calls the crystal unstable, the reference stable.");
-  expect(said).toContain("Largest error in band 1 of 2 (reference: 0 THz to 2.00 THz): 1.9 THz rms, too low.");
+  // ω² of band 2 is off by −9, −9, −9, −9, −4.75 (sum of squares 346.6), of band 1 by 0, −2, −6.25, −3, 0 (52.1)
+  expect(said).toContain("87 % of the squared error of ω² lies in 1 of 2 bands (reference: 5.00 THz to 5.00 THz), on average 0.9 THz too low.");
+  expect(said).toContain("Largest error of ω² at Γ: 4.00 THz instead of 5.00 THz.");
   expect(said).toContain("Cl moves most");
   page.cells.state[cellOf(page, 4, 0)] = "failed";
   expect(reasons(page, cellOf(page, 4, 0), "a", path, [])[0]).toMatch(/^It failed/);
