@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
+from tiny_study import tiny_study
 
+from softmode.anharmonic.classes import classify
 from softmode.records import LACKED_MEMORY
 from softmode.statistics.two_samples import rank_sum_test
 from softmode.study.field_metrics import STABLE
 from softmode.study.paired import COMPARED_ERRORS
 from softmode.study.results import ranking
 from softmode.study.verdict import Statement, brief
+from softmode.study.verdict.anharmonic import of_anharmonicity
 from softmode.study.verdict.contest import contest
 from softmode.study.verdict.phonons import of_phonons
 from softmode.study.verdict.sample import of_failures, of_sample
@@ -203,3 +207,49 @@ def test_the_rank_sum_test_is_scipys(ties: bool) -> None:
     expected = mannwhitneyu(first, second, method="asymptotic").pvalue
     assert rank_sum_test(first, second) == pytest.approx(expected)
     assert rank_sum_test([1.0, 1.0], [1.0]) == 1.0
+
+
+def sigma_cells(n: int) -> pd.DataFrame:
+    """σ of n materials, of classes in turn, by a potential that is right and by one that says weak always."""
+    reference = np.array([0.3, 0.7, 1.5] * n)[:n]
+    rows = [
+        {
+            "material": f"m{at}",
+            "formula": f"m{at}",
+            "group": "F" if at % 2 else "Cl",
+            "potential": potential,
+            "state": "ok",
+            "sigma_state": "ok",
+            "failure_kind": None,
+            "sigma_n_frames": 40,
+            "sigma_reference_mean_t": sigma,
+            "sigma_reference_class": classify(sigma),
+            "sigma_phi_model_mean_t": own,
+            "sigma_phi_model_class": classify(own),
+        }
+        for potential, change in (("right", 0.01), ("weak", None))
+        for at, sigma in enumerate(reference)
+        for own in (0.1 if change is None else sigma + change,)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_sigma_is_led_in_groups_and_classes_stand_beside_a_base_rate(tmp_path: Path) -> None:
+    settings = tiny_study(tmp_path, tmp_path / "o", measurements=["sigma"])
+    found = list(of_anharmonicity(sigma_cells(24), settings))
+    texts = [one.text for one in found]
+    assert texts[0].startswith(
+        "right leads on error of σ on the reference's frames: 0.01 [0.01, 0.01], median of 24"
+    )
+    assert [one.group for one in found[1:3]] == ["F", "Cl"]
+    assert "too large: right 0.01 [0.01, 0.01], above on 24 of 24; too small: weak " in texts[3]
+    assert texts[4].startswith(
+        "Class of σ (weak, strong, unstable) as the reference's: right on 24 of 24 (100 % [86, 100]), κ = 1 "
+        "and weak on 8 of 24 (33 % [18, 53]), κ = 0; always saying “weak” would be right on 8. Better than "
+        "that beyond chance: right."
+    )
+    [alone] = of_anharmonicity(sigma_cells(1), settings)
+    assert alone.text == (
+        "σ of m0 on the reference's 40 frames, too few for an interval: 0.300 by the reference (weak, 2 of 2 "
+        "potentials say the same); 0.310 by right, 0.100 by weak."
+    )

@@ -24,7 +24,7 @@ from softmode.study.screening import LOSES, ways
 from softmode.study.settings import StudySettings
 from softmode.study.sigma_results import LOST, reference_sigma
 from softmode.study.verdict.contest import Contest, contest
-from softmode.study.verdict.leads import called, lead
+from softmode.study.verdict.leads import by_group, called, lead
 from softmode.study.verdict.statement import (
     FEWEST,
     LEVEL,
@@ -64,11 +64,11 @@ def of_anharmonicity(cells: pd.DataFrame, settings: StudySettings) -> Iterator[S
     seed = settings.conditions.seed
     names = called(cells)
     if found := contest(cells, _SIGMA, seed):
-        yield from _beside_reference(cells, found, names)
+        yield from _beside_reference(cells, found, names, seed)
     known = reference_sigma(cells)
     own = cells.assign(sigma_reference_mean_t=cells["material"].map(known)) if known else cells
     if known and (found := contest(own, _OWN, seed)):
-        yield lead(found, "dynamics", "confusion", names)
+        yield lead(found, "dynamics", "dynamics", names)
     yield from _of_labels(cells, settings, names)
     yield from _alone(cells, settings)
     yield from _lost(cells, settings)
@@ -77,13 +77,16 @@ def of_anharmonicity(cells: pd.DataFrame, settings: StudySettings) -> Iterator[S
 # Beside the reference
 
 
-def _beside_reference(cells: pd.DataFrame, found: Contest, names: dict[str, str]) -> Iterator[Statement]:
+def _beside_reference(
+    cells: pd.DataFrame, found: Contest, names: dict[str, str], seed: int
+) -> Iterator[Statement]:
     if found.n == 1:
         yield _one_material(cells, found, names)
         return
     yield lead(found, "anharmonicity", "sigma", names)
     if found.n < FEWEST:
         return
+    yield from by_group(cells, _SIGMA, seed, "anharmonicity", "sigma", names)
     yield from _bias(cells, found)
     rows = cells[cells["material"].isin(found.materials)]
     truth = class_indices([reference_sigma(rows)[name] for name in found.materials])
@@ -91,7 +94,7 @@ def _beside_reference(cells: pd.DataFrame, found: Contest, names: dict[str, str]
         name: _series(rows, name, "sigma_phi_model_mean_t").reindex(list(found.materials)).to_numpy(float)
         for name in found.order
     }
-    yield _classes("the reference's", truth, own, "confusion")
+    yield _classes("the reference's", truth, own, "classes")
 
 
 def _one_material(cells: pd.DataFrame, found: Contest, names: dict[str, str]) -> Statement:
@@ -179,9 +182,9 @@ def _classes(
         zip(tests, holm([np.nan_to_num(t.p_value, nan=1.0) for t in tests.values()]), strict=True)
     )
     better = [name for name in order if p_values[name] < LEVEL and tests[name].better > tests[name].worse]
-    shown = [f"{name} on {share(int(right[name].sum()), n)}, κ {number(kappa[name], 2)}" for name in order]
+    shown = [f"{name} on {share(int(right[name].sum()), n)}, κ = {number(kappa[name], 2)}" for name in order]
     text = (
-        f"{whose} class (weak, strong, unstable) is given by {some(shown)}; always saying "
+        f"Class of σ (weak, strong, unstable) as {whose}: {some(shown)}; always saying "
         f"“{CLASSES[commonest]}” would be right on {int(counts[commonest])}"
     )
     stabler, less = errs[order[0]]
@@ -192,7 +195,7 @@ def _classes(
         text += f". Better than that beyond chance: {some(better)}"
     else:
         text += f". Better than that beyond chance: nobody (smallest {chance(min(p_values.values()))})"
-    return Statement(topic, text[:1].upper() + text[1:] + wrong + ".", panel=panel)
+    return Statement(topic, f"{text}{wrong}.", panel=panel)
 
 
 # Alone, and beside labels
@@ -230,8 +233,9 @@ def _of_labels(cells: pd.DataFrame, settings: StudySettings, names: dict[str, st
             name: _series(rows, name, "_model").reindex(list(found.materials)).to_numpy(float)
             for name in found.order
         }
-        yield _classes("the labels'", truth, own, "screening")
-    yield lead(found, "anharmonicity", "screening", names)
+        yield _classes("the labels'", truth, own, "labels")
+    yield lead(found, "anharmonicity", "labels", names)
+    yield from by_group(rows, compared, settings.conditions.seed, "anharmonicity", "labels", names)
 
 
 def _alone(cells: pd.DataFrame, settings: StudySettings) -> Iterator[Statement]:
@@ -297,4 +301,4 @@ def _lost(cells: pd.DataFrame, settings: StudySettings) -> Iterator[Statement]:
         )
     warning = thermostat_warning(settings.conditions.of(DynamicsSettings))
     text += f" {warning}." if warning else ""
-    yield Statement("dynamics", text, materials=tuple(distinct(lost["material"])), panel="md")
+    yield Statement("dynamics", text, materials=tuple(distinct(lost["material"])), panel="dynamics")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
 from softmode.panel import number
-from softmode.study.verdict.contest import Contest
+from softmode.study.paired import ComparedError
+from softmode.study.verdict.contest import Contest, contest
 from softmode.study.verdict.statement import FEWEST, Statement, chance, counted, listed, measured, named, some
-from softmode.style import group_name
+from softmode.style import group_name, order_groups
 
 #: Potentials of which figures are given where there is no test, and ties that are named.
 _GIVEN, _TIED = 3, 6
@@ -44,6 +47,17 @@ def lead(
     elif said.startswith(_OWN_WORDS):
         said = said[0].upper() + said[1:]
     return Statement(topic, said + left_out, group, found.materials if few or group else (), panel)
+
+
+def by_group(
+    cells: pd.DataFrame, error: ComparedError, seed: int, topic: str, panel: str, names: dict[str, str]
+) -> Iterator[Statement]:
+    """Who leads in each group with enough materials; arguments as of :func:`lead` and :func:`contest`."""
+    groups = order_groups(cells["group"])
+    for group in groups if len(groups) > 1 else ():
+        found = contest(cells[cells["group"] == group], error, seed)
+        if found is not None and found.n >= FEWEST and (found.pairs or found.left_out):
+            yield lead(found, topic, panel, names, group)
 
 
 def _is(n: int) -> str:

@@ -19,7 +19,7 @@ from softmode.study.field_metrics import STABLE
 from softmode.study.paired import COMPARED_ERRORS, ComparedError, failed_by_potential
 from softmode.study.results import FAILED, OK, SEEN_COLUMN, done, numbers_in
 from softmode.study.verdict.contest import Contest, contest
-from softmode.study.verdict.leads import called, lead
+from softmode.study.verdict.leads import by_group, called, lead
 from softmode.study.verdict.statement import (
     FEWEST,
     LEVEL,
@@ -63,24 +63,14 @@ def of_phonons(cells: pd.DataFrame, ranked: pd.DataFrame, seed: int) -> Iterator
     found = contest(cells, _W2, seed)
     if found is None:
         return
-    yield lead(found, "lead", "paired", names)
+    yield lead(found, "lead", "paired" if found.pairs else "ranking", names)
     yield from _elsewhere(cells, found, seed)
-    if len(found.order) > 1:
-        yield from _by_group(cells, names, seed)
+    if found.pairs:
+        yield from by_group(cells, _W2, seed, "lead", "paired", names)
     yield from _unseen(cells, found, seed)
     yield from _bias(cells, ranked, found)
     yield from _stability(cells, names, seed)
     yield from _worst(cells, found, names)
-
-
-def _by_group(cells: pd.DataFrame, names: dict[str, str], seed: int) -> Iterator[Statement]:
-    """Who leads in each group with enough materials."""
-    if cells["group"].nunique() < 2:
-        return
-    for group in order_groups(cells["group"]):
-        found = contest(cells[cells["group"] == group], _W2, seed)
-        if found is not None and found.n >= FEWEST:
-            yield lead(found, "lead", "paired", names, group)
 
 
 def _elsewhere(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[Statement]:
@@ -333,7 +323,7 @@ def _worst(cells: pd.DataFrame, found: Contest, names: dict[str, str]) -> Iterat
     text = f"RMSE(ω²) of {found.leader}, THz², is largest on {listed(figures)}."
     where, of_these = _clearly_worse(cells, found)
     yield Statement(
-        "failures", f"{text}{where}", materials=tuple(distinct([*worst, *of_these])), panel="paired"
+        "failures", f"{text}{where}", materials=tuple(distinct([*worst, *of_these])), panel="errors"
     )
 
 
