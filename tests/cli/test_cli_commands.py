@@ -429,3 +429,16 @@ def test_the_demo(tmp_path: Path) -> None:
     assert "Harmonically, the reference finds Cs2AgBiBr6 unstable (so does chgnet)" in said
     assert re.search(r"15 frames, too few for an interval: 0\.839 .* 1\.10\d by chgnet", said)
     assert "not the published 0.336 of DFT's own run" in said
+
+
+def test_a_study_goes_on_from_its_folder_with_more_measurements(tiny_dataset: Path, tmp_path: Path) -> None:
+    study_file = a_study(tiny_dataset, tmp_path, emt(measurements=["harmonic"]))
+    succeed("run", study_file)
+    folder = tmp_path / "o"
+    succeed("run", folder, "--also", "model_phonons")
+    content = json.loads((folder / "study.json").read_text())
+    assert content["measurements"][-1] == "model_phonons"
+    assert content["potential"][0]["measurements"] == ["harmonic", "model_phonons"]
+    result = call("run", folder, "--only", "Al")
+    assert result.exit_code != 0
+    assert "--output" in str(result.exception)

@@ -91,13 +91,20 @@ def known_potentials() -> Iterator[PotentialInfo]:
         yield entry.info(family.name)
 
 
+@functools.cache
+def _by_spelling(others: tuple[Family, ...]) -> dict[str, tuple[Family, Entry]]:
+    """Entries of all families by their names and aliases as they are compared; the first counts."""
+    found: dict[str, tuple[Family, Entry]] = {}
+    for family in _with_plugins(others):
+        for entry in family.entries:
+            for spelling in (entry.name, *entry.aliases):
+                found.setdefault(_key(spelling), (family, entry))
+    return found
+
+
 def find(name: str) -> tuple[Family, Entry] | None:
     """The potential of that name or alias and its family; None where there is none."""
-    wanted = _key(name)
-    for family, entry in known():
-        if any(wanted == _key(spelling) for spelling in (entry.name, *entry.aliases)):
-            return family, entry
-    return None
+    return _by_spelling(plugins(GROUP, Family)).get(_key(name))
 
 
 def find_entry(name: str) -> Entry | None:

@@ -187,7 +187,9 @@ class RecordStore:
 
     def path(self, key: str) -> Path:
         """Where the record of `key` is, or would be."""
-        return self.root / key[:2] / f"{key}.h5"
+        return Path(
+            f"{self.root}/{key[:2]}/{key}.h5"
+        )  # thousands of times a report: not joined piece by piece
 
     def partial(self, key: str) -> Partial:
         """Return the place for the pieces of a record that takes long."""

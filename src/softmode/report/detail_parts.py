@@ -170,9 +170,9 @@ def _lacking(study: Study, cases: Sequence[Case]) -> tuple[str, ...]:
     asked, said = study.settings.measurements, []
     if "harmonic" in asked and "modes" not in asked:
         added = completing(study, "modes")
-        said.append(f"The modes that are most wrong and softest: `{added}` adds them, with no force call.")
+        said.append(f"The modes that are most wrong and softest; this adds them, with no force call: {added}")
     if cases[0].material.cell is None and not cases[0].material.failure:
-        said.append(f"The structure: `softmode run {shlex.quote(study.folder.name)}` reads it.")
+        said.append(f"The structure; this reads it: softmode run {shlex.quote(study.folder.name)}")
     return tuple(said)
 
 

@@ -144,9 +144,9 @@ class Study:
 
     def file(self, key: str) -> str:
         """File of a record, there or not, relative to the study's folder."""
-        path, folder = self.store.path(key), f"{self.folder}{os.sep}"
-        inside = str(path).startswith(folder)
-        return (Path(str(path)[len(folder) :]) if inside else Path(os.path.relpath(path, folder))).as_posix()
+        path, folder = str(self.store.path(key)), f"{self.folder}{os.sep}"
+        inside = path[len(folder) :] if path.startswith(folder) else os.path.relpath(path, folder)
+        return inside.replace(os.sep, "/")
 
     def record(self, case: Case, measurement: str) -> Record | None:
         """One record of a case with its arrays; None where there is none, or it is damaged."""

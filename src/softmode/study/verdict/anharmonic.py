@@ -89,7 +89,8 @@ def _beside_reference(
     yield from by_group(cells, _SIGMA, seed, "anharmonicity", "sigma", names)
     yield from _bias(cells, found)
     rows = cells[cells["material"].isin(found.materials)]
-    truth = class_indices([reference_sigma(rows)[name] for name in found.materials])
+    of_reference = reference_sigma(rows)
+    truth = class_indices([of_reference[name] for name in found.materials])
     own = {
         name: _series(rows, name, "sigma_phi_model_mean_t").reindex(list(found.materials)).to_numpy(float)
         for name in found.order
