@@ -153,10 +153,14 @@ def test_dynamics_say_what_became_of_the_crystal(tmp_path: Path) -> None:
     values: dict[str, Any] = {"md_collapsed": True, "md_reason": "an atom left", "md_warnings": []}
     values |= {"md_temperature_K": 350.0, "md_n_frames": 40}
     run = stored(tmp_path, values, arrays, **{"md.temperature": 300.0, "md.timestep": 2.0})
-    reads = {("a", "md"): run}
-    [panel] = md_details(MaterialResults("m", "CsCl", ("a",), lambda *names: reads.get(names)))
+    alone: dict[str, Any] = {"model_only_notes": [], "model_only_left": False}
+    sigma = {"sigma_t_model_only": [0.4, 0.5, 0.7], "model_only_run_lengths": [2, 1]}
+    reads = {("a", "md"): run, ("a", "model_only"): stored(tmp_path, alone, sigma)}
+    *_, panel = md_details(MaterialResults("m", "CsCl", ("a",), lambda *names: reads.get(names)))
     assert panel.tables[0].rows[0][:3] == ("a", "lost: an atom left", "350")
-    temperature, energy = panel.charts
+    by_frame, temperature, energy = panel.charts
+    assert isinstance(by_frame, Lines)
+    assert [one.y for one in by_frame.series] == [(0.4, 0.5), (0.7,)]  # runs are not joined
     assert isinstance(temperature, Lines)
     assert isinstance(energy, Lines)
     assert [one.name for one in temperature.series] == ["a, replica 1", "a, replica 2"]

@@ -62,25 +62,22 @@ def _fate(run: Mapping[str, Any], own: Mapping[str, Any]) -> str:
 
 
 def _sigma(results: MaterialResults) -> Iterator[Lines]:
-    series = tuple(
-        line(
-            label,
-            np.arange(len(record["sigma_t_model_only"])),
-            record["sigma_t_model_only"],
-            results.points,
-            potential=label,
-        )
-        for label, record in results.results("model_only").items()
-        if "sigma_t_model_only" in record and len(record["sigma_t_model_only"])
-    )
+    series = []
+    for label, record in results.results("model_only").items():
+        if "sigma_t_model_only" not in record:  # no frame was left
+            continue
+        ends = np.cumsum(record["model_only_run_lengths"])[:-1]
+        for index, own in enumerate(np.split(record["sigma_t_model_only"], ends), start=1):
+            name = f"{label}, run {index}"
+            series.append(line(name, np.arange(len(own)), own, results.points, potential=label))
     if series:
         yield Lines(
             name=named("sigma_t_alone", results),
             title="σ(t) in the potential's own dynamics",
-            note="Frames in equilibrium, before the crystal left its phase; replicas one after the other.",
+            note="Frames in equilibrium, before the crystal left its phase.",
             x_label="frame",
             y_label="σ(t)",
-            series=series,
+            series=tuple(series),
             guides=CLASS_GUIDES,
         )
 

@@ -22,16 +22,18 @@ _DRAWN = {
 
 def passport_details(results: MaterialResults) -> Iterator[Panel]:
     """How sure the figures of a material are, potential by potential."""
-    records = {label: record.values for label, record in results.results("passport").items()}
-    if not records:
+    found = results.results("passport")
+    if not found:
         return
+    records = {label: record.values for label, record in found.items()}
+    limit = -float(next(iter(found.values())).inputs["protocol.imaginary_tolerance"])
     yield Panel(
         "passport_of_material",
         "Passport: how sure figures and verdict are",
         "The same phonons, made in many ways that should not matter. Bars: from the lowest to the highest "
         "value when one choice is varied alone, and over all ways; the point: under the protocol.",
         tables=(_verdicts(results, records), _ways(results, records)),
-        charts=tuple(_moves(results, records)),
+        charts=tuple(_moves(results, records, limit)),
     )
 
 
@@ -51,7 +53,10 @@ def _verdicts(results: MaterialResults, records: Mapping[str, Mapping[str, Any]]
     return Table(named("passport_verdicts", results), "Verdicts", heads, rows)
 
 
-def _moves(results: MaterialResults, records: Mapping[str, Mapping[str, Any]]) -> Iterator[Intervals]:
+def _moves(
+    results: MaterialResults, records: Mapping[str, Mapping[str, Any]], limit: float
+) -> Iterator[Intervals]:
+    """Ranges of each figure; `limit`: below it a lowest mode counts as imaginary, THz."""
     for figure, title in _DRAWN.items():
         rows = tuple(
             row
@@ -66,14 +71,14 @@ def _moves(results: MaterialResults, records: Mapping[str, Mapping[str, Any]]) -
                 title=f"What moves it: {title}",
                 axis=title,
                 rows=rows,
-                guides=(Guide("x", 0.0, "unstable | stable"),) if lowest else (),
+                guides=(Guide("x", limit, "unstable | stable"),) if lowest else (),
             )
 
 
 def _rows(label: str, move: Mapping[str, Any]) -> Iterator[IntervalRow]:
     yield IntervalRow("all ways", move["protocol"], move["lowest"], move["highest"], label, facet=label)
     for factor, (low, high) in move["by"].items():
-        yield IntervalRow(FACTORS[factor], move["protocol"], low, high, label, strong=False, facet=label)
+        yield IntervalRow(FACTORS[factor], move["protocol"], low, high, label, facet=label)
 
 
 def _ways(results: MaterialResults, records: Mapping[str, Mapping[str, Any]]) -> Table:
