@@ -16,14 +16,12 @@ from softmode.records import LACKED_MEMORY
 from softmode.statistics.two_samples import rank_sum_test
 from softmode.study.field_metrics import STABLE
 from softmode.study.paired import COMPARED_ERRORS
-from softmode.study.results import ranking
 from softmode.study.verdict import Statement, brief
 from softmode.study.verdict.anharmonic import of_anharmonicity
 from softmode.study.verdict.contest import contest
 from softmode.study.verdict.phonons import of_phonons
 from softmode.study.verdict.sample import of_failures, of_sample
 
-SEED = 7
 W2 = COMPARED_ERRORS["w2"]
 
 
@@ -56,7 +54,7 @@ def cells_of(errors: dict[str, Iterable[float]], groups: str = "", **more: objec
 
 
 def said(cells: pd.DataFrame) -> list[Statement]:
-    return list(of_phonons(cells, ranking(cells, SEED), SEED))
+    return list(of_phonons(cells))
 
 
 def of_topic(cells: pd.DataFrame, topic: str, group: str | None = None) -> str:
@@ -90,7 +88,7 @@ def test_one_that_is_better_on_most_materials_is_told_although_its_median_is_lar
     other[10:13] = 9.0  # in the middle, so that the median rises
     other[13:] = errors[13:] * 0.99
     cells = cells_of({"a": errors, "b": other})
-    found = contest(cells, W2, SEED)
+    found = contest(cells, W2)
     assert found is not None
     assert (found.leader, found.better) == ("a", ("b",))
     assert "No single leader on RMSE(ω²): a has the smallest median" in of_topic(cells, "lead")
@@ -103,7 +101,7 @@ def test_five_materials_carry_no_test_and_one_ranks_nothing() -> None:
         "5 crystals are too few for a test."
     )
     one = cells_of({"a": [1.0], "b": [np.nan]})
-    ranked_nothing = "On m0 alone: RMSE(ω²), THz², 1 by a; b failed; one crystal ranks no potentials."
+    ranked_nothing = "On m0 alone: RMSE(ω²), THz², 1 by a; failed: b; one crystal ranks no potentials."
     assert of_topic(one, "lead") == ranked_nothing
     for statement in said(one):
         assert "[" not in statement.text

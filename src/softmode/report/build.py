@@ -77,7 +77,7 @@ def build_report(
     ranked = ranking(cells, study.settings.conditions.seed)
     panels = in_chapters(report_panels(study, cells, ranked) if panels is None else panels)
     parts, of_record = parts_of(study, folder), record_target(study, folder)
-    said = verdict(study, cells, ranked) if said is None else said
+    said = verdict(study, cells) if said is None else said
     page = page_of_study(
         study, cells, panels, of_record, parts, kind="report", lead=lead_of(cells), verdict=tuple(said)
     )

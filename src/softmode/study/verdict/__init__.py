@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 import pandas as pd
 
 from softmode.study.folder import Study
-from softmode.study.results import ranking
 from softmode.study.verdict.anharmonic import of_anharmonicity
 from softmode.study.verdict.passports import of_passports
 from softmode.study.verdict.phonons import of_phonons
@@ -33,7 +32,7 @@ _FIRST = (
 )
 
 
-def verdict(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame | None = None) -> list[Statement]:
+def verdict(study: Study, cells: pd.DataFrame) -> list[Statement]:
     """What a study says, as a page, a terminal and ``--json`` begin with.
 
     Parameters
@@ -42,14 +41,11 @@ def verdict(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame | None = Non
         Opened or reopened.
     cells : pandas.DataFrame
         Its table, from :func:`softmode.study.results.cell_table`.
-    ranked : pandas.DataFrame, optional
-        From :func:`softmode.study.results.ranking`, where it is there already.
     """
     settings = study.settings
-    seed = settings.conditions.seed
     parts: tuple[Callable[[], Iterable[Statement]], ...] = (
         lambda: of_failures(cells),
-        lambda: of_phonons(cells, ranking(cells, seed) if ranked is None else ranked, seed),
+        lambda: of_phonons(cells),
         lambda: of_anharmonicity(cells, settings),
         lambda: of_passports(cells),
         lambda: of_reference(study, cells),

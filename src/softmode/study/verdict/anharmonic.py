@@ -16,7 +16,7 @@ from softmode.measurements.md import DynamicsSettings
 from softmode.panel import estimate, number
 from softmode.statistics.confusion import kappas
 from softmode.statistics.matrix_tests import holm
-from softmode.statistics.paired import compare_paired, median_by_order
+from softmode.statistics.paired import compare_paired, median_by_order, sign_test
 from softmode.study.label_results import open_labels, with_labels
 from softmode.study.paired import COMPARED_ERRORS, ComparedError
 from softmode.study.results import OK, crystal_lost, done, numbers_in
@@ -61,13 +61,12 @@ def of_anharmonicity(cells: pd.DataFrame, settings: StudySettings) -> Iterator[S
     settings : StudySettings
         Of the study.
     """
-    seed = settings.conditions.seed
     names = called(cells)
-    if found := contest(cells, _SIGMA, seed):
-        yield from _beside_reference(cells, found, names, seed)
+    if found := contest(cells, _SIGMA):
+        yield from _beside_reference(cells, found, names)
     known = reference_sigma(cells)
     own = cells.assign(sigma_reference_mean_t=cells["material"].map(known)) if known else cells
-    if known and (found := contest(own, _OWN, seed)):
+    if known and (found := contest(own, _OWN)):
         yield lead(found, "dynamics", "dynamics", names)
     yield from _of_labels(cells, settings, names)
     yield from _alone(cells, settings)
@@ -77,16 +76,14 @@ def of_anharmonicity(cells: pd.DataFrame, settings: StudySettings) -> Iterator[S
 # Beside the reference
 
 
-def _beside_reference(
-    cells: pd.DataFrame, found: Contest, names: dict[str, str], seed: int
-) -> Iterator[Statement]:
+def _beside_reference(cells: pd.DataFrame, found: Contest, names: dict[str, str]) -> Iterator[Statement]:
     if found.n == 1:
         yield _one_material(cells, found, names)
         return
     yield lead(found, "anharmonicity", "sigma", names)
     if found.n < FEWEST:
         return
-    yield from by_group(cells, _SIGMA, seed, "anharmonicity", "sigma", names)
+    yield from by_group(cells, _SIGMA, "anharmonicity", "sigma", names)
     yield from _bias(cells, found)
     rows = cells[cells["material"].isin(found.materials)]
     of_reference = reference_sigma(rows)
@@ -140,7 +137,7 @@ def _bias(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
         rows = done(cells[cells["potential"] == name], "sigma")
         values = numbers_in(rows, _SIGMA.column) - numbers_in(rows, _SIGMA.less)
         differences[name] = values[np.isfinite(values)]
-    p_values = holm([_sign(v) for v in differences.values()])
+    p_values = holm([sign_test(int((v < 0.0).sum()), int((v > 0.0).sum())) for v in differences.values()])
     for (name, values), p in zip(differences.items(), p_values, strict=True):
         above = int((values > 0.0).sum())
         side = "neither" if not p < LEVEL else "too large" if 2 * above > len(values) else "too small"
@@ -149,10 +146,6 @@ def _bias(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
     said = [f"{side}: {some(each)}" for side, each in sides.items() if each]
     text = f"σ of the potential less that of the reference (median of the materials): {'; '.join(said)}."
     yield Statement("bias", text, panel="sigma")
-
-
-def _sign(values: NDArray[np.float64]) -> float:
-    return compare_paired(np.ones(len(values)), 1.0 + np.sign(values)).p_value
 
 
 def _classes(
@@ -224,7 +217,7 @@ def _of_labels(cells: pd.DataFrame, settings: StudySettings, names: dict[str, st
     lost = LOSES[way](rows) if way in LOSES else np.zeros(len(rows), bool)
     rows = rows.assign(_model=np.where(lost, np.fmax(model, LOST), model))
     compared = ComparedError(f"|σ − label| by {WAYS[way]}", "_model", "label", way)
-    found = contest(rows, compared, settings.conditions.seed)
+    found = contest(rows, compared)
     if found is None:
         return
     if found.n >= FEWEST:
@@ -236,7 +229,7 @@ def _of_labels(cells: pd.DataFrame, settings: StudySettings, names: dict[str, st
         }
         yield _classes("the labels'", truth, own, "labels")
     yield lead(found, "anharmonicity", "labels", names)
-    yield from by_group(rows, compared, settings.conditions.seed, "anharmonicity", "labels", names)
+    yield from by_group(rows, compared, "anharmonicity", "labels", names)
 
 
 def _alone(cells: pd.DataFrame, settings: StudySettings) -> Iterator[Statement]:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from softmode.crystal.arrays import FloatArray
-from softmode.statistics.bootstrap import Estimate, bootstrap_medians
+from softmode.statistics.bootstrap import Estimate
 from softmode.statistics.matrix_tests import holm
-from softmode.statistics.paired import PairedComparison, compare_paired
+from softmode.statistics.paired import PairedComparison, compare_paired, median_by_order
 from softmode.study.paired import ComparedError, errors_of
 from softmode.study.verdict.statement import FEWEST, LEVEL
 from softmode.style import distinct
@@ -35,7 +35,7 @@ class Contest:
     errors : (n_materials, n_potentials) array
         In these orders; infinite for a failure.
     medians : mapping of str to Estimate
-        With 95 % bootstrap intervals where there are enough materials.
+        With the 95 % intervals of order statistics, where there are enough materials.
     pairs : mapping of str to PairedComparison
         Each of the others beside the leader, which is the first.
     p_values : mapping of str to float
@@ -90,7 +90,7 @@ class Contest:
         return self.errors[:, self.order.index(potential)]
 
 
-def contest(cells: pd.DataFrame, error: ComparedError, seed: int) -> Contest | None:
+def contest(cells: pd.DataFrame, error: ComparedError) -> Contest | None:
     """Who leads by an error; None where nothing is known of it.
 
     Parameters
@@ -99,8 +99,6 @@ def contest(cells: pd.DataFrame, error: ComparedError, seed: int) -> Contest | N
         From :func:`softmode.study.results.cell_table`.
     error : ComparedError
         By which.
-    seed : int
-        Of the bootstrap over materials.
     """
     names, materials = pd.Index(distinct(cells["potential"])), pd.Index(distinct(cells["material"]))
     table = np.full((len(materials), len(names)), np.nan)
@@ -112,7 +110,7 @@ def contest(cells: pd.DataFrame, error: ComparedError, seed: int) -> Contest | N
     if not known.any():
         return None
     of = {str(name): np.ascontiguousarray(values) for name, values in zip(names, table[known].T, strict=True)}
-    medians = dict(zip(of, _medians(table[known], seed), strict=True))
+    medians = {name: median_by_order(values) for name, values in of.items()}
     order = sorted(of, key=lambda name: medians[name].value)
     tests = list(combinations(order, 2))
     found = {pair: compare_paired(*(of[name] for name in pair)) for pair in tests}
@@ -129,10 +127,3 @@ def contest(cells: pd.DataFrame, error: ComparedError, seed: int) -> Contest | N
         p_values={name: float(np.nan_to_num(corrected[pair], nan=1.0)) for name, pair in others.items()},
         n_tests=len(tests),
     )
-
-
-def _medians(values: FloatArray, seed: int) -> tuple[Estimate, ...]:
-    """Medians with their intervals, as in the ranking of the study, where there are enough for any."""
-    if len(values) >= FEWEST:
-        return bootstrap_medians(values, seed)
-    return tuple(Estimate(float(value)) for value in np.median(values, axis=0))

@@ -50,12 +50,12 @@ def lead(
 
 
 def by_group(
-    cells: pd.DataFrame, error: ComparedError, seed: int, topic: str, panel: str, names: dict[str, str]
+    cells: pd.DataFrame, error: ComparedError, topic: str, panel: str, names: dict[str, str]
 ) -> Iterator[Statement]:
     """Who leads in each group with enough materials; arguments as of :func:`lead` and :func:`contest`."""
     groups = order_groups(cells["group"])
     for group in groups if len(groups) > 1 else ():
-        found = contest(cells[cells["group"] == group], error, seed)
+        found = contest(cells[cells["group"] == group], error)
         if found is not None and found.n >= FEWEST and (found.pairs or found.left_out):
             yield lead(found, topic, panel, names, group)
 
@@ -152,7 +152,7 @@ def _few(found: Contest, names: dict[str, str]) -> str:
     if len(found.order) == 1:
         caution = "" if found.n == 1 else "too few for an interval"
     figures = f"{median}{found.error.label}{unit} {listed(shown)}"
-    figures += f"; {listed(failing)} failed" if failing else ""
+    figures += f"; failed: {listed(failing)}" if failing else ""
     return f"on {where} alone: {figures}; {caution}." if caution else f"on {where} alone: {figures}."
 
 

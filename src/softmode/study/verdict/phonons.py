@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from softmode.crystal.arrays import FloatArray
-from softmode.panel import estimate, number
+from softmode.panel import number
 from softmode.potentials.leakage import SEEN
 from softmode.statistics.matrix_tests import holm
-from softmode.statistics.paired import compare_paired
+from softmode.statistics.paired import compare_paired, median_by_order, sign_test
 from softmode.statistics.two_samples import rank_sum_test
 from softmode.structures.formulas import elements_of
 from softmode.study.field_metrics import STABLE
@@ -37,6 +37,7 @@ from softmode.style import distinct, group_name, order_groups
 _W2 = COMPARED_ERRORS["w2"]
 #: How far from 1 a slope of ω² may be to be called right.
 _RIGHT = 0.02
+_SOFT, _STIFF = "too soft", "too stiff"
 _WRONG = "stability_wrong"
 #: Columns that statements are made from.
 _NEEDED = {
@@ -46,34 +47,30 @@ _NEEDED = {
 }
 
 
-def of_phonons(cells: pd.DataFrame, ranked: pd.DataFrame, seed: int) -> Iterator[Statement]:
+def of_phonons(cells: pd.DataFrame) -> Iterator[Statement]:
     """Statements on phonons beside those of the reference.
 
     Parameters
     ----------
     cells : pandas.DataFrame
         From :func:`softmode.study.results.cell_table`.
-    ranked : pandas.DataFrame
-        From :func:`softmode.study.results.ranking`.
-    seed : int
-        Of the bootstrap over materials.
     """
     cells = cells[[name for name in cells if name in _NEEDED]]  # of many columns few are wanted, often
     names = called(cells)
-    found = contest(cells, _W2, seed)
+    found = contest(cells, _W2)
     if found is None:
         return
     yield lead(found, "lead", "paired" if found.pairs else "ranking", names)
-    yield from _elsewhere(cells, found, seed)
+    yield from _elsewhere(cells, found)
     if found.pairs:
-        yield from by_group(cells, _W2, seed, "lead", "paired", names)
-    yield from _unseen(cells, found, seed)
-    yield from _bias(cells, ranked, found)
-    yield from _stability(cells, names, seed)
+        yield from by_group(cells, _W2, "lead", "paired", names)
+    yield from _unseen(cells, found)
+    yield from _bias(cells, found)
+    yield from _stability(cells, names)
     yield from _worst(cells, found, names)
 
 
-def _elsewhere(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[Statement]:
+def _elsewhere(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
     """Who has the smallest median by the other errors of phonons."""
     if len(found.order) < 2 or found.n < FEWEST:
         return
@@ -81,7 +78,7 @@ def _elsewhere(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[State
     for name, error in COMPARED_ERRORS.items():
         if name == "w2" or error.stable or error.measured_by not in ("harmonic", "lattice"):
             continue
-        other = contest(cells, error, seed)
+        other = contest(cells, error)
         if other is not None and other.n >= FEWEST and len(other.order) > 1:
             sure = other.leader != found.leader and found.leader in other.beaten
             by_leader.setdefault(other.leader, []).append(in_brackets(error.label) + (" *" if sure else ""))
@@ -94,7 +91,7 @@ def _elsewhere(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[State
         yield Statement("lead", f"Smallest median by other errors: {said}{note}.", panel="paired")
 
 
-def _unseen(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[Statement]:
+def _unseen(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
     """Who leads on crystals whose phonons no potential was trained on."""
     if SEEN_COLUMN not in cells:
         return
@@ -107,7 +104,7 @@ def _unseen(cells: pd.DataFrame, found: Contest, seed: int) -> Iterator[Statemen
         by_number.setdefault(int(n), []).append(str(name))
     n_all = cells["material"].nunique()
     who = "; ".join(f"{listed(each)} on those of {n}" for n, each in by_number.items())
-    unseen = contest(cells[~cells["material"].isin(set(taught["material"]))], _W2, seed)
+    unseen = contest(cells[~cells["material"].isin(set(taught["material"]))], _W2)
     left = _without(found, unseen, list(of_each.index))
     text = f"Trained on phonons of these very crystals: {who} of {n_all}. {left}"
     yield Statement("sample", text.strip(), panel="paired")
@@ -138,78 +135,64 @@ def _without(found: Contest, unseen: Contest | None, taught: Sequence[str]) -> s
 # Bias
 
 
-def _bias(cells: pd.DataFrame, ranked: pd.DataFrame, found: Contest) -> Iterator[Statement]:
+def _bias(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
     """Which way frequencies err, by the slope of ω² on the reference's."""
-    rows = ranked[(ranked["group"] == "all") & (ranked["n"] > 0)].set_index("potential")
     slopes = {
-        str(name): numbers_in(done(cells[cells["potential"] == name], "harmonic"), "path_softening")
-        for name in rows.index
+        name: numbers_in(done(cells[cells["potential"] == name], "harmonic"), "path_softening")
+        for name in found.order
     }
-    medians = {name: float(rows.loc[name, "median_softening"]) for name in slopes}
-    ordered = sorted(slopes, key=lambda name: medians[name])
-    if not ordered:
+    slopes = {name: values for name, values in slopes.items() if len(values)}
+    if not slopes:
         return
-    if max(len(values) for values in slopes.values()) < FEWEST:
-        shown = [f"{number(medians[name])} by {name}" for name in found.order if name in medians]
+    if max(map(len, slopes.values())) < FEWEST:
+        shown = [f"{number(float(np.median(values)))} by {name}" for name, values in slopes.items()]
         text = f"Slope of ω² on the reference's, below 1 where too soft: {some(shown, 4)}."
         yield Statement("bias", text, materials=found.materials, panel="ranking")
         return
-    below = {name: int((values < 1.0).sum()) for name, values in slopes.items()}
-    p_values = dict(
-        zip(slopes, holm([_uneven(below[each], len(slopes[each])) for each in slopes]), strict=True)
-    )
-    sides: dict[str, list[str]] = {
-        "too soft": [],
-        "too stiff": [],
-        "right within 2 %": [],
-        "no clear side": [],
-    }
-    for name in ordered:
-        sure, value = p_values[name] < LEVEL, medians[name]
-        right = abs(value - 1.0) < _RIGHT
-        side = (
-            "right within 2 %"
-            if right
-            else "no clear side"
-            if not sure
-            else "too soft"
-            if value < 1.0
-            else "too stiff"
-        )
-        sides[side].append(name)
-    sides["too stiff"].reverse()  # from the worst on either side
     said = []
-    for side, names in sides.items():
-        figures = []
-        for at, name in enumerate(names):
-            n = len(slopes[name])
-            on = (
-                f"below 1 on {below[name]} of {n}"
-                if side != "too stiff"
-                else f"above 1 on {n - below[name]} of {n}"
-            )
-            full = at == 0 or name == found.leader
-            bounds = (
-                estimate(rows.loc[name], "median_softening")
-                if n >= FEWEST and full
-                else number(medians[name])
-            )
-            figures.append(f"{name} {bounds}" + (f" ({on})" if full else ""))
+    for side, names in _sides(slopes).items():
+        figures = [
+            f"{name} {_slope(slopes[name], side, in_full=name in (names[0], found.leader))}" for name in names
+        ]
         said += [f"{side}: {', '.join(figures)}"] if figures else []
     text = f"Slope of ω² on the reference's, 1 if right, median of the materials: {'; '.join(said)}."
     yield Statement("bias", text, panel="ranking")
 
 
-def _uneven(part: int, whole: int) -> float:
-    """Sign test of a share against one half."""
-    ones = np.ones(whole)
-    return compare_paired(ones, np.where(np.arange(whole) < part, 0.0, 2.0)).p_value
+def _sides(slopes: Mapping[str, FloatArray]) -> dict[str, list[str]]:
+    """Potentials that are too soft or too stiff beyond chance, each from the worst, and the others."""
+    sides: dict[str, list[str]] = {side: [] for side in (_SOFT, _STIFF, "right within 2 %", "no clear side")}
+    p_values = holm([_uneven(values) for values in slopes.values()])
+    medians = {name: float(np.median(values)) for name, values in slopes.items()}
+    for name, p_value in sorted(zip(slopes, p_values, strict=True), key=lambda each: medians[each[0]]):
+        if abs(medians[name] - 1.0) < _RIGHT:
+            sides["right within 2 %"].append(name)
+        elif not p_value < LEVEL:
+            sides["no clear side"].append(name)
+        else:
+            sides[_SOFT if medians[name] < 1.0 else _STIFF].append(name)
+    sides[_STIFF].reverse()
+    return sides
+
+
+def _uneven(slopes: FloatArray) -> float:
+    """Sign test of how many are below 1."""
+    return sign_test(int((slopes < 1.0).sum()), int((slopes > 1.0).sum()))
+
+
+def _slope(slopes: FloatArray, side: str, *, in_full: bool) -> str:
+    """The median, in full with its interval and on how many materials the side is that."""
+    found, n = median_by_order(slopes), len(slopes)
+    if not in_full:
+        return number(found.value)
+    part = int((slopes > 1.0).sum()) if side == _STIFF else int((slopes < 1.0).sum())
+    return f"{measured(found)} ({'above' if side == _STIFF else 'below'} 1 on {part} of {n})"
 
 
 # Stability
 
 
-def _stability(cells: pd.DataFrame, names: dict[str, str], seed: int) -> Iterator[Statement]:
+def _stability(cells: pd.DataFrame, names: dict[str, str]) -> Iterator[Statement]:
     """Who agrees with the reference on harmonic stability, and what always saying the same would score."""
     if STABLE[0] not in cells:
         return
@@ -221,7 +204,7 @@ def _stability(cells: pd.DataFrame, names: dict[str, str], seed: int) -> Iterato
     given = rows["harmonic_state"].to_numpy() == OK
     wrong[given] = rows[STABLE[1]].to_numpy()[given].astype(bool) != truth[given]
     error = ComparedError("stability", _WRONG)
-    found = contest(rows.assign(**{_WRONG: wrong}), error, seed)
+    found = contest(rows.assign(**{_WRONG: wrong}), error)
     if found is None:
         return
     stable = of_reference.loc[list(found.materials)].to_numpy(bool)
