@@ -30,7 +30,7 @@ NO_PARTS = Parts((), {})
 #: List of what a page has beside it.
 _WRITTEN = "files.json"
 #: Potentials up to which the page's first sentence names them.
-_NAMED = 4
+NAMED = 4
 _FOLDERS = ("figures/", "tables/", "parts/", "chemiscope/")
 
 
@@ -95,7 +95,7 @@ def build_report(
 def lead_of(cells: pd.DataFrame) -> str:
     """What was measured, with what, in a sentence."""
     names, n = distinct(cells["potential"]), cells["material"].nunique()
-    names = names if len(names) <= _NAMED else [f"{len(names)} potentials"]
+    names = names if len(names) <= NAMED else [f"{len(names)} potentials"]
     said = (
         f"Phonons of {', '.join(names)} against the reference (DFT)"
         if len(done(cells, "harmonic"))

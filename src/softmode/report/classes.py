@@ -36,6 +36,7 @@ def classes_panel(cells: pd.DataFrame, seed: int) -> Panel | None:
     correlations = error_correlations(cells, seed)
     if len(correlations):
         lists.append(RowList("sigma_correlations", correlations))
+    few = table["n"].max() < FEWEST
     model, more, less = published_model_only_shares()
     return Panel(
         "classes",
@@ -45,7 +46,10 @@ def classes_panel(cells: pd.DataFrame, seed: int) -> Panel | None:
         "is that of these frames: the potential's own error is not in it. Without interval: frames worth "
         f"fewer than ten independent ones. For dynamics of {model} {CITATION} print {more:.2f} and "
         f"{less:.2f}.",
-        tables=(_table(table),) if table["n"].max() >= FEWEST else (),
+        tables=() if few else (_table(table),),
+        missing=("One material has no matrix of classes: its class stands in the table of cells.",)
+        if few
+        else (),
         lists=tuple(lists),
         charts=tuple(
             CellMatrix(

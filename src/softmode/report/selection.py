@@ -23,6 +23,9 @@ from softmode.study.panels import panels_of
 from softmode.study.results import done, ranking
 from softmode.study.screening import ways
 
+#: Panels that begin their chapters; those of the measurements come after them, then all others.
+_FIRST = ("ranking", "screening", "labels")
+
 
 def joined_panels(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame) -> Iterator[Panel | None]:
     """Panels that join measurements, in order; None where a study has nothing for one.
@@ -65,4 +68,5 @@ def report_panels(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame | None
     """All panels of a report; arguments as of :func:`joined_panels`."""
     ranked = ranking(cells, study.settings.conditions.seed) if ranked is None else ranked
     joined = [panel for panel in joined_panels(study, cells, ranked) if panel is not None]
-    return [*joined, *panels_of(study, cells)]
+    first = [panel for panel in joined if panel.key in _FIRST]
+    return [*first, *panels_of(study, cells), *(panel for panel in joined if panel.key not in _FIRST)]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from softmode.panel import Panel
 from softmode.published import CITATION, DOI_URL, published_trajectories
-from softmode.report.build import pictures_of, record_target, write_page
+from softmode.report.build import NAMED, pictures_of, record_target, write_page
 from softmode.report.contents import notices, page_of_study
 from softmode.report.detail_parts import parts_of
 from softmode.report.panels import exported, panel_tables
@@ -91,9 +91,10 @@ def _chapter(key: str) -> str:
 
 def _lead(data: PaperData) -> str:
     names, n = [data.shown_as(label) for label in data.labels], data.cells["material"].nunique()
+    named = ", ".join(names) if len(names) <= NAMED else f"{len(names)} potentials"
     return (
         f"The tables and figures of {CITATION} ({DOI_URL}), made from the records of this run: "
-        f"{n} material{'s' if n != 1 else ''} with {', '.join(names)}."
+        f"{n} material{'s' if n != 1 else ''} with {named}."
     )
 
 
