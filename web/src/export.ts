@@ -71,7 +71,9 @@ function inline(from: Element, to: Element, above: CSSStyleDeclaration | null): 
     ...INHERITED.filter((name) => value(name) !== above?.getPropertyValue(name)),
     ...Object.entries(OWN).flatMap(([name, initial]) => (value(name) === initial ? [] : [name])),
   ];
-  for (const { name } of [...to.attributes]) if (/^(class|style|tabindex|role|href)$|^(aria|data)-/.test(name)) to.removeAttribute(name);
+  // What a style sheet's variable says stands in the style, or is inherited.
+  for (const { name, value: text } of [...to.attributes])
+    if (/^(class|style|tabindex|role|href)$|^(aria|data)-/.test(name) || /var\(|currentcolor/i.test(text)) to.removeAttribute(name);
   if (names.length) to.setAttribute("style", names.map((name) => `${name}:${value(name)}`).join(";"));
   const copies = [...to.children];
   [...from.children].forEach((child, i) => inline(child, copies[i]!, style));

@@ -1,5 +1,6 @@
 // Charts and pages of materials in a real browser: points lead to materials, structures turn, modes move.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { open, start, stop } from "../browser.mjs";
 
@@ -52,6 +53,31 @@ test("a field of a matrix leads to its cells", async () => {
   await page.keyboard.press("Enter");
   assert.match(page.url(), /c\.harmonic_state=/);
   assert.match(await page.locator(".left").innerText(), new RegExp(`^${n} of 24 materials`));
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("charts as files stand alone: light, no variables, no links; PNG twice as fine; numbers as they are", async () => {
+  const { page, complaints } = await open("#/chapter/Phonons", { colorScheme: "dark" });
+  const chart = page.getByRole("figure", { name: "Errors over those of the leader" });
+  await chart.scrollIntoViewIfNeeded();
+  const saved = async (kind) => {
+    const [download] = await Promise.all([page.waitForEvent("download"), chart.getByRole("button", { name: `${kind} of` }).click()]);
+    return readFileSync(await download.path());
+  };
+  const svg = (await saved("SVG")).toString();
+  assert.doesNotMatch(svg, /var\(|currentColor|href|tabindex|NaN/);
+  assert.match(svg, /rgb\(0, 114, 178\)/); // the first potential's, light
+  assert.match(svg, /font-family/);
+  const size = await page.evaluate((text) => {
+    const root = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+    return { name: root.localName, width: Number(root.getAttribute("width")), ground: root.firstElementChild.getAttribute("fill") };
+  }, svg);
+  assert.deepEqual([size.name, size.ground], ["svg", "#ffffff"]);
+  const png = await saved("PNG");
+  assert.equal(png.subarray(1, 4).toString(), "PNG");
+  assert.equal(png.readUInt32BE(16), 2 * size.width);
+  assert.match((await saved("CSV")).toString(), /mace-mp-0b3,1,0\.8,1\.3/);
   assert.deepEqual(complaints, []);
   await page.close();
 });
