@@ -1,6 +1,6 @@
 // Tables of panels, with the sources of their numbers; all tables scroll in regions of their own.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { groupsOf } from "./colour";
 import type { Entry, Page, Table } from "./contract";
 import { csv } from "./format";
@@ -14,12 +14,12 @@ import { PotentialName } from "./verdict";
 export function Scroll({ label, children }: { label: string; children: ComponentChildren }) {
   const region = useRef<HTMLDivElement>(null);
   const [wide, setWide] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = region.current!;
     const measure = () => setWide(element.scrollWidth > element.clientWidth + 1);
     measure();
     const observer = new ResizeObserver(measure);
-    observer.observe(element);
+    for (const each of [element, ...element.children]) observer.observe(each);
     return () => observer.disconnect();
   });
   return (
