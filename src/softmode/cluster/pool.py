@@ -34,6 +34,10 @@ _KEPT_RUNS = 2  # folders of earlier runs with logs, besides that of this one
 _IN_VAIN = 3  # jobs, one after the other, that end without a worker: the next would, too
 
 
+class EngineLostError(ClusterError):
+    """Parsl has lost what hands its tasks to nodes, and does not notice."""
+
+
 @dataclass
 class _Lane:
     """What is known of a worker that has reported."""
@@ -150,7 +154,7 @@ class Pool:
         Raises
         ------
         ClusterError
-            If no workers can be started.
+            If no workers can be started; :class:`EngineLostError` where others can be in another pool.
         """
         if self._socket.poll(1000 * seconds):
             for _ in range(_AT_ONCE):
@@ -160,6 +164,8 @@ class Pool:
                     break
         if time.monotonic() > self._looked + _LOOK_EVERY:
             self._looked = time.monotonic()
+            if self._executor.interchange_proc.poll() is not None and not self._executor.bad_state_is_set:
+                raise EngineLostError(self._subject, "Parsl's interchange has ended", "Run again")
             yield from self._missing()
 
     def _told(self, identity: bytes, message: Message) -> Iterator[Event]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from softmode.cluster.messages import Ended, Place
-from softmode.cluster.pool import Free, Lost, Pool, open_pool
+from softmode.cluster.pool import EngineLostError, Free, Lost, Pool, open_pool
 from softmode.cluster.settings import ClusterSettings
 from softmode.errors import StorageError
 from softmode.study.endings import case_task, ended_with, too_late, worker_died
@@ -29,6 +29,7 @@ _WAIT = 1.0  # s
 _LOSSES = 5  # of the worker that has a case, after which the case is taken to be the cause
 _STORE_TRIES = 4  # of a case whose records could not be written
 _STORE_PAUSE = 20.0  # s before the next try, times the tries so far
+_ENGINES = 10  # times that Parsl is started, where it breaks down
 _IDLE = 60.0  # s after which a worker that has nothing to do is let go
 
 
@@ -50,6 +51,22 @@ def on_cluster(
     settings : ClusterSettings
         What to ask the cluster for.
     """
+    left = {id(case): case for case in cases}
+    for attempt in range(_ENGINES):
+        try:
+            for case, outcome in _on_pool(study, tuple(left.values()), settings):
+                del left[id(case)]
+                yield case, outcome
+            return
+        except EngineLostError:
+            if attempt == _ENGINES - 1:
+                raise
+
+
+def _on_pool(
+    study: Study, cases: Sequence[Case], settings: ClusterSettings
+) -> Iterator[tuple[Case, CaseOutcome]]:
+    """Compute cases on the workers of one pool."""
     run = study.settings.run
     with (
         open_pool(

@@ -1,0 +1,185 @@
+"""What is given to whom, and given again when workers are lost, processes die, files cannot be written."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_study import emt, factory, run_tiny, tiny_study
+
+from softmode.cluster.messages import Ended, Place
+from softmode.cluster.pool import Event, Free, Lost
+from softmode.cluster.settings import ClusterSettings
+from softmode.records import Failure
+from softmode.study import cluster
+from softmode.study.cluster import _Distribution, _Log
+from softmode.study.folder import Study, open_study
+from softmode.study.worker import CaseOutcome
+
+
+class Workers:
+    """Workers whose fate is told: what becomes of the n-th thing that is given."""
+
+    def __init__(self, n: int, fate: Callable[[int], Any]) -> None:
+        self.slots, self.fate = n, fate
+        self.places = {lane: Place(f"host{lane}", 1, "0", "") for lane in range(n)}
+        self.given: list[tuple[int, int, bool]] = []
+        self.let_go: list[int] = []
+        self.events: list[Event] = [Free(lane) for lane in range(n)]
+        self.wanted: list[int] = []
+
+    def want(self, workers: int) -> None:
+        self.wanted.append(workers)
+
+    def give(self, lane: int, number: int, function: Any, task: Any, *, fresh: bool = False) -> None:
+        self.given.append((lane, number, fresh))
+        fate = self.fate(len(self.given))
+        if fate == "lost":
+            self.events += [Lost(lane, number), Free(lane)]
+        elif fate == "lost when done":
+            function(task)
+            self.events += [Lost(lane, number), Free(lane)]
+        elif isinstance(fate, Ended):
+            self.events += [Ended(number, fate.result, fate.error, fate.died, fate.late), Free(lane)]
+        else:
+            self.events += [Ended(number, pickle.dumps(fate or CaseOutcome(None, True, 0.5))), Free(lane)]
+
+    def end(self, lane: int) -> None:
+        self.let_go.append(lane)
+
+    def wait(self, seconds: float) -> Iterator[Event]:
+        events, self.events = self.events, []
+        yield from events
+
+
+@pytest.fixture
+def study(tiny_dataset: Path, tmp_path: Path) -> Study:
+    """Three metals, two potentials; nothing is computed."""
+    settings = tiny_study(tiny_dataset, tmp_path / "o", emt(), factory("scaled_emt", "soft", factor=0.9))
+    return open_study(settings)
+
+
+def distributed(study: Study, workers: Workers) -> list[CaseOutcome]:
+    with _Log(study.folder / "work.jsonl") as log:
+        found = list(_Distribution(study, study.cases, workers, log).run())  # type: ignore[arg-type]
+    assert {id(case) for case, _ in found} == {id(case) for case in study.cases}
+    assert len(found) == len(study.cases)
+    return [outcome for _, outcome in found]
+
+
+def test_each_is_given_once_and_potentials_stay(study: Study) -> None:
+    workers = Workers(1, lambda n: None)
+    assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
+    labels = [study.cases[number].label for _, number, _ in workers.given]
+    assert labels == ["emt"] * 3 + ["soft"] * 3
+    assert len((study.folder / "work.jsonl").read_text().splitlines()) == 6
+    assert max(workers.wanted) == 1
+
+
+def test_what_a_lost_worker_had_is_given_first_to_another(study: Study) -> None:
+    workers = Workers(2, lambda n: "lost" if n in (1, 2) else None)
+    distributed(study, workers)
+    numbers = [number for _, number, _ in workers.given]
+    assert len(numbers) == 8
+    assert set(numbers[:2]) == set(numbers[2:4])
+
+
+def test_what_was_stored_is_not_computed_again(study: Study) -> None:
+    workers = Workers(1, lambda n: "lost when done" if n == 1 else None)
+    assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
+    assert len(workers.given) == 6
+
+
+def test_one_that_always_loses_its_worker_is_the_cause(study: Study) -> None:
+    first: list[int] = []
+
+    def fate(n: int) -> str | None:
+        number = workers.given[-1][1]
+        first.append(number)
+        return "lost" if number == first[0] else None
+
+    workers = Workers(2, fate)
+    failures = [outcome.failure for outcome in distributed(study, workers) if outcome.failure]
+    assert [failure.kind for failure in failures] == ["WorkerDied"]
+    assert sum(number == first[0] for number in first) == 5
+
+
+def test_one_that_ends_its_process_is_tried_in_a_new_one(study: Study) -> None:
+    workers = Workers(1, lambda n: Ended(0, died=True) if n == 1 else None)
+    assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
+    assert [fresh for _, _, fresh in workers.given] == [False, True, *[False] * 5]
+    workers = Workers(1, lambda n: Ended(0, died=True) if n <= 2 else None)
+    kinds = [outcome.failure.kind for outcome in distributed(study, workers) if outcome.failure]
+    assert kinds == ["WorkerDied"]
+
+
+def test_one_that_does_not_end_has_failed_at_once(study: Study) -> None:
+    workers = Workers(1, lambda n: Ended(0, died=True, late=True) if n == 1 else None)
+    kinds = [outcome.failure.kind for outcome in distributed(study, workers) if outcome.failure]
+    assert kinds == ["TimeLimit"]
+    assert len(workers.given) == 6
+
+
+def test_memory_that_was_lacking_may_suffice_alone(study: Study) -> None:
+    lacking = CaseOutcome(Failure("OutOfMemory", "too little", transient=True), True, 1.0)
+    workers = Workers(1, lambda n: lacking if n == 1 else None)
+    assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
+    assert [fresh for _, _, fresh in workers.given][:2] == [False, True]
+
+
+def test_records_that_cannot_be_written_are_tried_later(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_STORE_PAUSE", 0.05)
+    full = CaseOutcome(Failure("Storage", "the disk is full", transient=True), False, 1.0)
+    workers = Workers(1, lambda n: full if n == 1 else None)
+    assert all(outcome.stored for outcome in distributed(study, workers))
+    workers = Workers(1, lambda n: full if workers.given[-1][1] == 0 else None)
+    assert [outcome.stored for outcome in distributed(study, workers)].count(False) == 1
+    assert sum(number == 0 for _, number, _ in workers.given) == 4
+
+
+def test_what_a_worker_cannot_import_is_told(study: Study) -> None:
+    workers = Workers(1, lambda n: Ended(0, error=ModuleNotFoundError("no module named mine")))
+    failures = [outcome.failure for outcome in distributed(study, workers)]
+    assert {failure.message for failure in failures if failure} == {
+        "ModuleNotFoundError: no module named mine"
+    }
+    assert not (study.folder / "records").exists()
+
+
+def test_who_has_nothing_to_do_is_let_go(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_IDLE", -1.0)
+    workers = Workers(6, lambda n: None)
+    distributed(study, workers)
+    assert workers.let_go
+    assert max(workers.wanted) == 6
+
+
+def test_where_parsl_breaks_down_the_rest_is_computed_by_another(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[int] = []
+
+    def on_pool(study: Study, cases: Any, settings: Any) -> Iterator[tuple[Any, CaseOutcome]]:
+        began.append(len(cases))
+        for case in cases[:4]:
+            yield case, CaseOutcome(None, True, 0.0)
+        if len(cases) > 4:
+            raise cluster.EngineLostError("run.cluster", "it has ended", "Run again")
+
+    monkeypatch.setattr(cluster, "_on_pool", on_pool)
+    found = list(cluster.on_cluster(study, study.cases, None))  # type: ignore[arg-type]
+    assert [id(case) for case, _ in found] == [id(case) for case in study.cases]
+    assert began == [6, 2]
+
+
+def test_a_study_that_is_done_starts_nothing(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "open_pool", None)
+    run_tiny(study.settings)
+    there = ClusterSettings(workers_per_node=1)
+    run = study.settings.run.model_copy(update={"executor": None, "cluster": there})
+    assert run_tiny(study.settings.model_copy(update={"run": run}))[1].found == 6
