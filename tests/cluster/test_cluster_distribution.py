@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_study import emt, factory, run_tiny, tiny_study
+from tiny_study import emt, factory, tiny_study
 
 from softmode.cluster.messages import Ended, Place
 from softmode.cluster.pool import Event, Free, Lost
-from softmode.cluster.settings import ClusterSettings
 from softmode.records import Failure
 from softmode.study import cluster
 from softmode.study.cluster import _Distribution, _Log
@@ -175,11 +174,3 @@ def test_where_parsl_breaks_down_the_rest_is_computed_by_another(
     found = list(cluster.on_cluster(study, study.cases, None))  # type: ignore[arg-type]
     assert [id(case) for case, _ in found] == [id(case) for case in study.cases]
     assert began == [6, 2]
-
-
-def test_a_study_that_is_done_starts_nothing(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "open_pool", None)
-    run_tiny(study.settings)
-    there = ClusterSettings(workers_per_node=1)
-    run = study.settings.run.model_copy(update={"executor": None, "cluster": there})
-    assert run_tiny(study.settings.model_copy(update={"run": run}))[1].found == 6
