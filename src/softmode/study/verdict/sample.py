@@ -150,17 +150,27 @@ def of_sample(cells: pd.DataFrame) -> Iterator[Statement]:
     n, n_potentials = len(rows), cells["potential"].nunique()
     finished = cells.loc[cells["state"] == OK, "material"].nunique()
     groups = order_groups(rows["group"])
-    counts = [f"{int((rows['group'] == group).sum())} {group_name(group)}" for group in groups]
+    sizes = {group: int((rows["group"] == group).sum()) for group in groups}
+    counts = [f"{n_own} {_kind(group, n_own)}" for group, n_own in sizes.items()]
     of = f" ({listed(counts)})" if 1 < len(groups) <= 6 else ""
     text = f"{counted(n)}{of}, {counted(n_potentials, 'potential')}."
     if finished == 0:
         text += " None has a result."
     elif finished < FEWEST:
-        few = "One crystal ranks" if finished == 1 else f"{finished} crystals carry no interval and rank"
-        text += f" {few} no potentials; `softmode leaderboard` has a ranking over many."
+        if n_potentials > 1:
+            ranks = "One crystal ranks" if finished == 1 else f"{finished} crystals rank"
+            text += f" {ranks} no potentials; `softmode leaderboard` has a ranking over many."
+        elif finished > 1:
+            text += f" {finished} carry no interval over materials."
     else:
-        small = [group_name(group) for group in groups if int((rows["group"] == group).sum()) < FEWEST]
+        small = [group_name(group) for group, n_own in sizes.items() if n_own < FEWEST]
         if len(groups) > 1 and small:
             text += f" Groups of fewer than {FEWEST} carry no test: {listed(small)}."
         text += " Intervals are over these materials: for chemistry that is not among them they say nothing."
     yield Statement("sample", text)
+
+
+def _kind(group: str, n: int) -> str:
+    """``2 chlorides``, ``1 chloride``."""
+    name = group_name(group)
+    return name.removesuffix("s") if n == 1 and name.endswith("ides") else name
