@@ -115,7 +115,7 @@ def chapter_place(chapter: str) -> int:
 
 def _kind(values: pd.Series) -> str:
     known = values.dropna()
-    if is_bool_dtype(known) or known.map(lambda value: isinstance(value, bool | np.bool_)).all():
+    if is_bool_dtype(known) or all(isinstance(value, bool | np.bool_) for value in known.to_numpy(object)):
         return "flag"
     return "number" if is_numeric_dtype(known.infer_objects()) else "text"
 
@@ -139,22 +139,21 @@ def cells_of(
         material=_places(cells["material"], materials),
         potential=_places(cells["potential"], potentials),
         state=cells["state"].tolist(),
-        seen=[part if part in SEEN else None for part in seen],
+        seen=[part if part in SEEN else None for part in seen.to_numpy(object)],
         values={column.name: _values(cells[column.name], column.kind) for column in columns},
     )
 
 
 def _places(names: pd.Series, order: Sequence[str]) -> list[int]:
     place = {name: index for index, name in enumerate(order)}
-    return [place[name] for name in names]
+    return [place[name] for name in names.to_numpy(object)]
 
 
 def _values(values: pd.Series, kind: str) -> list[Any]:
     if kind == "number":
         return list(pd.to_numeric(values, errors="coerce").astype(float))
-    known = values.notna()
-    made = bool if kind == "flag" else str
-    return [made(value) if there else None for value, there in zip(values, known, strict=True)]
+    known, made = values.notna().to_numpy(bool), bool if kind == "flag" else str
+    return [made(one) if there else None for one, there in zip(values.to_numpy(object), known, strict=True)]
 
 
 def failures_of(

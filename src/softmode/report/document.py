@@ -174,8 +174,8 @@ def plain_form(value: Any) -> Any:
         return kind | {each.name: plain_form(getattr(value, each.name)) for each in fields(value)}
     if hasattr(value, "tolist"):
         return plain_form(value.tolist())
-    if isinstance(value, Iterable):
-        return [plain_form(item) for item in value]
+    if isinstance(value, Iterable):  # most of a page are numbers
+        return [rounded(item) if type(item) is float else plain_form(item) for item in value]
     raise TypeError(f"a page has no {type(value).__name__}")
 
 

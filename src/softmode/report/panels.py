@@ -191,7 +191,11 @@ def csv_files(frames: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
     """A table whose texts no spreadsheet takes for formulas: an apostrophe stands before such."""
-    texts = {name: frame[name].map(_text) for name in frame.columns if not is_numeric_dtype(frame[name])}
+    texts = {
+        name: [_text(cell) for cell in frame[name].to_numpy(object)]  # strings of pandas are slow one by one
+        for name in frame.columns
+        if not is_numeric_dtype(frame[name])
+    }
     return frame.assign(**texts) if texts else frame
 
 

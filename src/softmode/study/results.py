@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -141,9 +140,9 @@ def record_index(study: Study) -> pd.DataFrame:
     counted: set[str] = set()
     for case in study.cases:
         for name, record in study.records(case).items():
-            link = study.link(case.material.name, case.label, name)
-            cost = record.seconds, _calls(record, counted)
-            rows.append((*astuple(link), record.created, record.software, *cost))
+            key, cost = case.keys[name], (record.seconds, _calls(record, counted))
+            whose = case.material.name, case.label, name, key, study.file(key)
+            rows.append((*whose, record.created, record.software, *cost))
     columns = [
         "material",
         "potential",
