@@ -210,7 +210,7 @@ def test_tables_have_the_promised_columns(reported: tuple[Study, Path]) -> None:
     folder = reported[1].parent / "tables"
     tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
     assert set(tables) == {
-        *("cells", "ranking", "ranking_shown", "failures", "records"),
+        *("cells", "ranking", "ranking_shown", "failures", "records", "force_calls"),
         *("field_metrics", *FIELD_TABLES, "pairs", "paired"),
     }
     assert {
@@ -262,7 +262,7 @@ def test_without_any_result_there_is_still_a_page(tiny_dataset: Path, tmp_path: 
     study, _ = run_tiny(settings)
     document = document_of(build_report(study))
     assert len(document["failures"]) == 2
-    assert [panel["key"] for panel in document["panels"]] == ["ranking"]
+    assert [panel["key"] for panel in document["panels"]] == ["ranking", "calls"]
     assert len(pd.read_csv(study.folder / "report" / "tables" / "failures.csv")) == 2
 
 

@@ -16,7 +16,6 @@ from softmode.study.md_results import (
     attribution,
     attribution_summary,
     collapses,
-    published_shares,
     sampling_comparison,
 )
 from softmode.study.results import FAILED, OK, cell_table
@@ -203,14 +202,6 @@ def test_nothing_to_tell() -> None:
     assert attribution_summary(attribution(table), seed=1).empty
     assert sampling_comparison(table).empty
     assert collapses(table).empty
-
-
-def test_published_shares_are_those_printed() -> None:
-    assert published_shares() == {
-        "potential": "omat-0-medium",
-        "called_more_stable": 0.38,
-        "called_less_stable": 0.06,
-    }
 
 
 def test_errors_of_sigma_and_of_phonons(cells: pd.DataFrame, tmp_path: Path) -> None:

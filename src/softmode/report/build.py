@@ -19,7 +19,7 @@ from softmode.report.document import Page
 from softmode.report.drawing import Cells, drawn_charts
 from softmode.report.page import page_html
 from softmode.report.panels import RecordTarget, csv_files, exported, panel_tables
-from softmode.report.selection import report_panels
+from softmode.report.selection import calls_panels, report_panels
 from softmode.study.folder import Study
 from softmode.study.results import cell_table, done, failures, ranking, record_index
 from softmode.study.sigma_results import with_learnt_classes
@@ -74,8 +74,10 @@ def build_report(
     """
     folder = study.folder / "report" if folder is None else folder
     cells = cell_table(study) if cells is None else cells
-    ranked = ranking(cells, study.settings.conditions.seed)
-    panels = in_chapters(report_panels(study, cells, ranked) if panels is None else panels)
+    ranked, index = ranking(cells, study.settings.conditions.seed), record_index(study)
+    if panels is None:
+        panels = [*report_panels(study, cells, ranked), *calls_panels(index)]
+    panels = in_chapters(panels)
     parts, of_record = parts_of(study, folder), record_target(study, folder)
     said = verdict(study, cells) if said is None else said
     page = page_of_study(
@@ -84,7 +86,7 @@ def build_report(
     tables = {
         "cells": with_learnt_classes(cells, study.settings.conditions.seed),
         "failures": failures(cells),
-        "records": record_index(study),
+        "records": index,
     }
     files: dict[str, bytes] = {}
     if figures:

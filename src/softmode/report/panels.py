@@ -62,19 +62,6 @@ def source_words(link: Link) -> str:
     return f"{lines} of tables/{link.name}.csv"
 
 
-def linked_records(panels: Sequence[Panel]) -> list[RecordLink]:
-    """Records that numbers of the page came from, each once."""
-    found = {
-        entry.link.digest: entry.link
-        for panel in panels
-        for table in panel.tables
-        for row in table.entries()
-        for entry in row
-        if isinstance(entry.link, RecordLink)
-    }
-    return sorted(found.values(), key=lambda link: (link.material, link.potential, link.measurement))
-
-
 def text_columns(table: Table) -> list[bool]:
     """Which columns of a table are aligned as text: something in them does not begin as a number."""
     columns = zip(*table.entries(), strict=True) if table.rows else [()] * len(table.columns)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from softmode.leaderboard.beside import candidates_of_study
-from softmode.panel import Panel
+from softmode.panel import Panel, Table
+from softmode.report.cells import COST
 from softmode.report.classes import classes_panel
 from softmode.report.dynamics import dynamics_panels
 from softmode.report.field_metrics import field_metrics_panel
@@ -20,7 +21,7 @@ from softmode.study.field_metrics import field_metrics_table
 from softmode.study.folder import Study
 from softmode.study.label_results import labelled, lattices_and_modes, open_labels
 from softmode.study.panels import panels_of
-from softmode.study.results import done, ranking
+from softmode.study.results import calls_made, done, ranking
 from softmode.study.screening import ways
 
 #: Panels that begin their chapters; those of the measurements come after them, then all others.
@@ -70,3 +71,29 @@ def report_panels(study: Study, cells: pd.DataFrame, ranked: pd.DataFrame | None
     joined = [panel for panel in joined_panels(study, cells, ranked) if panel is not None]
     first = [panel for panel in joined if panel.key in _FIRST]
     return [*first, *panels_of(study, cells), *(panel for panel in joined if panel.key not in _FIRST)]
+
+
+def calls_panels(index: pd.DataFrame) -> Iterator[Panel]:
+    """Force calls of each potential, by the measurement they were made for.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        From :func:`softmode.study.results.record_index`.
+    """
+    made = calls_made(index)
+    if made.empty:
+        return
+    heads = tuple(str(name).replace("_", " ") for name in made)
+    rows = tuple(
+        (str(name), *(f"{value:,}" for value in line)) for name, *line in made.itertuples(index=False)
+    )
+    yield Panel(
+        "calls",
+        "Force calls",
+        "Configurations of which each potential gave energy and forces, by the measurement they were made "
+        "for. What several measurements share is evaluated, and counted, once; tables/records.csv has the "
+        "number of each record.",
+        tables=(Table("force_calls", "Configurations evaluated", heads, rows),),
+        chapter=COST,
+    )

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from softmode.published import published_model_only_shares
 from softmode.statistics.bootstrap import bootstrap_median
 from softmode.study.results import crystal_lost, done, numbers_in
 
@@ -116,12 +115,6 @@ def sampling_comparison(table: pd.DataFrame) -> pd.DataFrame:
         same_class=(rows["sigma_one_shot_class"] == rows["sigma_model_only_class"]),
         imaginary_modes=rows.get("one_shot_n_imaginary"),
     ).reset_index(drop=True)
-
-
-def published_shares() -> dict[str, Any]:
-    """Published shares of paper Fig. 4, beside which those of a confusion matrix are set."""
-    potential, more, less = published_model_only_shares()
-    return {"potential": potential, "called_more_stable": more, "called_less_stable": less}
 
 
 def collapses(table: pd.DataFrame) -> pd.DataFrame:
