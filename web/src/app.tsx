@@ -9,19 +9,18 @@ import { FindMaterial } from "./find";
 import { count, whole } from "./format";
 import { MaterialPage } from "./material/page";
 import { Licences, Method } from "./method";
-import { modelOf, panelsOf, type Model } from "./model";
+import { isFiltered, modelOf, panelsOf, type Model } from "./model";
 import { PanelView } from "./panel";
 import { printing } from "./print";
-import { hrefOf, view, type Route } from "./state";
+import { arrivals, hrefOf, keptHere, scrollBefore, view, type Route } from "./state";
 import { setTheme, theme, type Theme } from "./theme";
-import { Verdict, WithNames } from "./verdict";
+import { OfGroups, Verdict, WithNames } from "./verdict";
 
 export function App({ page }: { page: Page }) {
   const model = useMemo(() => modelOf(page), [page]);
   const route = view.value.route;
   const title = titleOf(page, route);
   useArrival(page, route);
-  const everything = printing.value && route.name !== "material" && route.name !== "cells";
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")!.focus())}>
@@ -29,11 +28,7 @@ export function App({ page }: { page: Page }) {
       </a>
       <Navigation page={page} model={model} route={route} />
       <main id="main" tabIndex={-1}>
-        {everything ? (
-          <Everything model={model} />
-        ) : (
-          <View model={model} route={route} title={title} />
-        )}
+        <View model={model} route={route} title={title} />
         <footer>
           <p>
             softmode {page.version}, {page.date}, seed {page.seed}.
@@ -57,28 +52,49 @@ function titleOf(page: Page, route: Route): string {
       return "Failures";
     case "method":
       return "Method and sources";
+    case "all":
+      return "The whole report";
     case "material":
       return page.materials.find((each) => each.name === route.material)?.formula ?? "Unknown material";
   }
 }
 
-/** Another view begins at its top, or at its panel, and says its title; not the first one. */
+/** Another view begins at its top, at its panel, or where the reader left it, and says its title; not the first one. */
 function useArrival(page: Page, route: Route): void {
   const key = JSON.stringify({ ...route, potential: undefined });
   const first = useRef(true);
   useLayoutEffect(() => {
     document.title = route.name === "overview" ? page.title : `${titleOf(page, route)} · ${page.title}`;
     const panel = route.name === "chapter" && route.panel ? document.getElementById(`title-${route.panel}`) : null;
-    if (panel) panel.scrollIntoView();
-    else if (!first.current) window.scrollTo(0, 0);
+    const before = scrollBefore.value;
     if (!first.current) (panel ?? document.querySelector<HTMLElement>("h1"))?.focus({ preventScroll: true });
+    const again = !first.current && before !== null;
+    if (panel && !again) panel.scrollIntoView();
+    else if (!first.current && !again) window.scrollTo(0, 0);
     first.current = false;
+    return again ? standAt(before) : undefined;
   }, [key]);
+}
+
+/** Goes to where the window stood, again as parts that are drawn later make the page longer; until the reader moves. */
+function standAt(top: number): () => void {
+  let tries = 0;
+  const go = (): void => {
+    window.scrollTo(0, top);
+    if (++tries > 20 || Math.abs(window.scrollY - top) < 2) stop();
+  };
+  const timer = setInterval(go, 50);
+  const stop = (): void => clearInterval(timer);
+  const moves = ["wheel", "touchstart", "keydown", "pointerdown"];
+  for (const each of moves) window.addEventListener(each, stop, { once: true, passive: true });
+  go();
+  return stop;
 }
 
 function View({ model, route, title }: { model: Model; route: Route; title: string }) {
   const { page } = model;
   if (route.name === "overview") return <Overview model={model} />;
+  if (route.name === "all") return <Everything model={model} />;
   if (route.name === "material") {
     const material = page.materials.find((each) => each.name === route.material);
     if (material) return <MaterialPage key={material.name} page={page} material={material} />;
@@ -103,16 +119,30 @@ function View({ model, route, title }: { model: Model; route: Route; title: stri
   );
 }
 
-function Overview({ model }: { model: Model }) {
+/** `whole`: with the chapters below it. An address with filters opens on the answer for what they leave. */
+function Overview({ model, whole = false }: { model: Model; whole?: boolean }) {
   const { page } = model;
-  const contents = page.cells.material.length > 0 && !printing.value && <Contents model={model} />;
+  const selected = useMemo(() => !whole && keptHere(isFiltered), [arrivals.value]);
+  const contents = page.cells.material.length > 0 && !whole && <Contents model={model} />;
+  const which = page.materials.length < 2 ? "Potentials compared" : model.metric.value?.better ? "Which potential, for which chemistry" : "Which chemistry";
+  const rest = (
+    <>
+      <Verdict model={model} title={selected ? "Verdict of the whole run" : "Verdict"} />
+      {page.notices.length > 0 && (
+        <ul class="notices" aria-label="To be known">
+          {page.notices.map((each, i) => <li key={i}><WithNames page={page} text={each} /></li>)}
+        </ul>
+      )}
+      {page.kind === "paper" && contents}
+    </>
+  );
   return (
     <>
       <header class="top">
         <h1 tabIndex={-1}>{page.title}</h1>
         <p class="lead"><WithNames page={page} text={page.lead} /></p>
         <Facts page={page} />
-        {page.materials.length > 1 && page.verdict.length > 0 && (
+        {page.materials.length > 1 && page.verdict.length > 0 && !selected && !whole && (
           <p class="jump">
             <button type="button" class="plain" onClick={() => document.getElementById("which")!.scrollIntoView()}>
               Choose elements, groups, potentials ↓
@@ -120,22 +150,17 @@ function Overview({ model }: { model: Model }) {
           </p>
         )}
       </header>
-      <Verdict model={model} />
-      {page.notices.length > 0 && (
-        <ul class="notices" aria-label="To be known">
-          {page.notices.map((each, i) => <li key={i}><WithNames page={page} text={each} /></li>)}
-        </ul>
-      )}
-      {page.kind === "paper" && contents}
+      {!selected && rest}
       {page.cells.material.length > 0 && (
         <section class="which" aria-labelledby="which">
-          <h2 id="which">{page.materials.length < 2 ? "Potentials compared" : model.metric.value?.better ? "Which potential, for which chemistry" : "Which chemistry"}</h2>
-          <Selection model={model} />
-          <Filters model={model} />
+          <h2 id="which">{selected ? "Of what the filters leave" : which}</h2>
+          {selected ? <FoldedFilters model={model} /> : <><Selection model={model} /><Filters model={model} /></>}
           <Choice model={model} />
+          {selected && <OfGroups page={page} />}
         </section>
       )}
-      {!page.cells.material.length && !printing.value && model.chapters.map((chapter) => <Chapter key={chapter} model={model} chapter={chapter} />)}
+      {selected && rest}
+      {!page.cells.material.length && !whole && model.chapters.map((chapter) => <Chapter key={chapter} model={model} chapter={chapter} />)}
       {page.kind !== "paper" && contents}
     </>
   );
@@ -170,7 +195,7 @@ function Facts({ page }: { page: Page }) {
   const facts = [
     page.materials.length ? count(page.materials.length, "material") : "",
     page.potentials.length ? count(page.potentials.length, "potential") : "",
-    page.cells.material.length ? `${whole(done)} cells done` : "",
+    page.cells.material.length ? `${count(done, "cell")} done` : "",
     failed ? `${whole(failed)} failed` : "",
     pending ? `${whole(pending)} pending` : "",
     page.protocol && `protocol ${page.protocol}`,
@@ -214,7 +239,7 @@ function Chapter({ model, chapter }: { model: Model; chapter: string }) {
   );
 }
 
-/** For print: the whole page, in order. */
+/** The whole report, in order: to be printed. */
 function Everything({ model }: { model: Model }) {
   const { page } = model;
   const part = (title: string, children: ComponentChildren) => (
@@ -225,7 +250,10 @@ function Everything({ model }: { model: Model }) {
   );
   return (
     <>
-      <Overview model={model} />
+      <p class="jump">
+        <button type="button" onClick={() => window.print()}>Print the whole report</button>
+      </p>
+      <Overview model={model} whole />
       {model.chapters.map((chapter) => part(chapter, <Chapter model={model} chapter={chapter} />))}
       {page.failures.length > 0 && part("Failures", <Failures model={model} />)}
       {part("Method and sources", <Method page={page} />)}
@@ -271,6 +299,7 @@ function Navigation({ page, model, route }: { page: Page; model: Model; route: R
             <li>{link({ name: "failures" }, <>Failures <span class="number">{page.failures.length}</span></>, route.name === "failures")}</li>
           )}
           <li>{link({ name: "method" }, "Method and sources", route.name === "method")}</li>
+          {page.panels.length > 0 && <li>{link({ name: "all" }, "Print the whole report", route.name === "all")}</li>}
         </ul>
         {page.materials.length > 1 && <FindMaterial page={page} />}
         <label class="theme">

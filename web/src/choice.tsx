@@ -8,7 +8,7 @@ import { isFiltered, type Model } from "./model";
 import { metrics } from "./select";
 import { hrefOf, show } from "./state";
 import { Scroll } from "./table";
-import { WithNames } from "./verdict";
+import { Dagger, WithNames } from "./verdict";
 
 export function Choice({ model }: { model: Model }) {
   const { page } = model;
@@ -50,6 +50,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
   const head = column.better === "target" ? `|${label} − ${number(column.target)}|` : label;
   const strip = stripOf(rows);
   const failed = rows.some((each) => each.failed > 0);
+  const seen = rows.some((each) => each.seen);
   const n = found.nMaterials;
   const paired = n > 1 && rows.some((each) => each.paired);
   const tested = paired && n >= FEWEST;
@@ -64,6 +65,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
             <th scope="col">Potential</th>
             <th scope="col" class="right">n</th>
             {failed && <th scope="col" class="right">failed</th>}
+            {seen && <th scope="col" class="right">seen in training</th>}
             <th scope="col" class="right">{median}{head}{unit && `, ${unit}`}</th>
             {strip && (
               <th scope="col" class="strip">
@@ -90,9 +92,11 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
                 <th scope="row">
                   <Dot colour={colourOf(page, name)} />
                   <a href={cells} title={`Its ${count(each.n + each.failed, "cell")}, the worst first`}>{name}</a>
+                  {each.seen && <Dagger />}
                 </th>
                 <td class="right">{each.n}</td>
                 {failed && <td class="right">{each.failed}</td>}
+                {seen && <td class="right">{each.seen?.n ?? 0}</td>}
                 <td class="right">{estimate(each.median)}</td>
                 {strip && (
                   <td class="strip">
@@ -101,7 +105,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
                 )}
                 {paired && (
                   <>
-                    <td class="right">{each === rows[0] ? "leader" : estimate(each.paired?.ratio ?? null)}</td>
+                    <td class="right">{each === rows[0] && n > 0 ? "leader" : estimate(each.paired?.ratio ?? null)}</td>
                     <td class="right">{each.paired ? `${each.paired.better} / ${each.paired.worse}` : ""}</td>
                     {tested && <td class="right">{each === rows[0] ? "" : probability(each.p)}</td>}
                   </>
@@ -114,6 +118,9 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
       </table>
     </Scroll>
     <p class="note">
+      {seen && "† has seen the phonons of some of these crystals in training. "}
+      {n > 0 && n < found.nAny && `Of ${count(found.nAny, "material")} those ${n} that all have been measured on. `}
+      {rows.some((each) => each.few) && "Potentials measured on less than half as many stand last and are not ranked. "}
       {n >= FEWEST && "Medians with exact intervals of 95 % (order statistics). "}
       {paired && "Ratio: of the errors on the same material to the leader’s, median; a failure counts as infinitely wrong. "}
       {tested && "p: of the sign test, after Holm for all pairs. "}

@@ -5,11 +5,11 @@ import { colourOf, groupsOf } from "./colour";
 import { Elements } from "./elements";
 import { count, valueText, whole } from "./format";
 import { NO_FILTERS, isFiltered, type Model } from "./model";
-import { classColumns, classText, countMaterials, selectCells, type Filter } from "./select";
+import { classColumns, classText, countMaterials, nMaterials, selectCells, type Filter } from "./select";
 import { show, view, type Seen, type View } from "./state";
 import { MaterialLink } from "./verdict";
 
-const SEEN: Record<Seen, string> = { all: "all", unseen: "unseen in training", seen: "seen in training" };
+const SEEN: Record<Seen, string> = { all: "all", unseen: "seen by none of them", seen: "seen by some of them" };
 
 export function Filters({ model }: { model: Model }) {
   const { page } = model;
@@ -18,6 +18,7 @@ export function Filters({ model }: { model: Model }) {
   const [more, setMore] = useState(Object.keys(now.classes).length > 0);
   const left = (filter: Filter, keys: (cell: number) => readonly string[]) =>
     countMaterials(page, selectCells(page, now, [filter]), keys);
+  const seen = (value: Seen) => nMaterials(page, selectCells(page, { ...now, seen: value }));
   const seenSome = page.cells.seen.some((each) => each !== null);
   return (
     <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
@@ -48,15 +49,22 @@ export function Filters({ model }: { model: Model }) {
       )}
       {seenSome && (
         <fieldset>
-          <legend>Phonons of the crystal in training</legend>
-          <div class="chips">
+          <legend>Phonons of the crystal in training of the potentials on show</legend>
+          <div class="chips" aria-describedby="seen-help">
             {Object.entries(SEEN).map(([value, text]) => (
               <label key={value} class="chip">
                 <input type="radio" name="seen" checked={now.seen === value} onChange={() => show({ seen: value as Seen })} />
                 {text}
+                <span class="number">
+                  {whole(seen(value as Seen))}
+                  <span class="unseen"> materials</span>
+                </span>
               </label>
             ))}
           </div>
+          <p class="note help" id="seen-help">
+            Crystals are left or taken away for all potentials at once, so that all are compared on the same ones.
+          </p>
         </fieldset>
       )}
       {classes.length > 0 && (
@@ -141,6 +149,7 @@ export function Selection({ model, children }: { model: Model; children?: Compon
       <p class="left" role="status" aria-live="polite">
         {whole(model.nMaterials.value)} of {count(page.materials.length, "material")}, {whole(model.cells.value.length)} of{" "}
         {count(page.cells.material.length, "cell")}
+        {now.seen !== "all" && `; phonons seen in training by ${now.seen === "seen" ? "some" : "none"} of the ${count(now.potentials.length || page.potentials.length, "potential")}`}
       </p>
       {isFiltered() && (
         <div class="on">
@@ -194,7 +203,7 @@ function activeFilters({ page }: Model): { key: string; text: string; without: P
       text: `${label(name)}: ${values.join(" or ")}`,
       without: { classes: withClass(now, name, []) },
     })),
-    ...(now.seen === "all" ? [] : [{ key: "seen", text: SEEN[now.seen], without: { seen: "all" as const } }]),
+    ...(now.seen === "all" ? [] : [{ key: "seen", text: `in training: ${SEEN[now.seen]}`, without: { seen: "all" as const } }]),
     ...(now.only.length ? [{ key: "only", text: count(now.only.length, "material chosen", "materials chosen"), without: { only: [] } }] : []),
     ...(now.text ? [{ key: "text", text: `“${now.text}”`, without: { text: "" } }] : []),
   ];

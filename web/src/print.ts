@@ -1,4 +1,4 @@
-// Printing shows everything, in order, light, and without controls.
+// Printing shows what is on show, light, and without controls; the whole report has an address of its own.
 import { signal } from "@preact/signals";
 import { options } from "preact";
 

@@ -1,5 +1,6 @@
 // Which cells filters leave, and what they leave to choose from.
 import type { Column, Page } from "./contract";
+import { seenMaterials } from "./seen";
 import type { View } from "./state";
 
 export type Filter = "elements" | "groups" | "potentials" | "classes" | "seen" | "text" | "only";
@@ -9,18 +10,20 @@ export function selectCells(page: Page, view: View, without: readonly Filter[] =
   const uses = (filter: Filter) => !without.includes(filter);
   const materials = keptMaterials(page, view, uses);
   const potentials = keptPotentials(page, uses("potentials") ? view.potentials : []);
+  // Of crystals, not of cells: all potentials on show are compared on the same ones.
+  const seen = uses("seen") && view.seen !== "all" ? seenMaterials(page, keptPotentials(page, view.potentials)) : null;
   const words = uses("text") ? wordsOf(view.text) : [];
   const texts = page.materials.map((each) =>
     [each.name, each.formula, each.group, each.group_name].join("\n").toLowerCase(),
   );
   const names = page.potentials.map((each) => each.name.toLowerCase());
   const classes = uses("classes") ? Object.entries(view.classes).filter(([name]) => page.cells.values[name]) : [];
-  const { material, potential, seen, values } = page.cells;
+  const { material, potential, values } = page.cells;
   const found: number[] = [];
   for (let i = 0; i < material.length; i++) {
     const [m, p] = [material[i]!, potential[i]!];
     if (!materials[m] || !potentials[p]) continue;
-    if (uses("seen") && view.seen !== "all" && (view.seen === "seen") !== (seen[i] !== null)) continue;
+    if (seen && seen[m] !== (view.seen === "seen")) continue;
     if (!classes.every(([name, kept]) => kept.includes(classText(values[name]![i]!)))) continue;
     if (!words.every((word) => texts[m]!.includes(word) || names[p]!.includes(word))) continue;
     found.push(i);

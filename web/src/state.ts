@@ -7,6 +7,8 @@ export type Route =
   | { name: "cells" }
   | { name: "failures" }
   | { name: "method" }
+  /** The whole report on one page, to be printed. */
+  | { name: "all" }
   | { name: "material"; material: string; /** What is told about, and whose bands are shown. */ potential?: string };
 
 export type Seen = "all" | "unseen" | "seen";
@@ -97,7 +99,7 @@ function routeOf(path: string): Route {
   const [name, first = "", second = ""] = path.split("/").map(decoded);
   if (name === "material" && first) return { name, material: first, ...(second ? { potential: second } : {}) };
   if (name === "chapter" && first) return { name, chapter: first, panel: second };
-  if (name === "cells" || name === "failures" || name === "method") return { name };
+  if (name === "cells" || name === "failures" || name === "method" || name === "all") return { name };
   return { name: "overview" };
 }
 
@@ -111,11 +113,58 @@ function decoded(text: string): string {
 
 export const view = signal<View>(viewOf(globalThis.location?.hash ?? ""));
 
+/** How often an address was opened that the page did not set itself: a link, back and forward. */
+export const arrivals = signal(0);
+
+/** Where the window stood at each place of the history, and the one that is on show. */
+const stood = new Map<number, number>();
+let place = 0;
+
+const placeOf = (state: unknown): number | null => {
+  const given = (state as { place?: unknown } | null)?.place;
+  return typeof given === "number" ? given : null;
+};
+
+/** Where the window stood when the reader left what is shown again; null: shown for the first time. */
+export const scrollBefore = signal<number | null>(null);
+
+const kept = new Map<number, boolean>();
+
+/** What held when this place of the history was on show before, else what holds now. */
+export function keptHere(now: () => boolean): boolean {
+  const value = (scrollBefore.value === null ? undefined : kept.get(place)) ?? now();
+  kept.set(place, value);
+  return value;
+}
+
 /** Follows the address, also when the reader goes back. */
 export function followAddress(): void {
-  window.addEventListener("hashchange", () => {
-    if (addressOf(view.value) !== location.hash) view.value = viewOf(location.hash);
+  history.scrollRestoration = "manual";
+  place = placeOf(history.state) ?? 0;
+  history.replaceState({ place }, "");
+  window.addEventListener("scroll", () => void stood.set(place, window.scrollY), { passive: true });
+  window.addEventListener("popstate", () => {
+    const known = placeOf(history.state);
+    if (known === null) return newPlace(); // a link was followed
+    place = known;
+    scrollBefore.value = stood.get(known) ?? 0;
   });
+  window.addEventListener("hashchange", () => {
+    if (placeOf(history.state) === null) newPlace();
+    if (addressOf(view.value) === location.hash) return;
+    view.value = viewOf(location.hash);
+    arrivals.value++;
+  });
+}
+
+const nextPlace = (): number => Math.max(place, ...stood.keys()) + 1;
+
+/** A link has been followed. */
+function newPlace(): void {
+  place = nextPlace();
+  stood.set(place, 0);
+  scrollBefore.value = null;
+  history.replaceState({ place }, "");
 }
 
 /** Address of the view with some things changed; another selection begins at the first page of the table. */
@@ -132,10 +181,12 @@ function changed(change: Partial<View>): View {
 export function show(change: Partial<View>, replace = false): void {
   const next = changed(change);
   const address = addressOf(next);
+  if (address !== location.hash) {
+    if (!replace) [place, scrollBefore.value] = [nextPlace(), null];
+    history[replace ? "replaceState" : "pushState"]({ place }, "", address);
+    stood.set(place, window.scrollY);
+  }
   view.value = next;
-  if (address === location.hash) return;
-  if (replace) location.replace(address);
-  else location.hash = address;
 }
 
 export function materialHref(material: string, potential?: string): string {

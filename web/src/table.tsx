@@ -1,12 +1,13 @@
 // Tables of panels, with the sources of their numbers; all tables scroll in regions of their own.
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { groupsOf } from "./colour";
 import type { Entry, Page, Table } from "./contract";
 import { csv } from "./format";
 import { save } from "./export";
 import { isFiltered } from "./model";
 import { printing } from "./print";
+import { namesOfSeen } from "./seen";
 import { materialHref, view } from "./state";
 import { PotentialName } from "./verdict";
 
@@ -38,6 +39,7 @@ export function TableView({ table, page }: { table: Table; page: Page }) {
   const right = (i: number) => (table.is_text[i] ? undefined : "right");
   const kept = keptRows(table, page);
   const shown = whole || printing.value || kept.length <= LONG ? kept : kept.slice(0, FIRST);
+  const marked = useMemo(() => namesOfSeen(page, cellsOn(page)), [page, view.value.route]);
   const saved = () => csv([table.columns, ...kept.map((row) => row.map(textOf))]);
   return (
     <figure class="table" aria-label={table.title}>
@@ -65,9 +67,9 @@ export function TableView({ table, page }: { table: Table; page: Page }) {
                 <tr key={r}>
                   {columns.map((i) =>
                     i === 0 && textOf(row[i]!) ? (
-                      <th key={i} scope="row" class={right(i)}><EntryView entry={row[i]!} page={page} /></th>
+                      <th key={i} scope="row" class={right(i)}><EntryView entry={row[i]!} page={page} marked={marked} /></th>
                     ) : (
-                      <td key={i} class={right(i)}><EntryView entry={row[i]!} page={page} /></td>
+                      <td key={i} class={right(i)}><EntryView entry={row[i]!} page={page} marked={marked} /></td>
                     ),
                   )}
                 </tr>
@@ -101,6 +103,13 @@ function printedColumns(table: Table, rows: Entry[][]): number[][] {
   return parts;
 }
 
+/** Cells that figures which do not follow the filters are of: all, or those of the material on show. */
+export function cellsOn(page: Page): number[] {
+  const { route } = view.value;
+  const all = page.cells.material.map((_, cell) => cell);
+  return route.name === "material" ? all.filter((cell) => page.materials[page.cells.material[cell]!]!.name === route.material) : all;
+}
+
 /** What a figure is of that does not follow the filters. */
 export function Scope({ text }: { text: string }) {
   return <span class="scope">{text}</span>;
@@ -130,8 +139,8 @@ const textOf = (entry: Entry) => (typeof entry === "string" ? entry : entry.text
 /** Intervals that no line break parts. */
 const unbroken = (text: string) => text.replace(/\[[^\]]*\]/g, (interval) => interval.replaceAll(" ", "\u00a0"));
 
-function EntryView({ entry, page }: { entry: Entry; page: Page }) {
-  if (page.potentials.some((each) => each.name === textOf(entry))) return <PotentialName page={page} name={textOf(entry)} />;
+function EntryView({ entry, page, marked }: { entry: Entry; page: Page; marked: ReadonlySet<string> }) {
+  if (page.potentials.some((each) => each.name === textOf(entry))) return <PotentialName page={page} name={textOf(entry)} seen={marked.has(textOf(entry))} />;
   if (typeof entry === "string") return <>{unbroken(entry)}</>;
   const href = entry.kind === "material" ? materialHref(entry.href) : harmless(entry.href);
   if (!href) return <span title={entry.source || undefined}>{unbroken(entry.text)}</span>;

@@ -21,13 +21,13 @@ const TOPICS: Record<string, string> = {
   sample: "What n allows",
 };
 
-export function Verdict({ model }: { model: Model }) {
+export function Verdict({ model, title = "Verdict" }: { model: Model; title?: string }) {
   const { page } = model;
   const topics = [...new Set(page.verdict.map((each) => each.topic))];
   if (!topics.length) return null;
   return (
     <section class="verdict" aria-labelledby="verdict">
-      <h2 id="verdict">Verdict</h2>
+      <h2 id="verdict">{title}</h2>
       <dl>
         {topics.map((topic) => (
           <div key={topic} class={`topic-${/^\w+$/.test(topic) ? topic : "other"}`}>
@@ -39,6 +39,17 @@ export function Verdict({ model }: { model: Model }) {
         ))}
       </dl>
     </section>
+  );
+}
+
+/** What the verdict says of the groups that are chosen, by themselves. */
+export function OfGroups({ page }: { page: Page }) {
+  const said = page.verdict.filter((each) => each.group !== null && view.value.groups.includes(each.group));
+  if (!said.length) return null;
+  return (
+    <div class="verdict">
+      {said.map((each, i) => <Said key={i} page={page} statement={each} />)}
+    </div>
   );
 }
 
@@ -134,8 +145,18 @@ export function Formula({ text }: { text: string }) {
   return <>{text.split(/(?<=[A-Za-z)\]])(\d+(?:\.\d+)?)/).map((part, i) => (i % 2 ? <sub key={i}>{part}</sub> : part))}</>;
 }
 
-/** A potential's name with its colour, which no line break parts from it. */
-export function PotentialName({ page, name }: { page: Page; name: string }) {
+/** The mark of potentials that have seen in training what they are compared on. */
+export function Dagger() {
+  return (
+    <span title="has seen the phonons of some of these crystals in training">
+      <span aria-hidden="true">†</span>
+      <span class="unseen"> (has seen some of these crystals in training)</span>
+    </span>
+  );
+}
+
+/** A potential's name with its colour, which no line break parts from it; `seen`: marked. */
+export function PotentialName({ page, name, seen }: { page: Page; name: string; seen?: boolean }) {
   const first = /^[^-\s]+-?/.exec(name)?.[0] ?? "";
   return (
     <b class="potential">
@@ -144,6 +165,7 @@ export function PotentialName({ page, name }: { page: Page; name: string }) {
         {first}
       </span>
       {name.slice(first.length)}
+      {seen && <Dagger />}
     </b>
   );
 }

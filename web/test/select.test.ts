@@ -17,7 +17,10 @@ test("filters combine", () => {
   expect(chosen({ elements: ["Cs", "Cl"], anyElement: true }).length).toBeGreaterThan(4 * some.length);
   expect(chosen({ groups: ["Cl"] })).toHaveLength(24);
   expect(chosen({ seen: "seen" }).length + chosen({ seen: "unseen" }).length).toBe(96);
-  expect(chosen({ seen: "seen" })).toHaveLength(3);
+  // three crystals that one potential has seen are taken from all four, unless that one is not on show
+  expect(chosen({ seen: "seen" })).toHaveLength(12);
+  expect(chosen({ seen: "seen", potentials: ["7net-0"] })).toHaveLength(0);
+  expect(chosen({ seen: "unseen", potentials: ["mace-mp-0b3"] })).toHaveLength(21);
   expect(chosen({ text: "MP-1004 7net" })).toHaveLength(1);
   expect(chosen({ only: ["mp-1004", "unknown"] })).toHaveLength(4);
   const harmonic = chosen({ classes: { sigma_reference_class: ["harmonic"] } });
@@ -56,6 +59,33 @@ test("the leader has the smallest median; the others are compared with it materi
   expect(found.rows[1]!.paired!.worse).toBe(10);
   expect(found.rows[1]!.p).toBeCloseTo(2 / 2 ** 10, 12);
   expect(words).toMatch(/^7net-0 has the smallest median, 5\.5 \[2,\u00a09\] eV \(error; 10 materials\)\. It is better than mace-mp-0b3/);
+});
+
+test("who has seen the crystals is marked, and the best of the others named", () => {
+  const given = contest(Array.from({ length: 7 }, (_, i): [number, number] => [i + 1, i + 2]));
+  given.cells.seen = given.cells.potential.map((potential, cell) => (potential === 0 && cell > 2 ? "train" : null));
+  const found = compare(given, given.cells.material.map((_, i) => i), metricOf(given, "")!);
+  expect(found.rows.map((each) => each.seen?.n ?? 0)).toEqual([5, 0]);
+  const words = answer(given, found);
+  expect(words[0]).toMatch(/^mace-mp-0b3† has the smallest .*: it was trained on the phonons of 5 of these 7\.$/);
+  expect(words[1]).toMatch(/^Of those that have seen none of them, 7net-0 has the smallest, 5 /);
+});
+
+test("potentials are ranked on the materials that all have been measured on", () => {
+  const given = contest(Array.from({ length: 9 }, (_, i): [number, number] => [i < 6 ? 3 : 0.1, 2]));
+  // not measured, which is no failure: the second on the last three, where the first is good
+  const skip = (last: number) => given.cells.values.error!.forEach((_, cell, all) => given.cells.potential[cell] === 1 && given.cells.material[cell]! >= last && (all[cell] = null));
+  skip(6);
+  const all = given.cells.material.map((_, i) => i);
+  const found = compare(given, all, metricOf(given, "")!);
+  expect(found.rows.map((each) => [each.potential, each.n, each.median.value])).toEqual([[1, 6, 2], [0, 6, 3]]);
+  expect(answer(given, found)[0]).toContain("the 6 of 9 materials that all 2 have been measured on");
+  skip(4); // less than half as many as the other: not ranked
+  expect(compare(given, all, metricOf(given, "")!).rows.map((each) => [each.potential, each.few, each.n])).toEqual([[0, false, 9], [1, true, 4]]);
+  given.cells.values.error!.forEach((_, cell, values) => (values[cell] = (given.cells.material[cell]! < 5) === (given.cells.potential[cell] === 0) ? 1 : null));
+  const apart = compare(given, all, metricOf(given, "")!);
+  expect(answer(given, apart)).toEqual(["What is left holds no material that all potentials have been measured on: their medians are of different crystals and rank nothing."]);
+  expect(apart.rows.map((each) => each.paired)).toEqual([null, null]);
 });
 
 test("what n does not allow is said", () => {

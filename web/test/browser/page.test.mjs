@@ -75,14 +75,39 @@ test("names stay text", async () => {
   await page.close();
 });
 
-test("printed, everything is there, light", async () => {
-  const { page, complaints } = await open("", { colorScheme: "dark" });
-  await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
-  for (const title of ["Errors of ω²", "Against each other", "σ in time", "Method and sources"])
-    assert.ok(await page.getByRole("heading", { name: title }).count(), title);
+test("a link with filters opens on their answer; back finds the place that was left", async () => {
+  const { page, complaints } = await open("#/?g=Cl");
+  const heads = await page.getByRole("heading", { level: 2 }).allInnerTexts();
+  assert.deepEqual(heads.slice(0, 2), ["Of what the filters leave", "Verdict of the whole run"]);
+  assert.match(await page.locator(".which").innerText(), /On chlorides 7net-0 leads/);
+  await page.goto(address("#/cells?seen=unseen"));
+  await page.locator("table.grid tbody tr").nth(40).scrollIntoViewIfNeeded();
+  const before = await page.evaluate(() => scrollY);
+  assert.ok(before > 300);
+  await page.locator("table.grid tbody tr").nth(40).getByRole("link").first().click();
+  await page.waitForSelector("#why");
+  assert.equal(await page.evaluate(() => scrollY), 0);
+  await page.goBack();
+  await page.waitForFunction((top) => Math.abs(scrollY - top) < 3, before);
+  assert.equal(await left(page), "21 of 24 materials, 84 of 96 cells; phonons seen in training by none of the 4 potentials");
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("what is on show is printed, light; the whole report from its own address", async () => {
+  const { page, complaints } = await open("#/chapter/Phonons", { colorScheme: "dark" });
+  const heading = (name) => page.getByRole("heading", { name }).count();
+  const print = (when) => page.evaluate((name) => window.dispatchEvent(new Event(name)), when);
+  await print("beforeprint");
+  assert.ok(await heading("Errors of ω²"));
+  assert.equal(await heading("σ in time"), 0);
   assert.equal(await page.locator(".chart.waiting").count(), 0);
-  await page.evaluate(() => window.dispatchEvent(new Event("afterprint")));
-  assert.equal(await page.getByRole("heading", { name: "σ in time" }).count(), 0);
+  await print("afterprint");
+  await page.getByRole("link", { name: "Print the whole report" }).click();
+  await page.waitForURL(/#\/all$/);
+  await print("beforeprint");
+  for (const title of ["Errors of ω²", "Against each other", "σ in time", "Method and sources"]) assert.ok(await heading(title), title);
+  assert.equal(await page.locator(".chart.waiting").count(), 0);
   await page.emulateMedia({ media: "print" });
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
   const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });
@@ -91,7 +116,7 @@ test("printed, everything is there, light", async () => {
   await page.close();
 });
 
-const VIEWS = ["#/", "#/?e=Cl&g=Cl", "#/chapter/Phonons", "#/chapter/Anharmonicity", "#/chapter/Dynamics", "#/cells", "#/failures", "#/method", "#/material/mp-1000"];
+const VIEWS = ["#/", "#/?e=Cl&g=Cl", "#/chapter/Phonons", "#/chapter/Anharmonicity", "#/chapter/Dynamics", "#/cells", "#/failures", "#/method", "#/all", "#/material/mp-1000"];
 
 for (const width of [320, 1280, 2560])
   for (const colorScheme of ["light", "dark"])
