@@ -223,6 +223,7 @@ def test_a_dry_run_says_what_is_to_be_done_and_does_nothing(tiny_dataset: Path, 
     [potential] = said["potentials"]
     assert potential["records"] == {"displaced_forces": 2, "harmonic": 2, "modes": 2}
     assert potential["seconds"] == said["seconds"] * said["workers"] > 0.0
+    assert said["core_hours"] * 3600 == pytest.approx(potential["seconds"])
 
 
 def test_init_writes_a_study_and_replaces_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

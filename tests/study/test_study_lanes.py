@@ -19,6 +19,7 @@ from softmode.measurements.view import Sources, loaded_size
 from softmode.potentials.calculator import CalculatorPotential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.study import worker
+from softmode.study.costs import Costs
 from softmode.study.folder import Case
 from softmode.study.lanes import FEW, SHARED_SIZE, Lanes, blocks
 from softmode.study.materials import MaterialSummary
@@ -91,8 +92,41 @@ def test_a_lane_without_work_takes_half_of_anothers() -> None:
     lanes = Lanes(grid(4, labels=("one",)), 2)
     first = lanes.next(0)
     assert first is not None
-    assert names(cell for _, cell in taken(lanes, [1, 1])) == [("m2", "one"), ("m3", "one")]
-    assert names(cell for _, cell in taken(lanes, [0])) == [("m1", "one")]
+    assert names(cell for _, cell in taken(lanes, [1, 1])) == [("m3", "one"), ("m1", "one")]
+    assert names(cell for _, cell in taken(lanes, [0])) == [("m2", "one")]
+
+
+def test_what_has_taken_long_with_one_potential_comes_first_with_the_next() -> None:
+    cells = grid(4, labels=("one", "two"))
+    lanes = Lanes(cells, 1)
+    for seconds in (1.0, 9.0, 3.0, 5.0):
+        cell = lanes.next(0)
+        assert cell is not None
+        lanes.done(cell, seconds)
+    assert [name for name, _ in names(cell for _, cell in taken(lanes, [0] * 4))] == ["m1", "m3", "m2", "m0"]
+
+
+def test_a_lane_without_work_takes_its_share_of_what_is_dear() -> None:
+    """Of materials that cost 8, 4, 2, 1 with one potential the dearest is half of what the next costs."""
+    lanes = Lanes(grid(4, labels=("one", "two")), 2)
+    for seconds in (8.0, 4.0, 2.0, 1.0):
+        cell = lanes.next(0)
+        assert cell is not None
+        lanes.done(cell, seconds)
+    assert [name for name, _ in names(cell for _, cell in taken(lanes, [1]))] == ["m0"]
+    assert [name for name, _ in names(cell for _, cell in taken(lanes, [0, 0, 0]))] == ["m1", "m2", "m3"]
+
+
+def test_costs_are_those_of_potential_times_material() -> None:
+    """Seconds of potentials 1 and 10, of materials 1, 2 and 5: the one cell that is left costs 50."""
+    costs, cells = Costs(), grid(3, labels=("cheap", "dear"))
+    rates, sizes = {"cheap": 1.0, "dear": 10.0}, {"m0": 1.0, "m1": 2.0, "m2": 5.0}
+    for cell in cells[:-1]:
+        costs.learn(cell, rates[cell.label] * sizes[cell.material.name])
+    assert costs.estimate(cells[-1]) == pytest.approx(50.0, rel=0.1)
+    unknown = grid(1, labels=("other",), n_supercell_atoms=3)[0]
+    assert costs.estimate(unknown) > costs.estimate(grid(1, labels=("other",), n_supercell_atoms=1)[0])
+    assert Costs().estimate(unknown) == 3.0
 
 
 def test_materials_that_are_too_large_to_be_kept_come_in_parts() -> None:

@@ -158,11 +158,19 @@ def foretell(settings: StudySettings, *, as_json: bool) -> None:
     study = _open(settings)
     with busy("timing potentials"):
         found = forecast(study)
-    workers = min(settings.run.workers or available_cores(), len(study.cases))
-    seconds = sum(one.seconds or 0.0 for one in found) / workers
+    cluster = settings.run.cluster
+    slots = settings.run.workers or available_cores() if cluster is None else cluster.slots
+    workers = min(slots, len(study.cases))
+    together = sum(one.seconds or 0.0 for one in found)
+    seconds = together / workers
+    cores = settings.conditions.threads if cluster is None else cluster.cores_per_worker
+    hours = {"core_hours": together * cores / 3600}
+    if cluster is not None and cluster.accelerators:
+        hours["accelerator_hours"] = together / 3600
     if as_json:
         materials = len({case.material.name for case in study.cases})
-        print_json({"materials": materials, "potentials": found, "workers": workers, "seconds": seconds})
+        said = {"materials": materials, "potentials": found, "workers": workers, "seconds": seconds}
+        print_json(said | hours)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("potential", overflow="fold")
@@ -178,8 +186,9 @@ def foretell(settings: StudySettings, *, as_json: bool) -> None:
             out.print(Text(f"{one.label}: {one.problem}"), soft_wrap=True)
     spread = f"{workers} workers" if workers > 1 else "1 worker"
     out.print(
-        f"about {duration(seconds)} on {spread}, estimated from a few force calls made now; "
-        "what is no force call comes on top"
+        f"about {duration(seconds)} on {spread}, "
+        + ", ".join(f"{number:.3g} {name.replace('_', '-')}" for name, number in hours.items())
+        + ", estimated from a few force calls made now on this machine; what is no force call comes on top"
     )
     say("folder", study.folder)
 

@@ -164,6 +164,7 @@ class _Distribution:
         if failure is not None and failure.lacked_memory and number not in self._alone:
             self._try_alone(number)
             return None
+        self._lanes.done(case, outcome.seconds)
         self._log.note(case, outcome, self._pool.places.get(self._running[number]))
         return outcome
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import takewhile
 
 from softmode.measurements.view import shared_size
+from softmode.study.costs import Costs
 from softmode.study.folder import Case
 
 #: What a worker may keep of what the potentials of a material share, bytes. Where that of all materials is
@@ -75,27 +77,59 @@ class Lanes:
         self._blocks = deque(blocks(cases, n_lanes))
         self._queues: list[deque[Case]] = [deque() for _ in range(n_lanes)]
         self._loaded = [""] * n_lanes
+        self._costs = Costs()
+
+    def done(self, case: Case, seconds: float) -> None:
+        """Learn how long a case took: others are given out by what they are expected to take."""
+        self._costs.learn(case, seconds)
 
     def next(self, lane: int) -> Case | None:
         """Take the next case for a worker; None when there is none left.
 
-        From its own block, then from the next block, then from the end of the longest queue of the others:
-        half of it at most, and of one potential only.
+        From its own block, then from the next block, then from the end of the dearest queue of the others:
+        half of what that costs at most, and of one potential only. Of each potential the dearest come first,
+        so that workers finish at about the same time.
         """
         if not self._queues[lane] and self._blocks:
             self._queues[lane].extend(self._blocks.popleft())
         self._balance(lane)
         own = self._queues[lane]
         if not own:
-            longest = max(self._queues, key=len)
-            for _ in range(-(-len(longest) // 2)):
-                if own and longest[-1].label != own[0].label:
-                    break
-                own.appendleft(longest.pop())
+            self._take_over(own)
         if not own:
             return None
+        if self._loaded[lane] != own[0].label:
+            self._dearest_first(own)
         self._loaded[lane] = own[0].label
         return own.popleft()
+
+    def _take_over(self, own: deque[Case]) -> None:
+        """Fill the empty queue of a worker from the dearest other: every second case of one potential."""
+        cost = self._costs.estimate
+        costs = [sum(map(cost, queue)) for queue in self._queues]
+        dearest, most = self._queues[costs.index(max(costs))], max(costs)
+        if not dearest:
+            return
+        label = max(reversed(dearest), key=cost).label
+        same = [case for case in reversed(dearest) if case.label == label]
+        taken, chosen = 0.0, set()
+        for case in sorted(same, key=cost, reverse=True)[::2]:
+            if taken < 0.5 * most:
+                taken += cost(case)
+                chosen.add(id(case))
+                own.append(case)
+        kept = [case for case in dearest if id(case) not in chosen]
+        dearest.clear()
+        dearest.extend(kept)
+
+    def _dearest_first(self, own: deque[Case]) -> None:
+        """Put the cases of the next potential in order."""
+        label = own[0].label
+        first = list(takewhile(lambda case: case.label == label, own))
+        rest = list(own)[len(first) :]
+        own.clear()
+        own.extend(sorted(first, key=self._costs.estimate, reverse=True))
+        own.extend(rest)
 
     def _balance(self, lane: int) -> None:
         """Before a worker goes on to another potential, take materials over from one that is behind.

@@ -204,6 +204,7 @@ def _on_processes(
                     outcome = ended_with(study, case, future.exception()) or future.result()
                     if outcome.failure is not None and outcome.failure.lacked_memory:
                         outcome = _alone(study, case, threads, look)
+                lanes.done(case, outcome.seconds)
                 begin(lane)
                 yield case, outcome
     except BaseException:

@@ -1,0 +1,63 @@
+"""What a cell costs, learned as cells are finished: so much a potential, so much more or less a material."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import fmean
+
+from softmode.study.folder import Case
+
+_SWEEPS = 6  # of the fit, alternately of potentials and of materials
+_MORE = 0.1  # of the cells known, after which it is worth to fit again
+
+
+class Costs:
+    """Estimates of how long cells take, in seconds once a few are known.
+
+    A material that takes long with one potential does with the others: more displacements, larger supercells.
+    So a cell is taken to cost what its potential takes for an atom, times the atoms of the supercell, times a
+    factor of the material; both are fitted to the cells that are finished.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, str], float] = {}  # for an atom, by potential and material
+        self._rates: dict[str, float] = {}
+        self._factors: dict[str, float] = {}
+        self._fitted = 0
+
+    def learn(self, case: Case, seconds: float) -> None:
+        """Take account of a cell that is finished."""
+        if seconds > 0.0:
+            self._seconds[case.label, case.material.name] = seconds / _atoms(case)
+
+    def estimate(self, case: Case) -> float:
+        """About how long a cell takes; as long as nothing is known in proportion to its atoms."""
+        if len(self._seconds) > (1.0 + _MORE) * self._fitted:
+            self._fit()
+        rate = self._rates.get(case.label) or self._mean_rate
+        return rate * self._factors.get(case.material.name, 1.0) * _atoms(case)
+
+    @property
+    def _mean_rate(self) -> float:
+        """Of a potential of which nothing is known."""
+        return fmean(self._rates.values()) if self._rates else 1.0
+
+    def _fit(self) -> None:
+        self._fitted = len(self._seconds)
+        self._factors = {}
+        for _ in range(_SWEEPS):
+            self._rates = self._ratios(0, self._factors)
+            self._factors = self._ratios(1, self._rates)
+
+    def _ratios(self, axis: int, others: dict[str, float]) -> dict[str, float]:
+        """Seconds of each potential (axis 0) or material (1), for what the others would have them be."""
+        found: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for key, seconds in self._seconds.items():
+            of_one = found[key[axis]]
+            of_one[0] += seconds
+            of_one[1] += others.get(key[1 - axis], 1.0)
+        return {name: seconds / expected for name, (seconds, expected) in found.items()}
+
+
+def _atoms(case: Case) -> int:
+    return max(1, case.material.n_supercell_atoms)
