@@ -76,10 +76,13 @@ COMMANDS = {
     "cluster": Announced(
         "Studies", "Runs on clusters: try whether workers can be started and see what they need."
     ),
-    "report": Announced("Studies", "Write the report of a study from its records; nothing is computed."),
+    "report": Announced(
+        "Studies",
+        "Write the report of a study from its records, or of two side by side; nothing is computed.",
+    ),
     "paper": Announced(
         "Studies",
-        "Follow the paper, panel by panel: one page and PDF from a study's records; nothing is computed.",
+        "Follow the paper, panel by panel: one page from a study's records; nothing is computed.",
     ),
     "fetch": Announced("Reference data", "Fetch reference data from where they are published."),
     "ingest": Announced(
