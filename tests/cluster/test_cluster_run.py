@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tiny_study import emt, factory, record_contents, run_tiny, tiny_study
 
-from softmode.study.cluster import FOLDER, WORK_FILE
 from softmode.study.folder import Study, open_study
 from softmode.study.results import cell_table
 from softmode.study.run import RunReport, run_study
+from softmode.study.work import FOLDER, WORK_FILE
 
 ACCELERATORS = ("7", "9")
 SOUND = (emt(), factory("scaled_emt", "soft", factor=0.9))

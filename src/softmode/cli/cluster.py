@@ -23,8 +23,8 @@ from softmode.cluster.settings import ClusterSettings, load_cluster
 from softmode.errors import ClusterError, SettingsError
 from softmode.files import write_atomically
 from softmode.potentials.resolution import ResolvedPotential, resolve
-from softmode.study.cluster import FOLDER
 from softmode.study.settings import StudySettings, load_study
+from softmode.study.work import FOLDER
 
 cluster = typer.Typer(
     cls=Group,

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from softmode.cluster.messages import Ended, Place
+from softmode.cluster.messages import Ended
 from softmode.cluster.pool import EngineLostError, Free, Lost, Pool, open_pool
 from softmode.cluster.settings import ClusterSettings
 from softmode.errors import StorageError
 from softmode.study.endings import case_task, ended_with, too_late, worker_died
 from softmode.study.folder import Case, Study
 from softmode.study.lanes import Lanes
+from softmode.study.work import FOLDER, WorkLog
 from softmode.study.worker import CaseOutcome, run_case
-
-FOLDER = "cluster"
-WORK_FILE = "work.jsonl"
 
 _STORAGE = StorageError("", "", "").kind
 
@@ -76,7 +70,7 @@ def _on_pool(
             threads=study.settings.conditions.threads,
             memory_limit=run.memory_limit,
         ) as pool,
-        _Log(study.folder / FOLDER / WORK_FILE) as log,
+        WorkLog(study.folder) as log,
     ):
         yield from _Distribution(study, cases, pool, log).run()
 
@@ -84,7 +78,7 @@ def _on_pool(
 class _Distribution:
     """Who has what, and what is still to be given."""
 
-    def __init__(self, study: Study, cases: Sequence[Case], pool: Pool, log: _Log) -> None:
+    def __init__(self, study: Study, cases: Sequence[Case], pool: Pool, log: WorkLog) -> None:
         self._study, self._pool, self._log = study, pool, log
         self._cases = cases
         self._numbers = {id(case): number for number, case in enumerate(cases)}
@@ -189,30 +183,3 @@ def _outcome(ended: Ended) -> CaseOutcome:
     outcome = pickle.loads(ended.result)
     assert isinstance(outcome, CaseOutcome)
     return outcome
-
-
-class _Log:
-    """Who computed what and how long it took: a line of JSON for each case."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> _Log:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a", encoding="utf-8", buffering=1)
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._file.close()
-
-    def note(self, case: Case, outcome: CaseOutcome, place: Place | None) -> None:
-        """Write a line."""
-        said: dict[str, Any] = {
-            "material": case.material.name,
-            "potential": case.label,
-            "seconds": round(outcome.seconds, 3),
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        if place is not None:
-            said |= {"host": place.host, "job": place.block, "accelerator": place.accelerator}
-        self._file.write(json.dumps(said) + "\n")

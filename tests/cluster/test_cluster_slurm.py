@@ -1,0 +1,71 @@
+"""Through Parsl's provider for Slurm, whose commands start what is submitted on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from tiny_study import emt, factory, record_contents, run_tiny, tiny_study
+
+from softmode.study.work import FOLDER, WORK_FILE
+
+#: Each job is a session of its own, known by the number of its first process.
+COMMANDS = {
+    "sbatch": "setsid bash $1 > $1.stdout 2> $1.stderr < /dev/null & echo Submitted batch job $!",
+    "squeue": 'for one in $(tr , " " <<< "${@: -1}"); do kill -0 $one 2>/dev/null && echo "$one R"; done; true',
+    "scancel": 'for one in "$@"; do kill -KILL -- "-$one"; done; true',
+    "sacct": "exit 1",
+}
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with commands of Slurm, which are found first."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, script in COMMANDS.items():
+        path = folder / name
+        path.write_text(f"#!/bin/bash\necho {name} \"$@\" >> '{tmp_path}/called'\n{script}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path / "called"
+
+
+@pytest.mark.slow
+def test_jobs_are_submitted_and_ended(slurm: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+    potentials = (emt(), factory("scaled_emt", "soft", factor=0.9))
+    cluster = {
+        **{"provider": "slurm", "jobs": 2, "workers_per_node": 1, "queue": "short", "walltime": "00:30:00"},
+        **{"worker_init": ["export HERE=there"]},
+    }
+    study, report = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", *potentials, run={"cluster": cluster}))
+    assert (report.computed, report.failed) == (6, 0)
+    alone, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "alone", *potentials))
+    assert record_contents(study) == record_contents(alone)
+    called = [line.split()[0] for line in slurm.read_text().splitlines()]
+    assert called.count("sbatch") == 2
+    assert called.count("scancel") == 1
+    lines = (tmp_path / "o" / FOLDER / WORK_FILE).read_text().splitlines()
+    assert {json.loads(line)["job"] for line in lines} <= {"0", "1"}
+    [script, *_] = (tmp_path / "o" / FOLDER / "000" / "submit_scripts").glob("*block-0*[0-9]")
+    assert "#SBATCH --partition=short\n" in script.read_text()
+    assert "export HERE=there\n" in script.read_text()
+
+
+@pytest.mark.slow
+def test_where_a_job_ends_the_next_goes_on(slurm: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+    """Jobs of 40 s, whose worker takes nothing new after 36, and cells of 6 s and more."""
+    log = tmp_path / "calls"
+    potentials = [factory("counting_emt", f"p{n}", log=str(log), seconds=3.0 + n / 10) for n in range(4)]
+    cluster = {"provider": "slurm", "workers_per_node": 1, "walltime": "00:00:40"}
+    study, report = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", *potentials, run={"cluster": cluster}))
+    assert (report.computed, report.failed) == (12, 0)
+    lines = (study.folder / FOLDER / WORK_FILE).read_text().splitlines()
+    jobs = [json.loads(line)["job"] for line in lines]
+    assert len(set(jobs)) > 1
+    assert jobs == sorted(jobs, key=int)
+    calls = log.read_text().split("\n")[:-1]
+    assert len(calls) == 24  # the perfect and the displaced supercell of each metal and potential, once
