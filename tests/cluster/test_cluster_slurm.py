@@ -15,7 +15,7 @@ from softmode.study.work import FOLDER, WORK_FILE
 #: Each job is a session of its own, known by the number of its first process.
 COMMANDS = {
     "sbatch": "setsid bash $1 > $1.stdout 2> $1.stderr < /dev/null & echo Submitted batch job $!",
-    "squeue": 'for one in $(tr , " " <<< "${@: -1}"); do kill -0 $one 2>/dev/null && echo "$one R"; done; true',
+    "squeue": 'for one in $(tr , " " <<< "${@: -1}"); do kill -0 $one && echo "$one R"; done 2> /dev/null; true',
     "scancel": 'for one in "$@"; do kill -KILL -- "-$one"; done; true',
     "sacct": "exit 1",
 }
