@@ -249,6 +249,11 @@ def number(value: float | None, digits: int = 3, form: str = "") -> str:
     return f"{float(rounded):.0f}" if abs(value) >= 1 and abs(value) < 1e7 else rounded
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """A difference with its sign, in a sentence: ``+0.188``, ``−0.19`` with a true minus."""
+    return f"{'−' if value < 0 else '+'}{number(abs(value), form=f'.{digits}f')}"
+
+
 def interval(
     value: float | None, low: float | None, high: float | None, digits: int = 3, form: str = ""
 ) -> str:

@@ -142,7 +142,7 @@ def test_better_worse_and_neither_are_told_apart(runs: dict[str, Study]) -> None
         "12, larger on 0 (sign test, p = 0.001 corrected for 4 comparisons)."
     )  # 2 · 2⁻¹² three times, the test of F1 has nothing that differs
     assert "worse by RMSE(dω²/dq) (3 [3, 3])" in said["lead"]
-    assert "not to be told apart by RMSE(v_g)" in said["lead"]
+    assert "not to be told apart by RMSE(v) (group velocity)" in said["lead"]
     assert "most gained m11 2 → 1, " in said["failures"]
 
 

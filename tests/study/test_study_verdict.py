@@ -12,13 +12,15 @@ from scipy.stats import mannwhitneyu
 from tiny_study import tiny_study
 
 from softmode.anharmonic.classes import classify
+from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.records import LACKED_MEMORY
 from softmode.statistics.two_samples import rank_sum_test
 from softmode.study.field_metrics import STABLE
-from softmode.study.paired import COMPARED_ERRORS
+from softmode.study.paired import COMPARED_ERRORS, other_tests, paired_table
 from softmode.study.verdict import Statement, brief
 from softmode.study.verdict.anharmonic import of_anharmonicity
 from softmode.study.verdict.contest import contest
+from softmode.study.verdict.passports import of_passports
 from softmode.study.verdict.phonons import of_phonons
 from softmode.study.verdict.sample import of_failures, of_sample
 
@@ -65,13 +67,13 @@ def test_who_leads_beyond_chance_and_by_how_much() -> None:
     errors = np.linspace(1.0, 3.0, 11)
     cells = cells_of({"worst": 4 * errors, "best": errors, "next": 2 * errors})
     text = of_topic(cells, "lead")
-    # all eleven on one side: p = 2 · 2⁻¹¹, times the three pairs
+    # all eleven on one side: p = 2 · 2⁻¹¹, times the three pairs; F1 of equal verdicts has no test
     assert text.startswith("best leads on RMSE(ω²): 2 [")
     assert (
         "THz², median of 11 materials. Beyond chance ahead of next (2 [2, 2] times its error, larger on 11"
         in text
     )
-    assert "of 11; sign test, p = 0.003 corrected for 3 pairs) and worst (4 [4, 4] times)." in text
+    assert "of 11; sign test, p = 0.003 corrected for 3 tests) and worst (4 [4, 4] times)." in text
 
 
 def test_a_tie_is_called_one() -> None:
@@ -157,8 +159,54 @@ def test_a_lead_among_crystals_seen_in_training_is_tested_on_the_others() -> Non
     seen = (cells["potential"] == "taught") & cells["material"].isin([f"m{at}" for at in range(10)])
     cells.loc[seen, "phonons_seen"] = "train"
     text = of_topic(cells, "sample")
-    assert text.startswith("Trained on phonons of these very crystals: taught on those of 10 of 18.")
+    assert text.startswith(
+        "Trained on phonons of these very crystals, or chosen by them: taught† on those of"
+    )
     assert "On the 8 that none has seen, fair has the smallest median, 1 [1, 1] THz², not taught." in text
+    assert (
+        "taught† was trained on the phonons of 10 of these 18, or chosen by them; the best of those that saw "
+        "none is fair, 1 [1, 1] THz²" in of_topic(cells, "lead")
+    )
+    assert of_topic(cells, "stability").startswith(
+        "Harmonic stability as the reference's: fair and taught† both on 18 of 18"
+    )
+
+
+def test_claims_are_corrected_as_the_table_of_pairs_is() -> None:
+    errors = np.linspace(1.0, 3.0, 12)
+    cells = cells_of({"a": errors, "b": errors * np.where(np.arange(12) == 0, 0.5, 2.0), "c": 3 * errors})
+    cells["path_rmse_vg_THzA"] = cells[W2.column].to_numpy()[::-1]  # c is best by it
+    table = paired_table(cells, None)
+    found = contest(cells, W2, other_tests(cells)["w2"])
+    assert found is not None
+    of_w2 = table[table["error"] == "w2"]
+    rows = of_w2[of_w2["first"] == found.leader].set_index("second")["p_holm"]
+    assert found.p_values == pytest.approx(rows.to_dict())
+    assert found.n_tests == 6
+
+
+def test_lowest_modes_are_judged_where_one_is_imaginary() -> None:
+    lowest = COMPARED_ERRORS["lowest"]
+    cells = cells_of({"a": np.ones(9), "b": np.ones(9)}).assign(**{lowest.column: -1e-8})
+    found = contest(cells, lowest)
+    assert found is not None
+    assert found.materials == ("m0", "m3", "m6")  # the others are stable on both sides
+    table = paired_table(cells, None).set_index("error")
+    assert table.loc["lowest", "n"] == 3
+
+
+def test_passports_say_what_the_verdict_depends_on_and_what_noise_leaves_open() -> None:
+    row = {"material": "m", "formula": "m", "state": "ok", "passport_state": "ok", "passport_ways": 4}
+    depends = {"potential": "a", "passport_agreeing": 3, "passport_margin_THz": -0.03, NOISE_FLOOR: 0.04}
+    depends |= {"passport_verdict": "unstable in 3 of 4 ways; lowest mode -0.30 … -0.07 THz"}
+    depends |= {"passport_otherwise": '["displacement 0.05 Å", "displacement 0.05 Å, structure relaxed"]'}
+    noisy = {"potential": "b", "passport_agreeing": 4, "passport_margin_THz": 0.38, NOISE_FLOOR: 0.81}
+    [one] = of_passports(pd.DataFrame([row | depends, row | noisy]), 0.1)
+    assert one.text == (
+        "Harmonic stability (no mode below −0.1 THz) depends on how phonons are computed in 1 of 2 cells: a "
+        "on m (unstable in 3 of 4 ways; lowest mode −0.30 … −0.07 THz; otherwise with displacement 0.05 Å). "
+        "Not resolved, the noise floor being above the margin: b on m (margin 0.38, noise 0.81 THz)."
+    )
 
 
 def test_elements_in_which_the_leader_is_worse_are_named() -> None:
@@ -166,7 +214,7 @@ def test_elements_in_which_the_leader_is_worse_are_named() -> None:
     heavy = cells.index < 12
     cells["formula"] = np.where(heavy, "CsCl", "KCl")
     cells.loc[heavy, W2.column] = 3.0
-    text = of_topic(cells, "failures")
+    text = [one.text for one in said(cells) if one.topic == "failures"][1]
     assert "clearly larger for 12 crystals with Cs (3 times that of the others, p < 0.001)" in text
 
 
@@ -249,5 +297,6 @@ def test_sigma_is_led_in_groups_and_classes_stand_beside_a_base_rate(tmp_path: P
     [alone] = of_anharmonicity(sigma_cells(1), settings)
     assert alone.text == (
         "σ of m0 on the reference's 40 frames, too few for an interval: 0.300 by the reference (weak, 2 of 2 "
-        "potentials say the same); 0.310 by right, 0.100 by weak."
+        "potentials say the same); with Φ, the force constants, of the potential: 0.310 by right, 0.100 by "
+        "weak."
     )

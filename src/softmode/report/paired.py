@@ -11,9 +11,7 @@ import pandas as pd
 from softmode.charts import Guide, Heat, IntervalRow, Intervals
 from softmode.panel import NOTHING, Panel, Row, RowList, Table, estimate
 from softmode.study.paired import COMPARED_ERRORS, COMPARED_LABELS, STABILITY_F1, paired_table
-from softmode.style import (
-    distinct,
-)
+from softmode.style import distinct
 
 #: Corrected p-values below this are marked.
 LEVEL = 0.05
@@ -46,8 +44,11 @@ def paired_panel(cells: pd.DataFrame, ranking: pd.DataFrame, seed: int) -> Panel
             f"Potentials in pairs on the materials that both have. Ratios: error over that of {best}, "
             "the first of the ranking, material by material; their median, with the 95 % interval that order "
             "statistics give it. Filled, and starred in the table: sign test (of F1: McNemar's) with "
-            f"p < {LEVEL:g}, corrected for all {len(table)} comparisons by Holm's method. Entropy, free "
-            "energy and heat capacity: of materials stable for the reference and both."
+            f"p < {LEVEL:g}, corrected for all {table['p_value'].notna().sum()} tests by Holm's method, as "
+            "in the verdict. Entropy, free energy and heat capacity: of materials stable for the reference "
+            "and both; lowest mode: of those that are not; where neither finds an imaginary mode both are "
+            "right. Slope removed: what is left when one factor per crystal mends ω². Own lattice: that "
+            "to which the potential relaxes the crystal."
         ),
         tables=(_ratio_table(against_best, best),),
         lists=(RowList("pairs", table),),

@@ -37,6 +37,8 @@ class ComparedError(NamedTuple):
         Measurement whose failure counts as an infinite error.
     stable : bool
         Only of materials that are stable for the reference and both potentials.
+    imaginary : bool
+        Only of materials that are not: where neither side has an imaginary mode there is nothing to find.
     unit : str
         Of the error; its ratios have none.
     """
@@ -47,6 +49,7 @@ class ComparedError(NamedTuple):
     measured_by: str = "harmonic"
     stable: bool = False
     unit: str = ""
+    imaginary: bool = False
 
 
 #: What potentials are compared by, where a study has it.
@@ -58,8 +61,8 @@ COMPARED_ERRORS = {
         "RMSE(ω²), own lattice, slope removed", "path_rmse_w2_rest_THz2_at_own", measured_by="lattice"
     ),
     "slope": ComparedError("RMSE(dω²/dq)", "path_rmse_slope_THz2A"),
-    "vg": ComparedError("RMSE(v_g)", "path_rmse_vg_THzA"),
-    "lowest": ComparedError("lowest mode", ERRORS["lowest_THz"]),
+    "vg": ComparedError("RMSE(v), group velocity", "path_rmse_vg_THzA"),
+    "lowest": ComparedError("lowest mode, where imaginary", ERRORS["lowest_THz"], imaginary=True),
     "largest": ComparedError("largest mode", ERRORS["largest_THz"]),
     "dos": ComparedError("densities of states", ERRORS["dos_distance_THz"]),
     "entropy": ComparedError("entropy", ERRORS["entropy_J_per_molK"], stable=True),
@@ -81,6 +84,8 @@ _F1 = STABILITY.index("f1")
 def errors_of(cells: pd.DataFrame, error: ComparedError) -> FloatArray:
     """An error of each cell; infinite where it failed, NaN where it is not known.
 
+    The lowest mode is right where neither side finds an imaginary one: what is left of it is noise at Γ.
+
     Parameters
     ----------
     cells : pandas.DataFrame
@@ -91,7 +96,15 @@ def errors_of(cells: pd.DataFrame, error: ComparedError) -> FloatArray:
     values = numbers_in(cells, error.column)
     if error.less:
         values = values - numbers_in(cells, error.less)
+    if error.imaginary:
+        values = np.where(np.isfinite(values) & ~unstable_anywhere(cells), 0.0, values)
     return np.where(failed_by_potential(cells, error.measured_by), np.inf, np.abs(values))
+
+
+def unstable_anywhere(cells: pd.DataFrame) -> NDArray[np.bool_]:
+    """Where the reference or the potential finds an imaginary mode."""
+    sides = [_verdict(cells, name) == 0.0 for name in STABLE if name in cells]
+    return np.asarray(np.any([np.zeros(len(cells), bool), *sides], axis=0), dtype=bool)
 
 
 def failed_by_potential(cells: pd.DataFrame, measurement: str) -> NDArray[np.bool_]:
@@ -104,7 +117,7 @@ def failed_by_potential(cells: pd.DataFrame, measurement: str) -> NDArray[np.boo
 
 
 def paired_table(
-    cells: pd.DataFrame, seed: int, pairs: Sequence[tuple[str, str]] | None = None
+    cells: pd.DataFrame, seed: int | None, pairs: Sequence[tuple[str, str]] | None = None
 ) -> pd.DataFrame:
     """Compare potentials of a study in pairs, on the materials that both have.
 
@@ -113,7 +126,7 @@ def paired_table(
     cells : pandas.DataFrame
         From :func:`softmode.study.results.cell_table`.
     seed : int
-        Of the bootstrap over materials (F1 of stability alone needs it).
+        Of the bootstrap over materials (F1 of stability alone needs it); None: without.
     pairs : sequence of (str, str), optional
         Which potentials; all pairs when not given.
 
@@ -170,15 +183,17 @@ class _Sides:
         )
 
 
-def _compared(sides: _Sides, first: int, second: int, seed: int) -> list[dict[str, Any]]:
+def _compared(sides: _Sides, first: int, second: int, seed: int | None) -> list[dict[str, Any]]:
     columns = [first, second]
     reference = np.fmax(sides.reference[:, first], sides.reference[:, second])
     model = sides.model[:, columns]
     stable = (reference == 1.0) & (model == 1.0).all(axis=1)
+    unstable = (reference == 0.0) | (model == 0.0).any(axis=1)
     rows = []
     for name, error in COMPARED_ERRORS.items():
         errors = sides.errors[name][:, columns]
-        errors = errors[~np.isnan(errors).any(axis=1) & (stable | (not error.stable))].T
+        kept = stable if error.stable else unstable if error.imaginary else True
+        errors = errors[~np.isnan(errors).any(axis=1) & kept].T
         found = compare_paired(*errors)
         if found.n:
             rows.append(
@@ -193,17 +208,32 @@ def _compared(sides: _Sides, first: int, second: int, seed: int) -> list[dict[st
     return [*rows, _f1(reference[known], verdicts[known].T, seed)] if known.any() else rows
 
 
+def other_tests(cells: pd.DataFrame) -> dict[str, FloatArray]:
+    """p-values of all tests of :func:`paired_table` that are not of an error, by its name.
+
+    A claim on one error is one of as many as there are tests: corrected for these, it is that of the table.
+    """
+    if STABLE[0] not in cells:
+        return {}
+    table = paired_table(cells, None)
+    tested = table[table["p_value"].notna()]
+    return {
+        name: tested.loc[tested["error"] != name, "p_value"].to_numpy(float)
+        for name in distinct(table["error"])
+    }
+
+
 def _verdict(cells: pd.DataFrame, column: str) -> FloatArray:
     """1 where stable, 0 where not, NaN where not known."""
     return np.asarray(cells[column].map({True: 1.0, False: 0.0}), dtype=np.float64)
 
 
-def _f1(reference: FloatArray, verdicts: FloatArray, seed: int) -> dict[str, Any]:
+def _f1(reference: FloatArray, verdicts: FloatArray, seed: int | None) -> dict[str, Any]:
     """F1 of both and its difference; the test is McNemar's: of those on which one is right, the other not."""
     rows = np.stack([np.broadcast_to(reference, verdicts.shape), verdicts], axis=-1)
     values = stability_scores(rows)[:, _F1]
     difference = Estimate(float(values[1] - values[0]))
-    if len(reference) > 1:
+    if len(reference) > 1 and seed is not None:
         sampled = [_sampled_f1(reference.tobytes(), verdict.tobytes(), seed) for verdict in verdicts]
         [difference] = with_bounds([difference.value], (sampled[1] - sampled[0])[:, None])
     found = compare_paired(*np.abs(verdicts - reference))

@@ -47,7 +47,7 @@ def verdict(study: Study, cells: pd.DataFrame) -> list[Statement]:
         lambda: of_failures(cells),
         lambda: of_phonons(cells),
         lambda: of_anharmonicity(cells, settings),
-        lambda: of_passports(cells),
+        lambda: of_passports(cells, settings.conditions.protocol.imaginary_tolerance),
         lambda: of_reference(study, cells),
         lambda: of_sample(cells),
     )

@@ -13,7 +13,7 @@ from softmode.anharmonic.classes import CLASSES, class_indices
 from softmode.dynamics import thermostat_warning
 from softmode.errors import SoftmodeError
 from softmode.measurements.md import DynamicsSettings
-from softmode.panel import estimate, number
+from softmode.panel import estimate, number, signed
 from softmode.statistics.confusion import kappas
 from softmode.statistics.matrix_tests import holm
 from softmode.statistics.paired import compare_paired, median_by_order, sign_test
@@ -67,10 +67,22 @@ def of_anharmonicity(cells: pd.DataFrame, settings: StudySettings) -> Iterator[S
     known = reference_sigma(cells)
     own = cells.assign(sigma_reference_mean_t=cells["material"].map(known)) if known else cells
     if known and (found := contest(own, _OWN)):
-        yield lead(found, "dynamics", "dynamics", names)
+        few = found.n == 1
+        yield _one_alone(own, found, names) if few else lead(found, "dynamics", "dynamics", names)
     yield from _of_labels(cells, settings, names)
     yield from _alone(cells, settings)
     yield from _lost(cells, settings)
+
+
+def _one_alone(cells: pd.DataFrame, found: Contest, names: dict[str, str]) -> Statement:
+    """σ of one material in potentials' own dynamics, less that of the reference."""
+    material = found.materials[0]
+    rows = done(cells[cells["material"] == material], "model_only").set_index("potential")
+    known = [name for name in found.order if name in rows.index]
+    errors = [float(rows.loc[name, _OWN.column] - rows.loc[name, _OWN.less]) for name in known]
+    said = [f"{signed(error)} by {name}" for name, error in zip(known, errors, strict=True)]
+    text = f"σ of {names[material]} in own dynamics less that of the reference: {some(said)}."
+    return Statement("dynamics", text, materials=(material,), panel="dynamics")
 
 
 # Beside the reference
@@ -105,11 +117,10 @@ def _one_material(cells: pd.DataFrame, found: Contest, names: dict[str, str]) ->
         name: float(rows.loc[name, "sigma_phi_model_mean_t"]) for name in found.order if name in rows.index
     }
     nearest, *others = by_name
-    shown = f"{number(by_name[nearest], form='.3f')} by {nearest}"
-    if len(others) == 1:
-        shown += f", {number(by_name[others[0]], form='.3f')} by {others[0]}"
-    elif others:
-        shown = f"nearest {shown}, farthest {number(by_name[others[-1]], form='.3f')} by {others[-1]}"
+    shown = _with_parts(rows.loc[nearest], nearest)
+    if others:
+        last = _with_parts(rows.loc[others[-1]], others[-1])
+        shown = f"{shown}, {last}" if len(others) == 1 else f"nearest {shown}, farthest {last}"
     of_reference = str(first["sigma_reference_class"])
     same = [name for name in by_name if rows.loc[name, "sigma_phi_model_class"] == of_reference]
     agree = "" if len(by_name) == 1 else f", {len(same)} of {counted(len(by_name), 'potential')} say the same"
@@ -118,10 +129,22 @@ def _one_material(cells: pd.DataFrame, found: Contest, names: dict[str, str]) ->
     return Statement(
         "anharmonicity",
         f"σ of {names[material]} on the reference's {frames}{sure}: {reference} by the reference "
-        f"({of_reference}{agree}); {shown}.",
+        f"({of_reference}{agree}); with Φ, the force constants, of the potential: {shown}.",
         materials=(material,),
         panel="sigma",
     )
+
+
+def _with_parts(row: pd.Series, name: str) -> str:
+    """σ of a potential on one material; what forces and Φ make of its error, where they cancel is said."""
+    text = f"{number(float(row['sigma_phi_model_mean_t']), form='.3f')} by {name}"
+    parts = [row.get(f"sigma_{part}_error") for part in ("force", "hessian")]
+    if any(part is None or pd.isna(part) for part in parts):
+        return text
+    forces, constants = map(float, parts)
+    cancel = abs(forces + constants) < 0.25 * max(abs(forces), abs(constants))
+    by = "by cancellation: " if cancel else "error: "
+    return f"{text} ({by}forces {signed(forces)}, Φ {signed(constants)})"
 
 
 def _series(rows: pd.DataFrame, potential: str, column: str) -> pd.Series:
@@ -216,7 +239,8 @@ def _of_labels(cells: pd.DataFrame, settings: StudySettings, names: dict[str, st
     model = numbers_in(rows, f"sigma_{way}_mean_t")
     lost = LOSES[way](rows) if way in LOSES else np.zeros(len(rows), bool)
     rows = rows.assign(_model=np.where(lost, np.fmax(model, LOST), model))
-    compared = ComparedError(f"|σ − label| by {WAYS[way]}", "_model", "label", way)
+    as_lost = ", lost crystals as σ = 2 at least," if lost.any() else ""
+    compared = ComparedError(f"|σ − label| by {WAYS[way]}{as_lost}", "_model", "label", way)
     found = contest(rows, compared)
     if found is None:
         return

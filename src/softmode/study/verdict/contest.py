@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from softmode.crystal.arrays import FloatArray
+from softmode.potentials.leakage import SEEN
 from softmode.statistics.bootstrap import Estimate
 from softmode.statistics.matrix_tests import holm
 from softmode.statistics.paired import PairedComparison, compare_paired, median_by_order
-from softmode.study.paired import ComparedError, errors_of
+from softmode.study.paired import ComparedError, errors_of, unstable_anywhere
+from softmode.study.results import SEEN_COLUMN
 from softmode.study.verdict.statement import FEWEST, LEVEL
 from softmode.style import distinct
 
@@ -39,9 +41,11 @@ class Contest:
     pairs : mapping of str to PairedComparison
         Each of the others beside the leader, which is the first.
     p_values : mapping of str to float
-        Of their sign tests, corrected for all pairs of potentials: the leader has been picked from these.
+        Of their sign tests, corrected for all that belong together: the leader has been picked from these.
     n_tests : int
-        How many pairs these are.
+        How many tests these are.
+    seen : mapping of str to int
+        Potentials that have seen the phonons of some of these materials in training, and of how many.
     """
 
     error: ComparedError
@@ -53,6 +57,7 @@ class Contest:
     pairs: Mapping[str, PairedComparison]
     p_values: Mapping[str, float]
     n_tests: int
+    seen: Mapping[str, int]
 
     @property
     def n(self) -> int:
@@ -63,6 +68,21 @@ class Contest:
     def leader(self) -> str:
         """The potential with the smallest median."""
         return self.order[0]
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The leader and those whose median is exactly as small."""
+        smallest = self.medians[self.leader].value
+        return tuple(name for name in self.order if self.medians[name].value == smallest)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Potentials that have seen none of these materials, in order."""
+        return tuple(name for name in self.order if name not in self.seen)
+
+    def marked(self, name: str) -> str:
+        """A potential's name, with † where it has seen phonons of some of these materials."""
+        return f"{name}†" if name in self.seen else name
 
     @property
     def beaten(self) -> tuple[str, ...]:
@@ -90,7 +110,9 @@ class Contest:
         return self.errors[:, self.order.index(potential)]
 
 
-def contest(cells: pd.DataFrame, error: ComparedError) -> Contest | None:
+def contest(
+    cells: pd.DataFrame, error: ComparedError, others: Sequence[float] | FloatArray = ()
+) -> Contest | None:
     """Who leads by an error; None where nothing is known of it.
 
     Parameters
@@ -99,23 +121,29 @@ def contest(cells: pd.DataFrame, error: ComparedError) -> Contest | None:
         From :func:`softmode.study.results.cell_table`.
     error : ComparedError
         By which.
+    others : sequence of float
+        p-values of other tests that these are corrected for, too.
     """
     names, materials = pd.Index(distinct(cells["potential"])), pd.Index(distinct(cells["material"]))
     table = np.full((len(materials), len(names)), np.nan)
     places = materials.get_indexer(cells["material"]), names.get_indexer(cells["potential"])
     table[places] = errors_of(cells, error)
+    if error.imaginary:
+        table[~materials.isin(cells.loc[unstable_anywhere(cells), "material"])] = np.nan
     measured = ~np.isnan(table).all(axis=0)
     names, table = names[measured], table[:, measured]
     known = ~np.isnan(table).any(axis=1) & np.isfinite(table).any(axis=1)
     if not known.any():
         return None
+    seen = seen_counts(cells[cells["material"].isin(materials[known])])
     of = {str(name): np.ascontiguousarray(values) for name, values in zip(names, table[known].T, strict=True)}
     medians = {name: median_by_order(values) for name, values in of.items()}
-    order = sorted(of, key=lambda name: medians[name].value)
+    order = sorted(of, key=lambda name: (medians[name].value, name in seen))
     tests = list(combinations(order, 2))
     found = {pair: compare_paired(*(of[name] for name in pair)) for pair in tests}
-    corrected = dict(zip(tests, holm([found[pair].p_value for pair in tests]), strict=True))
-    others = {pair[1]: pair for pair in tests if pair[0] == order[0]}
+    p_values = [*(found[pair].p_value for pair in tests), *others]
+    corrected = dict(zip(tests, holm(p_values)[: len(tests)], strict=True))
+    beside = {pair[1]: pair for pair in tests if pair[0] == order[0]}
     return Contest(
         error=error,
         order=tuple(order),
@@ -123,7 +151,17 @@ def contest(cells: pd.DataFrame, error: ComparedError) -> Contest | None:
         left_out=int((~np.isnan(table)).any(axis=1).sum() - known.sum()),
         errors=np.column_stack([of[name] for name in order]),
         medians=medians,
-        pairs={name: found[pair] for name, pair in others.items()},
-        p_values={name: float(np.nan_to_num(corrected[pair], nan=1.0)) for name, pair in others.items()},
-        n_tests=len(tests),
+        pairs={name: found[pair] for name, pair in beside.items()},
+        p_values={name: float(np.nan_to_num(corrected[pair], nan=1.0)) for name, pair in beside.items()},
+        n_tests=int(np.isfinite(p_values).sum()),
+        seen={name: seen[name] for name in order if name in seen},
     )
+
+
+def seen_counts(cells: pd.DataFrame) -> dict[str, int]:
+    """Of how many materials potentials have seen the phonons in training, where of any."""
+    if SEEN_COLUMN not in cells:
+        return {}
+    taught = cells[cells[SEEN_COLUMN].isin(SEEN)]
+    counts = taught.groupby("potential", sort=False)["material"].nunique()
+    return {str(name): int(n) for name, n in counts.items()}

@@ -37,6 +37,7 @@ def lead(
     """
     few = found.n < FEWEST
     said = _few(found, names) if few else _only(found) if not found.pairs else _compared(found)
+    said += "" if few else _taught(found)
     left_out = (
         ""
         if not found.left_out
@@ -66,14 +67,16 @@ def _is(n: int) -> str:
 
 def _only(found: Contest) -> str:
     value = measured(found.medians[found.leader], found.error.unit)
-    return f"{found.leader}: {found.error.label} {value}, median of {counted(found.n)}; no other potential."
+    over = f"median of {counted(found.n)}; no other potential."
+    return f"{found.marked(found.leader)}: {found.error.label} {value}, {over}"
 
 
 def _compared(found: Contest) -> str:
     """Who leads, beyond chance or not, and by how much."""
-    first, what, over = found.leader, found.error.label, counted(found.n)
-    value = measured(found.medians[first], found.error.unit)
-    smallest = f"{first} has the smallest median {what}, {value} over {over}"
+    what, over = found.error.label, counted(found.n)
+    first, has = listed(map(found.marked, found.first)), "has" if len(found.first) == 1 else "have"
+    value = measured(found.medians[found.leader], found.error.unit)
+    smallest = f"{first} {has} the smallest median {what}, {value} over {over}"
     if found.better:
         others = listed(_ahead(found, name) for name in found.better[:2])
         return f"no single leader on {what}: {smallest}, but {others}."
@@ -90,8 +93,8 @@ def _ahead(found: Contest, name: str) -> str:
     """One that is better than the leader on most materials, although its median is larger."""
     pair = found.pairs[name]
     return (
-        f"{name} has the smaller error on {pair.better} of {pair.n} ({_times(found, name)} that of "
-        f"{found.leader}; {_sure(found, name)})"
+        f"{found.marked(name)} has the smaller error on {pair.better} of {pair.n} ({_times(found, name)} "
+        f"that of {found.marked(found.leader)}; {_sure(found, name)})"
     )
 
 
@@ -101,10 +104,10 @@ def _alike(found: Contest) -> str:
     ratio = found.pairs[first].ratio
     apart = not ratio.low <= 1.0 <= ratio.high  # by itself, but not as one of many pairs
     sure = (
-        f", {chance(found.p_values[first])} corrected for {counted(found.n_tests, 'pair')}" if apart else ""
+        f", {chance(found.p_values[first])} corrected for {counted(found.n_tests, 'test')}" if apart else ""
     )
-    shown = f"{first} ({_times(found, first)} its error{sure})"
-    return f"not to be told apart from it: {some([shown, *others], _TIED)}"
+    shown = f"{found.marked(first)} ({_times(found, first)} its error{sure})"
+    return f"not to be told apart from it: {some([shown, *map(found.marked, others)], _TIED)}"
 
 
 def _behind(found: Contest) -> str:
@@ -114,15 +117,32 @@ def _behind(found: Contest) -> str:
     larger = f"{_times(found, first)} its error, larger on {pair.worse} of {pair.n}"
     if np.isinf(pair.ratio.value):
         larger = f"which fails on most, worse on {pair.worse} of {pair.n}"
-    said = f"{first} ({larger}; {_sure(found, first)})"
+    said = f"{found.marked(first)} ({larger}; {_sure(found, first)})"
     if not others:
         return said
+    farthest = found.marked(others[-1])
     last = (
-        f"{others[-1]} ({_times(found, others[-1])})"
+        f"{farthest} ({_times(found, others[-1])})"
         if np.isfinite(found.pairs[others[-1]].ratio.value)
-        else (f"{others[-1]} (which fails on most)")
+        else (f"{farthest} (which fails on most)")
     )
     return f"{said} and {last}" if len(others) == 1 else f"{said}, {len(others) - 1} more, and {last}"
+
+
+def _taught(found: Contest) -> str:
+    """Of how many of these materials the leader has seen the phonons, and who is best of those without."""
+    if found.leader not in found.seen:
+        return ""
+    n = found.seen[found.leader]
+    these = f"all {n}" if n == found.n else f"{n} of these {found.n}"
+    text = f" {found.leader}† was trained on the phonons of {these}, or chosen by them"
+    if not found.unseen:
+        return f"{text}; so was every other to some degree."
+    best = found.unseen[0]
+    value = measured(found.medians[best], found.error.unit)
+    apart = "beyond chance behind" if best in found.beaten else "not to be told apart"
+    apart = "better on most" if best in found.better else apart
+    return f"{text}; the best of those that saw none is {best}, {value} ({apart})."
 
 
 def _times(found: Contest, name: str) -> str:
@@ -132,7 +152,7 @@ def _times(found: Contest, name: str) -> str:
 
 
 def _sure(found: Contest, name: str) -> str:
-    corrected = f" corrected for {found.n_tests} pairs" if found.n_tests > 1 else ""
+    corrected = f" corrected for {found.n_tests} tests" if found.n_tests > 1 else ""
     return f"sign test, {chance(found.p_values[name])}{corrected}"
 
 

@@ -16,9 +16,9 @@ from softmode.statistics.paired import compare_paired, median_by_order, sign_tes
 from softmode.statistics.two_samples import rank_sum_test
 from softmode.structures.formulas import elements_of
 from softmode.study.field_metrics import STABLE
-from softmode.study.paired import COMPARED_ERRORS, ComparedError, failed_by_potential
+from softmode.study.paired import COMPARED_ERRORS, ComparedError, failed_by_potential, other_tests
 from softmode.study.results import FAILED, OK, SEEN_COLUMN, done, numbers_in
-from softmode.study.verdict.contest import Contest, contest
+from softmode.study.verdict.contest import Contest, contest, seen_counts
 from softmode.study.verdict.leads import by_group, called, lead
 from softmode.study.verdict.statement import (
     FEWEST,
@@ -55,13 +55,14 @@ def of_phonons(cells: pd.DataFrame) -> Iterator[Statement]:
     cells : pandas.DataFrame
         From :func:`softmode.study.results.cell_table`.
     """
+    tests = other_tests(cells)
     cells = cells[[name for name in cells if name in _NEEDED]]  # of many columns few are wanted, often
     names = called(cells)
-    found = contest(cells, _W2)
+    found = contest(cells, _W2, tests.get("w2", ()))
     if found is None:
         return
     yield lead(found, "lead", "paired" if found.pairs else "ranking", names)
-    yield from _elsewhere(cells, found)
+    yield from _elsewhere(cells, found, tests)
     if found.pairs:
         yield from by_group(cells, _W2, "lead", "paired", names)
     yield from _unseen(cells, found)
@@ -70,7 +71,7 @@ def of_phonons(cells: pd.DataFrame) -> Iterator[Statement]:
     yield from _worst(cells, found, names)
 
 
-def _elsewhere(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
+def _elsewhere(cells: pd.DataFrame, found: Contest, tests: Mapping[str, FloatArray]) -> Iterator[Statement]:
     """Who has the smallest median by the other errors of phonons."""
     if len(found.order) < 2 or found.n < FEWEST:
         return
@@ -78,16 +79,18 @@ def _elsewhere(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
     for name, error in COMPARED_ERRORS.items():
         if name == "w2" or error.stable or error.measured_by not in ("harmonic", "lattice"):
             continue
-        other = contest(cells, error)
+        other = contest(cells, error, tests.get(name, ()))
         if other is not None and other.n >= FEWEST and len(other.order) > 1:
             sure = other.leader != found.leader and found.leader in other.beaten
-            by_leader.setdefault(other.leader, []).append(in_brackets(error.label) + (" *" if sure else ""))
+            label = in_brackets(error.label) + (f" on {other.n}" if other.n < found.n else "")
+            who = listed(map(found.marked, other.first))
+            by_leader.setdefault(who, []).append(label + (" *" if sure else ""))
     said = "; ".join(f"{name} by {listed(labels)}" for name, labels in by_leader.items())
-    if list(by_leader) == [found.leader]:
-        text = f"{found.leader} has the smallest median by all other errors of phonons, too."
+    if list(by_leader) == [found.marked(found.leader)]:
+        text = f"{found.marked(found.leader)} has the smallest median by all other errors of phonons, too."
         yield Statement("lead", text, panel="paired")
     elif said:
-        note = f" (*: beyond chance ahead of {found.leader})" if "*" in said else ""
+        note = f" (*: beyond chance ahead of {found.marked(found.leader)})" if "*" in said else ""
         yield Statement("lead", f"Smallest median by other errors: {said}{note}.", panel="paired")
 
 
@@ -95,18 +98,17 @@ def _unseen(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
     """Who leads on crystals whose phonons no potential was trained on."""
     if SEEN_COLUMN not in cells:
         return
-    taught = cells[cells[SEEN_COLUMN].isin(SEEN)]
+    taught, of_each = cells[cells[SEEN_COLUMN].isin(SEEN)], seen_counts(cells)
     if taught.empty:
         return
-    of_each = taught.groupby("potential", sort=False)["material"].nunique()
     by_number: dict[int, list[str]] = {}
     for name, n in of_each.items():
-        by_number.setdefault(int(n), []).append(str(name))
+        by_number.setdefault(n, []).append(f"{name}†")
     n_all = cells["material"].nunique()
     who = "; ".join(f"{listed(each)} on those of {n}" for n, each in by_number.items())
     unseen = contest(cells[~cells["material"].isin(set(taught["material"]))], _W2)
-    left = _without(found, unseen, list(of_each.index))
-    text = f"Trained on phonons of these very crystals: {who} of {n_all}. {left}"
+    left = _without(found, unseen, list(of_each))
+    text = f"Trained on phonons of these very crystals, or chosen by them: {who} of {n_all}. {left}"
     yield Statement("sample", text.strip(), panel="paired")
 
 
@@ -146,16 +148,18 @@ def _bias(cells: pd.DataFrame, found: Contest) -> Iterator[Statement]:
         return
     if max(map(len, slopes.values())) < FEWEST:
         shown = [f"{number(float(np.median(values)))} by {name}" for name, values in slopes.items()]
-        text = f"Slope of ω² on the reference's, below 1 where too soft: {some(shown, 4)}."
+        text = f"Slope of the potential's ω² on the reference's, below 1 where too soft: {some(shown, 4)}."
         yield Statement("bias", text, materials=found.materials, panel="ranking")
         return
     said = []
     for side, names in _sides(slopes).items():
         figures = [
-            f"{name} {_slope(slopes[name], side, in_full=name in (names[0], found.leader))}" for name in names
+            f"{found.marked(name)} {_slope(slopes[name], side, in_full=name in (names[0], found.leader))}"
+            for name in names
         ]
         said += [f"{side}: {', '.join(figures)}"] if figures else []
-    text = f"Slope of ω² on the reference's, 1 if right, median of the materials: {'; '.join(said)}."
+    what = "Slope of the potential's ω² on the reference's, 1 if right, median of the materials"
+    text = f"{what}: {'; '.join(said)}."
     yield Statement("bias", text, panel="ranking")
 
 
@@ -210,15 +214,18 @@ def _stability(cells: pd.DataFrame, names: dict[str, str]) -> Iterator[Statement
     stable = of_reference.loc[list(found.materials)].to_numpy(bool)
     always = "stable" if 2 * stable.sum() >= len(stable) else "unstable"
     base = np.where(stable, 0.0, 1.0) if always == "stable" else np.where(stable, 1.0, 0.0)
-    wrongs = sorted(found.order, key=lambda name: _sum(found.of(name)))
+    wrongs = sorted(found.order, key=lambda name: (_sum(found.of(name)), name in found.seen))
     best = wrongs[0]
     right = {name: found.n - _sum(found.of(name)) for name in wrongs}
     if found.n < FEWEST:
         yield _few_verdicts(found, stable, names)
         return
-    figures = [f"{name} on {share(right[name], found.n)}" for name in wrongs]
-    text = f"Harmonic stability as the reference's: {figures[0]}"
-    tests = {name: compare_paired(found.of(best), found.of(name)) for name in wrongs[1:]}
+    first = [name for name in wrongs if right[name] == right[best]]
+    both = {1: "", 2: "both "}.get(len(first), "each ")
+    figures = [f"{found.marked(name)} on {share(right[name], found.n)}" for name in wrongs]
+    who = listed(map(found.marked, first))
+    text = f"Harmonic stability as the reference's: {who} {both}on {share(right[best], found.n)}"
+    tests = {name: compare_paired(found.of(best), found.of(name)) for name in wrongs if name not in first}
     behind = [
         name
         for name, p in zip(tests, holm([each.p_value for each in tests.values()]), strict=True)
@@ -226,14 +233,18 @@ def _stability(cells: pd.DataFrame, names: dict[str, str]) -> Iterator[Statement
     ]
     alike = [name for name in tests if name not in behind]
     if alike:
-        text += f", not to be told apart from it: {some([f'{name} ({right[name]})' for name in alike])}"
+        shown = [f"{found.marked(name)} ({right[name]})" for name in alike]
+        text += f", not to be told apart from {'it' if len(first) == 1 else 'them'}: {some(shown)}"
     if behind:
         text += f"; last {figures[-1]}" if wrongs[-1] in behind and len(wrongs) > 2 else f"; {figures[-1]}"
+    if taught := [name for name in first if name in found.seen]:
+        trained = [f"{name}† was trained on {found.seen[name]} of these {found.n}" for name in taught]
+        text += f". {listed(trained)}"
     wrong_on = [name for name, missed in zip(found.materials, found.of(best), strict=True) if missed]
     n_soft = int((found.of(best)[stable] > 0).sum())
     if wrong_on:
         text += (
-            f". {best} is wrong on {counted(len(wrong_on))}: {n_soft} stable called unstable, "
+            f". {found.marked(best)} is wrong on {counted(len(wrong_on))}: {n_soft} stable called unstable, "
             f"{len(wrong_on) - n_soft} the other way round"
         )
     yield Statement("stability", f"{text}.", materials=tuple(wrong_on), panel="field_metrics")
@@ -259,8 +270,8 @@ def _base_rate(found: Contest, base: FloatArray, always: str, order: Sequence[st
             else (f"; {order[0]} is better than that beyond chance ({chance(p_values[order[0]])})")
         )
     elif better:
-        text += f"; better than that beyond chance: {some(better)}; not: "
-        text += some([name for name in order if name not in better])
+        text += f"; better than that beyond chance: {some([*map(found.marked, better)])}; not: "
+        text += some([found.marked(name) for name in order if name not in better])
     else:
         text += "; no potential is better than that beyond chance"
     return Statement("base_rate", f"{text}.", panel="field_metrics")
@@ -302,12 +313,12 @@ def _worst(cells: pd.DataFrame, found: Contest, names: dict[str, str]) -> Iterat
     finite = np.flatnonzero(np.isfinite(errors))
     first = finite[np.argsort(-errors[finite], kind="stable")][:3]
     worst = [found.materials[at] for at in first]
-    figures = [f"{names[name]} {number(errors[at])}" for name, at in zip(worst, first, strict=True)]
-    text = f"RMSE(ω²) of {found.leader}, THz², is largest on {listed(figures)}."
+    figures = [f"{number(errors[at])} THz² on {names[name]}" for name, at in zip(worst, first, strict=True)]
+    text = f"Largest RMSE(ω²) of {found.marked(found.leader)}: {listed(figures)}."
+    yield Statement("failures", text, materials=tuple(worst), panel="errors")
     where, of_these = _clearly_worse(cells, found)
-    yield Statement(
-        "failures", f"{text}{where}", materials=tuple(distinct([*worst, *of_these])), panel="errors"
-    )
+    if where:
+        yield Statement("failures", where, materials=tuple(of_these), panel="errors")
 
 
 def _clearly_worse(cells: pd.DataFrame, found: Contest) -> tuple[str, list[str]]:
@@ -339,15 +350,18 @@ def _clearly_worse(cells: pd.DataFrame, found: Contest) -> tuple[str, list[str]]
             of_these += list(rows.index[own])
     if not said:
         return (
-            f" Relative to the highest ω² of a crystal (median {_per_cent(relative)}) it is clearly larger "
-            f"for none of the {len(tested)} elements and groups with {FEWEST} materials or more.",
+            f"{_relative(found, relative)} is clearly larger for none of the {len(tested)} elements and "
+            f"groups with {FEWEST} materials or more.",
             [],
         )
     return (
-        f" Relative to the highest ω² of a crystal (median {_per_cent(relative)}) it is clearly larger for "
-        f"{some(said)}; rank-sum tests corrected for {len(tested)} elements and groups."
+        f"{_relative(found, relative)} is clearly larger for {some(said)}; rank-sum tests corrected for "
+        f"{len(tested)} elements and groups."
     ), of_these
 
 
-def _per_cent(values: FloatArray) -> str:
-    return f"{number(100 * float(np.median(values)), 2)} %"
+def _relative(found: Contest, values: FloatArray) -> str:
+    median = f"{number(100 * float(np.median(values)), 2)} %"
+    return (
+        f"In per cent of a crystal's highest ω² (median {median}), the error of {found.marked(found.leader)}"
+    )

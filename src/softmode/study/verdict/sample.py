@@ -22,7 +22,7 @@ _LONGEST = 160
 _LATTICES = {
     "reference": "Both sides at the lattice of the reference",
     "relaxed": "Each potential at the lattice it relaxes to itself",
-    "both": "Both sides at the lattice of the reference, and once more each potential at its own",
+    "both": "Both sides at the lattice of the reference, and once more {}",
 }
 _YOURS = "yours"
 #: Potentials that a sentence lists where "the others" says as much.
@@ -101,9 +101,18 @@ def of_reference(study: Study, cells: pd.DataFrame) -> Iterator[Statement]:
     owned = "your own data" if licence == _YOURS else "; ".join([citation, f"licence {licence}"]).strip("; ")
     text = f"Reference: {source}; {theory}." + (f" From {owned}." if owned else "")
     if "harmonic_state" in cells:
-        text += f" {_LATTICES[study.settings.conditions.protocol.structure]}."
+        text += f" {_LATTICES[study.settings.conditions.protocol.structure].format(_relaxed(cells))}."
+        nac = "No" if study.settings.conditions.protocol.nac == "off" else "The reference's"
+        text += f" {nac} non-analytical correction on {'either side' if nac == 'No' else 'both sides'}."
     yield Statement("reference", text)
     yield from _functionals(cells)
+
+
+def _relaxed(cells: pd.DataFrame) -> str:
+    """Which potentials were measured at a lattice of their own, too."""
+    n = cells["potential"].nunique()
+    asked = cells.loc[cells["lattice_state"] != "", "potential"].nunique() if "lattice_state" in cells else n
+    return "each potential at its own" if asked == n else f"{asked} of {n} potentials at their own"
 
 
 def _functionals(cells: pd.DataFrame) -> Iterator[Statement]:
