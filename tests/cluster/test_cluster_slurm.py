@@ -12,10 +12,10 @@ from tiny_study import emt, factory, record_contents, run_tiny, tiny_study
 
 from softmode.study.work import FOLDER, WORK_FILE
 
-#: Each job is a session of its own, known by the number of its first process.
+#: Each job is a session of its own, known by the number of its first process. Parsl puts commas between jobs.
 COMMANDS = {
     "sbatch": "setsid bash $1 > $1.stdout 2> $1.stderr < /dev/null & echo Submitted batch job $!",
-    "squeue": 'for one in $(tr , " " <<< "${@: -1}"); do kill -0 $one && echo "$one R"; done 2> /dev/null; true',
+    "squeue": 'IFS=,; for one in ${@: -1}; do kill -0 $one && echo "$one R"; done 2> /dev/null; true',
     "scancel": 'for one in "$@"; do kill -KILL -- "-$one"; done; true',
     "sacct": "exit 1",
 }
