@@ -13,9 +13,9 @@ import { useMemo } from "preact/hooks";
 import { cellRows } from "./chart-data";
 import type { Column, Page } from "./contract";
 import { save } from "./export";
-import { count, csv, valueText, whole } from "./format";
+import { columnText, count, csv, whole } from "./format";
 import type { Model } from "./model";
-import { show, view } from "./state";
+import { materialHref, show, view } from "./state";
 import { Scroll } from "./table";
 import { MaterialLink, PotentialName } from "./verdict";
 
@@ -158,11 +158,16 @@ function Field({ page, cell, name, numeric }: { page: Page; cell: number; name: 
     const text = FIRST[name]!.of(page, cell);
     return (
       <td>
-        {name === "potential" ? <PotentialName page={page} name={text} /> : text}
+        {name === "potential" ? (
+          <a href={materialHref(materialOf(page, cell).name, text)}><PotentialName page={page} name={text} seen={page.cells.seen[cell] !== null} /></a>
+        ) : (
+          text
+        )}
       </td>
     );
   }
-  return <td class={numeric ? "right" : undefined}>{valueText(page.cells.values[name]?.[cell])}</td>;
+  const column = page.columns.find((each) => each.name === name)!;
+  return <td class={numeric ? "right" : undefined}>{columnText(column, page.cells.values[name]?.[cell])}</td>;
 }
 
 function Pages({ at, last, n, below }: { at: number; last: number; n: number; below?: boolean }) {

@@ -3,7 +3,7 @@ import { colourOf } from "./colour";
 import { FEWEST, answer, type Comparisons, type Standing } from "./compare";
 import type { Column } from "./contract";
 import { Dot } from "./filters";
-import { count, estimate, number, probability, unitOf } from "./format";
+import { count, digitsOf, estimate, number, probability, unitOf } from "./format";
 import { isFiltered, type Model } from "./model";
 import { metrics } from "./select";
 import { hrefOf, show } from "./state";
@@ -97,7 +97,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
                 <td class="right">{each.n}</td>
                 {failed && <td class="right">{each.failed}</td>}
                 {seen && <td class="right">{each.seen?.n ?? 0}</td>}
-                <td class="right">{estimate(each.median)}</td>
+                <td class="right">{estimate(each.median, digitsOf(column))}</td>
                 {strip && (
                   <td class="strip">
                     <Whisker strip={strip} standing={each} colour={colourOf(page, name)} />
@@ -110,7 +110,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
                     {tested && <td class="right">{each === rows[0] ? "" : probability(each.p)}</td>}
                   </>
                 )}
-                {biasColumn && <td class="right">{estimate(each.bias)}</td>}
+                {biasColumn && <td class="right">{estimate(each.bias, digitsOf(biasColumn))}</td>}
               </tr>
             );
           })}

@@ -5,6 +5,7 @@ import { Dot } from "./filters";
 import { count } from "./format";
 import type { Model } from "./model";
 import { printing } from "./print";
+import { materialHref } from "./state";
 import { MaterialLink } from "./verdict";
 
 /** Cells that failed, by reason; those of the cells that the filters leave. */
@@ -48,7 +49,7 @@ function Reason({ page, failures }: { page: Page; failures: Failure[] }) {
           return (
             <li key={`${each.material} ${each.potential}`}>
               <MaterialLink page={page} name={page.materials[each.material]?.name ?? ""} />{" "}
-              <span class="with"><Dot colour={colourOf(page, potential)} />{potential}</span>
+              <a class="with" href={materialHref(page.materials[each.material]?.name ?? "", potential)}><Dot colour={colourOf(page, potential)} />{potential}</a>
             </li>
           );
         })}

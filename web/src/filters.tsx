@@ -56,8 +56,7 @@ export function Filters({ model }: { model: Model }) {
                 <input type="radio" name="seen" checked={now.seen === value} onChange={() => show({ seen: value as Seen })} />
                 {text}
                 <span class="number">
-                  {whole(seen(value as Seen))}
-                  <span class="unseen"> materials</span>
+                  <Materials n={seen(value as Seen)} />
                 </span>
               </label>
             ))}
@@ -120,13 +119,22 @@ function Choices({ legend, options, chosen, counts, onChange, before }: ChoicesP
             {before?.(value)}
             {text}
             <span class="number">
-              {whole(counts.get(value) ?? 0)}
-              <span class="unseen"> materials</span>
+              <Materials n={counts.get(value) ?? 0} />
             </span>
           </label>
         ))}
       </div>
     </fieldset>
+  );
+}
+
+/** A number; that it is of materials is only read out. */
+function Materials({ n }: { n: number }) {
+  return (
+    <>
+      {whole(n)}
+      <span class="unseen"> {n === 1 ? "material" : "materials"}</span>
+    </>
   );
 }
 

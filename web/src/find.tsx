@@ -11,7 +11,9 @@ export function FindMaterial({ page }: { page: Page }) {
     const found = page.materials.filter(({ formula, name }, i) =>
       [said[i]!, ...(whole ? [formula, name] : [])].some((each) => each.toLowerCase() === wanted),
     );
+    const only = page.materials.filter((_, i) => said[i]!.toLowerCase().includes(wanted));
     if (found.length === 1) show({ route: { name: "material", material: found[0]!.name } });
+    else if (whole && wanted && only.length === 1) show({ route: { name: "material", material: only[0]!.name } });
     else if (whole && wanted) show({ route: { name: "cells" }, text: text.trim() });
   };
   return (

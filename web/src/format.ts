@@ -30,10 +30,10 @@ export interface Estimate {
 }
 
 /** Number with its interval where it has one. */
-export function estimate(given: Estimate | null): string {
+export function estimate(given: Estimate | null, digits = 3): string {
   if (!given || Number.isNaN(given.value)) return NOTHING;
-  const shown = number(given.value);
-  return given.low === null || given.high === null ? shown : `${shown} [${number(given.low)}, ${number(given.high)}]`;
+  const shown = number(given.value, digits);
+  return given.low === null || given.high === null ? shown : `${shown} [${number(given.low, digits)}, ${number(given.high, digits)}]`;
 }
 
 /** A significance. */
@@ -64,6 +64,36 @@ export function valueText(value: number | string | boolean | null | undefined): 
   if (value === null || value === undefined || value === "") return NOTHING;
   if (typeof value === "boolean") return value ? "yes" : "no";
   return typeof value === "number" ? number(value) : value;
+}
+
+/** Frequencies nearer to zero than this, THz, are zero: acoustic modes at Γ. */
+const ZERO = 1e-3;
+
+/** A frequency, imaginary ones with an i as on the axes of bands. */
+export function frequency(value: number): string {
+  return Math.abs(value) < ZERO ? "0" : value < 0 ? `${number(-value)}i` : number(value);
+}
+
+interface Described {
+  name: string;
+  label: string;
+  kind: string;
+  better: string | null;
+}
+
+/** Digits in which a column's values differ: lattices differ in the third and fourth. */
+export const digitsOf = ({ name }: Pick<Described, "name">) => (name.startsWith("lattice_ratio") ? 4 : 3);
+
+/** Value of a column as its kind is written. */
+export function columnText(column: Described, value: number | string | boolean | null | undefined): string {
+  if (typeof value !== "number") return valueText(value);
+  if (column.better === null && unitOf(column.label)[1] === "THz") return frequency(value);
+  return number(value, digitsOf(column));
+}
+
+/** Texts of tables and sentences with true minus signs, and percent signs that no line break parts from their number. */
+export function typeset(text: string): string {
+  return text.replace(/(^|[\s[(…±,;/])-(?=\d)/g, "$1−").replace(/(\d) %/g, "$1\u00a0%");
 }
 
 const UNIT = /^(?:[mk]?eV|k?J|THz|Å|K|[mpf]?s|GPa|%|cm|W)(?![a-z])/;

@@ -1,5 +1,5 @@
 // Panels: charts, pictures, tables and what is missing. Also on the pages of materials.
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { chartRows } from "./chart-data";
 import { drawChart } from "./charts/draw";
 import type { Chart, Page, Panel } from "./contract";
@@ -7,8 +7,9 @@ import { savePng, saveSvg, save } from "./export";
 import { csv, whole } from "./format";
 import { isFiltered } from "./model";
 import { printing, PRINT_WIDTH } from "./print";
-import { hrefOf, materialHref } from "./state";
-import { Scope, TableView } from "./table";
+import { DAGGER, namesOfSeen } from "./seen";
+import { hrefOf, materialHref, view } from "./state";
+import { cellsOn, Scope, TableView } from "./table";
 import { WithNames } from "./verdict";
 
 interface Shown {
@@ -23,7 +24,10 @@ export function Figure({ page, chart, cells }: Shown & { chart: Chart }) {
   const [near, setNear] = useState(false);
   const [width, setWidth] = useState(0);
   const paper = printing.value;
-  const context = (pixels: number) => ({ page, cells, width: pixels, materialHref, viewHref: hrefOf });
+  const route = view.value.route;
+  const seen = useMemo(() => namesOfSeen(page, chart.kind.startsWith("cell_") ? cells : cellsOn(page)), [page, chart, cells, route]);
+  const [daggers, setDaggers] = useState(false);
+  const context = (pixels: number) => ({ page, cells, seen, width: pixels, materialHref, viewHref: hrefOf });
 
   useLayoutEffect(() => {
     const element = body.current!;
@@ -38,6 +42,7 @@ export function Figure({ page, chart, cells }: Shown & { chart: Chart }) {
     if (!paper && !(near && width)) return;
     body.current!.replaceChildren(drawChart(chart, context(paper ? PRINT_WIDTH : width)));
     body.current!.classList.remove("waiting");
+    setDaggers(body.current!.textContent!.includes(DAGGER));
   }, [page, chart, cells, near, width, paper]);
 
   return (
@@ -52,7 +57,7 @@ export function Figure({ page, chart, cells }: Shown & { chart: Chart }) {
         </span>
       </figcaption>
       <div ref={body} class="chart waiting" />
-      {chart.note && <p class="note">{chart.note}</p>}
+      {(chart.note || daggers) && <p class="note">{chart.note}{daggers && ` ${DAGGER} has seen the phonons of some of these crystals in training.`}</p>}
     </figure>
   );
 }

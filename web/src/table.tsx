@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { groupsOf } from "./colour";
 import type { Entry, Page, Table } from "./contract";
-import { csv } from "./format";
+import { csv, typeset } from "./format";
 import { save } from "./export";
 import { isFiltered } from "./model";
 import { printing } from "./print";
@@ -15,17 +15,24 @@ import { PotentialName } from "./verdict";
 export function Scroll({ label, children }: { label: string; children: ComponentChildren }) {
   const region = useRef<HTMLDivElement>(null);
   const [wide, setWide] = useState(false);
+  const [more, setMore] = useState(false);
   useLayoutEffect(() => {
     const element = region.current!;
-    const measure = () => setWide(element.scrollWidth > element.clientWidth + 1);
+    const measure = () => {
+      setWide(element.scrollWidth > element.clientWidth + 1);
+      setMore(element.scrollWidth > element.clientWidth + element.scrollLeft + 1);
+    };
     measure();
     const observer = new ResizeObserver(measure);
     for (const each of [element, ...element.children]) observer.observe(each);
-    return () => observer.disconnect();
+    element.addEventListener("scroll", measure, { passive: true });
+    return () => (observer.disconnect(), element.removeEventListener("scroll", measure));
   });
   return (
-    <div ref={region} class="scroll" {...(wide ? { role: "region", "aria-label": `${label}, scrolls to the side`, tabIndex: 0 } : {})}>
-      {children}
+    <div class={more ? "scrolls more" : "scrolls"}>
+      <div ref={region} class="scroll" {...(wide ? { role: "region", "aria-label": `${label}, scrolls to the side`, tabIndex: 0 } : {})}>
+        {children}
+      </div>
     </div>
   );
 }
@@ -137,7 +144,7 @@ function keptRows(table: Table, page: Page): Entry[][] {
 const textOf = (entry: Entry) => (typeof entry === "string" ? entry : entry.text);
 
 /** Intervals that no line break parts. */
-const unbroken = (text: string) => text.replace(/\[[^\]]*\]/g, (interval) => interval.replaceAll(" ", "\u00a0"));
+const unbroken = (text: string) => typeset(text).replace(/\[[^\]]*\]/g, (interval) => interval.replaceAll(" ", "\u00a0"));
 
 function EntryView({ entry, page, marked }: { entry: Entry; page: Page; marked: ReadonlySet<string> }) {
   if (page.potentials.some((each) => each.name === textOf(entry))) return <PotentialName page={page} name={textOf(entry)} seen={marked.has(textOf(entry))} />;

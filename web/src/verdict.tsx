@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { colourOf, groupsOf } from "./colour";
 import type { Page, Statement } from "./contract";
 import { Dot } from "./filters";
-import { count } from "./format";
+import { count, typeset } from "./format";
 import { chapterOf, type Model } from "./model";
 import { printing } from "./print";
 import { hrefOf, materialHref, view, type Route } from "./state";
@@ -179,14 +179,14 @@ export function WithNames({ page, text, materials = [] }: { page: Page; text: st
   for (let i = 0; i < text.length; ) {
     const code = text[i] === "`" ? /^`([^`]+)`/.exec(text.slice(i)) : null;
     if (code) {
-      parts.push(plain, <code>{code[1]}</code>);
+      parts.push(typeset(plain), <code>{code[1]}</code>);
       plain = "";
       i += code[0].length;
       continue;
     }
     const address = text.startsWith("http", i) ? /^https?:\/\/[^\s)]+[^\s).,;]/.exec(text.slice(i)) : null;
     if (address) {
-      parts.push(plain, <a href={address[0]}>{address[0].replace(/^https?:\/\//, "")}</a>);
+      parts.push(typeset(plain), <a href={address[0]}>{address[0].replace(/^https?:\/\//, "")}</a>);
       plain = "";
       i += address[0].length;
       continue;
@@ -196,11 +196,11 @@ export function WithNames({ page, text, materials = [] }: { page: Page; text: st
       plain += text[i++];
       continue;
     }
-    parts.push(plain, potentials.has(name) ? <PotentialName page={page} name={name} /> : <a href={materialHref(name)}>{name}</a>);
+    parts.push(typeset(plain), potentials.has(name) ? <PotentialName page={page} name={name} /> : <a href={materialHref(name)}>{name}</a>);
     plain = "";
     i += name.length;
   }
-  return <>{[...parts, plain]}</>;
+  return <>{[...parts, typeset(plain)]}</>;
 }
 
 /** Whether a piece of a text is a part of a longer word. */

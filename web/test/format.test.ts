@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { csv, listed, number, probability, unitOf } from "../src/format";
+import { columnText, csv, listed, number, probability, typeset, unitOf } from "../src/format";
 import { ELEMENTS } from "../src/periodic";
 import { harmless } from "../src/table";
 
@@ -35,4 +35,13 @@ test("addresses run nothing", () => {
   expect(["tables/a.csv", "https://doi.org/10.1", "javascript:alert(1)", "JAVASCRIPT:x", "data:text/html,x"].map(harmless)).toEqual(
     ["tables/a.csv", "https://doi.org/10.1", "", "", ""],
   );
+});
+
+test("columns are written by what they are: zeros of frequencies, i of imaginary ones, digits of lattices", () => {
+  const column = (name: string, label: string, better: string | null = null) => ({ name, label, kind: "number", better });
+  const lowest = column("mesh_lowest_model_THz", "lowest mode, potential, THz, mesh");
+  expect([-2.49e-8, -1.884, 0.5].map((value) => columnText(lowest, value))).toEqual(["0", "1.88i", "0.5"]);
+  expect(columnText(column("rmse", "RMSE(ν), THz", "low"), 0.0002)).toBe("0.0002");
+  expect(columnText(column("lattice_ratio_own", "own lattice constant / reference's", "target"), 1.01873)).toBe("1.019");
+  expect(typeset("-0.30 … -0.07 THz of mp-14036, [-1, 2], 2026-11-26")).toBe("−0.30 … −0.07 THz of mp-14036, [−1, 2], 2026-11-26");
 });

@@ -1,13 +1,13 @@
 // All values of a column, a strip for each potential in a plot for each group; quartiles from five values on.
 
 import type { CellDistribution } from "../contract";
-import type { ChartContext } from "../context";
+import { marked, type ChartContext } from "../context";
 import { groupsOf } from "../colour";
 import { cellsOf, hue, labelOf, materialName, numberOf, potentialName, potentialsOf, type CellValue } from "./cells";
 import { drawGrid, nothing, type PlotSpec } from "./grid";
 import { INK } from "./looks";
 import { quantile, spellTick } from "./numbers";
-import { nameRows, rowMiddle, rowPlot, ROW_HEIGHT } from "./rows";
+import { leastFor, nameRows, rowMiddle, rowPlot, ROW_HEIGHT, sharedNames } from "./rows";
 import { shape, svg } from "./svg";
 import type { Target } from "./targets";
 import { told } from "./told";
@@ -43,11 +43,12 @@ export function drawCellDistribution(chart: CellDistribution, context: ChartCont
   const present = groups.map(([key, name], place) => ({ key, name, place })).filter(({ place }) => drops.some((drop) => drop.group === place));
   const label = labelOf(context, chart.value);
   const boxed = potentials.some((potential) => present.some(({ place }) => drops.filter((drop) => drop.potential === potential && drop.group === place).length >= LEAST));
-  const names = potentials.map((potential) => potentialName(context, potential));
-  const plots = present.map(({ key, name, place }) => (width: number): PlotSpec => {
+  const names = potentials.map((potential) => marked(context, potentialName(context, potential)));
+  const room = sharedNames(context.width, present.map(() => names));
+  const plots = present.map(({ key, name, place }) => (width: number, first: boolean): PlotSpec => {
     const own = drops.filter((drop) => drop.group === place);
     const materials = new Set(own.map((drop) => drop.material)).size;
-    const rows = rowPlot(width, names);
+    const rows = rowPlot(width, names, ROW_HEIGHT, { room, first });
     const targets: Target[] = [];
     return {
       ...rows,
@@ -75,9 +76,10 @@ export function drawCellDistribution(chart: CellDistribution, context: ChartCont
     legend: boxed ? [{ name: "quartiles and median, from five values on", colour: INK, look: "band" }] : [],
     name: chart.title,
     what: "points, each leading to its material",
-    least: 300,
+    least: room ? 200 : leastFor(names),
+    lead: room,
     most: 620,
-    height: (width) => rowPlot(width, names).step * names.length,
+    height: (width) => rowPlot(width, names, ROW_HEIGHT, { room, first: false }).step * names.length,
   });
 }
 

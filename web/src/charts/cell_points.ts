@@ -1,11 +1,11 @@
 // Two columns of the table of cells against each other: hue is the potential, shape the group.
 
 import type { CellPoints } from "../contract";
-import type { ChartContext } from "../context";
+import { marked, type ChartContext } from "../context";
 import { groupsOf } from "../colour";
 import { cellsOf, hue, labelOf, materialName, numberOf, potentialName, potentialsOf, type CellValue } from "./cells";
 import { drawGrid, nothing, shapeKeys, type PlotSpec } from "./grid";
-import { QUIET } from "./looks";
+import { INK } from "./looks";
 import { shape, svg } from "./svg";
 import type { Target } from "./targets";
 import { told } from "./told";
@@ -43,7 +43,7 @@ export function drawCellPoints(chart: CellPoints, context: ChartContext): HTMLEl
   const plotOf = (title: string, colour: string | undefined, own: Spot[]) => (): PlotSpec => {
     const targets: Target[] = [];
     return {
-      title,
+      title: marked(context, title),
       href: title ? context.viewHref({ potentials: [title] }) : undefined,
       hue: colour,
       x: axis(chart.x, chart.log_x, "x"),
@@ -53,8 +53,8 @@ export function drawCellPoints(chart: CellPoints, context: ChartContext): HTMLEl
       targets,
       draw: (layer, x, y) => {
         const radius = own.length > 300 ? 2.6 : own.length > 80 ? 3.2 : own.length > 30 ? 4 : 5.5;
-        // All others lie behind in grey, so that each plot is seen against the whole.
-        if (apart) layer.append(svg("path", { d: pathOf(spots, x, y, 1.4), fill: QUIET, "fill-opacity": 0.28, stroke: "none" }));
+        // All others lie behind as faint rings, so that each plot is seen against the whole.
+        if (apart) layer.append(svg("path", { d: pathOf(spots, x, y, 1.7), fill: "none", stroke: INK, "stroke-width": 0.6, "stroke-opacity": 0.22 }));
         for (const potential of potentialsOf(own)) {
           const series = own.filter((spot) => spot.potential === potential);
           const d = pathOf(series, x, y, radius);
@@ -68,11 +68,11 @@ export function drawCellPoints(chart: CellPoints, context: ChartContext): HTMLEl
     ? potentials.map((place) => plotOf(potentialName(context, place), hue(place), spots.filter((spot) => spot.potential === place)))
     : [plotOf("", undefined, spots)];
   const shapes = shapeKeys([...groupsOf(context.page)]).filter((_, place) => spots.some((spot) => spot.group === place));
-  const named = apart ? [] : potentials.map((place) => ({ name: potentialName(context, place), colour: hue(place), shape: 0 }));
+  const named = apart ? [] : potentials.map((place) => ({ name: marked(context, potentialName(context, place)), colour: hue(place), shape: 0 }));
   return drawGrid({
     width: context.width,
     plots,
-    legend: [...named, ...shapes, ...(apart ? [{ name: "all potentials", colour: QUIET, shape: 0 }] : [])],
+    legend: [...named, ...shapes, ...(apart ? [{ name: "all potentials", colour: INK, shape: 0, look: "hollow" as const }] : [])],
     name: chart.title,
     what: "points, each leading to its material",
     height: (width) => (apart ? 0.7 * width : Math.min(480, 0.62 * width)),

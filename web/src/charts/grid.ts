@@ -19,7 +19,8 @@ export type PlotSpec = Omit<FacetSpec, "width" | "height"> & { targets: Target[]
 
 export interface GridSpec {
   width: number;
-  plots: ((width: number) => PlotSpec)[];
+  /** `first`: of its row. */
+  plots: ((width: number, first: boolean) => PlotSpec)[];
   legend: LegendEntry[];
   /** Name of the chart for those who do not see it. */
   name: string;
@@ -29,6 +30,8 @@ export interface GridSpec {
   least?: number;
   most?: number;
   alone?: number;
+  /** Room for names of rows that the first plot of each row has beyond the others. */
+  lead?: number;
   height: (width: number, plot: PlotSpec) => number;
   chosen?: (plot: number, target: number) => void;
 }
@@ -43,17 +46,19 @@ export function columnsFor(width: number, n: number, least: number, most: number
 }
 
 export function drawGrid(spec: GridSpec): HTMLElement {
-  const { least = 250, most = 460, alone = 820 } = spec;
-  const { columns, each } = columnsFor(spec.width, spec.plots.length, least, most, alone);
+  const { least = 250, most = 460, alone = 820, lead = 0 } = spec;
+  const { columns, each } = columnsFor(spec.width - lead, spec.plots.length, least, most, alone);
   const root = html("div", { class: "sm-chart" });
   if (spec.legend.length) root.append(drawLegend(spec.legend));
   const grid = html("div", { class: "sm-grid" });
   grid.dataset.columns = String(columns);
-  grid.style.gridTemplateColumns = `repeat(${columns}, ${each}px)`;
+  grid.style.gridTemplateColumns = lead ? `${each + lead}px repeat(${columns - 1}, ${each}px)` : `repeat(${columns}, ${each}px)`;
   root.append(grid);
-  const made = spec.plots.map((make) => {
-    const plot = make(each);
-    const facet = drawFacet({ ...plot, width: each, height: spec.height(each, plot) });
+  const made = spec.plots.map((make, place) => {
+    const first = place % columns === 0;
+    const width = first ? each + lead : each;
+    const plot = make(width, first);
+    const facet = drawFacet({ ...plot, width, height: spec.height(each, plot) });
     grid.append(facet.element);
     return { svg: facet.element, targets: plot.targets, name: [spec.name, plot.title].filter(Boolean).join(": ") };
   });

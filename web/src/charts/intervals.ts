@@ -1,12 +1,12 @@
 // Estimates with intervals, one below the other; filled where they count.
 
 import type { IntervalRow, Intervals } from "../contract";
-import type { ChartContext } from "../context";
+import { marked, type ChartContext } from "../context";
 import { colourOf, groupsOf } from "../colour";
 import { number } from "../format";
 import { drawGrid, nothing, type LegendEntry, type PlotSpec } from "./grid";
 import { INK, PAPER } from "./looks";
-import { nameRows, rowMiddle, rowPlot } from "./rows";
+import { leastFor, nameRows, rowMiddle, rowPlot, sharedNames } from "./rows";
 import { svg } from "./svg";
 import type { Target } from "./targets";
 
@@ -17,10 +17,13 @@ export function drawIntervals(chart: Intervals, context: ChartContext): HTMLElem
   if (!rows.length) return nothing("There is nothing to show.");
   const facets = [...new Set(rows.map((row) => row.facet))];
   const values = rows.flatMap((row) => [row.value, row.low, row.high]);
-  const plots = facets.map((facet) => (width: number): PlotSpec => {
+  const nameOf = (row: IntervalRow): string => (row.label === row.potential ? marked(context, row.label) : row.label);
+  const namesOf = (facet: string): string[] => rows.filter((row) => row.facet === facet).map(nameOf);
+  const room = sharedNames(context.width, facets.map(namesOf));
+  const plots = facets.map((facet) => (width: number, first: boolean): PlotSpec => {
     const own = rows.filter((row) => row.facet === facet);
-    const names = own.map((row) => row.label);
-    const list = rowPlot(width, names, HEIGHT);
+    const names = namesOf(facet);
+    const list = rowPlot(width, names, HEIGHT, { room, first });
     const targets: Target[] = [];
     return {
       ...list,
@@ -45,10 +48,11 @@ export function drawIntervals(chart: Intervals, context: ChartContext): HTMLElem
     legend: legendOf(chart, rows),
     name: chart.title,
     what: "estimates",
-    least: 300,
+    least: room ? 200 : leastFor(rows.map(nameOf)),
+    lead: room,
     most: 620,
     alone: 760,
-    height: (width, plot) => rowPlot(width, rows.map((row) => row.label), HEIGHT).step * Math.max(1, plot.y.domain ? plot.y.domain[0] + 0.5 : most),
+    height: (width, plot) => rowPlot(width, rows.map(nameOf), HEIGHT, { room, first: false }).step * Math.max(1, plot.y.domain ? plot.y.domain[0] + 0.5 : most),
   });
 }
 

@@ -1,7 +1,7 @@
 // Lines with bands about them; the values at a place on the axis are read off together.
 
 import type { LineSeries, Lines } from "../contract";
-import type { ChartContext } from "../context";
+import { marked, type ChartContext } from "../context";
 import { colourOf } from "../colour";
 import { number } from "../format";
 import { drawGrid, nothing, type LegendEntry, type PlotSpec } from "./grid";
@@ -50,7 +50,7 @@ export function drawLines(chart: Lines, context: ChartContext): HTMLElement {
   return drawGrid({
     width: context.width,
     plots,
-    legend: legendOf(series, looks, facets),
+    legend: legendOf(series, looks, facets).map((each) => ({ ...each, name: marked(context, each.name) })),
     name: chart.title,
     what: "places, each with the values there",
     height: (width) => (many ? 0.62 * width : Math.min(420, 0.5 * width)),

@@ -1,7 +1,7 @@
 // Points with their own numbers: parity, one estimate against another, what each of a list gives.
 
 import type { Points, PointSeries } from "../contract";
-import type { ChartContext } from "../context";
+import { marked, type ChartContext } from "../context";
 import { colourOf, groupsOf } from "../colour";
 import { number } from "../format";
 import { drawGrid, nothing, shapeKeys, type LegendEntry, type PlotSpec } from "./grid";
@@ -44,7 +44,7 @@ export function drawPoints(chart: Points, context: ChartContext): HTMLElement {
   return drawGrid({
     width: context.width,
     plots,
-    legend: legendOf(chart, context, facets, shapes),
+    legend: legendOf(chart, context, facets, shapes).map((each) => ({ ...each, name: marked(context, each.name) })),
     name: chart.title,
     what: "points",
     least: 250,

@@ -15,13 +15,37 @@ export interface RowPlot extends Pick<PlotSpec, "y" | "left" | "right"> {
 
 export const ROW_HEIGHT = 30;
 
-export function rowPlot(width: number, names: string[], height = ROW_HEIGHT): RowPlot {
-  const widest = Math.max(...names.map((name) => textWidth(name, 12)), 0) + 14;
-  const above = widest > 0.42 * width;
+/** Narrower plots than this do not stand side by side with names beside the first. */
+const LEAST = 230;
+
+const widestOf = (names: readonly string[]): number => Math.max(...names.map((name) => textWidth(name, 12)), 0) + 14;
+
+/** Room for names beside the first plot of each row, where all plots have the same rows; 0: each has its own names. */
+export function sharedNames(width: number, lists: readonly (readonly string[])[]): number {
+  const [first = [], ...others] = lists;
+  if (!others.length || others.some((list) => list.join("\n") !== first.join("\n"))) return 0;
+  const widest = widestOf(first);
+  return width - widest >= 2 * LEAST ? widest : 0;
+}
+
+/** Least width of plots whose names stand beside their rows. */
+export function leastFor(names: readonly string[]): number {
+  return Math.max(300, Math.ceil(widestOf(names) / SHARE) + 1);
+}
+
+/** Of a plot's width that its names may take. */
+const SHARE = 0.42;
+
+/** `lead`: room for names that plots share, and whether this one has them. */
+export function rowPlot(width: number, names: string[], height = ROW_HEIGHT, lead?: { room: number; first: boolean }): RowPlot {
+  const widest = widestOf(names);
+  const shares = lead !== undefined && lead.room > 0;
+  const above = !shares && widest > SHARE * width;
+  const beside = shares ? lead.first : !above;
   return {
     step: above ? height + 16 : height,
     above,
-    left: above ? 10 : widest,
+    left: beside ? widest : 10,
     right: 16,
     y: {
       label: "",
@@ -29,7 +53,7 @@ export function rowPlot(width: number, names: string[], height = ROW_HEIGHT): Ro
       values: [],
       guides: [],
       domain: [names.length - 0.5, -0.5],
-      names: above ? [] : names.map((name, at) => ({ at, name })),
+      names: beside ? names.map((name, at) => ({ at, name })) : [],
     },
   };
 }

@@ -24,7 +24,7 @@ export function drawBands(shown: Shown): HTMLElement {
   const root = html("div", { class: "sm-chart sm-bands" });
   const row = html("div", { class: "sm-bands-row" });
   root.append(row);
-  const height = Math.round(Math.max(280, Math.min(520, 0.62 * width)));
+  const height = heightFor(width);
   const frequencies = domainOf(shown);
   const beside = path !== null && dos !== null && dos.curves.length > 0;
   const wide = beside ? Math.round(width * 0.76) - 8 : width;
@@ -51,6 +51,17 @@ function domainOf({ path, dos }: Shown): number[] {
   }
   if (!path) for (const curve of dos?.curves ?? []) ends.push(curve.first, curve.first + curve.step * (curve.values.shape[1] - 1));
   return [ends.reduce((a, b) => Math.min(a, b)), ends.reduce((a, b) => Math.max(a, b))];
+}
+
+/** A band thinner than this, in pixels, is not seen beside lines. */
+const SEEN = 2;
+
+const heightFor = (width: number): number => Math.round(Math.max(280, Math.min(520, 0.62 * width)));
+
+/** Whether the band of a noise, in THz, about zero can be seen. */
+export function noiseSeen(shown: Shown, noise: number): boolean {
+  const [low, high] = domainOf(shown) as [number, number];
+  return (2 * noise * heightFor(shown.width)) / (1.08 * (high - low)) >= SEEN;
 }
 
 const imaginary = (value: number): string => (value < 0 ? `${String(Number((-value).toPrecision(6)))}i` : String(Number(value.toPrecision(6))));
@@ -106,8 +117,9 @@ function noiseBands(shown: Shown, path: Path, y: Place, left: number, right: num
   for (const spectrum of drawn(shown, path)) {
     if (!spectrum.noise) continue;
     const [top, bottom] = [y(spectrum.noise), y(-spectrum.noise)];
+    if (bottom - top < SEEN) continue;
     const fill = colourOf(shown.page, spectrum.potential);
-    made.push(svg("rect", { x: left, y: top, width: right - left, height: Math.max(1, bottom - top), fill, "fill-opacity": 0.13 }));
+    made.push(svg("rect", { x: left, y: top, width: right - left, height: bottom - top, fill, "fill-opacity": 0.13 }));
   }
   return made;
 }
@@ -156,7 +168,7 @@ function dosFacet(shown: Shown, dos: Dos, width: number, height: number, frequen
     height,
     left: alone ? undefined : 4,
     right: 6,
-    x: { label: width < 150 ? "States" : "States, per THz and cell", log: false, values: [], guides: [], domain: [0, 1.05 * most], names: [] },
+    x: { label: width < 150 ? "States" : "States, per THz and cell", log: false, values: [0, most], guides: [] },
     y: { label: alone ? "Frequency, THz" : " ", log: false, values: frequencies, guides: [], tick: imaginary, bare: !alone },
     guides: [],
     draw: (layer, x, y, box) => {

@@ -6,7 +6,7 @@ import type { Dos, Page } from "../contract";
 import { Dot } from "../filters";
 import { number } from "../format";
 import { printing, PRINT_WIDTH } from "../print";
-import { drawBands } from "./band_plot";
+import { drawBands, noiseSeen, type Shown } from "./band_plot";
 import type { Path } from "./bands";
 
 interface Props {
@@ -56,7 +56,7 @@ export function BandPlot({ page, path, dos, chosen }: Props) {
         {names.length > 0 && <button type="button" class="plain" onClick={() => setShown(new Set())}>none</button>}
       </div>
       <div ref={body} class="band-body" />
-      <p class="note">{noteOf(path, shown)}</p>
+      <p class="note">{noteOf({ page, path, dos, potentials: shown, width: paper ? PRINT_WIDTH : Math.min(width, 1180) })}</p>
     </>
   );
 }
@@ -68,10 +68,17 @@ function shownFirst(names: string[], chosen: string | null): ReadonlySet<string>
   return new Set(chosen === null || names.length <= FEW ? names : [chosen]);
 }
 
-function noteOf(path: Path | null, shown: ReadonlySet<string>): string {
+function noteOf(shown: Shown): string {
+  const { path, potentials } = shown;
   if (!path) return "Modes per THz and primitive cell.";
-  const noises = [path.reference, ...path.potentials.filter((one) => shown.has(one.potential!))].flatMap((one) =>
-    one?.noise ? [`${one.potential ?? "reference"} ${number(one.noise, 2)} THz`] : [],
+  const noises = [path.reference, ...path.potentials.filter((one) => potentials.has(one.potential!))].flatMap((one) =>
+    one?.noise ? [{ text: `${one.potential ?? "reference"} ${number(one.noise, 2)} THz`, seen: shown.width > 0 && noiseSeen(shown, one.noise) }] : [],
   );
-  return `Imaginary frequencies (i) stand below the line at zero.${noises.length ? ` Shaded: frequencies that are noise (${noises.join(", ")}).` : ""}`;
+  const said = (seen: boolean) => noises.filter((one) => one.seen === seen).map((one) => one.text).join(", ");
+  const [shaded, thin] = [said(true), said(false)];
+  return [
+    "Imaginary frequencies (i) stand below the line at zero.",
+    ...(shaded ? [`Shaded: frequencies that are noise (${shaded}).`] : []),
+    ...(thin ? [`Too thin to be drawn: what is noise about zero (${thin}).`] : []),
+  ].join(" ");
 }

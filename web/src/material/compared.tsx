@@ -3,11 +3,14 @@
 import { useMemo } from "preact/hooks";
 import { ramp } from "../charts/looks";
 import type { Column, Page } from "../contract";
-import { valueText, number } from "../format";
+import { columnText, number } from "../format";
 import { Scroll } from "../table";
 import { PotentialName } from "../verdict";
 import { differenceOf, frequencyText, lowestOf, placeOf, sideOf, type Path } from "./bands";
 import { rankOf, rankText } from "./rank";
+
+/** Columns of what is read off the bands here, with its place. */
+const LOWEST = /^(path|mesh)_lowest_/;
 
 interface Props {
   page: Page;
@@ -18,7 +21,8 @@ interface Props {
 }
 
 export function Compared({ page, cells, path, chosen, pick }: Props) {
-  const columns = useMemo(() => page.columns.filter((column) => column.main && cells.some((cell) => page.cells.values[column.name]?.[cell] != null)), [page, cells]);
+  const columns = useMemo(() => page.columns.filter((column) => column.main && !(path && LOWEST.test(column.name)) && cells.some((cell) => page.cells.values[column.name]?.[cell] != null)), [page, cells, path]);
+  const low = path?.reference ? lowestOf(path.reference) : null;
   const ranked = columns.some((column) => cells.some((cell) => rankOf(page, column, cell)));
   const named = (cell: number): string => page.potentials[page.cells.potential[cell]!]!.name;
   return (
@@ -30,24 +34,16 @@ export function Compared({ page, cells, path, chosen, pick }: Props) {
             <tr>
               <th scope="col">potential</th>
               {columns.map((column) => <th key={column.name} scope="col" class={column.kind === "number" ? "right" : undefined}>{column.label}</th>)}
-              {path && <th scope="col" class="right">lowest on the path</th>}
+              {path && <th scope="col" class="right">lowest mode on the path{low && ` (reference: ${frequencyText(low.frequency)}${low.frequency < -0.05 ? ` ${placeOf(path, low.at)}` : ""})`}</th>}
               {path?.reference && <th scope="col" class="right">band with the largest error: rms, THz</th>}
             </tr>
           </thead>
           <tbody>
-            {path?.reference && (
-              <tr>
-                <th scope="row">reference</th>
-                {columns.map((column) => <td key={column.name} />)}
-                <td class="right">{frequencyText(lowestOf(path.reference).frequency)}</td>
-                <td />
-              </tr>
-            )}
             {cells.map((cell) => (
               <tr key={cell} class={page.cells.state[cell] === "ok" ? undefined : "not-ok"} aria-current={named(cell) === chosen ? "true" : undefined}>
                 <th scope="row">
                   <button type="button" class="plain pick" onClick={() => pick(named(cell))} title="What it gets wrong, in words">
-                    <PotentialName page={page} name={named(cell)} />
+                    <PotentialName page={page} name={named(cell)} seen={page.cells.seen[cell] !== null} />
                   </button>
                 </th>
                 {columns.map((column) => <Value key={column.name} page={page} column={column} cell={cell} />)}
@@ -66,13 +62,13 @@ function Value({ page, column, cell }: { page: Page; column: Column; cell: numbe
   const value = page.cells.values[column.name]?.[cell];
   const rank = rankOf(page, column, cell);
   const state = page.cells.state[cell];
-  const text = value == null && state !== "ok" ? state! : valueText(value);
+  const text = value == null && state !== "ok" ? state! : columnText(column, value);
   if (!rank) return <td class={column.kind === "number" ? "right" : undefined}>{text}</td>;
   const look = ramp(rank.worse);
   return (
     <td class="right" style={{ background: look.fill, color: look.text }} title={`${column.label}: ${rankText(rank)}`}>
       {text}
-      <small>{rankText(rank).replace(/ of .*/, "")}</small>
+      <small>{rankText(rank).replace(/ (of the )?other .*/, "")}</small>
     </td>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Detail, Material, Page } from "../contract";
+import { typeset } from "../format";
 import { PanelView } from "../panel";
 import { readDetail } from "../parts";
 import { PotentialName } from "../verdict";
@@ -14,7 +15,7 @@ import "./material.css";
 import { Modes } from "./mode_player";
 import { Commands, Records } from "./provenance";
 import { cellOf, judged, reasons } from "./why";
-import { rankOf } from "./rank";
+import { errorsOf } from "../select";
 import { show, view } from "../state";
 
 type Loaded = { detail: Detail | null } | { error: string } | null;
@@ -35,7 +36,7 @@ export function MaterialPage({ page, material }: { page: Page; material: Materia
       <Header page={page} material={material} cells={cells} potential={asked} />
       {chosen !== null && (
         <section aria-labelledby="why">
-          <h2 id="why">{judged(page).length || path?.reference ? "What potentials get wrong here" : "What potentials say of it"}</h2>
+          <h2 id="why">{judged(page).length || path?.reference ? "What potentials get wrong here, and right" : "What potentials say of it"}</h2>
           <Why page={page} place={place} chosen={chosen} names={known} pick={pick} path={path} modes={detail?.modes ?? []} />
           <Compared page={page} cells={cells} path={path} chosen={chosen} pick={pick} />
         </section>
@@ -83,17 +84,18 @@ function useDetail(page: Page, material: Material): Loaded {
   return loaded;
 }
 
-/** The potential that filters leave alone, else the one that is worst here among its own. */
+/** The potential that filters leave alone, else the one with the largest error here. */
 function firstChosen(page: Page, place: number, known: string[]): string | null {
   const [only, ...more] = view.value.potentials.filter((name) => known.includes(name));
   if (only && !more.length) return only;
-  const column = judged(page)[0];
+  const column = judged(page).find((each) => each.better === "low") ?? judged(page)[0];
+  const errors = column && errorsOf(page, column);
+  const sign = column?.better === "high" ? -1 : 1;
   let worst = known[0] ?? null;
-  let most = -1;
-  for (const name of column ? known : []) {
-    const cell = cellOf(page, place, page.potentials.findIndex((one) => one.name === name));
-    const rank = rankOf(page, column!, cell);
-    if (rank && rank.worse > most) [most, worst] = [rank.worse, name];
+  let most = -Infinity;
+  for (const name of errors ? known : []) {
+    const error = sign * (errors![cellOf(page, place, page.potentials.findIndex((one) => one.name === name))] ?? NaN);
+    if (Number.isFinite(error) && error > most) [most, worst] = [error, name];
   }
   return worst;
 }
@@ -110,6 +112,7 @@ interface WhyProps {
 
 function Why({ page, place, chosen, names, pick, path, modes }: WhyProps) {
   const cell = cellOf(page, place, page.potentials.findIndex((one) => one.name === chosen));
+  const { lead, wrong, right } = reasons(page, cell, chosen, path, modes);
   return (
     <div class="why">
       <label>
@@ -118,10 +121,21 @@ function Why({ page, place, chosen, names, pick, path, modes }: WhyProps) {
           {names.map((name) => <option key={name} value={name}>{name}</option>)}
         </select>
       </label>
-      <p class="why-name"><PotentialName page={page} name={chosen} /></p>
-      <ul class="prose" aria-live="polite">
-        {reasons(page, cell, chosen, path, modes).map((said, n) => <li key={n}>{said}</li>)}
-      </ul>
+      <p class="why-name"><PotentialName page={page} name={chosen} seen={cell >= 0 && page.cells.seen[cell] !== null} /></p>
+      <div class="prose" aria-live="polite">
+        {lead.length > 0 && <p>{typeset(lead.join(" "))}</p>}
+        {wrong.length > 0 && <List title={lead.length ? "Also" : ""} items={wrong} />}
+        {right.length > 0 && <List title="What it gets right" items={right} />}
+      </div>
     </div>
+  );
+}
+
+function List({ title, items }: { title: string; items: string[] }) {
+  return (
+    <>
+      {title && <h3>{title}</h3>}
+      <ul>{items.map((said, n) => <li key={n}>{typeset(said)}</li>)}</ul>
+    </>
   );
 }

@@ -45,9 +45,9 @@ function errorsFor(page: Page, column: Column): Float64Array {
   return errors;
 }
 
-/** “worse than 92 % of 143 materials”, or better. */
+/** “worse than on 92 % of the other 142 crystals”, or better. */
 export function rankText({ n, worse }: Rank): string {
   const percent = Math.round(100 * worse);
-  if (percent >= 50) return `worse than ${percent === 100 ? "all" : `${percent} %`} of ${n - 1} others`;
-  return `better than ${percent === 0 ? "all" : `${100 - percent} %`} of ${n - 1} others`;
+  const of = (share: number) => (share === 100 ? `on all other ${n - 1} crystals` : `on ${share} % of the other ${n - 1} crystals`);
+  return percent >= 50 ? `worse than ${of(percent)}` : `better than ${of(100 - percent)}`;
 }
