@@ -119,8 +119,9 @@ class Conditions(BaseModel):
         """The value at a path such as ``protocol.symmetrise`` or ``md.temperature``."""
         first, *rest = path.split(".")
         found: Any = self
-        if first in settings_tables():
-            found, rest = self.of(settings_tables()[first]), rest
+        known = settings_tables()
+        if first in known:
+            found, rest = self.of(known[first]), rest
         else:
             rest = [first, *rest]
         for part in rest:
@@ -174,4 +175,6 @@ def canonical(value: Any) -> Any:
     """A value as it stands in a key: plain JSON; of settings only what determines a result."""
     if isinstance(value, BaseModel):
         return getattr(value, "identity", None) or value.model_dump(mode="json")
+    if value is None or type(value) in (bool, int, float, str):
+        return value
     return json.loads(json.dumps(value))

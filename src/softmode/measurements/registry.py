@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
@@ -62,18 +62,23 @@ def _conflict(one: Measurement, found: Mapping[str, Measurement]) -> str:
     missing = [name for name in one.requires if name not in found]
     if missing:
         return f"it requires {missing[0]}, which does not exist"
-    if one.settings is not None and one.table_name in _tables(found.values()):
+    if one.settings is not None and one.table_name in _tables(tuple(found.values())):
         return f"there are settings {one.table_name} already"
     return ""
 
 
-def _tables(given: Iterable[Measurement]) -> dict[str, type[SettingsTable]]:
-    return {one.table_name: one.settings for one in given if one.settings is not None}
+def _tables(given: tuple[Measurement, ...]) -> Mapping[str, type[SettingsTable]]:
+    return MappingProxyType({one.table_name: one.settings for one in given if one.settings is not None})
 
 
-def settings_tables() -> dict[str, type[SettingsTable]]:
+def settings_tables() -> Mapping[str, type[SettingsTable]]:
     """All tables of settings that a study file may hold, by name."""
-    return _tables(measurements().values())
+    return _all_tables(plugins(GROUP, Measurement))
+
+
+@cache
+def _all_tables(others: tuple[Measurement, ...]) -> Mapping[str, type[SettingsTable]]:
+    return _tables(tuple(_all(others).values()))
 
 
 def table_of(kind: type[SettingsTable]) -> str:

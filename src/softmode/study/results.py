@@ -99,9 +99,13 @@ def done(table: pd.DataFrame, measurement: str) -> pd.DataFrame:
     return table[table[column] == OK] if column in table else table.iloc[:0]
 
 
+#: Columns that say so.
+LOST_BY = ("md_collapsed", "model_only_left")
+
+
 def crystal_lost(rows: pd.DataFrame) -> NDArray[np.bool_]:
     """Where a potential's own dynamics lost the crystal, or left its phase for another."""
-    flags = [numbers_in(rows, name) == 1.0 for name in ("md_collapsed", "model_only_left")]
+    flags = [numbers_in(rows, name) == 1.0 for name in LOST_BY]
     return np.asarray(flags[0] | flags[1], dtype=bool)
 
 

@@ -14,7 +14,7 @@ from softmode.anharmonic.classes import CLASSES, class_indices, confusion_matrix
 from softmode.statistics.confusion import FIGURES, ConfusionMatrix, with_intervals
 from softmode.statistics.rank_correlation import correlations
 from softmode.statistics.recalibration import enough_labels, held_out_probabilities
-from softmode.study.results import FAILED, OK, best_median_worst, crystal_lost, done, numbers_in
+from softmode.study.results import FAILED, LOST_BY, OK, best_median_worst, crystal_lost, done, numbers_in
 
 #: Approaches that are compared with the reference in confusion matrices (paper Fig. 3 and 4), and the
 #: measurement each comes from.
@@ -105,9 +105,21 @@ def _with_interval(table: pd.DataFrame) -> set[str]:
     return set(table.loc[table["sigma_reference_mean_t_low"].notna(), "material"])
 
 
+def _compared_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns that a comparison reads: rows of a few are taken a hundred times faster than of all."""
+    ends = ("", "_low")
+    of_sigma = [f"sigma_{side}_mean_t{end}" for side in ("reference", *MEASURED_BY) for end in ends]
+    states = [f"{measurement}_state" for measurement in MEASURED_BY.values()]
+    names = {"material", "potential", "group", *of_sigma, *states, *LOST_BY}
+    return table[[name for name in table if name in names]]
+
+
 def confusion(table: pd.DataFrame, potential: str, approach: str, group: str = ALL) -> ConfusionMatrix:
     """Confusion matrix of a potential and approach; arguments as for :func:`compared_sigma`."""
-    found = compared_sigma(table, potential, approach, group)
+    return _matrix(compared_sigma(table, potential, approach, group))
+
+
+def _matrix(found: Compared) -> ConfusionMatrix:
     return confusion_matrix(found.reference, found.model, found.failed, collapsed=found.collapsed)
 
 
@@ -122,6 +134,7 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     """
     if not reference_sigma(table):
         return pd.DataFrame(columns=["potential", "approach", "group"])
+    table = _compared_columns(table)
     rows = []
     for potential, cells in table.groupby("potential", sort=False):
         groups = [ALL]
@@ -129,7 +142,6 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
             groups += [str(group) for group in cells["group"].unique()]
         for approach in compared_approaches(table):
             for group in groups:
-                matrix = confusion(table, str(potential), approach, group)
                 found = compared_sigma(table, str(potential), approach, group)
                 of_what = {
                     "potential": potential,
@@ -138,7 +150,7 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
                     "n_collapsed": int(found.collapsed.sum()),
                     "n_without_interval": int((~found.certain & ~found.failed & ~found.collapsed).sum()),
                 }
-                rows += [of_what | figures for figures in _figures(matrix, seed)]
+                rows += [of_what | figures for figures in _figures(_matrix(found), seed)]
     return pd.DataFrame(rows)
 
 
@@ -173,7 +185,7 @@ def with_learnt_classes(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``sigma_<approach>_learnt_p_<class>`` added for approaches that have any.
     """
-    learnt = table.copy()
+    learnt, table = table.copy(), _compared_columns(table)
     for potential in table["potential"].unique() if reference_sigma(table) else ():
         for approach in compared_approaches(table):
             found = compared_sigma(table, str(potential), approach)
@@ -197,7 +209,9 @@ def error_correlations(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     pandas.DataFrame
         One row per potential: Pearson's and Spearman's coefficients with 95 % bootstrap intervals.
     """
-    good = done(done(table, "sigma"), "harmonic")
+    names = ["potential", "sigma_state", "harmonic_state", "path_rmse_w2_THz2"]
+    names += [f"sigma_{side}_mean_t" for side in ("reference", "phi_model")]
+    good = done(done(table[[name for name in names if name in table]], "sigma"), "harmonic")
     rows = []
     for potential, cells in good.groupby("potential", sort=False):
         error = (cells["sigma_phi_model_mean_t"] - cells["sigma_reference_mean_t"]).abs().to_numpy(float)
