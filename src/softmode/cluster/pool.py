@@ -255,7 +255,7 @@ def lost(error: BaseException | None) -> bool:
 
 def without_workers(error: BaseException, subject: str) -> ClusterError:
     """What to say where a worker ended with an error of its own, or none could be started."""
-    cause = getattr(error, "exception", None) or error  # of an executor that Parsl has given up
+    cause = getattr(error, "reason", None) or error  # why Parsl has given its executor up
     said = " ".join(str(cause).split()) or type(cause).__name__
     return ClusterError(
         subject,
