@@ -42,12 +42,17 @@ class Process:
 
 class Executor:
     def __init__(self) -> None:
+        self.blocks_to_job_id = {"0": "job 17", "1": "job 18"}
+        self.provider, self.cancelled = self, []
         self.bad_state_is_set = False
         self.interchange_proc = Process()
         self.failed: list[Exception] = []
 
     def set_bad_state_and_fail_all(self, error: Exception) -> None:
         self.failed.append(error)
+
+    def cancel(self, jobs: list[str]) -> None:
+        self.cancelled += jobs
 
     def connected_managers(self) -> list[Any]:
         return []
@@ -102,6 +107,16 @@ def test_who_leaves_or_is_replaced_loses_what_he_had(pool: Pretended) -> None:
     pool.give(1, 6, len, "")
     assert pool.hears((b"one", Leaving())) == [Lost(0, 5)]
     assert pool.hears((b"three", Ready(1, PLACE))) == [Lost(1, 6), Free(1)]
+
+
+def test_a_job_ends_with_the_last_of_its_workers_that_is_let_go(pool: Pretended) -> None:
+    places = {b"one": Place("a", 1, "0"), b"two": Place("a", 2, "0"), b"three": Place("b", 1, "1")}
+    pool.hears(*((name, Ready(lane, place)) for lane, (name, place) in enumerate(places.items())))
+    pool.end(0)
+    assert pool._executor.cancelled == []
+    pool.end(1)
+    assert pool._executor.cancelled == ["job 17"]
+    assert [message for _, message in pool._socket.said] == [End(), End()]
 
 
 def test_an_interchange_that_has_ended_is_noticed(pool: Pretended) -> None:

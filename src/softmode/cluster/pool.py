@@ -138,9 +138,13 @@ class Pool:
         self._send(lane, Work(number, pickle.dumps((function, task)), fresh))
 
     def end(self, lane: int) -> None:
-        """Let a free worker go."""
+        """Let a free worker go, and its job where it was the last there."""
+        block = self._lanes[lane].place.block
         self._send(lane, End())
         self._forget(lane)
+        job = self._executor.blocks_to_job_id.get(block)
+        if job is not None and all(other.place.block != block for other in self._lanes.values()):
+            self._executor.provider.cancel([job])
 
     def _send(self, lane: int, message: Message) -> None:
         self._socket.send_multipart([self._lanes[lane].identity, pickle.dumps(message)])
@@ -230,8 +234,8 @@ class Pool:
 
     def close(self) -> None:
         """Let all workers go."""
-        for lane in list(self._lanes):
-            self.end(lane)
+        for lane in self._lanes:
+            self._send(lane, End())
         self._context.destroy(linger=_LINGER)
 
 
@@ -318,6 +322,7 @@ def _close(kernel: Any) -> None:
     executor = executor_of(kernel)
     with uninterrupted():
         kernel.cleanup()
+    shutil.rmtree(executor.cert_dir, ignore_errors=True)  # keys that open nothing any more
     for job in getattr(executor.provider, "resources", {}).values():
         if "remote_pid" in job:  # on this machine: what a node that was killed has left behind
             with contextlib.suppress(ProcessLookupError, PermissionError):
