@@ -254,6 +254,11 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{'−' if value < 0 else '+'}{number(abs(value), form=f'.{digits}f')}"
 
 
+def named(material: str, formula: str) -> str:
+    """A material by its formula, and its name where that is another."""
+    return material if formula in ("", material) else f"{formula} ({material})"
+
+
 def interval(
     value: float | None, low: float | None, high: float | None, digits: int = 3, form: str = ""
 ) -> str:

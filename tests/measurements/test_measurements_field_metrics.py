@@ -111,4 +111,4 @@ def test_the_papers_own_arithmetic_stands_beside_ours_under_its_protocol(tiny_da
         ],
         env={"COLUMNS": "80"},
     )
-    assert "RMSE(v_g), paper's, THz·Å" in shown.stdout
+    assert "RMSE(v), paper's, THz·Å" in shown.stdout

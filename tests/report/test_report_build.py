@@ -138,7 +138,7 @@ def test_the_ranking_on_the_page(page: dict[str, Any]) -> None:
     rows = [row for row in table_of(page, "ranking_shown") if row["group"] == "all"]
     assert [row["potential"] for row in rows] == ["exact/one", "soft one", "nan"]
     assert rows[1]["slope of ω²"].startswith("0.8")
-    assert (rows[2]["n"], rows[2]["failed"], rows[2]["RMSE(ω²), f. w."]) == ("0", "3", "∞")
+    assert (rows[2]["n"], rows[2]["failed"], rows[2]["RMSE(ω²), failures as wrong"]) == ("0", "3", "∞")
     chart = charts_of(page)["ranking_softening"]
     assert [row["label"] for row in chart["rows"]] == ["exact/one", "soft one"]
     assert chart["rows"][1]["value"] == pytest.approx(0.8, abs=0.01)

@@ -59,8 +59,8 @@ COMPARISON_UNITS = {
 _AS_PUBLISHED = "velocities_as_published"
 #: Figures on the path that are shown where they are there.
 PUBLISHED_FIGURES = {
-    "rmse_vg_as_published_THzA": "RMSE(v_g), paper's, THz·Å",
-    "mae_vg_as_published_THzA": "MAE(v_g), paper's, THz·Å",
+    "rmse_vg_as_published_THzA": "RMSE(v), paper's, THz·Å",
+    "mae_vg_as_published_THzA": "MAE(v), paper's, THz·Å",
 }
 #: Of both sides' force constants before they are symmetrised, ``{}`` being ``reference`` or ``model``.
 RAW_FIGURES = {
@@ -77,8 +77,8 @@ _MAIN = {
 FIGURES = {
     "rmse_w2_THz2": "RMSE(ω²), THz²",
     "mae_w2_THz2": "MAE(ω²), THz²",
-    "rmse_vg_THzA": "RMSE(v_g), THz·Å",
-    "mae_vg_THzA": "MAE(v_g), THz·Å",
+    "rmse_vg_THzA": "RMSE(v), THz·Å",
+    "mae_vg_THzA": "MAE(v), THz·Å",
     "rmse_slope_THz2A": "RMSE(dω²/dq), THz²·Å",
     "mae_slope_THz2A": "MAE(dω²/dq), THz²·Å",
     "rmse_frequency_THz": "RMSE(ν), THz",
@@ -203,7 +203,7 @@ MEASUREMENTS = (
         function=harmonic,
         uses=_uses,
         requires=("displaced_forces",),
-        title="phonons of potential and reference compared: RMSE(ω²), RMSE(v_g), lowest modes, stability",
+        title="phonons of potential and reference compared: RMSE(ω²), RMSE(v), lowest modes, stability",
         columns=(
             *(_column(name, title, where) for name, title in FIGURES.items() for where in ("path", "mesh")),
             *(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from softmode.charts import CellDistribution, CellPoints, Guide
+from softmode.measurements.one_material import by_potential
 from softmode.measurements.results import Results
 from softmode.panel import Panel
 
@@ -16,10 +17,12 @@ def panels(results: Results) -> Iterator[Panel]:
     """Errors cell by cell, and what sign they have."""
     tolerance = results.conditions.protocol.imaginary_tolerance
     chapter = results.measurement.chapter
+    each = "potential" if results.rows["material"].nunique() == 1 else "group and potential"
     yield Panel(
         "errors",
         "Errors per material",
-        "Each point is a material with a potential, on the band path; low and left is good.",
+        "Each point is a material with a potential, on the band path; low and left is good. ω²: squared "
+        "frequencies; v: group velocity.",
         charts=(
             CellPoints(
                 name="errors",
@@ -29,8 +32,17 @@ def panels(results: Results) -> Iterator[Panel]:
                 log_x=True,
                 log_y=True,
             ),
-            CellDistribution(name="errors_w2", title="RMSE(ω²) by group and potential", value=W2, log=True),
-            CellDistribution(name="errors_vg", title="RMSE(v_g) by group and potential", value=VG, log=True),
+            *(
+                by_potential(
+                    results.rows,
+                    CellDistribution(name=name, title=f"{what} by {each}", value=value, log=True),
+                    f"{what}, {unit}",
+                )
+                for name, what, value, unit in (
+                    ("errors_w2", "RMSE(ω²)", W2, "THz²"),
+                    ("errors_vg", "RMSE(v)", VG, "THz·Å"),
+                )
+            ),
         ),
         chapter=chapter,
     )
@@ -42,19 +54,27 @@ def panels(results: Results) -> Iterator[Panel]:
         "stability. Slope of ω²: of the potential's on the reference's, by least squares; below 1 it is too "
         "soft.",
         charts=(
-            CellPoints(
-                name="lowest_modes",
-                title="Lowest mode on the mesh",
-                x=LOWEST_REFERENCE,
-                y=LOWEST,
-                equality=True,
-                guides=(Guide("x", -tolerance, "imaginary"), Guide("y", -tolerance, "imaginary")),
+            by_potential(
+                results.rows,
+                CellPoints(
+                    name="lowest_modes",
+                    title="Lowest mode on the mesh",
+                    x=LOWEST_REFERENCE,
+                    y=LOWEST,
+                    equality=True,
+                    guides=(Guide("x", -tolerance, "imaginary"), Guide("y", -tolerance, "imaginary")),
+                ),
+                "lowest mode, THz; imaginary below 0",
             ),
-            CellDistribution(
-                name="softening",
-                title="Slope of ω² by group and potential",
-                value="path_softening",
-                guides=(Guide("y", 1.0, "neither too soft nor too hard"),),
+            by_potential(
+                results.rows,
+                CellDistribution(
+                    name="softening",
+                    title=f"Slope of ω² by {each}",
+                    value="path_softening",
+                    guides=(Guide("y", 1.0, "neither too soft nor too stiff"),),
+                ),
+                "slope of ω²",
             ),
         ),
         chapter=chapter,

@@ -109,7 +109,11 @@ def panels(results: Results) -> Iterator[Panel]:
         "Medians over materials, band path",
         ("potential", "n", *shown.values()),
         tuple(
-            (str(name), str(numbers[name]), *(f"{value:.3g}" for value in line))
+            (
+                str(name),
+                str(numbers[name]),
+                *map(_shown, shown, line),
+            )
             for name, line in zip(medians.index, medians.to_numpy(float), strict=True)
         ),
         "scale² + rest² = RMSE² of each material: the scale is what one factor on all ω² takes away.",
@@ -138,6 +142,11 @@ def panels(results: Results) -> Iterator[Panel]:
         ),
         chapter=results.measurement.chapter,
     )
+
+
+def _shown(column: str, value: float) -> str:
+    """A median; lattices differ in the third digit behind the point."""
+    return number(value, form=".4f" if column == "lattice_ratio_own" else "")
 
 
 def details(results: MaterialResults) -> Iterator[Panel]:

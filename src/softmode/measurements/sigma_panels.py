@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from softmode.anharmonic.classes import EDGES
 from softmode.charts import CellDistribution, CellPoints, Chart, Guide, IntervalRow, Intervals
+from softmode.measurements.one_material import by_potential
 from softmode.measurements.results import Results
 from softmode.measurements.sampled import WAYS
 from softmode.panel import Panel
@@ -29,16 +30,21 @@ def panels(results: Results) -> Iterator[Panel]:
         "sigma",
         "σ of the potentials against the reference",
         "σ(t) is the share of anharmonic in total forces (root mean square) of a frame; the score is its "
-        "mean over the reference's frames. Weak < 0.5 ≤ strong ≤ 1 < unstable. Φ of the reference: its "
-        "force constants with the forces of the potential; Φ of the potential: both of the potential.",
+        "mean over the reference's frames. Weak < 0.5 ≤ strong ≤ 1 < unstable. Φ: force constants. "
+        "Φ of the reference: its force constants with the forces of the potential; Φ of the potential: both "
+        "of the potential.",
         charts=tuple(
-            CellPoints(
-                name=f"sigma_{approach}",
-                title=f"⟨σ(t)⟩, {WAYS[approach]}",
-                x="sigma_reference_mean_t",
-                y=f"sigma_{approach}_mean_t",
-                equality=True,
-                guides=class_guides(),
+            by_potential(
+                results.rows,
+                CellPoints(
+                    name=f"sigma_{approach}",
+                    title=f"⟨σ(t)⟩, {WAYS[approach]}",
+                    x="sigma_reference_mean_t",
+                    y=f"sigma_{approach}_mean_t",
+                    equality=True,
+                    guides=class_guides(),
+                ),
+                "⟨σ(t)⟩",
             )
             for approach in reversed(APPROACHES)
         ),
@@ -59,12 +65,9 @@ def _errors(results: Results) -> Iterator[Chart]:
     zero = (Guide("y", 0.0),)
     for approach in reversed(APPROACHES):
         title = f"⟨σ(t)⟩ less the reference's, {WAYS[approach]}"
-        yield CellDistribution(
-            name=f"sigma_{approach}_difference",
-            title=title,
-            value=f"sigma_{approach}_difference",
-            guides=zero,
-        )
+        name = f"sigma_{approach}_difference"
+        chart = CellDistribution(name=name, title=title, value=name, guides=zero)
+        yield by_potential(results.rows, chart, "⟨σ(t)⟩ less the reference's")
     if "path_rmse_w2_THz2" in results.rows:
         yield CellPoints(
             name="sigma_phonon_errors", title="Errors of σ and of phonons", x="path_rmse_w2_THz2",

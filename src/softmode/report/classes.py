@@ -36,20 +36,19 @@ def classes_panel(cells: pd.DataFrame, seed: int) -> Panel | None:
     correlations = error_correlations(cells, seed)
     if len(correlations):
         lists.append(RowList("sigma_correlations", correlations))
-    few = table["n"].max() < FEWEST
+    if table["n"].max() < FEWEST and len(cells) and cells["material"].nunique() < FEWEST:
+        return None  # of one material there is no matrix: its class stands in the table of cells
     model, more, less = published_model_only_shares()
     return Panel(
         "classes",
         "Classes over materials",
-        "Weak < 0.5 ≤ strong ≤ 1 < unstable, by ⟨σ(t)⟩. More stable: share of the strong and unstable that "
+        "Weak < 0.5 ≤ strong ≤ 1 < unstable, by ⟨σ(t)⟩. κ: agreement beyond chance. "
+        "More stable: share of the strong and unstable that "
         "are called so; less stable: of the weak and strong. Intervals: bootstrap over materials. A class "
         "is that of these frames: the potential's own error is not in it. Without interval: frames worth "
         f"fewer than ten independent ones. For dynamics of {model} {CITATION} print {more:.2f} and "
         f"{less:.2f}.",
-        tables=() if few else (_table(table),),
-        missing=("One material has no matrix of classes: its class stands in the table of cells.",)
-        if few
-        else (),
+        tables=(_table(table),),
         lists=tuple(lists),
         charts=tuple(
             CellMatrix(

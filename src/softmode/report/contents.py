@@ -11,7 +11,6 @@ import pandas as pd
 from softmode import __version__
 from softmode.datasets.plausibility import ACCEPTED
 from softmode.errors import SettingsError
-from softmode.measurements.functionals import functional
 from softmode.panel import Panel
 from softmode.potentials.leakage import SEEN
 from softmode.potentials.resolution import describe
@@ -121,7 +120,7 @@ def potential_of(study: Study, label: str) -> Potential:
         return Potential(label, digest)
     known = (text if text != "unknown" else "" for text in (info.training_data, info.level_of_theory))
     training, level = known
-    return Potential(label, digest, info.family, training, functional(level) or level)
+    return Potential(label, digest, info.family, training, level)
 
 
 def materials_of(study: Study, cells: pd.DataFrame, parts: Parts) -> list[Material]:

@@ -10,6 +10,7 @@ from ase.data import chemical_symbols
 
 from softmode.measurements.modes import ROLES
 from softmode.measurements.results import MaterialResults
+from softmode.panel import percent
 from softmode.records import RecordFile
 from softmode.report.detail import Mode, Structure
 
@@ -59,12 +60,21 @@ def _note(values: dict[str, Any], role: str, degenerate: int) -> str:
     """How it compares with the other side's modes, and how many there are of it."""
     other, there = ("potential", "model") if role == "reference" else ("reference", "reference")
     alike, rank = values[f"{role}_mode_alike"], values[f"{role}_mode_{there}_THz"]
-    said = [f"{alike:.0%} of this motion lies in the {other}'s mode of the same rank ({rank:.2f} THz)"]
+    said = [
+        f"{percent(alike)} of this motion lies in the {other}'s mode of the same rank ({_terahertz(rank)})"
+    ]
     if alike < _ALIKE:
-        said.append(f"the {other}'s mode most like it has {values[f'{role}_mode_most_alike_THz']:.2f} THz")
+        said.append(
+            f"the {other}'s mode most like it has {_terahertz(values[f'{role}_mode_most_alike_THz'])}"
+        )
     if degenerate > 1:
         said.append(f"one of {degenerate} modes of this frequency")
     return "; ".join(said)
+
+
+def _terahertz(frequency: float) -> str:
+    """A frequency in a sentence, negative where imaginary."""
+    return f"{'−' if frequency < 0 else ''}{abs(frequency):.2f} THz"
 
 
 def _structure(record: RecordFile, side: str) -> Structure:

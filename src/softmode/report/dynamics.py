@@ -10,10 +10,22 @@ import pandas as pd
 from softmode.charts import CellPoints, Chart, Guide, Intervals, Points, PointSeries
 from softmode.dynamics import thermostat_warning
 from softmode.measurements.md import DynamicsSettings
-from softmode.panel import NOTHING, Panel, Row, RowList, RowsLink, Table, estimate, linked, number
+from softmode.panel import (
+    NOTHING,
+    Entry,
+    MaterialLink,
+    Panel,
+    Row,
+    RowList,
+    RowsLink,
+    Table,
+    estimate,
+    linked,
+    number,
+)
 from softmode.report.method import md_summary
 from softmode.report.ranking import interval_row
-from softmode.report.screening import class_edges
+from softmode.report.screening import class_edges, noted
 from softmode.study.folder import Study
 from softmode.study.md_results import (
     SUM_NAMES,
@@ -140,8 +152,10 @@ def _run(cell: pd.Series) -> Row:
     significant = " *" if any(each["significant"] for each in drifts) else ""
     notes = [*json.loads(cell["model_only_notes"]), *json.loads(cell["md_warnings"])]
     reference = cell.get("sigma_reference_class")
+    page = MaterialLink(str(cell["material"]))
     return (
-        *(str(cell[name]) for name in ("formula", "material", "potential")),
+        *(Entry(str(cell[name]), page) for name in ("formula", "material")),
+        str(cell["potential"]),
         number(cell["model_only_n_frames"], form=".0f"),
         estimate(cell, "sigma_model_only_mean_t", form=".3f"),
         lost or f"{cell['sigma_model_only_class']}{uncertain}",
@@ -149,7 +163,7 @@ def _run(cell: pd.Series) -> Row:
         number(cell["md_temperature_K"], form=".0f"),
         str(max(settled, default=NOTHING)),
         f"{number(drift, form='+.2g')}{significant}",
-        "; ".join(dict.fromkeys(notes)),
+        noted(list(dict.fromkeys(notes)), page),
     )
 
 
@@ -160,7 +174,7 @@ def _lost_table(lost: pd.DataFrame) -> Table:
     )
     rows: list[Row] = []
     for line, row in enumerate(lost.to_dict("records"), start=2):
-        link = RowsLink("collapses", line, line)
+        link, page = RowsLink("collapses", line, line), MaterialLink(str(row["material"]))
         left_for, reason = row["model_only_left_for"], row["md_reason"]
         of_runs = f"{int(row['md_n_collapsed'])} of {int(row['md_n_replicas'])}"
         numbers = (
@@ -169,12 +183,13 @@ def _lost_table(lost: pd.DataFrame) -> Table:
         )
         rows.append(
             (
-                *(str(row[name]) for name in ("formula", "material", "potential")),
+                *(Entry(str(row[name]), page) for name in ("formula", "material")),
+                str(row["potential"]),
                 *linked((of_runs, *numbers), link),
                 left_for if isinstance(left_for, str) else NOTHING,
                 *linked((number(row["model_only_tilt_deg"], form=".0f"),), link),
                 *linked((number(row["model_only_off_centring_A"], form=".2f"),), link),
-                reason if isinstance(reason, str) else "",
+                noted([reason] if isinstance(reason, str) else [], page),
             )
         )
     return Table("dynamics_lost", "Lost crystals, and those that left their phase", heads, tuple(rows))

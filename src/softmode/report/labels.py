@@ -66,7 +66,8 @@ def labels_panel(labels: Labels, scores: Sequence[Labelled], structure: pd.DataF
     return Panel(
         "labels",
         "Against published labels",
-        f"{labels.source}. Intervals: bootstrap over compounds. Called more stable: of the strong and "
+        f"{labels.source}. Intervals: bootstrap over compounds. κ: agreement on classes beyond chance, 1 if "
+        "perfect, 0 if by chance. Called more stable: of the strong and "
         "unstable, less stable: of the weak and strong; “list”: if each compound stands for those of its "
         "halide and class in the whole list of labels, as a balanced draw does not. Published: Yang et "
         "al., Fig. 4, against their own molecular dynamics. Brier score of the class probabilities over "

@@ -176,6 +176,8 @@ def leaderboard_panel(candidates: Sequence[Candidate], why_not: str, seed: int) 
     sources = distinct(f"{one.board.title}: {one.board.provenance['citation']}" for one in candidates)
     said = [standing_words(one.potential, stands, one.itself) for one, stands in whole if not one.itself]
     trained = distinct(text for one in candidates if (text := _trained_on_these(one.board)))
+    if all(one.itself for one in candidates):
+        said.append("All potentials of this study are packaged ones: each is set beside the others")
     said += [f"Trained on phonons of these very crystals: {text}" for text in trained]
     return Panel(
         "leaderboard",
@@ -215,10 +217,13 @@ def _standing_table(whole: Sequence[tuple[Candidate, list[Standing]]]) -> Table:
         for stand in stands
     ]
     heads = (
-        *("potential", "board", "figure", "group", "n", "median error", "rank", "of", "percentile"),
+        *("potential", "board", "figure", "group", "n", "median error, or share", "rank", "of", "percentile"),
         *("best packaged", "median packaged"),
     )
-    note = "Errors by their size; 95 % bootstrap intervals over materials from ten materials on."
+    note = (
+        "Errors by their size, in the unit of their figure; of stability the share that is "
+        "wrong. 95 % bootstrap intervals over materials from ten materials on."
+    )
     return Table("leaderboard_standing", "Rank among the packaged potentials", heads, tuple(rows), note)
 
 
@@ -280,7 +285,7 @@ def _chart(name: str, part: Sequence[Candidate], seed: int) -> Intervals:
     return Intervals(
         name=name,
         title=board.title,
-        note="Filled: of this study.",
+        note="Filled: of this study." if any(not row.strong for row in rows) else "",
         axis=(
             f"{by.label}{': difference from DFT' if by.of_reference else ''}"
             f"{f', median of {n} materials' if n > 1 else ''}"

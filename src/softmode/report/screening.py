@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -11,15 +11,18 @@ from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.charts import CellPoints, Chart, Guide, Points, PointSeries
 from softmode.measurements.one_shot import OneShotSettings
 from softmode.measurements.sampled import WAYS
-from softmode.panel import NOTHING, Panel, Row, RowList, Table, estimate, number, percent
+from softmode.panel import NOTHING, Entry, MaterialLink, Panel, Row, RowList, Table, estimate, number, percent
 from softmode.report.cells import ALONE_CHAPTER
 from softmode.study.folder import Study
 from softmode.study.label_results import Labelled, with_learnt_probabilities
 from softmode.study.screening import screening_table, softest, ways
+from softmode.study.verdict.anharmonic import WAYS as SOURCES
 from softmode.style import group_name
 
 #: Cells up to which the panel has a table of its own; the table of cells has them all.
 _MOST_ROWS = 500
+#: Letters of a note in a table.
+_LONGEST_NOTE = 48
 _STABLE = {True: "stable", False: "unstable"}
 
 
@@ -46,7 +49,7 @@ def screening_panel(study: Study, cells: pd.DataFrame, scores: list[Labelled]) -
         "screening",
         "What the potentials say alone",
         f"From dynamically stable to unstable, by σ at {conditions.of(OneShotSettings).temperature:g} "
-        f"K{f' from {WAYS[measured[0]]}' if measured else ''}. Weak < 0.5 ≤ strong ≤ 1 < unstable; the "
+        f"K{f' from {SOURCES[measured[0]]}' if measured else ''}. Weak < 0.5 ≤ strong ≤ 1 < unstable; the "
         "probability is that of the class given, from the sampling alone: the potential's own error is not "
         "in it. "
         + (
@@ -74,7 +77,7 @@ def class_edges(axis: str) -> tuple[Guide, ...]:
 
 
 def _charts(ranked: pd.DataFrame, measured: tuple[str, ...], tolerance: float) -> Iterator[Chart]:
-    for way in measured:
+    for way in measured if ranked["softest_mode_THz"].notna().any() else ():
         yield CellPoints(
             name=f"sigma_and_modes_{way}",
             title=f"σ, {WAYS[way]}, against the softest mode",
@@ -123,7 +126,7 @@ def _table(ranked: pd.DataFrame, measured: tuple[str, ...], learnt: bool) -> Tab
 
 
 def _row(row: dict[str, object], measured: tuple[str, ...], learnt: bool) -> Row:
-    texts = [number(_float(row["rank"]), form=".0f"), row["formula"], row["material"]]
+    texts: list[object] = [number(_float(row["rank"]), form=".0f"), row["formula"], row["material"]]
     texts += [group_name(str(row["group"])), row["potential"]]
     for way in measured:
         column = f"sigma_{way}"
@@ -143,16 +146,26 @@ def _row(row: dict[str, object], measured: tuple[str, ...], learnt: bool) -> Row
         _STABLE.get(bool(row["harmonically_stable"]), "")
         if isinstance(row["harmonically_stable"], bool)
         else "failed"
+        if isinstance(row["reason"], str) and row["reason"]
+        else NOTHING
     ]
     texts += [
         number(_float(row["softest_mode_THz"]), form=".2f"),
         f"{where}{point}" if isinstance(where, str) else NOTHING,
     ]
-    texts += [
-        number(_float(row["a_A"]), form=".3f"),
-        row["reason"] if isinstance(row["reason"], str) else row["note"],
-    ]
-    return tuple(str(text) for text in texts)
+    texts.append(number(_float(row["a_A"]), form=".3f"))
+    page = MaterialLink(str(row["material"]))
+    note = str(row["reason"] if isinstance(row["reason"], str) else row["note"])
+    who = (Entry(str(text), page) for text in texts[1:3])
+    return (str(texts[0]), *who, *(str(text) for text in texts[3:]), noted(note.split("; "), page))
+
+
+def noted(notes: Sequence[str], page: MaterialLink) -> Entry | str:
+    """The first of some notes, shortened, and how many more there are: the material's page has them all."""
+    first, *others = [note for note in notes if note] or [""]
+    short = first if len(first) <= _LONGEST_NOTE else f"{first[:_LONGEST_NOTE].rsplit(' ', 1)[0]} …"
+    shown = f"{short} (and {len(others)} more)" if others else short
+    return Entry(shown, page) if short != first or others else shown
 
 
 def _float(value: object) -> float | None:

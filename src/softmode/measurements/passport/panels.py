@@ -10,7 +10,7 @@ from softmode.charts import Guide, IntervalRow, Intervals
 from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.measurements.passport.orders import orders_panel
 from softmode.measurements.results import Results
-from softmode.panel import NOTHING, Entry, Panel, Table
+from softmode.panel import NOTHING, Entry, MaterialLink, Panel, Table, named
 
 #: Figures that are drawn and printed, where they move.
 SHOWN = {
@@ -20,8 +20,8 @@ SHOWN = {
     "path_mae_w2_THz2": "MAE(ω²), THz²",
     "path_softening": "slope of ω²",
     "path_rmse_slope_THz2A": "RMSE(dω²/dq), THz²·Å",
-    "path_rmse_vg_THzA": "RMSE(v_g), THz·Å",
-    "path_mae_vg_THzA": "MAE(v_g), THz·Å",
+    "path_rmse_vg_THzA": "RMSE(v), THz·Å",
+    "path_mae_vg_THzA": "MAE(v), THz·Å",
     "mesh_mean_frequency_model_THz": "mean frequency, THz",
     "mesh_entropy_model_J_per_molK": "entropy at 300 K, J/(mol K)",
     "mesh_free_energy_model_kJ_per_mol": "free energy at 300 K, kJ/mol",
@@ -37,8 +37,9 @@ def panels(results: Results) -> Iterator[Panel]:
         "passport",
         "Passports: how sure figures and verdicts are",
         "The same phonons, made in many ways that should not matter: what moves the figures of a case "
-        "stands on the page of its material. The margin of a verdict is negative where ways disagree; "
-        "below the noise floor it says nothing.",
+        "stands on the page of its material. The verdict: stable without a mode below "
+        f"−{results.conditions.protocol.imaginary_tolerance:g} THz. Its margin: how far the lowest mode is "
+        "from that in the nearest way, negative where ways disagree; below the noise floor it says nothing.",
         tables=(_table(results, rows),),
         charts=_margins(rows),
         chapter=chapter,
@@ -57,7 +58,7 @@ def _margins(rows: pd.DataFrame) -> tuple[Intervals, ...]:
     least = rows.dropna(subset=["passport_margin_THz"]).sort_values("passport_margin_THz", kind="stable")
     lines = tuple(
         IntervalRow(
-            f"{row['formula']} ({row['material']}), {row['potential']}",
+            f"{named(row['material'], row['formula'])}, {row['potential']}",
             float(row["passport_margin_THz"]),
             potential=str(row["potential"]),
             strong=bool(row["passport_margin_THz"] > row[NOISE_FLOOR]),
@@ -76,6 +77,10 @@ def _margins(rows: pd.DataFrame) -> tuple[Intervals, ...]:
     return (chart,) if len(lines) > 1 else ()
 
 
+def _how_sure(margin: float, noise: float) -> str:
+    return "depends on the way" if margin < 0.0 else "not resolved" if margin < noise else "sure"
+
+
 def _table(results: Results, rows: pd.DataFrame) -> Table:
     lines = []
     for row in rows.to_dict("records"):
@@ -83,9 +88,10 @@ def _table(results: Results, rows: pd.DataFrame) -> Table:
         numbers = (row["passport_margin_THz"], row[NOISE_FLOOR], row.get("passport_reference_margin_THz"))
         lines.append(
             (
-                f"{row['formula']} ({row['material']})",
+                Entry(named(row["material"], row["formula"]), MaterialLink(row["material"])),
                 str(row["potential"]),
-                str(row["passport_verdict"]),
+                str(row["passport_verdict"]).replace(" -", " −"),
+                _how_sure(row["passport_margin_THz"], row[NOISE_FLOOR]),
                 *(NOTHING if pd.isna(value) else Entry(f"{value:.2f}", link) for value in numbers),
             )
         )
@@ -93,6 +99,7 @@ def _table(results: Results, rows: pd.DataFrame) -> Table:
         "material",
         "potential",
         "verdict",
+        "how sure",
         "margin, THz",
         "noise floor, THz",
         "reference's margin, THz",

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from softmode.panel import number
+from softmode.panel import named, number
 from softmode.study.paired import ComparedError
 from softmode.study.verdict.contest import Contest, contest
-from softmode.study.verdict.statement import FEWEST, Statement, chance, counted, listed, measured, named, some
+from softmode.study.verdict.statement import FEWEST, Statement, chance, counted, listed, measured, some
 from softmode.style import group_name, order_groups
 
 #: Potentials of which figures are given where there is no test, and ties that are named.

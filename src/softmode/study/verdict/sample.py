@@ -175,7 +175,9 @@ def of_sample(cells: pd.DataFrame) -> Iterator[Statement]:
         small = [group_name(group) for group, n_own in sizes.items() if n_own < FEWEST]
         if len(groups) > 1 and small:
             text += f" Groups of fewer than {FEWEST} carry no test: {listed(small)}."
-        text += " Intervals are over these materials: for chemistry that is not among them they say nothing."
+        text += (
+            " Intervals: 95 %, by order statistics over these materials; of other chemistry they say nothing."
+        )
     yield Statement("sample", text)
 
 

@@ -91,11 +91,6 @@ def chance(p_value: float) -> str:
     return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
-def named(material: str, formula: str) -> str:
-    """A material by its formula, and its name where that is another."""
-    return material if formula in ("", material) else f"{formula} ({material})"
-
-
 def in_brackets(label: str) -> str:
     """``RMSE(ω²) (own lattice)``: without a comma, to stand in a list."""
     what, _, more = label.partition(", ")
