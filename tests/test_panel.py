@@ -19,6 +19,7 @@ from softmode.panel import (
     linked,
     number,
     probability,
+    telling,
 )
 
 
@@ -55,3 +56,9 @@ def test_panels_are_declared_without_drawing_anything() -> None:
     code = "import sys, softmode.panel, softmode.style; print({'pandas', 'matplotlib'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "set()"
+
+
+def test_columns_that_say_nothing_are_left_out() -> None:
+    rows = (("NaCl", "NaCl", "–", "–"), ("KCl", "KCl", "–", "2"))
+    shown = telling(Table("t", "T", ("formula", "id", "σ", "n"), rows))
+    assert (shown.columns, shown.rows) == (("formula", "n"), (("NaCl", "–"), ("KCl", "2")))

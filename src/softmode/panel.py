@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from softmode.charts import Chart
@@ -235,6 +235,22 @@ def row_list(name: str, parts: Mapping[Key, pd.DataFrame]) -> tuple[RowList, dic
     frames = [part for part in parts.values() if len(part)]
     empty = next(iter(parts.values()), pd.DataFrame())
     return RowList(name, pd.concat(frames, ignore_index=True) if frames else empty), links
+
+
+def telling(table: Table) -> Table:
+    """A table without the columns that have dashes alone, or what the column before them has."""
+    entries = table.entries()
+    texts = [[row[at].text for row in entries] for at in range(len(table.columns))]
+    kept = [
+        at
+        for at, own in enumerate(texts)
+        if not entries or (set(own) != {NOTHING} and (at == 0 or own != texts[at - 1]))
+    ]
+    return replace(
+        table,
+        columns=tuple(table.columns[at] for at in kept),
+        rows=tuple(tuple(row[at] for at in kept) for row in table.rows),
+    )
 
 
 def number(value: float | None, digits: int = 3, form: str = "") -> str:

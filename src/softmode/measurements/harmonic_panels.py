@@ -32,17 +32,8 @@ def panels(results: Results) -> Iterator[Panel]:
                 log_x=True,
                 log_y=True,
             ),
-            *(
-                by_potential(
-                    results.rows,
-                    CellDistribution(name=name, title=f"{what} by {each}", value=value, log=True),
-                    f"{what}, {unit}",
-                )
-                for name, what, value, unit in (
-                    ("errors_w2", "RMSE(ω²)", W2, "THz²"),
-                    ("errors_vg", "RMSE(v)", VG, "THz·Å"),
-                )
-            ),
+            CellDistribution(name="errors_w2", title=f"RMSE(ω²) by {each}", value=W2, log=True),
+            CellDistribution(name="errors_vg", title=f"RMSE(v) by {each}", value=VG, log=True),
         ),
         chapter=chapter,
     )
@@ -66,15 +57,11 @@ def panels(results: Results) -> Iterator[Panel]:
                 ),
                 "lowest mode, THz; imaginary below 0",
             ),
-            by_potential(
-                results.rows,
-                CellDistribution(
-                    name="softening",
-                    title=f"Slope of ω² by {each}",
-                    value="path_softening",
-                    guides=(Guide("y", 1.0, "neither too soft nor too stiff"),),
-                ),
-                "slope of ω²",
+            CellDistribution(
+                name="softening",
+                title=f"Slope of ω² by {each}",
+                value="path_softening",
+                guides=(Guide("y", 1.0, "neither too soft nor too stiff"),),
             ),
         ),
         chapter=chapter,

@@ -7,28 +7,26 @@ from typing import Any
 
 import pandas as pd
 
-from softmode.charts import CellDistribution, CellPoints, Guide, IntervalRow, Intervals
+from softmode.charts import CellPoints, Guide, IntervalRow, Intervals
 
 
-def by_potential(
-    rows: pd.DataFrame, chart: CellDistribution | CellPoints, axis: str
-) -> CellDistribution | CellPoints | Intervals:
-    """A chart of cells as it is; of one material its values with a row for each potential.
+def by_potential(rows: pd.DataFrame, chart: CellPoints, axis: str) -> CellPoints | Intervals:
+    """Points of potentials against the reference; of one material its values with a row for each potential.
 
     Parameters
     ----------
     rows : pandas.DataFrame
         Cells with results.
-    chart : CellDistribution or CellPoints
-        What is drawn of several; of points what is upwards, beside the value that they have in common.
+    chart : CellPoints
+        What is drawn of several: potentials upwards, the reference to the right.
     axis : str
-        What is drawn, with its unit.
+        What is upwards, with its unit.
     """
-    value, log = (chart.y, chart.log_y) if isinstance(chart, CellPoints) else (chart.value, chart.log)
+    value = chart.y
     if rows["material"].nunique() != 1 or value not in rows or (known := rows.dropna(subset=value)).empty:
         return chart
     guides = tuple(replace(guide, axis="x") for guide in chart.guides if guide.axis == "y")
-    if isinstance(chart, CellPoints) and chart.x in known and known[chart.x].nunique() == 1:
+    if chart.x in known and known[chart.x].nunique() == 1:
         guides += (Guide("x", float(known[chart.x].iloc[0]), "reference"),)
     low, high = (known.get(f"{value}_{end}", pd.Series(pd.NA, known.index)) for end in ("low", "high"))
     lines = tuple(
@@ -36,7 +34,13 @@ def by_potential(
         for name, found, below, above in zip(known["potential"], known[value], low, high, strict=True)
     )
     return Intervals(
-        name=chart.name, title=chart.title, note=chart.note, axis=axis, rows=lines, log=log, guides=guides
+        name=chart.name,
+        title=chart.title,
+        note=chart.note,
+        axis=axis,
+        rows=lines,
+        log=chart.log_y,
+        guides=guides,
     )
 
 

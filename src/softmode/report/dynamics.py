@@ -22,6 +22,7 @@ from softmode.panel import (
     estimate,
     linked,
     number,
+    telling,
 )
 from softmode.report.method import md_summary
 from softmode.report.ranking import interval_row
@@ -57,6 +58,8 @@ def dynamics_panels(study: Study, cells: pd.DataFrame) -> Iterator[Panel]:
     lost, sampling = collapses(cells), sampling_comparison(cells)
     yield _runs(study, good, lost, sampling)
     parts = attribution(cells)
+    if parts.empty:  # no reference trajectory of any of these materials
+        return
     summary = attribution_summary(parts, study.settings.conditions.seed)
     yield Panel(
         "attribution",
@@ -68,7 +71,6 @@ def dynamics_panels(study: Study, cells: pd.DataFrame) -> Iterator[Panel]:
         tables=(_summary_table(summary),) if len(summary) else (),
         lists=(RowList("attribution", parts), RowList("attribution_summary", summary)),
         charts=tuple(_attribution(summary, parts)),
-        missing=() if len(summary) else ("There is no reference trajectory of any of these materials.",),
         chapter=CHAPTER,
     )
 
@@ -138,7 +140,7 @@ def _run_table(good: pd.DataFrame) -> Table:
         *("formula", "id", "potential", "frames", "σ alone", "class", "class, reference"),
         *("temperature, K", "settled, step", "drift, meV/atom/ps", "notes"),
     )
-    return Table("dynamics_runs", "Runs", heads, tuple(_run(row) for _, row in good.iterrows()))
+    return telling(Table("dynamics_runs", "Runs", heads, tuple(_run(row) for _, row in good.iterrows())))
 
 
 def _run(cell: pd.Series) -> Row:
@@ -162,7 +164,7 @@ def _run(cell: pd.Series) -> Row:
         reference if isinstance(reference, str) else NOTHING,
         number(cell["md_temperature_K"], form=".0f"),
         str(max(settled, default=NOTHING)),
-        f"{number(drift, form='+.2g')}{significant}",
+        NOTHING if drift is None else f"{'-' if drift < 0 else '+'}{number(abs(drift), 2)}{significant}",
         noted(list(dict.fromkeys(notes)), page),
     )
 
@@ -192,7 +194,8 @@ def _lost_table(lost: pd.DataFrame) -> Table:
                 noted([reason] if isinstance(reason, str) else [], page),
             )
         )
-    return Table("dynamics_lost", "Lost crystals, and those that left their phase", heads, tuple(rows))
+    title = "Lost crystals, and those that left their phase"
+    return telling(Table("dynamics_lost", title, heads, tuple(rows)))
 
 
 def _summary_table(summary: pd.DataFrame) -> Table:

@@ -11,7 +11,19 @@ from softmode.anharmonic.classes import CLASSES, EDGES
 from softmode.charts import CellPoints, Chart, Guide, Points, PointSeries
 from softmode.measurements.one_shot import OneShotSettings
 from softmode.measurements.sampled import WAYS
-from softmode.panel import NOTHING, Entry, MaterialLink, Panel, Row, RowList, Table, estimate, number, percent
+from softmode.panel import (
+    NOTHING,
+    Entry,
+    MaterialLink,
+    Panel,
+    Row,
+    RowList,
+    Table,
+    estimate,
+    number,
+    percent,
+    telling,
+)
 from softmode.report.cells import ALONE_CHAPTER
 from softmode.study.folder import Study
 from softmode.study.label_results import Labelled, with_learnt_probabilities
@@ -122,7 +134,7 @@ def _table(ranked: pd.DataFrame, measured: tuple[str, ...], learnt: bool) -> Tab
         heads += ["learnt: weak / strong / unstable"] if learnt else []
     heads += ["harmonic", "softest mode, THz", "at", "a, Å", "note"]
     rows = [_row(row, measured, learnt) for row in ranked.to_dict("records")]
-    return Table("screening_shown", "Ranked", tuple(heads), tuple(rows))
+    return telling(Table("screening_shown", "Ranked", tuple(heads), tuple(rows)))
 
 
 def _row(row: dict[str, object], measured: tuple[str, ...], learnt: bool) -> Row:
@@ -161,11 +173,13 @@ def _row(row: dict[str, object], measured: tuple[str, ...], learnt: bool) -> Row
 
 
 def noted(notes: Sequence[str], page: MaterialLink) -> Entry | str:
-    """The first of some notes, shortened, and how many more there are: the material's page has them all."""
+    """A short note as it is; of a long one the beginning, of several how many: its page has them."""
     first, *others = [note for note in notes if note] or [""]
-    short = first if len(first) <= _LONGEST_NOTE else f"{first[:_LONGEST_NOTE].rsplit(' ', 1)[0]} …"
-    shown = f"{short} (and {len(others)} more)" if others else short
-    return Entry(shown, page) if short != first or others else shown
+    if others:
+        return Entry(f"{len(others) + 1} notes", page)
+    if len(first) <= _LONGEST_NOTE:
+        return first
+    return Entry(f"{first[:_LONGEST_NOTE].rsplit(' ', 1)[0]} …", page)
 
 
 def _float(value: object) -> float | None:
