@@ -84,10 +84,13 @@ interface Described {
 /** Digits in which a column's values differ: lattices differ in the third and fourth. */
 export const digitsOf = ({ name }: Pick<Described, "name">) => (name.startsWith("lattice_ratio") ? 4 : 3);
 
+/** Columns of frequencies of modes; margins, noises and differences have signs of their own. */
+const FREQUENCY = /lowest|largest|mean_frequency|_mode_(model|reference)/;
+
 /** Value of a column as its kind is written. */
 export function columnText(column: Described, value: number | string | boolean | null | undefined): string {
   if (typeof value !== "number") return valueText(value);
-  if (column.better === null && unitOf(column.label)[1] === "THz") return frequency(value);
+  if (FREQUENCY.test(column.name) && column.better === null && unitOf(column.label)[1] === "THz") return frequency(value);
   return number(value, digitsOf(column));
 }
 

@@ -1,11 +1,13 @@
 // What the numbers say, in words, before anything else.
 import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
 import { colourOf, groupsOf } from "./colour";
 import type { Page, Statement } from "./contract";
 import { Dot } from "./filters";
 import { count, typeset } from "./format";
 import { chapterOf, type Model } from "./model";
 import { printing } from "./print";
+import { DAGGER, namesOfSeen } from "./seen";
 import { hrefOf, materialHref, view, type Route } from "./state";
 
 const TOPICS: Record<string, string> = {
@@ -48,6 +50,7 @@ export function OfGroups({ page }: { page: Page }) {
   if (!said.length) return null;
   return (
     <div class="verdict">
+      <h3>The verdict on {said.every((each) => each.group === said[0]!.group) ? nameOf(page, said[0]!.group!) : "these groups"} as a whole</h3>
       {said.map((each, i) => <Said key={i} page={page} statement={each} />)}
     </div>
   );
@@ -83,10 +86,19 @@ function firstSentence(text: string): [string, string] {
 
 const nameOf = (page: Page, group: string) => groupsOf(page).get(group) ?? group;
 
+/** Topics that rank potentials: those that have seen the crystals are marked there. */
+const RANKING = new Set(["lead", "stability", "bias"]);
+
+function cellsOfGroup(page: Page, group: string | null): number[] {
+  const all = page.cells.material.map((_, cell) => cell);
+  return group === null ? all : all.filter((cell) => page.materials[page.cells.material[cell]!]!.group === group);
+}
+
 /** `leads`: its first sentence is the headline of the page. */
 function Said({ page, statement, leads }: { page: Page; statement: Statement; leads?: boolean }) {
   const panel = page.panels.find((each) => each.key === statement.panel);
   const { materials, group } = statement;
+  const marked = useMemo(() => (RANKING.has(statement.topic) ? namesOfSeen(page, cellsOfGroup(page, group)) : undefined), [page, statement]);
   const [headline, rest] = leads ? firstSentence(statement.text) : ["", statement.text];
   const to: Route | null = panel
     ? { name: "chapter", chapter: chapterOf(panel), panel: panel.key }
@@ -98,10 +110,10 @@ function Said({ page, statement, leads }: { page: Page; statement: Statement; le
       <p>
         {headline && (
           <span class="headline">
-            <WithNames page={page} text={headline} materials={materials} />
+            <WithNames page={page} text={headline} materials={materials} marked={marked} />
           </span>
         )}
-        <WithNames page={page} text={rest} materials={materials} />
+        <WithNames page={page} text={rest} materials={materials} marked={marked} />
         {to && (
           <>
             {" "}
@@ -170,8 +182,16 @@ export function PotentialName({ page, name, seen }: { page: Page; name: string; 
   );
 }
 
+interface Named {
+  page: Page;
+  text: string;
+  materials?: readonly string[];
+  /** Potentials that have a dagger, unless the text has one already. */
+  marked?: ReadonlySet<string>;
+}
+
 /** A text whose potentials carry their colour, and whose materials and addresses lead somewhere. */
-export function WithNames({ page, text, materials = [] }: { page: Page; text: string; materials?: readonly string[] }) {
+export function WithNames({ page, text, materials = [], marked }: Named) {
   const parts: ComponentChildren[] = [];
   const potentials = new Set(page.potentials.map((each) => each.name));
   const names = [...potentials, ...materials].filter(Boolean).sort((a, b) => b.length - a.length);
@@ -196,7 +216,7 @@ export function WithNames({ page, text, materials = [] }: { page: Page; text: st
       plain += text[i++];
       continue;
     }
-    parts.push(typeset(plain), potentials.has(name) ? <PotentialName page={page} name={name} /> : <a href={materialHref(name)}>{name}</a>);
+    parts.push(typeset(plain), potentials.has(name) ? <PotentialName page={page} name={name} seen={marked?.has(name) && text[i + name.length] !== DAGGER} /> : <a href={materialHref(name)}>{name}</a>);
     plain = "";
     i += name.length;
   }

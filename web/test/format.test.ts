@@ -41,6 +41,7 @@ test("columns are written by what they are: zeros of frequencies, i of imaginary
   const column = (name: string, label: string, better: string | null = null) => ({ name, label, kind: "number", better });
   const lowest = column("mesh_lowest_model_THz", "lowest mode, potential, THz, mesh");
   expect([-2.49e-8, -1.884, 0.5].map((value) => columnText(lowest, value))).toEqual(["0", "1.88i", "0.5"]);
+  expect(columnText(column("passport_margin_THz", "passport: margin, THz"), -0.026)).toBe("−0.026");
   expect(columnText(column("rmse", "RMSE(ν), THz", "low"), 0.0002)).toBe("0.0002");
   expect(columnText(column("lattice_ratio_own", "own lattice constant / reference's", "target"), 1.01873)).toBe("1.019");
   expect(typeset("-0.30 … -0.07 THz of mp-14036, [-1, 2], 2026-11-26")).toBe("−0.30 … −0.07 THz of mp-14036, [−1, 2], 2026-11-26");

@@ -18,8 +18,9 @@ export function drawIntervals(chart: Intervals, context: ChartContext): HTMLElem
   const facets = [...new Set(rows.map((row) => row.facet))];
   const values = rows.flatMap((row) => [row.value, row.low, row.high]);
   const nameOf = (row: IntervalRow): string => (row.label === row.potential ? marked(context, row.label) : row.label);
-  const namesOf = (facet: string): string[] => rows.filter((row) => row.facet === facet).map(nameOf);
-  const room = sharedNames(context.width, facets.map(namesOf));
+  const lists = alike(facets.map((facet) => rows.filter((row) => row.facet === facet).map(nameOf)));
+  const namesOf = (facet: string): string[] => lists[facets.indexOf(facet)]!;
+  const room = sharedNames(context.width, lists);
   const plots = facets.map((facet) => (width: number, first: boolean): PlotSpec => {
     const own = rows.filter((row) => row.facet === facet);
     const names = namesOf(facet);
@@ -33,7 +34,8 @@ export function drawIntervals(chart: Intervals, context: ChartContext): HTMLElem
       targets,
       draw: (layer, x, y, box) => {
         nameRows(layer, list, names, y, box);
-        own.forEach((row, place) => {
+        own.forEach((row, n) => {
+          const place = names[n] === nameOf(row) ? n : names.indexOf(nameOf(row));
           const middle = rowMiddle(list, y, place);
           layer.append(...drawRow(row, colourOf(context.page, row.potential), middle, x, chart.log));
           targets.push(targetOf(row, x(row.value), middle, chart, context));
@@ -41,7 +43,7 @@ export function drawIntervals(chart: Intervals, context: ChartContext): HTMLElem
       },
     };
   });
-  const most = Math.max(...facets.map((facet) => rows.filter((row) => row.facet === facet).length));
+  const most = Math.max(...lists.map((names) => names.length));
   return drawGrid({
     width: context.width,
     plots,
@@ -54,6 +56,13 @@ export function drawIntervals(chart: Intervals, context: ChartContext): HTMLElem
     alone: 760,
     height: (width, plot) => rowPlot(width, rows.map(nameOf), HEIGHT, { room, first: false }).step * Math.max(1, plot.y.domain ? plot.y.domain[0] + 0.5 : most),
   });
+}
+
+/** Plots of nearly the same rows have all of them, some empty: then their names stand beside the first alone. */
+function alike(lists: string[][]): string[][] {
+  const all = [...new Set([...lists].sort((a, b) => b.length - a.length).flat())];
+  const near = lists.length > 1 && lists.every((names) => new Set(names).size === names.length && names.length >= 0.6 * all.length);
+  return near ? lists.map(() => all) : lists;
 }
 
 function drawRow(row: IntervalRow, colour: string, y: number, x: (value: number) => number, log: boolean): SVGElement[] {

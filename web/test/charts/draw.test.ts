@@ -162,3 +162,15 @@ test("plots stand in rows of the width there is", () => {
   expect(columnsFor(1248, 4, 400, 620, 820).columns).toBe(2);
   expect(columnsFor(2500, 11, 250, 460, 820).columns).toBe(6);
 });
+
+test("plots of nearly the same rows share their names, beside the first of each row", () => {
+  const row = (label: string, facet: string, value: number) => ({ label, facet, value, low: null, high: null, potential: label, strong: true });
+  const chart: Intervals = { ...base, kind: "intervals", name: "i", axis: "ratio", log: false, rows: [row("7net-0", "one", 1), row("chgnet", "one", 2), row("7net-0", "two", 3)] };
+  const many: Intervals = { ...chart, rows: [...chart.rows, row("mace-mp-0b3", "one", 1), row("mace-mp-0b3", "two", 2)] };
+  const namesOf = (given: Intervals) =>
+    [...drawChart(given, { ...contextOf(), seen: new Set(["7net-0"]) }).querySelectorAll(".sm-facet")].map((facet) =>
+      [...facet.querySelectorAll("text")].map((text) => text.textContent!).filter((text) => /^(7net-0|chgnet|mace)/.test(text)),
+    );
+  expect(namesOf(many)).toEqual([["7net-0†", "chgnet", "mace-mp-0b3"], []]);
+  expect(namesOf(chart)).toEqual([["7net-0†", "chgnet"], ["7net-0†"]]); // half of the rows alone
+});
