@@ -127,7 +127,7 @@ def test_modes_are_those_of_the_records(study: Study, details: dict[str, Any]) -
     assert soft["frequency_model"] == pytest.approx(record.values["worst_mode_model_THz"], abs=1e-5)
     assert np.allclose(soft["displacements"], record.arrays["displacements"][0], atol=1e-4)
     assert soft["structure"]["symbols"] == ["Cu"]
-    assert soft["note"].startswith("100% of this motion lies in the reference's mode of the same rank")
+    assert soft["note"].startswith("100 % of this motion lies in the reference's mode of the same rank")
 
 
 def test_details_are_made_once_until_a_record_changes(
