@@ -29,7 +29,7 @@ export function Scroll({ label, children }: { label: string; children: Component
     return () => (observer.disconnect(), element.removeEventListener("scroll", measure));
   });
   return (
-    <div class={more ? "scrolls more" : "scrolls"}>
+    <div class={more ? "scrolls cut" : "scrolls"}>
       <div ref={region} class="scroll" {...(wide ? { role: "region", "aria-label": `${label}, scrolls to the side`, tabIndex: 0 } : {})}>
         {children}
       </div>

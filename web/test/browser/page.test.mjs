@@ -116,6 +116,17 @@ test("what is on show is printed, light; the whole report from its own address",
   await page.close();
 });
 
+test("a table that scrolls on a narrow screen is there on paper", async () => {
+  const { page, complaints } = await open("#/cells", { viewport: { width: 500, height: 900 } });
+  const cut = page.locator(".scrolls.cut");
+  await cut.first().scrollIntoViewIfNeeded();
+  assert.ok((await cut.count()) > 0);
+  await page.emulateMedia({ media: "print" });
+  for (const table of await page.locator(".scrolls table").all()) assert.ok(await table.isVisible());
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
 const VIEWS = ["#/", "#/?e=Cl&g=Cl", "#/chapter/Phonons", "#/chapter/Anharmonicity", "#/chapter/Dynamics", "#/cells", "#/failures", "#/method", "#/all", "#/material/mp-1000"];
 
 for (const width of [320, 1280, 2560])
