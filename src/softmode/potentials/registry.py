@@ -92,10 +92,10 @@ def known_potentials() -> Iterator[PotentialInfo]:
 
 
 @functools.cache
-def _by_spelling(others: tuple[Family, ...]) -> dict[str, tuple[Family, Entry]]:
-    """Entries of all families by their names and aliases as they are compared; the first counts."""
+def _by_spelling(known: tuple[Family, ...]) -> dict[str, tuple[Family, Entry]]:
+    """Entries of families by their names and aliases as they are compared; the first counts."""
     found: dict[str, tuple[Family, Entry]] = {}
-    for family in _with_plugins(others):
+    for family in known:
         for entry in family.entries:
             for spelling in (entry.name, *entry.aliases):
                 found.setdefault(_key(spelling), (family, entry))
@@ -104,7 +104,7 @@ def _by_spelling(others: tuple[Family, ...]) -> dict[str, tuple[Family, Entry]]:
 
 def find(name: str) -> tuple[Family, Entry] | None:
     """The potential of that name or alias and its family; None where there is none."""
-    return _by_spelling(plugins(GROUP, Family)).get(_key(name))
+    return _by_spelling(families()).get(_key(name))
 
 
 def find_entry(name: str) -> Entry | None:
