@@ -221,6 +221,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(clouds: tuple[Path, Path], tmp_path: Path) -> None:
     """Killed after four of ten tiles; then to the end."""
 

@@ -297,6 +297,7 @@ def test_the_command_saves_and_checks(tmp_path: Path) -> None:
     assert isinstance(two.exception, SettingsError)
 
 
+@pytest.mark.slow
 def test_the_script_makes_answers_for_mace(tmp_path: Path) -> None:
     """By mace-torch alone; what it prints is what softmode gives."""
     pytest.importorskip("mace")

@@ -110,6 +110,7 @@ def as_float64(tree: Any) -> Any:
     return jax.tree.map(wide, tree)
 
 
+@pytest.mark.slow
 @pytest.mark.real_potential
 @pytest.mark.shared_data
 @here

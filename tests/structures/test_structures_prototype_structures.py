@@ -212,6 +212,7 @@ PROTOTYPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_lattice_constants_and_sites_of_the_phonon_database(phonondb: Path) -> None:
     errors: dict[str, list[float]] = {name: [] for name in PROTOTYPES}
