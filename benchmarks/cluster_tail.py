@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--load", type=float, default=10.0, help="s that loading a potential takes")
     parser.add_argument("--factor", type=float, default=1.0, help="of the recorded costs")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--blind", action="store_true")
     given = parser.parse_args()
     for seed in range(given.seeds):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Iterable
-from itertools import groupby
+from heapq import heappop, heappush
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,29 @@ def test_a_lane_without_work_takes_its_share_of_what_is_dear() -> None:
         lanes.done(cell, seconds)
     assert [name for name, _ in names(cell for _, cell in taken(lanes, [1]))] == ["m0"]
     assert [name for name, _ in names(cell for _, cell in taken(lanes, [0, 0, 0]))] == ["m1", "m2", "m3"]
+
+
+def test_of_many_workers_some_try_other_potentials_and_the_cheapest_comes_last() -> None:
+    """Costs in virtual time; in the order of the study the dearest would be last."""
+    seconds = {"a": 1.0, "b": 2.0, "c": 9.0}
+    cells, n_lanes = grid(8 * FEW, labels=tuple(seconds)), 2 * len(seconds)
+    lanes = Lanes(cells, n_lanes)
+    of_lane: dict[int, list[Case]] = {}
+    ended: list[float] = []
+    free: list[tuple[float, int, Case | None]] = [(0.0, lane, None) for lane in range(n_lanes)]
+    while free:
+        now, lane, done = heappop(free)
+        if done is not None:
+            lanes.done(done, seconds[done.label])
+        if (cell := lanes.next(lane)) is not None:
+            of_lane.setdefault(lane, []).append(cell)
+            heappush(free, (now + seconds[cell.label], lane, cell))
+        else:
+            ended.append(now)
+    assert sorted(names(chain(*of_lane.values()))) == sorted(names(cells))
+    loaded = [loads_of(of_lane[lane])[:2] for lane in range(n_lanes)]
+    assert loaded == [["a", "c"], ["b", "c"], ["c", "b"], ["a", "c"], ["a", "c"], ["a", "c"]]
+    assert max(ended) - min(ended) < seconds["c"]
 
 
 def test_costs_are_those_of_potential_times_material() -> None:

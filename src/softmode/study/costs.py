@@ -21,6 +21,7 @@ class Costs:
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, str], float] = {}  # for an atom, by potential and material
+        self._known: set[str] = set()  # potentials
         self._rates: dict[str, float] = {}
         self._factors: dict[str, float] = {}
         self._fitted = 0
@@ -29,6 +30,16 @@ class Costs:
         """Take account of a cell that is finished."""
         if seconds > 0.0:
             self._seconds[case.label, case.material.name] = seconds / _atoms(case)
+            self._known.add(case.label)
+
+    def knows(self, label: str) -> bool:
+        """Whether a cell of a potential is finished."""
+        return label in self._known
+
+    def rate(self, label: str) -> float:
+        """Seconds that a potential takes for an atom of a material like others."""
+        self._fit()
+        return self._rates.get(label) or self._mean_rate
 
     def estimate(self, case: Case) -> float:
         """About how long a cell takes; as long as nothing is known in proportion to its atoms."""

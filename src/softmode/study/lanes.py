@@ -19,6 +19,9 @@ SHARED_SIZE = 400 << 20
 #: take potentials from others instead.
 FEW = 8
 
+#: Workers for each potential from which on some begin with another potential than the rest.
+_TRYING = 2
+
 #: Frames that a trajectory is taken to have: where there are fewer, potentials are loaded more often than
 #: need be, where there are more, evaluating them takes so long that nothing else counts.
 _FRAMES = 1600
@@ -77,11 +80,20 @@ class Lanes:
         self._blocks = deque(blocks(cases, n_lanes))
         self._queues: list[deque[Case]] = [deque() for _ in range(n_lanes)]
         self._loaded = [""] * n_lanes
-        self._costs = Costs()
+        self._labels = list(dict.fromkeys(case.label for case in cases))
+        self._rank: dict[str, int] = {}  # of potentials, the dearest first, once all have been tried
+        self.costs = Costs()
+        if n_lanes >= _TRYING * len(self._labels):
+            self._try_all()
+
+    def _try_all(self) -> None:
+        """Let workers begin with different potentials, so that it is soon known what each costs."""
+        for label, block in zip(self._labels, self._blocks, strict=False):
+            block.sort(key=lambda case: case.label != label)
 
     def done(self, case: Case, seconds: float) -> None:
         """Learn how long a case took: others are given out by what they are expected to take."""
-        self._costs.learn(case, seconds)
+        self.costs.learn(case, seconds)
 
     def next(self, lane: int) -> Case | None:
         """Take the next case for a worker; None when there is none left.
@@ -99,13 +111,15 @@ class Lanes:
         if not own:
             return None
         if self._loaded[lane] != own[0].label:
+            self._dearest_potential_first(lane)
+            own = self._queues[lane]
             self._dearest_first(own)
         self._loaded[lane] = own[0].label
         return own.popleft()
 
     def _take_over(self, own: deque[Case]) -> None:
         """Fill the empty queue of a worker from the dearest other: every second case of one potential."""
-        cost = self._costs.estimate
+        cost = self.costs.estimate
         costs = [sum(map(cost, queue)) for queue in self._queues]
         dearest, most = self._queues[costs.index(max(costs))], max(costs)
         if not dearest:
@@ -122,13 +136,29 @@ class Lanes:
         dearest.clear()
         dearest.extend(kept)
 
+    def _dearest_potential_first(self, lane: int) -> None:
+        """Put potentials in order, that which is loaded before all others, once all have been tried.
+
+        What is left at the end are then short cells. The order is the same for all workers, and stays, so
+        that they keep together; materials that come in parts keep the order of their parts until the last.
+        """
+        if self._blocks or (not self._rank and not all(map(self.costs.knows, self._labels))):
+            return
+        if not self._rank:
+            by_rate = sorted(self._labels, key=self.costs.rate, reverse=True)
+            self._rank = {label: place for place, label in enumerate(by_rate)}
+        own, loaded = self._queues[lane], self._loaded[lane]
+        self._queues[lane] = deque(
+            sorted(own, key=lambda case: (case.label != loaded, self._rank[case.label]))
+        )
+
     def _dearest_first(self, own: deque[Case]) -> None:
         """Put the cases of the next potential in order."""
         label = own[0].label
         first = list(takewhile(lambda case: case.label == label, own))
         rest = list(own)[len(first) :]
         own.clear()
-        own.extend(sorted(first, key=self._costs.estimate, reverse=True))
+        own.extend(sorted(first, key=self.costs.estimate, reverse=True))
         own.extend(rest)
 
     def _balance(self, lane: int) -> None:
