@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_study import emt, study_toml, tiny_study
+from tiny_study import emt, factory, study_toml, tiny_study
 from typer.testing import CliRunner
 
 from softmode.cli import cluster as command
 from softmode.cli.app import app
 from softmode.cluster.check import Question, Seen, look, problems
-from softmode.cluster.messages import Ended
+from softmode.cluster.messages import Ended, Place
 from softmode.cluster.pool import Event, Free
 
 
@@ -25,13 +25,18 @@ from softmode.cluster.pool import Event, Free
 def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A worker that is this process, and sees what it is told to."""
 
-    def made(**seen: Any) -> None:
+    def made(lacks: Mapping[str, tuple[str, str]] | None = None, **seen: Any) -> None:
         class Pool:
             def __init__(self) -> None:
-                self.events: list[Event] = [Free(0)]
+                self.broken: dict[str, Exception] = {}
 
-            def want(self, workers: int) -> None:
-                assert workers == 1
+            def want(self, workers: Mapping[str, int]) -> None:
+                self.places = {lane: Place("host", 1, pool=name) for lane, name in enumerate(workers)}
+                self.events: list[Event] = [Free(lane) for lane in self.places]
+                assert set(workers.values()) == {1}
+
+            def lacks(self, lane: int) -> Mapping[str, tuple[str, str]]:
+                return {} if lacks is None else lacks
 
             def give(self, lane: int, number: int, function: Any, task: Any) -> None:
                 self.events.append(Ended(number, pickle.dumps(replace(function(task), **seen))))
@@ -82,6 +87,27 @@ def test_what_a_study_needs_is_looked_for(
         f"reference data is not there: {tiny_dataset}",
     ]
     assert answer["worker"]["versions"] == answer["here"]["versions"]
+
+
+def test_each_kind_of_workers_is_asked_for_its_own_potentials(
+    worker: Callable[..., None], tiny_dataset: Path, tmp_path: Path
+) -> None:
+    pools = {
+        "cpu": {"workers_per_node": 2, "potentials": ["soft"]},
+        "gpu": {"accelerators_per_node": 4, "potentials": ["emt"]},
+    }
+    potentials = (emt(), factory("scaled_emt", "soft", factor=0.9))
+    settings = tiny_study(tiny_dataset, tmp_path / "o", *potentials, run={"cluster": {"pool": pools}})
+    path = study_toml(tmp_path / "study.toml", settings)
+    worker(lacks={"soft": ("there is no module soft", "Put it there")})
+    status, said = checked(str(path), "--json")
+    assert status == 1
+    answer = json.loads(said)["pools"]
+    assert answer["cpu"]["problems"] == ["soft cannot run there: there is no module soft. Put it there"]
+    assert answer["gpu"]["problems"] == ["the worker has no accelerator: CUDA_VISIBLE_DEVICES is not set"]
+    status, said = checked(str(path))
+    assert "pool gpu" in said
+    assert "1 jobs × 1 nodes × 4 workers (local)" in said
 
 
 def test_a_study_without_a_cluster_is_told(tiny_dataset: Path, tmp_path: Path) -> None:

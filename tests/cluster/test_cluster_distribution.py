@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from tiny_study import emt, factory, tiny_study
 
 from softmode.cluster.messages import Ended, Place
 from softmode.cluster.pool import Event, Free, Lost
+from softmode.cluster.settings import PoolSettings
+from softmode.errors import ClusterError
 from softmode.records import Failure
 from softmode.study import cluster
 from softmode.study.cluster import _Distribution
@@ -24,15 +26,23 @@ class Workers:
     """Workers whose fate is told: what becomes of the n-th thing that is given."""
 
     def __init__(self, n: int, fate: Callable[[int], Any]) -> None:
-        self.slots, self.fate = n, fate
-        self.places = {lane: Place(f"host{lane}", 1, "0", "") for lane in range(n)}
+        self.pools, self.fate = {"all": PoolSettings(workers_per_node=n)}, fate
+        self.broken: dict[str, ClusterError] = {}
+        self.places = {lane: Place(f"host{lane}", 1, "0", pool="all") for lane in range(n)}
+        self.lacking: dict[int, dict[str, tuple[str, str]]] = {}
         self.given: list[tuple[int, int, bool]] = []
         self.let_go: list[int] = []
         self.events: list[Event] = [Free(lane) for lane in range(n)]
         self.wanted: list[int] = []
 
-    def want(self, workers: int) -> None:
-        self.wanted.append(workers)
+    def want(self, workers: Mapping[str, int]) -> None:
+        self.wanted.append(sum(workers.values()))
+
+    def lacks(self, lane: int) -> Mapping[str, tuple[str, str]]:
+        return self.lacking.get(lane, {})
+
+    def expected(self, name: str) -> int:
+        return 0
 
     def give(self, lane: int, number: int, function: Any, task: Any, *, fresh: bool = False) -> None:
         self.given.append((lane, number, fresh))
@@ -159,6 +169,64 @@ def test_who_has_nothing_to_do_is_let_go(study: Study, monkeypatch: pytest.Monke
     distributed(study, workers)
     assert workers.let_go
     assert max(workers.wanted) == 6
+
+
+class Two(Workers):
+    """Two workers of one kind, and two of another that is asked for one potential."""
+
+    def __init__(self, fate: Callable[[int], Any] = lambda n: None) -> None:
+        super().__init__(4, fate)
+        self.pools = {
+            "cpu": PoolSettings(workers_per_node=2, potentials=("emt",)),
+            "gpu": PoolSettings(workers_per_node=2, potentials=("s*",)),
+        }
+        self.places = {
+            lane: Place(f"host{lane}", 1, "0", pool="cpu" if lane < 2 else "gpu") for lane in range(4)
+        }
+
+    def computed(self, study: Study) -> set[tuple[str, str]]:
+        """Which kind of workers got which potential."""
+        return {(self.places[lane].pool, study.cases[number].label) for lane, number, _ in self.given}
+
+
+def test_each_kind_gets_its_potentials(study: Study) -> None:
+    workers = Two()
+    assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
+    assert workers.computed(study) == {("cpu", "emt"), ("gpu", "soft")}
+
+
+def test_a_host_that_lacks_what_a_potential_needs_gets_others(study: Study) -> None:
+    workers = Workers(2, lambda n: None)
+    workers.lacking = {0: {"soft": ("the package soft is not installed", "Install it")}}
+    assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
+    assert {lane for lane, number, _ in workers.given if study.cases[number].label == "soft"} == {1}
+
+
+def test_what_nobody_can_run_fails_once_with_a_reason_and_the_rest_goes_on(study: Study) -> None:
+    workers = Two()
+    lacking = {"soft": ("its interpreter is gone", "Make it again")}
+    workers.lacking = dict.fromkeys(range(4), lacking)
+    outcomes = distributed(study, workers)
+    assert {outcome.failure.message for outcome in outcomes if outcome.failure} == {
+        "soft: no worker of the cluster can run it: on host2 (pool gpu) its interpreter is gone. "
+        "Make it again."
+    }
+    assert sum(outcome.failure is None for outcome in outcomes) == 3
+    assert workers.computed(study) == {("cpu", "emt")}
+    failed = next(case for case in study.cases if case.label == "soft")
+    assert not study.settled(failed)  # the next run tries again
+
+
+def test_potentials_of_workers_that_cannot_be_started_fail_and_the_rest_goes_on(study: Study) -> None:
+    workers = Two()
+    workers.events = [Free(0), Free(1)]
+    workers.broken = {"gpu": ClusterError("x", "no worker can be started: Invalid account", "Correct it")}
+    outcomes = distributed(study, workers)
+    assert sum(outcome.failure is None for outcome in outcomes) == 3
+    assert {outcome.failure.message for outcome in outcomes if outcome.failure} == {
+        "soft: no worker of the cluster can run it: no worker can be started: Invalid account (pool gpu). "
+        "Correct it."
+    }
 
 
 def test_where_parsl_breaks_down_the_rest_is_computed_by_another(

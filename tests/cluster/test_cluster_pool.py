@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import pickle
 import time
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
 from softmode.cluster.messages import Beat, End, Ended, Leaving, Line, Message, Place, Ready, Work
-from softmode.cluster.pool import EngineLostError, Event, Free, Lost, Pool, _end_when_in_vain, without_workers
+from softmode.cluster.pool import (
+    EngineLostError,
+    Event,
+    Free,
+    Lost,
+    Pool,
+    _end_when_in_vain,
+    _Kind,
+    without_workers,
+)
+from softmode.cluster.settings import PoolSettings
 from softmode.errors import ClusterError
 
-PLACE = Place("host", 1)
+PLACE = Place("host", 1, pool="cpu")
 
 
 class Socket:
@@ -59,14 +70,23 @@ class Executor:
 
 
 class Pretended(Pool):
-    """A pool that is told everything."""
+    """A pool that is told everything: four workers of one kind, two of another."""
 
     def __init__(self, silence: float = 60.0) -> None:
-        self._socket, self._executor = Socket(), Executor()
-        self._subject, self._silence, self._looked, self._heard = "here", silence, 0.0, time.monotonic()
-        self._line = Line(-1, (), "", 1, None, 1.0, silence, None)
-        self._futures, self._lanes, self._names = {}, {}, {}
-        self.slots = 4
+        self._socket, self._subject, self._looked = Socket(), "here", 0.0
+        self._lanes, self._names, self.broken = {}, {}, {}
+        self.pools = {name: PoolSettings(workers_per_node=n) for name, n in (("cpu", 4), ("gpu", 2))}
+        self._kinds = {
+            name: _Kind(
+                settings,
+                f"here.pool.{name}",
+                Executor(),
+                lambda line: Future(),
+                Line(-1, (), "", 1, None, 1.0, silence, None, name),
+                time.monotonic(),
+            )
+            for name, settings in self.pools.items()
+        }
 
     def hears(self, *heard: tuple[bytes, Message]) -> list[Event]:
         self._socket.heard += heard
@@ -110,18 +130,45 @@ def test_who_leaves_or_is_replaced_loses_what_he_had(pool: Pretended) -> None:
 
 
 def test_a_job_ends_with_the_last_of_its_workers_that_is_let_go(pool: Pretended) -> None:
-    places = {b"one": Place("a", 1, "0"), b"two": Place("a", 2, "0"), b"three": Place("b", 1, "1")}
+    places = {
+        b"one": Place("a", 1, "0", pool="cpu"),
+        b"two": Place("a", 2, "0", pool="cpu"),
+        b"three": Place("b", 1, "0", pool="gpu"),
+    }
     pool.hears(*((name, Ready(lane, place)) for lane, (name, place) in enumerate(places.items())))
     pool.end(0)
-    assert pool._executor.cancelled == []
+    assert pool._kinds["cpu"].executor.cancelled == []
     pool.end(1)
-    assert pool._executor.cancelled == ["job 17"]
+    assert pool._kinds["cpu"].executor.cancelled == ["job 17"]
+    assert pool._kinds["gpu"].executor.cancelled == []
     assert [message for _, message in pool._socket.said] == [End(), End()]
 
 
 def test_an_interchange_that_has_ended_is_noticed(pool: Pretended) -> None:
-    pool._executor.interchange_proc.status = 1
+    pool._kinds["gpu"].executor.interchange_proc.status = 1
     with pytest.raises(EngineLostError):
+        pool.hears()
+
+
+def test_as_many_are_asked_for_of_each_kind_as_it_has(pool: Pretended) -> None:
+    pool.want({"cpu": 3, "gpu": 3})
+    numbers = {name: list(kind.futures) for name, kind in pool._kinds.items()}
+    assert numbers == {"cpu": [0, 1, 2], "gpu": [3, 4]}
+    pool.hears((b"one", Ready(3, Place("b", 1, pool="gpu"), {"mace": ("no package", "Install it")})))
+    assert (pool.expected("cpu"), pool.expected("gpu")) == (3, 1)
+    assert pool.lacks(3) == {"mace": ("no package", "Install it")}
+
+
+def test_where_one_kind_cannot_be_started_the_others_go_on(pool: Pretended) -> None:
+    pool.want({"cpu": 1, "gpu": 1})
+    pool._kinds["gpu"].futures[1].set_exception(RuntimeError("Invalid account"))
+    assert pool.hears() == []
+    assert "no worker can be started: Invalid account" in str(pool.broken["gpu"])
+    pool.want({"cpu": 1, "gpu": 1})
+    assert not pool._kinds["gpu"].futures
+    pool._kinds["cpu"].futures[0].set_exception(RuntimeError("Invalid account"))
+    pool._looked = 0.0
+    with pytest.raises(ClusterError, match=r"here\.pool\.cpu: no worker can be started"):
         pool.hears()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,33 @@ def test_each_worker_has_an_accelerator_of_its_own(on_cluster: OnCluster) -> Non
     assert {line["accelerator"] for line in on_cluster.work} == {*ACCELERATORS}
     cells = {(line["material"], line["potential"]) for line in on_cluster.work}
     assert len(cells) == len(on_cluster.work) == 8  # the one that failed is nobody's
+
+
+@pytest.mark.slow
+def test_two_kinds_of_workers_share_a_study(tiny_dataset: Path, tmp_path: Path) -> None:
+    """One potential for each, and one whose environment is not on the node that it is for."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    pools = {
+        "cpu": {"workers_per_node": 2, "potentials": ["emt"]},
+        "gpu": {
+            "accelerators_per_node": ["7"],
+            "potentials": ["soft", "apart"],
+            "worker_init": [f"rm -f '{python}'"],
+        },
+    }
+    apart = {**factory("scaled_emt", "apart", factor=0.8), "python": str(python)}
+    settings = tiny_study(tiny_dataset, tmp_path / "o", *SOUND, apart, run={"cluster": {"pool": pools}})
+    study, report = run_tiny(settings)
+    assert (report.computed, report.failed) == (9, 3)
+    lines = (study.folder / FOLDER / WORK_FILE).read_text().splitlines()
+    where = {(line["potential"], line["pool"], line["accelerator"]) for line in map(json.loads, lines)}
+    assert where == {("emt", "cpu", ""), ("soft", "gpu", "7")}
+    failed = cell_table(study).query("state == 'failed'")
+    [reason] = set(failed["failure"])
+    assert f"(pool gpu) its interpreter {python} is gone. Set python to one that is there" in reason
+    assert set(failed["potential"]) == {"apart"}
 
 
 def test_the_same_study_goes_on_without_a_cluster(on_cluster: OnCluster) -> None:

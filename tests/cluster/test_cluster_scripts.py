@@ -29,7 +29,7 @@ def script(settings: ClusterSettings, folder: Path, monkeypatch: pytest.MonkeyPa
         return 0, ANSWERS.get(command.split()[0], ""), ""
 
     monkeypatch.setattr(ClusterProvider, "execute_wait", answer)
-    [executor] = make_configuration(settings, 1, folder, "here").executors
+    [executor] = make_configuration({"softmode": settings}, 1, folder, "here").executors
     executor.run_dir, executor.worker_port, executor.cert_dir, executor.logconf_path = (
         str(folder),
         54321,
@@ -122,4 +122,4 @@ def test_lsf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_arguments_that_parsl_does_not_take_are_told(tmp_path: Path) -> None:
     settings = ClusterSettings(workers_per_node=1, options={"partiton": "x"})
     with pytest.raises(SettingsError, match=r"here: Parsl's LocalProvider does not take this \(.*partiton"):
-        make_configuration(settings, 1, tmp_path, "here")
+        make_configuration({"softmode": settings}, 1, tmp_path, "here")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_study import tiny_study
+from tiny_study import emt, tiny_study
 
 from softmode.cluster.providers import preparation, require_parsl, require_scheduler
 from softmode.cluster.settings import ClusterSettings, load_cluster
@@ -33,11 +33,22 @@ CLUSTERS = sorted((Path(__file__).resolve().parents[2] / "examples" / "clusters"
             "unknown key 'run.cluster.worker_per_node' (did you mean 'workers_per_node'?)",
         ),
         ({"workers_per_node": 4, "engine": "dask"}, "'parsl'"),
+        ({"pool": {"a": {"provider": "slurm"}}}, "run.cluster.pool.a: Parsl must know how many workers"),
+        (
+            {"pool": {"a": {"workers_per_nod": 4}}},
+            "unknown key 'run.cluster.pool.a.workers_per_nod' (did you",
+        ),
+        ({"pool": {"a b": {"workers_per_node": 4}}}, "'a b' is no name of a pool"),
+        ({"workers_per_node": 4, "potentials": ["mace-*"]}, "no pool takes the potential 'emt'"),
+        (
+            {"workers_per_node": 1, "pool": {"a": {}, "b": {"potentials": ["mace-*"]}}},
+            "`potentials` of the pool 'b' names 'mace-*', but the study has emt",
+        ),
     ],
 )
 def test_what_cannot_be_is_told(tmp_path: Path, content: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError) as error:
-        tiny_study(tmp_path, tmp_path / "o", run={"cluster": content})
+        tiny_study(tmp_path, tmp_path / "o", emt(), run={"cluster": content})
     assert said in str(error.value)
     assert "run.cluster" in str(error.value)
 
@@ -66,6 +77,26 @@ def test_a_file_of_its_own_holds_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", CLUSTERS, ids=lambda path: path.stem)
 def test_templates_are_valid(path: Path) -> None:
     assert load_cluster(path).slots > 1
+
+
+def test_kinds_of_workers_have_in_common_what_stands_beside_them() -> None:
+    content = {
+        "provider": "slurm",
+        "account": "abc",
+        "pool": {
+            "cpu": {"workers_per_node": 64, "jobs": 2, "potentials": ["7net-0", "chgnet"]},
+            "gpu": {"accelerators_per_node": 4, "account": "xyz", "potentials": ["mace-*"]},
+        },
+    }
+    settings = ClusterSettings.model_validate(content)
+    assert [(one.provider, one.account, one.slots) for one in settings.pools.values()] == [
+        ("slurm", "abc", 128),
+        ("slurm", "xyz", 4),
+    ]
+    assert settings.slots == 132
+    assert settings.takers("mace-mp-0") == ["gpu"]
+    assert settings.misfit(["7net-0", "mace-mp-0", "chgnet"]) == ""
+    assert ClusterSettings.model_validate(settings.model_dump(mode="json")) == settings
 
 
 def test_a_job_is_given_nothing_new_near_its_end() -> None:

@@ -52,6 +52,27 @@ def loads_of(cells: Iterable[Case]) -> list[str]:
 HUGE = int((SHARED_SIZE / 500) ** 0.5) + 1
 
 
+@pytest.mark.parametrize("n_materials", [1, 5 * FEW])
+@pytest.mark.parametrize("n_supercell_atoms", [40, HUGE])
+def test_workers_get_what_they_can_run_and_nothing_is_left(n_materials: int, n_supercell_atoms: int) -> None:
+    """Two that can run two potentials, three that can run the other and one of these."""
+    cells = grid(n_materials, n_supercell_atoms=n_supercell_atoms)
+    able = [{"one", "two"}] * 2 + [{"two", "three"}] * 3
+    lanes, given = Lanes(cells, 5), []
+    random = np.random.default_rng(n_materials)
+    waiting = {*range(5)}
+    while waiting:
+        lane = int(random.choice([*waiting]))
+        cell = lanes.next(lane, able[lane].__contains__)
+        if cell is None:
+            waiting.remove(lane)
+            continue
+        assert cell.label in able[lane]
+        given.append(cell)
+        lanes.done(cell, {"one": 1.0, "two": 5.0, "three": 3.0}[cell.label])
+    assert sorted(names(given)) == sorted(names(cells))
+
+
 @pytest.mark.parametrize("n_materials", [1, FEW, 2 * FEW + 1, 5 * FEW])
 @pytest.mark.parametrize("n_lanes", [1, 2, 5])
 @pytest.mark.parametrize("n_supercell_atoms", [40, HUGE])

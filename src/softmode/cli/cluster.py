@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import ERROR, Command, Group, busy, err, out, print_json
+from softmode.cli.run import on_cluster
 from softmode.cluster.check import COMPARED, Question, Seen, look, problems
-from softmode.cluster.messages import Ended
+from softmode.cluster.messages import Ended, Missing
 from softmode.cluster.pool import Free, open_pool
-from softmode.cluster.settings import ClusterSettings, load_cluster
+from softmode.cluster.settings import ONLY_POOL, ClusterSettings, load_cluster
 from softmode.errors import ClusterError, SettingsError
 from softmode.files import write_atomically
+from softmode.potentials.presence import lacking
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.study.settings import StudySettings, load_study
 from softmode.study.work import FOLDER
@@ -56,8 +58,10 @@ class _Asked:
         Where records would be.
     threads : int
         Of each worker.
-    question : Question
-        What a worker is asked.
+    questions : mapping of str to Question
+        What a worker of each kind is asked.
+    potentials : mapping of str to ResolvedPotential
+        Those of the study, by label.
     temporary : bool
         Whether the folder was made for this alone.
     """
@@ -65,8 +69,18 @@ class _Asked:
     settings: ClusterSettings
     folder: Path
     threads: int
-    question: Question
+    questions: Mapping[str, Question]
+    potentials: Mapping[str, ResolvedPotential] = field(default_factory=dict)
     temporary: bool = False
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a worker of a kind sees, what is seen here, and what of it a study cannot run with."""
+
+    worker: Seen
+    here: Seen
+    problems: list[str]
 
 
 @cluster.command(cls=Command)
@@ -80,23 +94,29 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Start one worker, print what it sees, and end it; leaves with status 1 where a study could not run."""
+    """Start one worker, of several kinds one of each, and print what it sees.
+
+    Leaves with status 1 where a study could not run.
+    """
     asked = _asked(file, settings)
     try:
-        here, there, visible = _ask(asked)
+        found = _ask(asked)
     finally:
         if asked.temporary:
             shutil.rmtree(asked.folder, ignore_errors=True)
-    found = problems(asked.question, here, there, visible, len(asked.settings.accelerators))
+    several = bool(asked.settings.pool)
     if as_json:
-        print_json({"worker": there, "here": here, "problems": found})
+        print_json({"pools": found} if several else found[ONLY_POOL])
     else:
-        out.print(_table(asked, there))
-        for problem in found:
-            err.print(Text.assemble(("problem ", "red"), problem), soft_wrap=True)
-        if not found:
-            out.print("a study can run there")
-    if found:
+        for name, one in found.items():
+            if several:
+                out.print(Text(f"pool {name}", style="bold"))
+            out.print(_table(asked, name, one.worker))
+            for problem in one.problems:
+                err.print(Text.assemble(("problem ", "red"), problem), soft_wrap=True)
+            if not one.problems:
+                out.print("a study can run there")
+    if any(one.problems for one in found.values()):
         raise typer.Exit(ERROR)
 
 
@@ -106,21 +126,28 @@ def _asked(file: Path, cluster_file: Path | None) -> _Asked:
     except (OSError, ValueError):
         content = {}
     if "potential" not in content and "dataset" not in content:
+        settings = load_cluster(cluster_file or file)
         folder = Path(tempfile.mkdtemp(prefix="softmode-check-", dir=Path.cwd()))
-        question = Question(str(folder), _NOTE)
-        return _Asked(load_cluster(cluster_file or file), folder, 1, question, temporary=True)
+        questions = dict.fromkeys(settings.pools, Question(str(folder), _NOTE))
+        return _Asked(settings, folder, 1, questions, temporary=True)
     study = load_study(file)
-    found = study.run.cluster if cluster_file is None else load_cluster(cluster_file)
+    if cluster_file is not None:
+        study = on_cluster(study, cluster_file)
+    found = study.run.cluster
     if found is None:
         raise SettingsError(str(file), "has no [run.cluster]", "Add it, or give --cluster FILE")
     folder = study.output / FOLDER
-    return _Asked(found, folder, study.conditions.threads, _question(study, folder))
-
-
-def _question(study: StudySettings, folder: Path) -> Question:
-    """What the worker of a study is asked: what the study's potentials and data need."""
     with busy("finding potentials"):
         potentials = {one.label or one.name: resolve(one) for one in study.potentials}
+    questions = {
+        name: _question(study, folder, {label: one for label, one in potentials.items() if pool.takes(label)})
+        for name, pool in found.pools.items()
+    }
+    return _Asked(found, folder, study.conditions.threads, questions, potentials)
+
+
+def _question(study: StudySettings, folder: Path, potentials: Mapping[str, ResolvedPotential]) -> Question:
+    """What a worker of a study is asked: what its potentials and the study's data need."""
     files = {
         f"weights of {label}": str(one.weights_path)
         for label, one in potentials.items()
@@ -140,28 +167,57 @@ def _packages(potentials: Mapping[str, ResolvedPotential]) -> list[str]:
     return [package for package in dict.fromkeys(named) if package not in COMPARED]
 
 
-def _ask(asked: _Asked) -> tuple[Seen, Seen, bool]:
-    """What is seen here, what a worker sees, and whether what it wrote is seen here."""
+def _ask(asked: _Asked) -> dict[str, _Found]:
+    """What is seen here, and by a worker of each kind."""
     write_atomically(asked.folder / _NOTE, asked.folder.name.encode() + b" of softmode")
-    one = asked.settings.model_copy(update={"jobs": 1})
-    here = look(asked.question)
+    names = list(asked.questions)
+    here = {name: look(question) for name, question in asked.questions.items()}
+    there: dict[str, tuple[Seen, Mapping[str, Missing]]] = {}
+    lacks: dict[str, Mapping[str, Missing]] = {}
     with (
-        busy(f"waiting for a worker ({asked.settings.provider})"),
-        open_pool(one, asked.folder / "parsl", "run.cluster", threads=asked.threads) as pool,
+        busy(f"waiting for {'a worker' if len(names) == 1 else f'a worker of each of {len(names)} pools'}"),
+        open_pool(
+            _one_job_each(asked.settings),
+            asked.folder / "parsl",
+            "run.cluster",
+            threads=asked.threads,
+            survey=pickle.dumps((lacking, dict(asked.potentials))),
+        ) as pool,
     ):
-        pool.want(1)
-        there: Seen | None = None
-        while there is None:
+        pool.want(dict.fromkeys(names, 1))
+        while len(there) < len(names):
+            for name, error in pool.broken.items():
+                if name not in there:
+                    raise error
             for event in pool.wait(1.0):
-                if isinstance(event, Free) and there is None:
-                    pool.give(event.lane, 0, look, asked.question)
+                if isinstance(event, Free) and (name := pool.places[event.lane].pool) not in lacks:
+                    lacks[name] = pool.lacks(event.lane)
+                    pool.give(event.lane, names.index(name), look, asked.questions[name])
                 elif isinstance(event, Ended):
-                    there = _answer(event)
-    visible = _appears(asked.folder / there.written) if there.written else False
-    for name in (_NOTE, here.written, there.written):
-        if name:
-            (asked.folder / name).unlink(missing_ok=True)
-    return here, there, visible
+                    name = names[event.number]
+                    there[name] = _answer(event), lacks[name]
+    found = {}
+    for name, (seen, missing) in there.items():
+        question = asked.questions[name]
+        visible = _appears(asked.folder / seen.written) if seen.written else False
+        accelerators = len(asked.settings.pools[name].accelerators)
+        wrong = problems(question, here[name], seen, visible, accelerators)
+        wrong += [
+            f"{label} cannot run there: {problem}. {remedy}"
+            for label, (problem, remedy) in missing.items()
+            if asked.settings.pools[name].takes(label) and not any(label in one for one in wrong)
+        ]
+        found[name] = _Found(seen, here[name], wrong)
+    written = [one.written for one in (*here.values(), *(seen for seen, _ in there.values()))]
+    for name in (_NOTE, *filter(None, written)):
+        (asked.folder / name).unlink(missing_ok=True)
+    return {name: found[name] for name in names}
+
+
+def _one_job_each(settings: ClusterSettings) -> ClusterSettings:
+    """The same pools, with one job at most."""
+    pool = {name: one.model_copy(update={"jobs": 1}) for name, one in settings.pool.items()}
+    return settings.model_copy(update={"jobs": 1, "pool": pool})
 
 
 def _answer(ended: Ended) -> Seen:
@@ -185,11 +241,11 @@ def _appears(path: Path) -> bool:
     return False
 
 
-def _table(asked: _Asked, there: Seen) -> Table:
+def _table(asked: _Asked, name: str, there: Seen) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    settings = asked.settings
+    settings = asked.settings.pools[name]
     rows = {
         "asked for": f"{settings.jobs} jobs × {settings.nodes} nodes × {settings.workers} workers "
         f"({settings.provider})",

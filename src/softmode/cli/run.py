@@ -63,11 +63,25 @@ def run(
     if workers is not None:
         settings = _running(settings, workers=workers, cluster=None)
     if cluster is not None:
-        settings = _running(settings, cluster=load_cluster(cluster), executor=None)
+        settings = on_cluster(settings, cluster)
     if dry_run:
         foretell(settings, as_json=as_json)
         return
     conclude(run_to_end(settings), as_json=as_json)
+
+
+def on_cluster(settings: StudySettings, file: Path) -> StudySettings:
+    """The study, run on the cluster that a file describes.
+
+    Raises
+    ------
+    SettingsError
+        If that cannot be read, or does not fit the study's potentials.
+    """
+    cluster = load_cluster(file)
+    if misfit := cluster.misfit(settings.labels_of_potentials):
+        raise SettingsError(str(file), misfit, "Correct it (see docs/cluster.md)")
+    return _running(settings, cluster=cluster, executor=None)
 
 
 def _running(settings: StudySettings, **changed: Any) -> StudySettings:

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
-from softmode.cluster.messages import Beat, End, Ended, Leaving, Line, Place, Ready, Work
+from softmode.cluster.messages import Beat, End, Ended, Leaving, Line, Missing, Place, Ready, Work
 from softmode.errors import WorkerDiedError
 from softmode.processes import SingleProcess, watch
 
@@ -23,13 +23,14 @@ _LOOK_EVERY = 1.0  # s between looks at what is being done
 _REACH_WITHIN = 60.0  # s in which the other side must answer
 
 
-def place() -> Place:
-    """Where this process is."""
+def place(pool: str = "") -> Place:
+    """Where this process is; with what the workers of its kind are called."""
     return Place(
         socket.gethostname(),
         os.getpid(),
         os.environ.get("PARSL_WORKER_BLOCK_ID", ""),
         os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        pool,
     )
 
 
@@ -42,7 +43,7 @@ def serve(line: Line) -> None:
         poller = zmq.Poller()
         poller.register(connection, zmq.POLLIN)
         poller.register(worker.bell, zmq.POLLIN)
-        connection.send_pyobj(Ready(line.lane, place()))
+        connection.send_pyobj(Ready(line.lane, place(line.pool), worker.survey()))
         heard = beat = time.monotonic()
         while time.monotonic() < heard + line.silence:
             poller.poll(int(1000 * min(_LOOK_EVERY, line.period)))
@@ -84,6 +85,17 @@ class _Worker:
     def busy(self) -> bool:
         """Whether it does something."""
         return self._future is not None
+
+    def survey(self) -> dict[str, Missing]:
+        """What cannot be done here, and why; nothing is known of a process that dies over the question."""
+        if not self._line.survey:
+            return {}
+        try:
+            lacks: dict[str, Missing] = pickle.loads(self._process.submit(call, self._line.survey).result())
+        except BrokenProcessPool:
+            self._renew()
+            return {}
+        return lacks
 
     def begin(self, work: Work) -> None:
         """Do something."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+#: What is missing somewhere, and what to do.
+Missing = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,11 @@ class Line:
         s between signs of life; after how long the other side is taken for dead.
     lasting : int or None
         s after which its job is near its end.
+    pool : str
+        What the workers of its kind are called.
+    survey : bytes
+        Function and argument, pickled: what it asks itself before it reports, see :class:`Ready`; empty where
+        nothing is asked.
     """
 
     lane: int
@@ -36,6 +45,8 @@ class Line:
     period: float
     silence: float
     lasting: int | None
+    pool: str = ""
+    survey: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -52,20 +63,34 @@ class Place:
         The job it is in, as Parsl counts them.
     accelerator : str
         Those it may use, as in ``CUDA_VISIBLE_DEVICES``; empty where it has none of its own.
+    pool : str
+        What the workers of its kind are called.
     """
 
     host: str
     pid: int
     block: str = ""
     accelerator: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker that can be given something."""
+    """A worker that can be given something.
+
+    Parameters
+    ----------
+    lane : int
+        Its number among the workers.
+    place : Place
+        Where it is.
+    lacks : mapping of str to Missing
+        What it cannot be given, by name, and why.
+    """
 
     lane: int
     place: Place
+    lacks: Mapping[str, Missing] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

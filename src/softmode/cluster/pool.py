@@ -9,22 +9,23 @@ import pickle
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 from softmode.cluster.lane import serve
-from softmode.cluster.messages import Beat, End, Ended, Leaving, Line, Message, Place, Ready, Work
+from softmode.cluster.messages import Beat, End, Ended, Leaving, Line, Message, Missing, Place, Ready, Work
 from softmode.cluster.providers import (
-    LABEL,
     heartbeat,
     make_configuration,
     require_parsl,
     require_scheduler,
+    subject_of,
 )
-from softmode.cluster.settings import ClusterSettings
+from softmode.cluster.settings import ClusterSettings, PoolSettings
 from softmode.errors import ClusterError, StorageError
 from softmode.processes import uninterrupted
 
@@ -45,7 +46,21 @@ class _Lane:
     identity: bytes
     place: Place
     heard: float
+    lacks: Mapping[str, Missing]
     number: int | None = None
+
+
+@dataclass
+class _Kind:
+    """Workers of one kind: how they are started, and those that have been."""
+
+    settings: PoolSettings
+    subject: str
+    executor: Any
+    app: Callable[[Line], Future[None]]
+    line: Line
+    heard: float
+    futures: dict[int, Future[None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ Event = Free | Lost | Ended
 
 
 class Pool:
-    """Workers on a cluster; made by :func:`open_pool`.
+    """Workers on a cluster, of one kind or several; made by :func:`open_pool`.
 
     Each is a task of Parsl that lasts as long as there is something to do. What it does it is told over
     a line of its own, encrypted with the keys of Parsl's run: so it is known who has loaded what.
@@ -84,51 +99,90 @@ class Pool:
         What a worker may take, GiB.
     subject : str
         What the settings belong to, for errors.
+    survey : bytes
+        What each worker asks itself before it reports, see :class:`~softmode.cluster.messages.Line`.
+
+    Attributes
+    ----------
+    pools : mapping of str to PoolSettings
+        What was asked for of workers of each kind, by its name.
+    broken : dict of str to ClusterError
+        Kinds of which no worker can be started, where there are others.
     """
 
     def __init__(
-        self, kernel: Any, settings: ClusterSettings, threads: int, memory_limit: float | None, subject: str
+        self,
+        kernel: Any,
+        settings: ClusterSettings,
+        threads: int,
+        memory_limit: float | None,
+        subject: str,
+        survey: bytes = b"",
     ) -> None:
         import zmq
         from parsl import curvezmq, python_app
 
-        self._kernel, self._subject = kernel, subject
-        self._executor = executor_of(kernel)
-        self._context = curvezmq.ServerContext(self._executor.cert_dir)
+        self._subject = subject
+        self.pools = settings.pools
+        self.broken: dict[str, ClusterError] = {}
+        executors = {name: kernel.executors[name] for name in self.pools}
+        first = next(iter(executors.values()))
+        self._context = curvezmq.ServerContext(first.cert_dir)
         self._socket = self._context.socket(zmq.ROUTER)
-        low, high = self._executor.worker_port_range
+        low, high = first.worker_port_range
         port = self._socket.bind_to_random_port("tcp://*", min_port=low, max_port=high)
-        period, silence = heartbeat(settings)
-        self._silence = silence
-        self._line = Line(
-            lane=-1,
-            urls=tuple(f"tcp://{address}:{port}" for address in sorted(self._executor.all_addresses)),
-            keys=str(Path(self._executor.cert_dir).absolute()),
-            threads=threads,
-            memory_limit=memory_limit,
-            period=period,
-            silence=silence,
-            lasting=settings.lasting,
-        )
-        self._app = python_app(serve, data_flow_kernel=kernel)
-        self._futures: dict[int, Future[None]] = {}
         self._lanes: dict[int, _Lane] = {}
         self._names: dict[bytes, int] = {}
-        self._looked, self._heard = 0.0, time.monotonic()
-        self.slots = settings.slots
+        self._looked = 0.0
+        self._kinds: dict[str, _Kind] = {}
+        for name, executor in executors.items():
+            period, silence = heartbeat(self.pools[name])
+            line = Line(
+                lane=-1,
+                urls=tuple(f"tcp://{address}:{port}" for address in sorted(executor.all_addresses)),
+                keys=str(Path(first.cert_dir).absolute()),
+                threads=threads,
+                memory_limit=memory_limit,
+                period=period,
+                silence=silence,
+                lasting=self.pools[name].lasting,
+                pool=name,
+                survey=survey,
+            )
+            self._kinds[name] = _Kind(
+                self.pools[name],
+                subject_of(subject, name, self.pools),
+                executor,
+                python_app(serve, data_flow_kernel=kernel, executors=[name]),
+                line,
+                time.monotonic(),
+            )
 
     @property
     def places(self) -> dict[int, Place]:
         """Where the workers are that have reported."""
         return {number: lane.place for number, lane in self._lanes.items()}
 
-    def want(self, workers: int) -> None:
-        """Have so many workers, as far as the cluster gives them, in place of those that have left."""
-        number = 0
-        while len(self._futures) < min(workers, self.slots):
-            if number not in self._futures:
-                self._futures[number] = self._app(replace(self._line, lane=number))
-            number += 1
+    def lacks(self, lane: int) -> Mapping[str, Missing]:
+        """What a worker cannot be given, by name, and why."""
+        return self._lanes[lane].lacks
+
+    def expected(self, name: str) -> int:
+        """How many workers of a kind have been asked for and not reported."""
+        return sum(number not in self._lanes for number in self._kinds[name].futures)
+
+    def want(self, workers: Mapping[str, int]) -> None:
+        """Have so many workers of each kind, as far as there are, in place of those that left."""
+        for name, kind in self._kinds.items():
+            while len(kind.futures) < min(workers.get(name, 0), kind.settings.slots):
+                if name in self.broken:
+                    break
+                number = self._free_number()
+                kind.futures[number] = kind.app(replace(kind.line, lane=number))
+
+    def _free_number(self) -> int:
+        taken = {number for kind in self._kinds.values() for number in kind.futures}
+        return next(number for number in count() if number not in taken)
 
     def give(
         self, lane: int, number: int, function: Callable[[Task], Any], task: Task, *, fresh: bool = False
@@ -139,12 +193,14 @@ class Pool:
 
     def end(self, lane: int) -> None:
         """Let a free worker go, and its job where it was the last there."""
-        block = self._lanes[lane].place.block
+        place = self._lanes[lane].place
+        executor = self._kinds[place.pool].executor
         self._send(lane, End())
         self._forget(lane)
-        job = self._executor.blocks_to_job_id.get(block)
-        if job is not None and all(other.place.block != block for other in self._lanes.values()):
-            self._executor.provider.cancel([job])
+        job = executor.blocks_to_job_id.get(place.block)
+        here = {(other.place.pool, other.place.block) for other in self._lanes.values()}
+        if job is not None and (place.pool, place.block) not in here:
+            executor.provider.cancel([job])
 
     def _send(self, lane: int, message: Message) -> None:
         self._socket.send_multipart([self._lanes[lane].identity, pickle.dumps(message)])
@@ -158,7 +214,8 @@ class Pool:
         Raises
         ------
         ClusterError
-            If no workers can be started; :class:`EngineLostError` where others can be in another pool.
+            If no workers of any kind can be started; :class:`EngineLostError` where others can be in another
+            pool.
         """
         if self._socket.poll(1000 * seconds):
             for _ in range(_AT_ONCE):
@@ -168,20 +225,23 @@ class Pool:
                     break
         if time.monotonic() > self._looked + _LOOK_EVERY:
             self._looked = time.monotonic()
-            if self._executor.interchange_proc.poll() is not None and not self._executor.bad_state_is_set:
-                raise EngineLostError(self._subject, "Parsl's interchange has ended", "Run again")
+            for kind in self._kinds.values():
+                ended = kind.executor.interchange_proc.poll() is not None
+                if ended and not kind.executor.bad_state_is_set:
+                    raise EngineLostError(kind.subject, "Parsl's interchange has ended", "Run again")
             yield from self._missing()
 
     def _told(self, identity: bytes, message: Message) -> Iterator[Event]:
         if isinstance(message, dict):  # somebody tries whether we can be reached
             self._socket.send_multipart([identity, b""])
             return
-        self._heard = time.monotonic()
+        now = time.monotonic()
         if isinstance(message, Ready):
             if message.lane in self._lanes:
                 yield self._lose(message.lane)
-            self._lanes[message.lane] = _Lane(identity, message.place, self._heard)
+            self._lanes[message.lane] = _Lane(identity, message.place, now, message.lacks)
             self._names[identity] = message.lane
+            self._kinds[message.place.pool].heard = now
             yield Free(message.lane)
             return
         number = self._names.get(identity)
@@ -189,7 +249,7 @@ class Pool:
             self._socket.send_multipart([identity, pickle.dumps(End())])
             return
         lane = self._lanes[number]
-        lane.heard = self._heard
+        lane.heard = self._kinds[lane.place.pool].heard = now
         if isinstance(message, Beat):
             self._send(number, Beat())
         elif isinstance(message, Leaving):
@@ -207,30 +267,38 @@ class Pool:
     def _missing(self) -> Iterator[Event]:
         """Workers that are not heard of any more, and those that Parsl has lost."""
         for number, lane in list(self._lanes.items()):
-            if time.monotonic() > lane.heard + self._silence:
+            if time.monotonic() > lane.heard + self._kinds[lane.place.pool].line.silence:
                 yield self._lose(number)
-        for number, future in list(self._futures.items()):
-            if not future.done():
-                continue
-            del self._futures[number]
-            if (error := future.exception()) is not None and not lost(error):
-                raise without_workers(error, self._subject)
-            if number in self._lanes:
-                yield self._lose(number)
-        self._replace_where_nobody_works()
+        for name, kind in self._kinds.items():
+            for number, future in list(kind.futures.items()):
+                if not future.done():
+                    continue
+                del kind.futures[number]
+                if (error := future.exception()) is not None and not lost(error):
+                    self._break(name, without_workers(error, kind.subject))
+                if number in self._lanes:
+                    yield self._lose(number)
+            self._replace_where_nobody_works(name, kind)
 
-    def _replace_where_nobody_works(self) -> None:
+    def _break(self, name: str, error: ClusterError) -> None:
+        """Have no more workers of a kind; those of others go on."""
+        self.broken.setdefault(name, error)
+        if len(self.broken) == len(self._kinds):
+            raise error
+
+    def _replace_where_nobody_works(self, name: str, kind: _Kind) -> None:
         """End the jobs where nodes live, but none of their workers does anything.
 
         A worker that is killed at the wrong moment takes a lock of Parsl's with it, and no other on its node
         is given a task again.
         """
-        if self._lanes or not self._futures or time.monotonic() < self._heard + _UNHEARD * self._silence:
+        works = any(lane.place.pool == name for lane in self._lanes.values())
+        if works or not kind.futures or time.monotonic() < kind.heard + _UNHEARD * kind.line.silence:
             return
-        self._heard = time.monotonic()
-        if self._executor.connected_managers():
-            blocks = [block for block, status in self._executor.status_facade.items() if not status.terminal]
-            self._executor.scale_in_facade(len(blocks))
+        kind.heard = time.monotonic()
+        if kind.executor.connected_managers():
+            status = kind.executor.status_facade.items()
+            kind.executor.scale_in_facade(sum(not one.terminal for _, one in status))
 
     def close(self) -> None:
         """Let all workers go."""
@@ -243,11 +311,6 @@ _AT_ONCE = 1000  # messages that are read before other things are looked at
 _LOOK_EVERY = 0.5  # s between looks at who is missing
 _UNHEARD = 4  # times the silence that means death
 _LINGER = 1000  # ms for last words
-
-
-def executor_of(kernel: Any) -> Any:
-    """The one executor of Parsl that has workers elsewhere."""
-    return kernel.executors[LABEL]
 
 
 def lost(error: BaseException | None) -> bool:
@@ -270,7 +333,13 @@ def without_workers(error: BaseException, subject: str) -> ClusterError:
 
 @contextlib.contextmanager
 def open_pool(
-    settings: ClusterSettings, folder: Path, subject: str, *, threads: int, memory_limit: float | None = None
+    settings: ClusterSettings,
+    folder: Path,
+    subject: str,
+    *,
+    threads: int,
+    memory_limit: float | None = None,
+    survey: bytes = b"",
 ) -> Iterator[Pool]:
     """Start Parsl, which asks for nodes as long as there is something to do, and end all at the end.
 
@@ -286,6 +355,8 @@ def open_pool(
         Threads of the numerical libraries in each worker.
     memory_limit : float, optional
         What a worker may take, GiB.
+    survey : bytes
+        What each worker asks itself before it reports, see :class:`~softmode.cluster.messages.Line`.
 
     Raises
     ------
@@ -293,7 +364,8 @@ def open_pool(
         If Parsl is not there, its provider refuses the settings, or the folder cannot be written.
     """
     require_parsl(subject)
-    require_scheduler(settings, subject)
+    for name, one in settings.pools.items():
+        require_scheduler(one, subject_of(subject, name, settings.pools))
     import parsl
 
     try:
@@ -306,27 +378,28 @@ def open_pool(
         ) from error
     with _logged(handler):
         configuration = make_configuration(
-            settings, threads, folder, subject, block_error_handler=_end_when_in_vain
+            settings.pools, threads, folder, subject, block_error_handler=_end_when_in_vain
         )
         with uninterrupted():
             kernel = parsl.DataFlowKernel(configuration)
         try:
-            with contextlib.closing(Pool(kernel, settings, threads, memory_limit, subject)) as pool:
+            pool = Pool(kernel, settings, threads, memory_limit, subject, survey)
+            with contextlib.closing(pool):
                 yield pool
         finally:
-            _close(kernel)
+            _close(kernel, [kernel.executors[name] for name in settings.pools])
 
 
-def _close(kernel: Any) -> None:
+def _close(kernel: Any, executors: Sequence[Any]) -> None:
     """End all jobs and what Parsl has started here; interrupts wait, for jobs left alone cost money."""
-    executor = executor_of(kernel)
     with uninterrupted():
         kernel.cleanup()
-    shutil.rmtree(executor.cert_dir, ignore_errors=True)  # keys that open nothing any more
-    for job in getattr(executor.provider, "resources", {}).values():
-        if "remote_pid" in job:  # on this machine: what a node that was killed has left behind
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(os.getpgid(job["remote_pid"]), signal.SIGKILL)
+    for executor in executors:
+        shutil.rmtree(executor.cert_dir, ignore_errors=True)  # keys that open nothing any more
+        for job in getattr(executor.provider, "resources", {}).values():
+            if "remote_pid" in job:  # on this machine: what a node that was killed has left behind
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(os.getpgid(job["remote_pid"]), signal.SIGKILL)
 
 
 def _end_when_in_vain(executor: Any, status: Mapping[str, Any]) -> None:

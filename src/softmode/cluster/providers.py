@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from softmode.cluster.settings import ClusterSettings
+from softmode.cluster.settings import ONLY_POOL, PoolSettings
 from softmode.errors import MissingExtraError, SettingsError
 from softmode.numerics import THREAD_VARIABLES
-
-LABEL = "softmode"
 
 #: The command of each scheduler that submits a job, and what the scheduler is called.
 _SUBMITS = {"slurm": ("sbatch", "Slurm"), "pbs": ("qsub", "PBS"), "lsf": ("bsub", "LSF")}
@@ -31,7 +29,12 @@ _HEARTBEAT = {"local": (2, 10)}
 _FAR_HEARTBEAT = (30, 120)
 
 
-def heartbeat(settings: ClusterSettings) -> tuple[int, int]:
+def subject_of(subject: str, name: str, pools: Mapping[str, PoolSettings]) -> str:
+    """What the settings of a pool belong to: where there are several, their table."""
+    return subject if name == ONLY_POOL and len(pools) == 1 else f"{subject}.pool.{name}"
+
+
+def heartbeat(settings: PoolSettings) -> tuple[int, int]:
     """Seconds between signs of life of a node, and how long it may be silent."""
     return _HEARTBEAT.get(settings.provider, _FAR_HEARTBEAT)
 
@@ -65,7 +68,7 @@ def require_parsl(subject: str) -> None:
         ) from error
 
 
-def require_scheduler(settings: ClusterSettings, subject: str) -> None:
+def require_scheduler(settings: PoolSettings, subject: str) -> None:
     """Refuse where jobs cannot be submitted from.
 
     Raises
@@ -82,7 +85,7 @@ def require_scheduler(settings: ClusterSettings, subject: str) -> None:
         )
 
 
-def preparation(settings: ClusterSettings, threads: int, environment: Mapping[str, str]) -> str:
+def preparation(settings: PoolSettings, threads: int, environment: Mapping[str, str]) -> str:
     """Lines of the shell that are run on a node before its workers are started.
 
     They give it this environment of Python, found on the file system that nodes share, then what the settings
@@ -90,8 +93,8 @@ def preparation(settings: ClusterSettings, threads: int, environment: Mapping[st
 
     Parameters
     ----------
-    settings : ClusterSettings
-        Of the cluster.
+    settings : PoolSettings
+        Of the workers.
     threads : int
         Threads of the numerical libraries in each worker.
     environment : mapping of str to str
@@ -114,7 +117,7 @@ def _own_modules(environment: Mapping[str, str]) -> str:
     return os.pathsep.join(dict.fromkeys(str(Path(path).absolute()) for path in (*given, *found) if path))
 
 
-def make_provider(settings: ClusterSettings, threads: int, subject: str) -> Any:
+def make_provider(settings: PoolSettings, threads: int, subject: str) -> Any:
     """Parsl's provider: what submits jobs, and asks what became of them.
 
     Raises
@@ -186,7 +189,7 @@ def make_provider(settings: ClusterSettings, threads: int, subject: str) -> Any:
         ) from error
 
 
-def _of_each_node(settings: ClusterSettings) -> str:
+def _of_each_node(settings: PoolSettings) -> str:
     """What PBS is asked for on each node besides cores."""
     asked = ""
     if settings.memory_per_node is not None:
@@ -196,13 +199,13 @@ def _of_each_node(settings: ClusterSettings) -> str:
     return asked
 
 
-def make_executor(settings: ClusterSettings, threads: int, subject: str, **more: Any) -> Any:
-    """Parsl's executor: workers on the nodes of a provider, and what hands tasks to them."""
+def make_executor(name: str, settings: PoolSettings, threads: int, subject: str, **more: Any) -> Any:
+    """Parsl's executor, by name: workers on the nodes of a provider, and what hands tasks to them."""
     from parsl.executors import HighThroughputExecutor
 
     period, threshold = heartbeat(settings)
     executor = HighThroughputExecutor(
-        label=LABEL,
+        label=name,
         provider=make_provider(settings, threads, subject),
         interchange_launch_cmd=[sys.executable, "-P", str(Path(__file__).with_name("interchange.py"))],
         address="127.0.0.1",
@@ -221,14 +224,14 @@ def make_executor(settings: ClusterSettings, threads: int, subject: str, **more:
 
 
 def make_configuration(
-    settings: ClusterSettings, threads: int, folder: Path, subject: str, **more: Any
+    pools: Mapping[str, PoolSettings], threads: int, folder: Path, subject: str, **more: Any
 ) -> Any:
     """All that Parsl is told.
 
     Parameters
     ----------
-    settings : ClusterSettings
-        Of the cluster.
+    pools : mapping of str to PoolSettings
+        Of workers of each kind, by name; each is an executor of Parsl.
     threads : int
         Threads of the numerical libraries in each worker.
     folder : Path
@@ -236,15 +239,18 @@ def make_configuration(
     subject : str
         What the settings belong to, for errors.
     **more
-        Further arguments of the executor.
+        Further arguments of each executor.
     """
     from parsl.config import Config
 
     return Config(
-        executors=[make_executor(settings, threads, subject, **more)],
+        executors=[
+            make_executor(name, settings, threads, subject_of(subject, name, pools), **more)
+            for name, settings in pools.items()
+        ],
         run_dir=str(folder),
         strategy="simple",  # the other one ends jobs that are still starting
-        strategy_period=1 if settings.provider == "local" else 5,
+        strategy_period=1 if all(one.provider == "local" for one in pools.values()) else 5,
         max_idletime=60.0,
         retries=0,
         usage_tracking=0,

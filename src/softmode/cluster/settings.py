@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,13 +19,15 @@ Provider = Literal["local", "slurm", "pbs", "lsf", "kubernetes"]
 _GRACE = 300
 
 
-class ClusterSettings(BaseModel):
-    """Workers on a cluster, started by Parsl; nothing here changes a result.
+#: What the pool is called of a cluster that has one, and names none.
+ONLY_POOL = "softmode"
+
+
+class PoolSettings(BaseModel):
+    """Workers of one kind: a partition, with or without accelerators.
 
     Attributes
     ----------
-    engine : str
-        What asks the cluster for nodes and starts workers there.
     provider : str
         Who gives nodes; with ``local`` the workers are on this machine.
     jobs : int
@@ -55,11 +59,13 @@ class ClusterSettings(BaseModel):
         Where nodes reach the machine that runs softmode; by default all its addresses are tried.
     options : dict
         Further arguments of Parsl's provider, as it names them (``qos``, ``image``, ``persistent_volumes``).
+    potentials : tuple of str
+        Potentials of the study that these workers compute, by label; ``*`` stands for any characters, as in
+        ``mace-*``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    engine: Literal["parsl"] = "parsl"
     provider: Provider = "local"
     jobs: int = Field(default=1, ge=1)
     nodes: int = Field(default=1, ge=1)
@@ -74,6 +80,7 @@ class ClusterSettings(BaseModel):
     worker_init: tuple[str, ...] = ()
     address: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    potentials: tuple[str, ...] = Field(default=("*",), min_length=1)
 
     @field_validator("walltime")
     @classmethod
@@ -90,7 +97,12 @@ class ClusterSettings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _complete(self) -> ClusterSettings:
+    def _complete(self) -> Self:
+        self._check()
+        return self
+
+    def _check(self) -> None:
+        """Refuse what does not fit together."""
         if self.workers_per_node is None and not self.accelerators:
             raise ValueError(
                 "Parsl must know how many workers a node has: give `workers_per_node`, "
@@ -105,7 +117,6 @@ class ClusterSettings(BaseModel):
             raise ValueError('Parsl needs the image that pods run: give options = {image = "…"}')
         if self.provider in ("local", "kubernetes") and self.nodes > 1:
             raise ValueError(f'with provider = "{self.provider}" a job has one node: give more `jobs`')
-        return self
 
     @property
     def accelerators(self) -> tuple[str, ...]:
@@ -123,6 +134,10 @@ class ClusterSettings(BaseModel):
         """Workers at most at a time."""
         return self.jobs * self.nodes * self.workers
 
+    def takes(self, label: str) -> bool:
+        """Whether these workers compute the potential of that label."""
+        return any(fnmatchcase(label, pattern) for pattern in self.potentials)
+
     @property
     def lasting(self) -> int | None:
         """Seconds after its start after which a job is given nothing new; None where jobs have no end."""
@@ -130,6 +145,75 @@ class ClusterSettings(BaseModel):
             return None
         seconds = _seconds(self.walltime)
         return seconds - min(_GRACE, seconds // 10)
+
+
+class ClusterSettings(PoolSettings):
+    """Workers on a cluster, started by Parsl; nothing here changes a result.
+
+    Of one kind, as :class:`PoolSettings` says; or of several, in tables of their own, which have in common
+    what stands beside these.
+
+    Attributes
+    ----------
+    engine : str
+        What asks the cluster for nodes and starts workers there.
+    pool : dict of str to PoolSettings
+        Workers of several kinds, by name.
+    """
+
+    engine: Literal["parsl"] = "parsl"
+    pool: dict[str, PoolSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _have_in_common(cls, content: Any) -> Any:
+        pools = content.get("pool") if isinstance(content, dict) else None
+        if not isinstance(pools, dict):
+            return content
+        common = {key: content[key] for key in PoolSettings.model_fields if key in content}
+        own = {
+            name: common | dict(pool) if isinstance(pool, dict | PoolSettings) else pool
+            for name, pool in pools.items()
+        }
+        return {**content, "pool": own}
+
+    @field_validator("pool")
+    @classmethod
+    def _plain_names(cls, value: dict[str, PoolSettings]) -> dict[str, PoolSettings]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise ValueError(f"{name!r} is no name of a pool: give letters, digits, - and _")
+        return value
+
+    def _check(self) -> None:
+        if not self.pool:
+            super()._check()
+
+    @property
+    def pools(self) -> Mapping[str, PoolSettings]:
+        """Workers of each kind, by name."""
+        return self.pool or {ONLY_POOL: self}
+
+    @property
+    def slots(self) -> int:
+        """Workers at most at a time, of all kinds."""
+        return sum(one.slots for one in self.pool.values()) if self.pool else super().slots
+
+    def takers(self, label: str) -> list[str]:
+        """Pools that compute the potential of that label."""
+        return [name for name, pool in self.pools.items() if pool.takes(label)]
+
+    def misfit(self, labels: Sequence[str]) -> str:
+        """Why these cannot compute potentials of such labels: one that is nobody's, a pattern of none."""
+        for label in labels:
+            if not self.takers(label):
+                return f"no pool takes the potential {label!r}: add it to the `potentials` of one"
+        for name, pool in self.pools.items():
+            for pattern in pool.potentials:
+                if not any(fnmatchcase(label, pattern) for label in labels):
+                    where = f"of the pool {name!r} " if self.pool else ""
+                    return f"`potentials` {where}names {pattern!r}, but the study has {', '.join(labels)}"
+        return ""
 
 
 def _seconds(walltime: str) -> int:
@@ -159,7 +243,8 @@ def load_cluster(path: Path) -> ClusterSettings:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
-            remedy = did_you_mean(where, tuple(ClusterSettings.model_fields))
+            fields = (PoolSettings if first["loc"][0] == "pool" else ClusterSettings).model_fields
+            remedy = did_you_mean(str(first["loc"][-1]), tuple(fields))
             raise SettingsError(str(path), f"unknown key {where!r}", remedy) from error
         said = str(first["msg"]).removeprefix("Value error, ")
         raise SettingsError(

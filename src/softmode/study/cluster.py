@@ -5,15 +5,18 @@ from __future__ import annotations
 import pickle
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from softmode.cluster.messages import Ended
+from softmode.cluster.messages import Ended, Missing, Place
 from softmode.cluster.pool import EngineLostError, Free, Lost, Pool, open_pool
 from softmode.cluster.settings import ClusterSettings
 from softmode.errors import StorageError
-from softmode.study.endings import case_task, ended_with, too_late, worker_died
+from softmode.potentials.presence import lacking
+from softmode.potentials.resolution import ResolvedPotential
+from softmode.study.endings import case_task, ended_with, store_failure, too_late, worker_died
 from softmode.study.folder import Case, Study
 from softmode.study.lanes import Lanes
+from softmode.study.takers import Takers
 from softmode.study.work import FOLDER, WorkLog
 from softmode.study.worker import CaseOutcome, run_case
 
@@ -69,10 +72,16 @@ def _on_pool(
             "run.cluster",
             threads=study.settings.conditions.threads,
             memory_limit=run.memory_limit,
+            survey=pickle.dumps((lacking, _potentials(cases))),
         ) as pool,
         WorkLog(study.folder) as log,
     ):
         yield from _Distribution(study, cases, pool, log).run()
+
+
+def _potentials(cases: Sequence[Case]) -> dict[str, ResolvedPotential]:
+    """Potentials of cases, by label."""
+    return {case.label: case.potential for case in cases if case.potential is not None}
 
 
 class _Distribution:
@@ -82,21 +91,24 @@ class _Distribution:
         self._study, self._pool, self._log = study, pool, log
         self._cases = cases
         self._numbers = {id(case): number for number, case in enumerate(cases)}
-        self._lanes = Lanes(cases, min(pool.slots, len(cases)))
+        self._left = Counter(case.label for case in cases)
+        self._takers = Takers(pool)
+        self._lanes = Lanes(cases, self._takers.wanted(self._left).total())
         self._running: dict[int, int] = {}  # number of a case, worker
         self._again: list[tuple[float, int, bool]] = []  # from when, number, in a new process
         self._idle: dict[int, float] = {}  # worker, since when
         self._alone: set[int] = set()  # those that have been tried in a new process
+        self._over: set[int] = set()
         self._losses: Counter[int] = Counter()
         self._unstored: Counter[int] = Counter()
 
     def run(self) -> Iterator[tuple[Case, CaseOutcome]]:
         """Compute them all."""
-        left = len(self._cases)
-        while left:
-            self._pool.want(min(left, self._pool.slots))
+        while self._left:
+            self._pool.want(self._takers.wanted(self._left))
             for event in self._pool.wait(_WAIT):
                 if isinstance(event, Free):
+                    self._takers.met(*self._worker(event.lane), self._left)
                     self._give(event.lane)
                     continue
                 if isinstance(event, Lost):
@@ -109,18 +121,45 @@ class _Distribution:
                 if number is not None:
                     self._running.pop(number, None)
                     if outcome is not None:
-                        left -= 1
-                        yield self._cases[number], outcome
+                        yield self._finished(number, outcome)
             self._wake()
+            yield from self._nobodys()
+
+    def _finished(self, number: int, outcome: CaseOutcome) -> tuple[Case, CaseOutcome]:
+        case = self._cases[number]
+        self._over.add(number)
+        self._left -= Counter([case.label])
+        return case, outcome
+
+    def _worker(self, lane: int) -> tuple[Place, Mapping[str, Missing]]:
+        return self._pool.places[lane], self._pool.lacks(lane)
+
+    def _nobodys(self) -> Iterator[tuple[Case, CaseOutcome]]:
+        """Cases of potentials that no worker can run: all that is left of these."""
+        for label in list(self._left):
+            if (failure := self._takers.nobody(label, self._left)) is None:
+                continue
+            self._again = [one for one in self._again if self._cases[one[1]].label != label]
+            for number, case in enumerate(self._cases):
+                if case.label == label and number not in self._over and number not in self._running:
+                    yield self._finished(number, store_failure(self._study, case, failure))
 
     def _give(self, lane: int) -> None:
         """Give a worker what is due to be tried again, or else what comes next for it."""
         now = time.monotonic()
-        due = next((one for one in self._again if one[0] <= now), None)
+        place, lacks = self._worker(lane)
+
+        def takes(label: str) -> bool:
+            return self._takers.takes(place, lacks, label)
+
+        due = next(
+            (one for one in self._again if one[0] <= now and takes(self._cases[one[1]].label)),
+            None,
+        )
         if due is not None:
             self._again.remove(due)
             _, number, fresh = due
-        elif (case := self._lanes.next(lane)) is not None:
+        elif (case := self._lanes.next(lane, takes)) is not None:
             number, fresh = self._numbers[id(case)], False
         else:
             self._idle.setdefault(lane, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 
 from softmode.measurements.view import shared_size
@@ -95,36 +95,47 @@ class Lanes:
         """Learn how long a case took: others are given out by what they are expected to take."""
         self.costs.learn(case, seconds)
 
-    def next(self, lane: int) -> Case | None:
-        """Take the next case for a worker; None when there is none left.
+    def next(self, lane: int, can: Callable[[str], bool] = lambda label: True) -> Case | None:
+        """Take the next case for a worker, of those whose potential it can run; None when there is none left.
 
         From its own block, then from the next block, then from the end of the dearest queue of the others:
         half of what that costs at most, and of one potential only. Of each potential the dearest come first,
         so that workers finish at about the same time.
         """
-        if not self._queues[lane] and self._blocks:
-            self._queues[lane].extend(self._blocks.popleft())
+        if not _any(self._queues[lane], can):
+            self._begin_block(lane, can)
         self._balance(lane)
         own = self._queues[lane]
-        if not own:
-            self._take_over(own)
-        if not own:
+        if own and not can(own[0].label):  # what it cannot is left to others
+            self._queues[lane] = own = deque(sorted(own, key=lambda case: not can(case.label)))
+        if not own or not can(own[0].label):
+            own.extendleft(reversed(self._taken_over(can)))
+        if not own or not can(own[0].label):
             return None
         if self._loaded[lane] != own[0].label:
-            self._dearest_potential_first(lane)
+            self._dearest_potential_first(lane, can)
             own = self._queues[lane]
             self._dearest_first(own)
         self._loaded[lane] = own[0].label
         return own.popleft()
 
-    def _take_over(self, own: deque[Case]) -> None:
-        """Fill the empty queue of a worker from the dearest other: every second case of one potential."""
+    def _begin_block(self, lane: int, can: Callable[[str], bool]) -> None:
+        """Take the next block in which there is something that a worker can run."""
+        for index, block in enumerate(self._blocks):
+            if _any(block, can):
+                self._queues[lane].extend(block)
+                del self._blocks[index]
+                return
+
+    def _taken_over(self, can: Callable[[str], bool]) -> list[Case]:
+        """Cases from the dearest queue for a worker that has none: every second case of one potential."""
         cost = self.costs.estimate
-        costs = [sum(map(cost, queue)) for queue in self._queues]
+        own: list[Case] = []
+        costs = [sum(cost(case) for case in queue if can(case.label)) for queue in self._queues]
         dearest, most = self._queues[costs.index(max(costs))], max(costs)
-        if not dearest:
-            return
-        label = max(reversed(dearest), key=cost).label
+        if not most:
+            return own
+        label = max((case for case in reversed(dearest) if can(case.label)), key=cost).label
         same = [case for case in reversed(dearest) if case.label == label]
         taken, chosen = 0.0, set()
         for case in sorted(same, key=cost, reverse=True)[::2]:
@@ -135,9 +146,10 @@ class Lanes:
         kept = [case for case in dearest if id(case) not in chosen]
         dearest.clear()
         dearest.extend(kept)
+        return own
 
-    def _dearest_potential_first(self, lane: int) -> None:
-        """Put potentials in order, that which is loaded before all others, once all have been tried.
+    def _dearest_potential_first(self, lane: int, can: Callable[[str], bool]) -> None:
+        """Put those that can be run in order, the one that is loaded before all, once all have been tried.
 
         What is left at the end are then short cells. The order is the same for all workers, and stays, so
         that they keep together; materials that come in parts keep the order of their parts until the last.
@@ -149,7 +161,10 @@ class Lanes:
             self._rank = {label: place for place, label in enumerate(by_rate)}
         own, loaded = self._queues[lane], self._loaded[lane]
         self._queues[lane] = deque(
-            sorted(own, key=lambda case: (case.label != loaded, self._rank[case.label]))
+            sorted(
+                own,
+                key=lambda case: (not can(case.label), case.label != loaded, self._rank[case.label]),
+            )
         )
 
     def _dearest_first(self, own: deque[Case]) -> None:
@@ -185,3 +200,7 @@ class Lanes:
         taken = [case for case in theirs if case.material.name in moved]
         self._queues[slowest] = deque(case for case in theirs if case.material.name not in moved)
         self._queues[lane] = deque(sorted([*taken, *own], key=lambda case: rank[case.label]))
+
+
+def _any(cases: Iterable[Case], can: Callable[[str], bool]) -> bool:
+    return any(can(case.label) for case in cases)

@@ -199,6 +199,17 @@ class StudySettings(_Settings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _pools_of_potentials(self) -> StudySettings:
+        if self.run.cluster is not None and (misfit := self.run.cluster.misfit(self.labels_of_potentials)):
+            raise ValueError(f"run.cluster: {misfit}")
+        return self
+
+    @property
+    def labels_of_potentials(self) -> tuple[str, ...]:
+        """What the potentials are called."""
+        return tuple(one.label or one.name for one in self.potentials)
+
     def measurements_with(self, label: str) -> tuple[str, ...]:
         """Measurements that are made with the potential of that label."""
         own = self.potential(label).measurements

@@ -45,7 +45,12 @@ class WorkLog:
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if place is not None:
-            said |= {"host": place.host, "job": place.block, "accelerator": place.accelerator}
+            said |= {
+                "host": place.host,
+                "pool": place.pool,
+                "job": place.block,
+                "accelerator": place.accelerator,
+            }
         self._file.write(json.dumps(said) + "\n")
 
 
