@@ -41,14 +41,19 @@ def write_atomically(path: Path, content: bytes, *, kept: str = "what was finish
 
 
 def fill_atomically(
-    path: Path, fill: Callable[[Path], object], *, kept: str = "what was finished is kept"
+    path: Path,
+    fill: Callable[[Path], object],
+    *,
+    kept: str = "what was finished is kept",
+    lasting: bool = True,
 ) -> None:
     """Let `fill` write a temporary file beside `path`, then put it in its place.
 
     What is in it is on the disk itself before the file appears; so are its name in the folder, and that of a
-    folder made for it, when this returns. Power that fails leaves the whole file, or the one before.
+    folder made for it, when this returns. Power that fails leaves the whole file, or the one before. Not so
+    where `lasting` is false: of many files, all are waited for together, by the caller.
 
-    Parameters and errors are those of :func:`write_atomically`.
+    Further parameters and errors are those of :func:`write_atomically`.
     """
     temporary: Path | None = None
     try:
@@ -58,10 +63,11 @@ def fill_atomically(
         os.close(handle)
         temporary = Path(name)
         fill(temporary)
-        _sync(temporary)
+        if lasting:
+            _sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
-        if os.name == "posix":  # elsewhere a folder cannot be opened
+        if lasting and os.name == "posix":  # elsewhere a folder cannot be opened
             for folder in (path.parent, *(one.parent for one in made)):
                 with contextlib.suppress(OSError):  # file systems that know no such thing refuse it
                     _sync(folder)

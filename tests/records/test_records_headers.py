@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pandas as pd
 import pytest
 from tiny_study import emt, factory, run_tiny, tiny_study
@@ -22,16 +21,15 @@ KEY = "ab" * 32
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each HDF5 file was opened for reading."""
+    """How often each record was read."""
     counted: Counter[str] = Counter()
-    original = h5py.File.__init__
+    original = RecordStore.read
 
-    def counting(self: Any, name: Any, mode: str = "r", *more: Any, **named: Any) -> None:
-        if mode == "r" and isinstance(name, (str, Path)):
-            counted[str(name)] += 1
-        original(self, name, mode, *more, **named)
+    def counting(self: RecordStore, key: str, **named: Any) -> Record:
+        counted[key] += 1
+        return original(self, key, **named)
 
-    monkeypatch.setattr(h5py.File, "__init__", counting)
+    monkeypatch.setattr(RecordStore, "read", counting)
     return counted
 
 

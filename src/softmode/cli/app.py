@@ -73,6 +73,10 @@ COMMANDS = {
     "status": Announced(
         "Studies", "Say how many cells of a study are done, failed (and why) and still to compute."
     ),
+    "pack": Announced(
+        "Studies",
+        "Put a study's finished records into few large files, read where they lie; --undo takes them out.",
+    ),
     "cluster": Announced(
         "Studies", "Runs on clusters: try whether workers can be started and see what they need."
     ),

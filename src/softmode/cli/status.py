@@ -50,7 +50,7 @@ def status(
         table.add_row(escape(potential), *(f"{number:,}" for number in row.values()))
     out.print(table)
     if (by := runner(study.folder)) is not None:
-        out.print(f"run by {by}", markup=False, soft_wrap=True)
+        out.print(f"{by.doing} by {by}", markup=False, soft_wrap=True)
     if hosts := work_by_host(study.folder):
         out.print(_hosts(hosts))
     if dynamics.total:

@@ -2,8 +2,17 @@
 
 from softmode.records.claims import claim_folder
 from softmode.records.headers import Header, HeaderCache
+from softmode.records.packing import Packed, pack_records, unpack_records
 from softmode.records.record import LACKED_MEMORY, Arrays, Failure, Record, digest_of
-from softmode.records.store import JoinedStores, Partial, RecordFile, RecordStore, open_record
+from softmode.records.store import (
+    JoinedStores,
+    Partial,
+    RecordFile,
+    RecordStore,
+    open_record,
+    record_holder,
+    record_stamp,
+)
 
 __all__ = [
     "LACKED_MEMORY",
@@ -12,6 +21,7 @@ __all__ = [
     "Header",
     "HeaderCache",
     "JoinedStores",
+    "Packed",
     "Partial",
     "Record",
     "RecordFile",
@@ -19,4 +29,8 @@ __all__ = [
     "claim_folder",
     "digest_of",
     "open_record",
+    "pack_records",
+    "record_holder",
+    "record_stamp",
+    "unpack_records",
 ]

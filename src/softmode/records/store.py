@@ -1,4 +1,4 @@
-"""A folder of records: one HDF5 file each, written whole or not at all, addressed by key."""
+"""A folder of records: an HDF5 file each, written whole or not at all, or in a pack, addressed by key."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from softmode.errors import StorageError
 from softmode.files import Stamp, file_stamp, remove_leftovers, seal_holds, sealed, write_atomically
 from softmode.records.headers import Header, HeaderCache
+from softmode.records.packs import Packs, packs_in
 from softmode.records.record import Arrays, Failure, Record
 
 _FORMAT = 1
@@ -158,11 +159,47 @@ class RecordFile:
         return array
 
 
-def open_record(path: Path) -> RecordFile | None:
-    """The result in a file; None where there is none, a failure, or a damaged file."""
+def _packs_of(path: Path) -> Packs:
+    return packs_in(str(path.parent.parent))
+
+
+def record_content(path: Path) -> bytes | None:
+    """What a record's file holds, or held before it was packed, damaged or not; None where there is none.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file is, or was; also below.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
     try:
-        content = path.read_bytes()
-        if not seal_holds(content):  # what is damaged can keep HDF5 busy for ever
+        return path.read_bytes()
+    except FileNotFoundError:
+        return _packs_of(path).read(path.stem)
+
+
+def record_stamp(path: Path) -> Stamp | None:
+    """Stamp of a record's file, the same once it is packed; None where there is none or it is damaged."""
+    return file_stamp(path) or _packs_of(path).stamp(path.stem)
+
+
+def record_holder(path: Path) -> Path | None:
+    """The file in which a record is: its own, or else a pack; None where there is none."""
+    if path.exists():
+        return path
+    found = _packs_of(path).find(path.stem)
+    return None if found is None else found.pack
+
+
+def open_record(path: Path) -> RecordFile | None:
+    """The result in a file, packed or not; None where there is none, a failure, or it is damaged."""
+    try:
+        content = record_content(path)
+        if content is None or not seal_holds(content):  # what is damaged can keep HDF5 busy for ever
             return None
         found = RecordFile(content)
         return found if found.failure is None else None
@@ -171,7 +208,9 @@ def open_record(path: Path) -> RecordFile | None:
 
 
 class RecordStore:
-    """A folder of records, one HDF5 file each, addressed by key.
+    """A folder of records, one HDF5 file each or a part of a pack, addressed by key.
+
+    A file of its own is right where a pack has a record, too.
 
     Parameters
     ----------
@@ -184,12 +223,22 @@ class RecordStore:
     def __init__(self, root: Path, headers: HeaderCache | None = None) -> None:
         self.root = Path(root)
         self.headers = headers
+        packs_in(str(self.root)).refresh()
 
     def path(self, key: str) -> Path:
-        """Where the record of `key` is, or would be."""
+        """Where the file of the record of `key` is, or would be; it is not there while it is in a pack."""
         return Path(
             f"{self.root}/{key[:2]}/{key}.h5"
         )  # thousands of times a report: not joined piece by piece
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is a record of `key`, damaged or not."""
+        return record_holder(self.path(key)) is not None
+
+    @property
+    def packed(self) -> bool:
+        """Whether some of its records are in packs."""
+        return bool(packs_in(str(self.root)).all())
 
     def partial(self, key: str) -> Partial:
         """Return the place for the pieces of a record that takes long."""
@@ -231,9 +280,12 @@ class RecordStore:
         """
         path = self.path(key)
         try:
-            if not seal_holds(path.read_bytes()):  # what is damaged can keep HDF5 busy for ever
+            content = record_content(path)
+            if content is None:
+                raise ValueError("it is not there")
+            if not seal_holds(content):  # what is damaged can keep HDF5 busy for ever
                 raise ValueError("its checksum is wrong or missing")
-            with h5py.File(path, "r") as file:
+            with h5py.File(h5py.h5f.open_file_image(content)) as file:
                 attributes = dict(file.attrs)
                 if attributes["key"] != key:
                     raise ValueError("it is the record of another key")
@@ -253,15 +305,11 @@ class RecordStore:
                     arithmetic=json.loads(attributes.get("arithmetic", "{}")),
                 )
         except (OSError, KeyError, ValueError) as error:
-            raise StorageError(
-                str(path),
-                "is not a readable record",
-                "delete the file and run the study again: only this record is computed anew",
-            ) from error
+            raise _unreadable(path) from error
 
     def find(self, key: str, *, with_arrays: bool = True) -> Record | None:
         """Return the record of `key`; None if there is none or it is damaged (it has to be made again)."""
-        if not self.path(key).exists():
+        if key not in self:
             return None
         try:
             return self.read(key, with_arrays=with_arrays)
@@ -273,7 +321,7 @@ class RecordStore:
 
         A record whose file has not changed since it was last read or made is not opened again.
         """
-        stamp = file_stamp(self.path(key))
+        stamp = record_stamp(self.path(key))
         if stamp is None:
             return None
         known = self.headers.find(key, stamp) if self.headers is not None else None
@@ -299,6 +347,16 @@ class RecordStore:
         return remove_leftovers(self.root, "*/.*.tmp")
 
 
+def _unreadable(path: Path) -> StorageError:
+    holder = record_holder(path)
+    packed = holder is not None and holder != path
+    return StorageError(
+        f"{path.parent.name}/{path.name} in {holder}" if packed else str(path),
+        "is not a readable record",
+        f"{'' if packed else 'delete the file and '}run the study again: only this record is computed anew",
+    )
+
+
 class JoinedStores(RecordStore):
     """Records of several folders, to read them.
 
@@ -314,8 +372,12 @@ class JoinedStores(RecordStore):
 
     def path(self, key: str) -> Path:
         """Where the record of `key` is; in the first folder where it is in none."""
-        paths = [store.path(key) for store in self.stores]
-        return next((path for path in paths if path.exists()), paths[0])
+        return next((store.path(key) for store in self.stores if key in store), self.stores[0].path(key))
+
+    @property
+    def packed(self) -> bool:
+        """Whether some of their records are in packs."""
+        return any(store.packed for store in self.stores)
 
     def header(self, key: str) -> Record | None:
         """Return the record of `key` without inputs and arrays; None where no folder has it."""

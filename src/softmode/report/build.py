@@ -107,11 +107,11 @@ def lead_of(cells: pd.DataFrame) -> str:
 
 
 def record_target(study: Study, folder: Path) -> RecordTarget:
-    """Where records are, from a page in a folder."""
+    """Where records are, from a page in a folder: in files of their own or in packs."""
     to_study = Path(os.path.relpath(study.folder.resolve(), folder.resolve()))
 
     def target(link: RecordLink) -> str:
-        return (to_study / link.file).as_posix()
+        return (to_study / study.holder(link.digest)).as_posix()
 
     return target
 

@@ -37,6 +37,10 @@ _SOURCE = (
     "definitions after Yang, Yin, Ao and Li, Phys. Chem. Chem. Phys. 28, 4459 (2026), eqs. 2 and 3; "
     "tables/records.csv says which record each figure comes from"
 )
+_PACKED = (
+    "records are packed: records/ab/ab12….h5 is ab/ab12….h5 in a file of records/packs, which "
+    "softmode and any tool for ZIP archives read; softmode pack --undo writes all as files again"
+)
 
 
 def now() -> str:
@@ -91,6 +95,7 @@ def page_of_study(
             *method_lines(study.settings),
             f"bootstrap over materials, seed {conditions.seed}",
             _SOURCE,
+            *([_PACKED] if study.store.packed else []),
         ),
         "n_parts": len(parts.encoded),
         "parts_inside": parts.inside,

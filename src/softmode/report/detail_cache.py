@@ -12,9 +12,9 @@ from pathlib import Path
 
 import softmode
 from softmode.errors import StorageError
-from softmode.files import file_stamp, write_atomically
+from softmode.files import write_atomically
 from softmode.measurements.registry import measurements
-from softmode.records import digest_of
+from softmode.records import digest_of, record_stamp
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +30,9 @@ def part_key(made_from: object, records: Iterable[Path]) -> str:
     made_from : object
         JSON-able.
     records : iterable of Path
-        Files of records, those that do not exist among them.
+        Files of records, packed or not, those that do not exist among them.
     """
-    return digest_of([_code(), made_from, [file_stamp(path) for path in records]])
+    return digest_of([_code(), made_from, [record_stamp(path) for path in records]])
 
 
 @cache

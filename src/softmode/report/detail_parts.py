@@ -18,7 +18,7 @@ from softmode.measurements.registry import measurements
 from softmode.measurements.results import MaterialResults
 from softmode.panel import Panel
 from softmode.processes import available_cores, process_pool
-from softmode.records import open_record
+from softmode.records import open_record, record_holder
 from softmode.report.detail import Detail, DetailRecord, Structure, material_panels
 from softmode.report.detail_bands import bands_of, dos_of
 from softmode.report.detail_cache import keep_parts, part_key, read_parts
@@ -235,6 +235,6 @@ def detail_of(material: MaterialFiles, folder: Path, to_study: str) -> Detail:
             DetailRecord(potential, measurement, digest, f"{to_study}/{material.files[digest]}")
             for potential, digests in material.digests.items()
             for measurement, digest in digests.items()
-            if (folder / material.files[digest]).exists()
+            if record_holder(folder / material.files[digest]) is not None
         ),
     )

@@ -20,7 +20,7 @@ from softmode.panel import RecordLink
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
 from softmode.processes import available_cores
-from softmode.records import Failure, HeaderCache, Record, RecordStore, digest_of
+from softmode.records import Failure, HeaderCache, Record, RecordStore, digest_of, record_holder
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
 from softmode.study.settings import SETTINGS_FILE, DatasetSettings, StudySettings, parse_study, saved_settings
 
@@ -143,8 +143,16 @@ class Study:
         return RecordLink(material, label, measurement, key, self.file(key))
 
     def file(self, key: str) -> str:
-        """File of a record, there or not, relative to the study's folder."""
-        path, folder = str(self.store.path(key)), f"{self.folder}{os.sep}"
+        """File of a record, there or not, relative to the study's folder; packing does not change it."""
+        return self._inside(self.store.path(key))
+
+    def holder(self, key: str) -> str:
+        """File that a record is in now, relative to the study's folder: its own, or a pack."""
+        own = self.store.path(key)
+        return self._inside(record_holder(own) or own)
+
+    def _inside(self, file: Path) -> str:
+        path, folder = str(file), f"{self.folder}{os.sep}"
         inside = path[len(folder) :] if path.startswith(folder) else os.path.relpath(path, folder)
         return inside.replace(os.sep, "/")
 
@@ -246,7 +254,7 @@ def open_study(
         folder=folder,
         settings=settings,
         cases=tuple(_cases(settings, materials, by_name, potentials)),
-        store=_store(folder),
+        store=store_of(folder),
     )
 
 
@@ -265,7 +273,8 @@ def _accepting(dataset: DatasetSettings, entries: Sequence[MaterialEntry]) -> li
     return [replace(entry, accept=dataset.accepted(entry.name)) for entry in entries]
 
 
-def _store(folder: Path) -> RecordStore:
+def store_of(folder: Path) -> RecordStore:
+    """The records in a study's folder."""
     return RecordStore(folder / "records", HeaderCache(folder / _HEADERS_FILE))
 
 
@@ -307,5 +316,5 @@ def reopen_study(folder: Path) -> Study:
         folder=folder,
         settings=settings,
         cases=tuple(_cases(settings, materials, {}, potentials)),
-        store=_store(folder),
+        store=store_of(folder),
     )

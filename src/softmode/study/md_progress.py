@@ -38,7 +38,7 @@ class DynamicsProgress:
         return sum(self._made(key) for key in self._keys)
 
     def _made(self, key: str) -> int:
-        if self._store.path(key).exists():
+        if key in self._store:
             return self._steps_of_cell
         pieces = self._store.partial(key).folder.glob("replica_*/piece_*.h5")
         return min(self._steps_of_cell, self._steps_of_piece * sum(1 for _ in pieces))

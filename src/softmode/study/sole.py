@@ -1,4 +1,4 @@
-"""One run of a study at a time: who runs it stands beside its records, and ends with its process."""
+"""One run of a study at a time, or packing; who does it is noted there until its process ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FILE = "running.json"
 
 @dataclass(frozen=True)
 class Runner:
-    """Who runs a study.
+    """Who runs a study, or packs its records.
 
     Parameters
     ----------
@@ -30,18 +30,21 @@ class Runner:
         Of its process there.
     since : str
         When it began, UTC, ISO 8601.
+    doing : str
+        What is being done with the study: ``run``, ``packed``, ``unpacked``.
     """
 
     host: str
     pid: int
     since: str
+    doing: str = "run"
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} since {self.since}"
 
 
 def runner(folder: Path) -> Runner | None:
-    """Who runs the study in a folder now; None where nobody does, or the system cannot say."""
+    """Who runs or packs the study in a folder now; None where nobody does, or the system cannot say."""
     try:
         with (folder / _FILE).open("r+", encoding="utf-8") as file:
             return None if _locked(file) else _named(file)
@@ -50,8 +53,15 @@ def runner(folder: Path) -> Runner | None:
 
 
 @contextlib.contextmanager
-def sole_run(folder: Path) -> Iterator[None]:
+def sole_run(folder: Path, doing: str = "run") -> Iterator[None]:
     """Run a study, and nobody else; what a process that was killed had of this ends with it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study.
+    doing : str
+        As in :class:`Runner`.
 
     Raises
     ------
@@ -70,12 +80,14 @@ def sole_run(folder: Path) -> Iterator[None]:
         ) from error
     with file:
         if not _locked(file):
+            by = _named(file)
             raise StudyIsRunningError(
                 str(folder),
-                f"is being run by {_named(file) or 'another process'}",
+                "is being run by another process" if by is None else f"is being {by.doing} by {by}",
                 "Wait for it, or end it; `softmode status` says how far it is",
             )
-        own = Runner(socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        own = Runner(socket.gethostname(), os.getpid(), since, doing)
         _say(file, json.dumps(asdict(own)))
         try:
             yield

@@ -232,5 +232,5 @@ def _links(study: Study) -> dict[tuple[str, str, str], RecordLink]:
         (case.material.name, case.label, measurement): study.link(case.material.name, case.label, measurement)
         for case in study.cases
         for measurement, key in case.keys.items()
-        if study.store.path(key).exists()
+        if key in study.store
     }

@@ -1,0 +1,301 @@
+"""Finished records in few large files: ZIP archives of records' files as they are, each read where it lies.
+
+A pack holds what ``ab/ab12….h5`` held, byte for byte and uncompressed, under that name: ``unzip`` gives the
+files back. Its directory says when each file was made: what is known of records
+(:mod:`softmode.records.headers`) stays true when they are packed, copied and unpacked. Packs are added, never
+changed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from softmode.errors import StorageError
+from softmode.files import Stamp, file_stamp, seal_holds, write_atomically
+
+logger = logging.getLogger(__name__)
+
+#: In the folder of records.
+FOLDER = "packs"
+#: There: which records of which pack are damaged. Safe to delete.
+CHECKED = "checked.json"
+_COMMENT = b"softmode records, pack "
+_LOCAL = struct.Struct("<4s2xHH8xLLHH")  # head of a member: mark, flags, method, sizes, lengths
+_SETTLED_NS = 3_000_000_000  # after which a change of a folder has another time, on any file system
+
+
+class Member(NamedTuple):
+    """Where the file of a record lies in a pack.
+
+    Attributes
+    ----------
+    pack : Path
+        The pack.
+    offset : int
+        Of the member's head; what it holds comes after that.
+    size : int
+        Bytes of the record's file.
+    changed : int
+        When that was last changed, ns.
+    """
+
+    pack: Path
+    offset: int
+    size: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack and what is in it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    stamp : (int, int)
+        Of the file.
+    number : int
+        Later ones are right where several hold a record; 0 where that is lost.
+    members : mapping of str to Member
+        By key of the record.
+    """
+
+    path: Path
+    stamp: Stamp
+    number: int
+    members: Mapping[str, Member]
+
+
+class Packs:
+    """The packs of a folder of records, their directories read once in a process.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of records.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder = Path(root) / FOLDER
+        self._seen: tuple[int, bool] | None = None
+        self._packs: dict[str, Pack] = {}
+        self._members: dict[str, Member] = {}
+        self._damaged: dict[tuple[str, Stamp], frozenset[str]] = {}
+
+    def refresh(self) -> None:
+        """Look whether packs have come, gone or changed since they were last looked at."""
+        try:
+            changed = self.folder.stat().st_mtime_ns
+            paths = sorted(path for path in self.folder.glob("*.zip") if not path.name.startswith("."))
+        except OSError:
+            changed, paths = 0, []
+        packs: dict[str, Pack] = {}
+        for path in paths:
+            stamp, known = file_stamp(path), self._packs.get(path.name)
+            if stamp is not None:
+                kept = known is not None and known.stamp == stamp
+                packs[path.name] = known if known is not None and kept else read_pack(path, stamp)
+        if packs != self._packs:
+            members: dict[str, Member] = {}
+            for pack in sorted(packs.values(), key=lambda pack: (pack.number, pack.path.name)):
+                members.update(pack.members)
+            self._packs, self._members = packs, members
+        self._seen = changed, time.time_ns() - changed > _SETTLED_NS
+
+    def all(self) -> tuple[Pack, ...]:
+        """The packs there are, as last looked at."""
+        if self._seen is None:
+            self.refresh()
+        return tuple(self._packs.values())
+
+    def find(self, key: str) -> Member | None:
+        """Where the record of `key` is; None where no pack has it."""
+        found = self._members.get(key)
+        if found is not None:
+            return found
+        if self._seen is not None:
+            try:
+                changed = self.folder.stat().st_mtime_ns
+            except OSError:
+                changed = 0
+            if (changed, True) == self._seen:
+                return None
+        self.refresh()
+        return self._members.get(key)
+
+    def keys(self) -> set[str]:
+        """Keys of all records in packs."""
+        self.all()
+        return set(self._members)
+
+    def read(self, key: str) -> bytes | None:
+        """What the file of a record held, damaged or not; None where no pack has it.
+
+        Raises
+        ------
+        OSError
+            If its pack cannot be read.
+        """
+        found = self.find(key)
+        if found is None:
+            return None
+        try:
+            return read_member(found)
+        except FileNotFoundError:  # packed otherwise since
+            self.refresh()
+            found = self.find(key)
+            return None if found is None else read_member(found)
+
+    def stamp(self, key: str) -> Stamp | None:
+        """Stamp of a record's file as it was before it was packed; None where it is damaged, or in no pack.
+
+        All records of a pack are looked through where nothing says that this was done since it last changed.
+        """
+        found = self.find(key)
+        if found is None:
+            return None
+        pack = self._packs.get(found.pack.name)
+        if pack is None or key in self.damaged(pack):
+            return None
+        return found.size, found.changed
+
+    def damaged(self, pack: Pack) -> frozenset[str]:
+        """Keys of a pack's records whose checksums are wrong; known from earlier where it has not changed."""
+        known = self._damaged.get((pack.path.name, pack.stamp))
+        if known is None:
+            noted = _noted(self.folder)
+            known = noted.get((pack.path.name, pack.stamp))
+            if known is None:
+                known = _look_through(pack)
+                self.note(pack, known)
+            if known:
+                logger.warning(
+                    "%s: %d of %d records are damaged; the next run of the study computes them anew",
+                    pack.path,
+                    len(known),
+                    len(pack.members),
+                )
+            self._damaged[pack.path.name, pack.stamp] = known
+        return known
+
+    def note(self, pack: Pack, damaged: frozenset[str]) -> None:
+        """Write down which records of a pack are damaged; where that cannot be written it costs time only."""
+        noted = _noted(self.folder) | {(pack.path.name, pack.stamp): damaged}
+        content = [
+            [name, *stamp, sorted(keys)]
+            for (name, stamp), keys in sorted(noted.items())
+            if file_stamp(self.folder / name) == stamp
+        ]
+        try:
+            write_atomically(self.folder / CHECKED, json.dumps(content).encode())
+        except StorageError as error:
+            logger.debug("%s", error)
+
+
+@cache
+def packs_in(root: str) -> Packs:
+    """The packs of a folder of records, shared by all who read it in this process."""
+    return Packs(Path(root))
+
+
+def comment_of(number: int) -> bytes:
+    """Comment of the pack that was the `number`-th."""
+    return _COMMENT + str(number).encode()
+
+
+def read_pack(path: Path, stamp: Stamp) -> Pack:
+    """What a pack holds; of one whose end is lost what can be found from its beginning."""
+    try:
+        with path.open("rb") as stream:
+            try:
+                with zipfile.ZipFile(stream) as archive:
+                    number = archive.comment.removeprefix(_COMMENT)
+                    return Pack(
+                        path,
+                        stamp,
+                        int(number) if number.isdigit() else 0,
+                        dict(_members(path, archive.infolist(), stamp)),
+                    )
+            except (zipfile.BadZipFile, ValueError, NotImplementedError):
+                return Pack(path, stamp, 0, dict(_walked(path, stream, stamp)))
+    except OSError as error:
+        logger.warning("%s: cannot be read (%s)", path, error.strerror or error)
+        return Pack(path, stamp, 0, {})
+
+
+def _members(path: Path, listed: list[zipfile.ZipInfo], stamp: Stamp) -> Iterator[tuple[str, Member]]:
+    for one in listed:
+        key = _key(one.filename)
+        if key and one.compress_type == zipfile.ZIP_STORED:
+            changed = int(one.comment) if one.comment.isdigit() else stamp[1]
+            yield key, Member(path, one.header_offset, one.file_size, changed)
+
+
+def _walked(path: Path, stream: IO[bytes], stamp: Stamp) -> Iterator[tuple[str, Member]]:
+    """Members of a pack whose directory is damaged, head by head as far as they are whole."""
+    at = 0
+    while True:
+        stream.seek(at)
+        head = stream.read(_LOCAL.size)
+        if len(head) < _LOCAL.size:
+            return
+        mark, flags, method, size, full, n_name, n_extra = _LOCAL.unpack(head)
+        name = stream.read(n_name)
+        end = at + _LOCAL.size + n_name + n_extra + size
+        if mark != b"PK\3\4" or flags & 8 or method != zipfile.ZIP_STORED or size != full or end > stamp[0]:
+            return
+        key = _key(name.decode("ascii", "replace"))
+        if key:
+            yield key, Member(path, at, size, stamp[1])
+        at = end
+
+
+def _key(member: str) -> str:
+    """Key of the record that a member is; empty for anything else."""
+    folder, _, name = member.partition("/")
+    key = name.removesuffix(".h5")
+    return key if name.endswith(".h5") and "/" not in key and key[:2] == folder else ""
+
+
+def read_member(member: Member) -> bytes:
+    """What a member holds; less where the pack ends before."""
+    with member.pack.open("rb") as stream:
+        return _content(stream, member)
+
+
+def _content(stream: IO[bytes], member: Member) -> bytes:
+    stream.seek(member.offset)
+    head = stream.read(_LOCAL.size)
+    if len(head) < _LOCAL.size:
+        return b""
+    *_, n_name, n_extra = _LOCAL.unpack(head)
+    stream.seek(n_name + n_extra, 1)
+    return stream.read(member.size)
+
+
+def _look_through(pack: Pack) -> frozenset[str]:
+    try:
+        with pack.path.open("rb") as stream:
+            return frozenset(
+                key for key, member in pack.members.items() if not seal_holds(_content(stream, member))
+            )
+    except OSError:
+        return frozenset(pack.members)
+
+
+def _noted(folder: Path) -> dict[tuple[str, Stamp], frozenset[str]]:
+    try:
+        content = json.loads((folder / CHECKED).read_text(encoding="utf-8"))
+        return {(name, (size, changed)): frozenset(keys) for name, size, changed, keys in content}
+    except (OSError, ValueError, TypeError):
+        return {}
