@@ -1,18 +1,26 @@
-"""A study through Parsl, with workers, nodes and the process that runs it killed at random: is anything lost?
+"""A study through Parsl, with workers, hosts and the process that runs it killed at random: is anything lost?
 
     PYTHONPATH=tests/helpers:benchmarks python benchmarks/cluster_kills.py FOLDER --materials 40 --kills 12
+    PYTHONPATH=tests/helpers:benchmarks python benchmarks/cluster_kills.py FOLDER --hosts 3 --stale
 
 Stand-in compounds (``scale_rehearsal.py`` makes them) with four cheap potentials, computed twice: by
-workers in two jobs of Parsl's local provider, while processes are killed with SIGKILL, and by worker
-processes without Parsl or interruption. What is killed is drawn: a worker, what it computes in, a whole job
-(all its processes), Parsl's interchange, or the process that runs the study, which is then started again.
-At the end every record of both is compared, bit for bit, and it is counted how many cells were told to be
-done more than once.
+workers in two jobs of Parsl, while processes are killed with SIGKILL, and by worker processes without Parsl
+or interruption, unless an earlier run of the latter is there and complete. What is killed is drawn: a worker,
+what it computes in, a whole job (all its processes), Parsl's interchange, or the process that runs the study,
+which is then started again. At the end every record of both is compared, bit for bit, and it is counted how
+many cells were told to be done more than once.
+
+The jobs are those of Parsl's local provider. With ``--hosts`` (root of Linux) they are those of its provider
+for Slurm and last some minutes; its commands start them on hosts of this machine, each with a network, a name
+and processes of its own (``pretended_hosts.py``), and whole hosts are killed, too, and start again after a
+minute. With ``--stale`` the study lies on a file system of its own that once hangs for 65 s, and once is full
+for 30 s.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -21,40 +29,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hdp_potential import VARIANTS
 
-from scale_rehearsal import compare, n_records, prepare, say
+from pretended_hosts import Hosts, freeze, full, mounted
+from scale_rehearsal import n_records, prepare, say
+from standin_study import child, compare, complete, study_file
 
 KINDS = ("worker", "process", "job", "interchange", "run")
-
-
-def study_file(folder: Path, store: Path, name: str, run: str) -> Path:
-    """The study, run in one of both ways."""
-    path = folder / f"{name}.toml"
-    potentials = "".join(
-        f'[[potential]]\nname = "hdp_potential:CheapPotential"\nlabel = "{label}"\n'
-        f"kwargs = {{{', '.join(f'{key} = {value}' for key, value in errors.items())}}}\n"
-        for label, errors in VARIANTS.items()
-    )
-    path.write_text(
-        f'name = "Kills"\noutput = "{folder / name}"\nseed = 2026\n'
-        f'[dataset]\nkind = "hdp"\npath = "{store}"\noptions = {{skip = 0, every = 2}}\n{potentials}{run}'
-    )
-    return path
-
-
-def child(path: Path) -> None:
-    """Open and run a study; in a process of its own."""
-    from softmode.study.folder import open_study
-    from softmode.study.run import run_study
-    from softmode.study.settings import load_study
-
-    report = run_study(open_study(load_study(path)))
-    print(
-        json.dumps({"failed": report.failed, "total": report.total, "computed": report.computed}), flush=True
-    )
+_DOWN = 60.0  # s that a host is
+_HANGS, _FULL = 65.0, 30.0  # s that a file system does, is
 
 
 def started(path: Path) -> subprocess.Popen[str]:
@@ -64,17 +51,17 @@ def started(path: Path) -> subprocess.Popen[str]:
     )
 
 
-def tree(pid: int) -> dict[str, list[int]]:
-    """Processes below the one that runs the study, by what they are."""
+def tree(pid: int, output: Path) -> dict[str, list[int]]:
+    """Processes of a study by what they are; `pid` is the one that runs it."""
     import psutil
 
     found: dict[str, list[int]] = {kind: [] for kind in KINDS}
     found["run"] = [pid]
-    for process in psutil.process_iter(["pid", "ppid", "cmdline", "environ"]):
+    for process in psutil.process_iter(["pid", "ppid", "cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
         if "HTEX interchange" in line and process.info["ppid"] == pid:
             found["interchange"].append(process.pid)
-        elif "process_worker_pool.py" in line and "-a 127.0.0.1" in line and "python" in line:
+        elif "process_worker_pool.py" in line and str(output) in line and line.startswith("/"):
             found["job"].append(process.pid)
             for below in process.children():
                 inner = [one for one in below.children() if "spawn_main" in " ".join(one.cmdline())]
@@ -84,52 +71,127 @@ def tree(pid: int) -> dict[str, list[int]]:
     return found
 
 
-def kill(kind: str, process: subprocess.Popen[str]) -> bool:
-    """Kill one process of a kind, of a job all; False where there is none."""
-    import psutil
+@dataclass
+class Trouble:
+    """What goes wrong on purpose, and when.
 
-    found = tree(process.pid)[kind]
-    if not found:
-        return False
-    victim = random.choice(found)
-    victims = [victim]
-    if kind == "job":
-        victims += [one.pid for one in psutil.Process(victim).children(recursive=True)]
-    for pid in victims:
+    Parameters
+    ----------
+    output : Path
+        Folder of the study.
+    kills : int
+        How many processes, or hosts, are killed.
+    pause : float
+        s between kills, on average.
+    hosts : Hosts, optional
+        That may be killed.
+    place : Path, optional
+        File system that hangs once, and once is full.
+    """
+
+    output: Path
+    kills: int
+    pause: float
+    hosts: Hosts | None = None
+    place: Path | None = None
+    killed: Counter[str] = field(default_factory=Counter)
+    down: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.due = self.began + self.pause
+        self.troubles: list[Callable[[], None]] = [self._hang, self._fill] if self.place else []
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will go wrong."""
+        return self.killed.total() >= self.kills and not self.troubles and not self.down
+
+    def look(self, process: subprocess.Popen[str]) -> None:
+        """Do what is due."""
+        now = time.perf_counter()
+        for name, since in list(self.down.items()):
+            if self.hosts is not None and now > since + _DOWN:
+                self.hosts.start(name)
+                del self.down[name]
+        if now < self.due or not n_records(self.output):
+            return
+        if self.troubles and self.killed.total() >= self.kills // (1 + len(self.troubles)):
+            self.troubles.pop(0)()
+        elif self.killed.total() < self.kills:
+            kind = random.choice([*KINDS, *(["host"] * 2 if self.hosts and not self.down else [])])
+            if not (self._kill_host() if kind == "host" else self._kill(kind, process)):
+                return
+            self.killed[kind] += 1
+            self._tell(kind)
+        else:
+            return
+        self.due = time.perf_counter() + random.uniform(0.5, 1.5) * self.pause
+
+    def _tell(self, what: str) -> None:
+        gone = time.perf_counter() - self.began
+        print(f"  {gone:.0f} s: {what}, {n_records(self.output)} records", flush=True)
+
+    def _kill_host(self) -> bool:
+        assert self.hosts is not None
+        name = random.choice(self.hosts.names)
+        self.hosts.kill(name)
+        self.down[name] = time.perf_counter()
+        return True
+
+    def _kill(self, kind: str, process: subprocess.Popen[str]) -> bool:
+        """Kill one process of a kind, of a job all; False where there is none."""
+        import psutil
+
         try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    return True
+            found = tree(process.pid, self.output)[kind]
+            victims = [random.choice(found)] if found else []
+            if kind == "job" and victims:
+                victims += [one.pid for one in psutil.Process(victims[0]).children(recursive=True)]
+        except psutil.NoSuchProcess:  # it ended meanwhile
+            return False
+        for pid in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(victims)
+
+    def _hang(self) -> None:
+        assert self.place is not None
+        self._tell(f"the file system hangs for {_HANGS:.0f} s")
+        freeze(self.place)
+        time.sleep(_HANGS)
+        freeze(self.place, thaw=True)
+
+    def _fill(self) -> None:
+        assert self.place is not None
+        self._tell(f"the file system is full for {_FULL:.0f} s")
+        with full(self.place):
+            time.sleep(_FULL)
 
 
-def run_killed(
-    path: Path, output: Path, kills: int, pause: float
-) -> tuple[Counter[str], float, dict[str, int]]:
-    """Run it to its end, with so many kills; what was killed, how long it took, what the last run said."""
-    killed: Counter[str] = Counter()
-    began = time.perf_counter()
-    process = started(path)
-    due = time.perf_counter() + pause
+def run_troubled(path: Path, trouble: Trouble) -> tuple[float, dict[str, int], int]:
+    """Run a study to its end; how long it took, what the last run said, how often it was started again."""
+    process, again = started(path), 0
     while process.poll() is None or process.returncode:
         if process.poll() is not None:
-            process = started(path)
+            if process.returncode != -signal.SIGKILL:
+                raise SystemExit(f"the run ended by itself, status {process.returncode}")
+            process, again = started(path), again + 1
         time.sleep(0.5)
-        if sum(killed.values()) < kills and time.perf_counter() > due and n_records(output):
-            kind = random.choice(KINDS)
-            try:
-                done = kill(kind, process)
-            except Exception as error:  # noqa: BLE001  a process that ended meanwhile
-                print(f"  {kind}: {error}", flush=True)
-                continue
-            if done:
-                killed[kind] += 1
-                due = time.perf_counter() + random.uniform(0.5, 1.5) * pause
-                print(
-                    f"  {time.perf_counter() - began:.0f} s: {kind}, {n_records(output)} records", flush=True
-                )
+        trouble.look(process)
     told = json.loads(process.communicate()[0].splitlines()[-1])
-    return killed, time.perf_counter() - began, told
+    return time.perf_counter() - trouble.began, told, again
+
+
+@contextlib.contextmanager
+def places(folder: Path, given: argparse.Namespace) -> Iterator[tuple[Path, Path | None, Hosts | None]]:
+    """Where the study goes, the file system that is troubled, and the hosts."""
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(mounted(folder, 4096)) if given.stale else None
+        hosts = stack.enter_context(Hosts(folder, given.hosts)) if given.hosts else None
+        if hosts is not None:
+            os.environ["PATH"] = hosts.path
+        yield place or folder, place, hosts
 
 
 def main() -> None:
@@ -138,9 +200,13 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--materials", type=int, default=40)
-    parser.add_argument("--workers", type=int, default=2, help="of each of two jobs")
+    parser.add_argument("--workers", type=int, default=2, help="of each job")
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--pause", type=float, default=15.0, help="s between kills, on average")
+    parser.add_argument("--hosts", type=int, default=0, help="on so many hosts, through Slurm's commands")
+    parser.add_argument("--walltime", default="00:03:00", help="of the jobs on hosts")
+    parser.add_argument("--stale", action="store_true", help="a file system that hangs, and is full")
+    parser.add_argument("--against", type=Path, help="folder of a complete study to compare with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -153,22 +219,36 @@ def main() -> None:
     store = prepare(folder, given.materials, 26)
     cells = given.materials * len(VARIANTS)
     say("compounds, cells", f"{given.materials}, {cells}")
-    jobs = f"[run.cluster]\njobs = 2\nworkers_per_node = {given.workers}\n"
-    there, here = (folder / f"{name}{given.materials}" for name in ("killed", "whole"))
-    path = study_file(folder, store, there.name, jobs)
-    killed, seconds, told = run_killed(path, there, given.kills, given.pause)
-    say("killed", ", ".join(f"{number} × {kind}" for kind, number in killed.items()))
-    say("wall time", f"{seconds:.0f} s")
-    say("cells, failed", f"{told['total']}, {told['failed']}")
-    lines = (there / "cluster" / "work.jsonl").read_text().splitlines()
-    computed = Counter((line["material"], line["potential"]) for line in map(json.loads, lines))
-    say("cells that were computed more than once", sum(number > 1 for number in computed.values()))
-    began = time.perf_counter()
-    child(study_file(folder, store, here.name, "[run]\nworkers = 2\n"))
-    say("without Parsl or interruption, two processes", f"{time.perf_counter() - began:.0f} s")
-    equal, different = compare(there, here)
+    provider = f'provider = "slurm"\nwalltime = "{given.walltime}"\n' if given.hosts else ""
+    jobs = f"[run.cluster]\njobs = {given.hosts or 2}\nworkers_per_node = {given.workers}\n{provider}"
+    whole = given.against or folder / f"whole{given.materials}"
+    with places(folder, given) as (where, place, hosts):
+        there = where / f"killed{given.materials}"
+        trouble = Trouble(there, given.kills, given.pause, hosts, place)
+        path = study_file(where, store, there.name, run=jobs)
+        seconds, told, again = run_troubled(path, trouble)
+        say("killed", ", ".join(f"{number} × {kind}" for kind, number in trouble.killed.items()) or "nothing")
+        say("all that was to go wrong has", "yes" if trouble.over else "no: it was over before")
+        say("wall time; started again", f"{seconds:.0f} s; {again} times")
+        say("cells, failed", f"{told['total']}, {told['failed']}")
+        tell_work(there)
+        if not complete(whole):
+            began = time.perf_counter()
+            child(study_file(whole.parent, store, whole.name, run="[run]\nworkers = 2\n"))
+            say("without Parsl or interruption, two processes", f"{time.perf_counter() - began:.0f} s")
+        equal, different = compare(there, whole)
     say("records equal, different", f"{equal}, {different}")
     sys.exit(different > 0 or told["failed"] > 0)
+
+
+def tell_work(folder: Path) -> None:
+    """What is noted of who computed what."""
+    lines = (folder / "cluster" / "work.jsonl").read_text().splitlines()
+    work = [line for line in map(json.loads, lines) if "seconds" in line]
+    computed = Counter((line["material"], line["potential"]) for line in work)
+    say("cells that were computed more than once", sum(number > 1 for number in computed.values()))
+    hosts = Counter(line.get("host", "") for line in work)
+    say("cells by host", ", ".join(f"{host} {number}" for host, number in sorted(hosts.items())))
 
 
 if __name__ == "__main__":

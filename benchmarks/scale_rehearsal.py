@@ -32,6 +32,8 @@ from typing import Any
 
 from hdp_potential import VARIANTS, CheapPotential
 
+from standin_study import child, compare, study_file
+
 _TICK = os.sysconf("SC_CLK_TCK")
 _OWN_TIME = "SOFTMODE_REHEARSAL_TIMES"
 
@@ -102,35 +104,6 @@ def n_records(study: Path) -> int:
     return found
 
 
-def study_file(folder: Path, store: Path, name: str, every: int) -> Path:
-    """Write the study's settings."""
-    path = folder / f"{name}.toml"
-    potentials = "".join(
-        f'[[potential]]\nname = "scale_rehearsal:timed"\nlabel = "{label}"\n'
-        f"kwargs = {{{', '.join(f'{key} = {value}' for key, value in errors.items())}}}\n"
-        for label, errors in VARIANTS.items()
-    )
-    path.write_text(
-        f'name = "Rehearsal"\noutput = "{folder / name}"\nseed = 2026\n'
-        f'[dataset]\nkind = "hdp"\npath = "{store}"\noptions = {{skip = 0, every = {every}}}\n'
-        f"{potentials}[run]\nworkers = 2\n"
-    )
-    return path
-
-
-def child(path: Path) -> None:
-    """Open and run a study; in a process of its own."""
-    from softmode.study.folder import open_study
-    from softmode.study.run import run_study
-    from softmode.study.settings import load_study
-
-    started = time.perf_counter()
-    study = open_study(load_study(path))
-    opened = time.perf_counter() - started
-    report = run_study(study)
-    print(json.dumps({"opened": opened, "failed": report.failed, "total": report.total}), flush=True)
-
-
 def run(path: Path, output: Path, kill_at: list[int]) -> Usage:
     """Run a study to its end, killed whenever it has so many records."""
     usage, waiting = Usage(), list(kill_at)
@@ -174,24 +147,6 @@ def run(path: Path, output: Path, kill_at: list[int]) -> Usage:
         usage.potential_wall += wall
         usage.potential_cpu += cpu
     return usage
-
-
-def compare(first: Path, second: Path) -> tuple[int, int]:
-    """Records of two studies that are equal, and those that are not or are in one only."""
-    from softmode.records import Record, RecordStore
-
-    stores = [RecordStore(folder / "records") for folder in (first, second)]
-    keys = [{path.stem for path in store.root.glob("*/*.h5")} for store in stores]
-
-    def content(record: Record) -> tuple[Any, ...]:
-        arrays = {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in record.arrays.items()}
-        fixed = (record.measurement, record.inputs, record.values, record.failure)
-        return json.dumps(fixed, sort_keys=True, default=str), arrays
-
-    equal = sum(
-        content(stores[0].read(key)) == content(stores[1].read(key)) for key in sorted(keys[0] & keys[1])
-    )
-    return equal, len(keys[0] | keys[1]) - equal
 
 
 def timed_call(*command: str) -> tuple[float, str]:
@@ -256,6 +211,11 @@ def prepare(folder: Path, compounds: int, frames: int) -> Path:
     return store
 
 
+def _timed_study(folder: Path, store: Path, name: str, every: int) -> Path:
+    run = "[run]\nworkers = 2\n"
+    return study_file(folder, store, name, run=run, every=every, potential="scale_rehearsal:timed")
+
+
 def _script() -> str:
     return str(Path(sys.executable).with_name("softmode"))
 
@@ -287,7 +247,7 @@ def main() -> None:
     moments = sorted(random.randint(expected // 50, 9 * expected // 10) for _ in range(given.kills))
     killed, whole = (folder / f"{name}{given.compounds}" for name in ("killed", "whole"))
     say("killed and resumed", "")
-    tell_usage(run(study_file(folder, store, killed.name, given.every), killed, moments), cells)
+    tell_usage(run(_timed_study(folder, store, killed.name, given.every), killed, moments), cells)
     for name in ("records", "cache"):
         number, size = size_of(killed / name)
         say(f"files and size of {name}", f"{number}, {size / 2**20:.0f} MiB")
@@ -303,7 +263,7 @@ def main() -> None:
     if given.no_second_run:
         return
     say("without interruption", "")
-    tell_usage(run(study_file(folder, store, whole.name, given.every), whole, []), cells)
+    tell_usage(run(_timed_study(folder, store, whole.name, given.every), whole, []), cells)
     equal, different = compare(killed, whole)
     say("records equal, different", f"{equal}, {different}")
     sys.exit(different > 0)

@@ -18,7 +18,7 @@ from softmode.records import Failure
 from softmode.study import cluster
 from softmode.study.cluster import _Distribution
 from softmode.study.folder import Study, open_study
-from softmode.study.work import FOLDER, WORK_FILE, HostWork, WorkLog, work_by_host
+from softmode.study.work import Ledger, WorkLog
 from softmode.study.worker import CaseOutcome
 
 
@@ -85,8 +85,8 @@ def test_each_is_given_once_and_potentials_stay(study: Study) -> None:
     assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
     labels = [study.cases[number].label for _, number, _ in workers.given]
     assert labels == ["emt"] * 3 + ["soft"] * 3
-    [host] = work_by_host(study.folder)
-    assert (host.host, host.cells) == ("host0", 6)
+    [host] = Ledger(study.folder).read().by_host.values()
+    assert (host.name, host.cells) == ("host0", 6)
     assert host.hours == pytest.approx(6 * 0.5 / 3600)
     assert max(workers.wanted) == 1
 
@@ -245,17 +245,3 @@ def test_where_parsl_breaks_down_the_rest_is_computed_by_another(
     found = list(cluster.on_cluster(study, study.cases, None))  # type: ignore[arg-type]
     assert [id(case) for case, _ in found] == [id(case) for case in study.cases]
     assert began == [6, 2]
-
-
-def test_work_is_added_up_by_host(tmp_path: Path) -> None:
-    assert work_by_host(tmp_path) == []
-    path = tmp_path / FOLDER / WORK_FILE
-    path.parent.mkdir()
-    line = '{"host": "%s", "seconds": %d, "ended": "2026-01-0%dT00:00:00"}'
-    path.write_text(
-        "\n".join([line % ("a", 1800, 2), line % ("b", 7200, 1), line % ("a", 1800, 1), '{"host": "a", "se'])
-    )
-    assert work_by_host(tmp_path) == [
-        HostWork("b", 1, 2.0, "2026-01-01T00:00:00"),
-        HostWork("a", 2, 1.0, "2026-01-02T00:00:00"),
-    ]

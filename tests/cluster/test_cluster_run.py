@@ -32,14 +32,19 @@ class OnCluster:
     work: list[dict[str, str]]
 
 
+def cells_of(folder: Path) -> list[dict[str, str]]:
+    """What is noted of the cells that were computed."""
+    lines = map(json.loads, (folder / FOLDER / WORK_FILE).read_text().splitlines())
+    return [line for line in lines if "seconds" in line]
+
+
 @pytest.fixture(scope="module")
 def on_cluster(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> OnCluster:
     cluster = {"workers_per_node": 2, "accelerators_per_node": list(ACCELERATORS)}
     output = tmp_path_factory.mktemp("cluster") / "o"
     settings = tiny_study(tiny_dataset, output, *SOUND, HANGS, run={"cluster": cluster})
     study, report = run_tiny(settings)
-    lines = (output / FOLDER / WORK_FILE).read_text().splitlines()
-    return OnCluster(study, report, [json.loads(line) for line in lines])
+    return OnCluster(study, report, cells_of(output))
 
 
 def test_records_are_those_of_one_worker(on_cluster: OnCluster, tiny_dataset: Path, tmp_path: Path) -> None:
@@ -78,8 +83,7 @@ def test_two_kinds_of_workers_share_a_study(tiny_dataset: Path, tmp_path: Path) 
     settings = tiny_study(tiny_dataset, tmp_path / "o", *SOUND, apart, run={"cluster": {"pool": pools}})
     study, report = run_tiny(settings)
     assert (report.computed, report.failed) == (9, 3)
-    lines = (study.folder / FOLDER / WORK_FILE).read_text().splitlines()
-    where = {(line["potential"], line["pool"], line["accelerator"]) for line in map(json.loads, lines)}
+    where = {(line["potential"], line["pool"], line["accelerator"]) for line in cells_of(study.folder)}
     assert where == {("emt", "cpu", ""), ("soft", "gpu", "7")}
     failed = cell_table(study).query("state == 'failed'")
     [reason] = set(failed["failure"])

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from pathlib import Path
 
 import pytest
+from pretended_slurm import write_commands
 from tiny_study import emt, factory, record_contents, run_tiny, tiny_study
 
+from softmode.study.folder import Study
 from softmode.study.work import FOLDER, WORK_FILE
-
-#: Each job is a session of its own, known by the number of its first process. Parsl puts commas between jobs.
-COMMANDS = {
-    "sbatch": "setsid bash $1 > $1.stdout 2> $1.stderr < /dev/null & echo Submitted batch job $!",
-    "squeue": 'IFS=,; for one in ${@: -1}; do kill -0 $one && echo "$one R"; done 2> /dev/null; true',
-    "scancel": 'for one in "$@"; do kill -KILL -- "-$one"; done; true',
-    "sacct": "exit 1",
-}
 
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with commands of Slurm, which are found first."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, script in COMMANDS.items():
-        path = folder / name
-        path.write_text(f"#!/bin/bash\necho {name} \"$@\" >> '{tmp_path}/called'\n{script}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return tmp_path / "called"
+    """What is noted of commands of Slurm, which are found first."""
+    called = tmp_path / "called"
+    monkeypatch.setenv("PATH", write_commands(tmp_path / "bin", called))
+    return called
+
+
+def jobs_of(study: Study) -> list[str]:
+    """The job of each cell, in the order in which they were finished."""
+    lines = map(json.loads, (study.folder / FOLDER / WORK_FILE).read_text().splitlines())
+    return [line["job"] for line in lines if "seconds" in line]
 
 
 @pytest.mark.slow
@@ -48,8 +41,7 @@ def test_jobs_are_submitted_and_ended(slurm: Path, tiny_dataset: Path, tmp_path:
     called = [line.split()[0] for line in slurm.read_text().splitlines()]
     assert called.count("sbatch") == 2
     assert called.count("scancel") == 1
-    lines = (tmp_path / "o" / FOLDER / WORK_FILE).read_text().splitlines()
-    assert {json.loads(line)["job"] for line in lines} <= {"0", "1"}
+    assert set(jobs_of(study)) <= {"0", "1"}
     [script, *_] = (tmp_path / "o" / FOLDER / "000" / "submit_scripts").glob("*block-0*[0-9]")
     assert "#SBATCH --partition=short\n" in script.read_text()
     assert "export HERE=there\n" in script.read_text()
@@ -63,8 +55,7 @@ def test_where_a_job_ends_the_next_goes_on(slurm: Path, tiny_dataset: Path, tmp_
     cluster = {"provider": "slurm", "workers_per_node": 1, "walltime": "00:00:40"}
     study, report = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", *potentials, run={"cluster": cluster}))
     assert (report.computed, report.failed) == (12, 0)
-    lines = (study.folder / FOLDER / WORK_FILE).read_text().splitlines()
-    jobs = [json.loads(line)["job"] for line in lines]
+    jobs = jobs_of(study)
     assert len(set(jobs)) > 1
     assert jobs == sorted(jobs, key=int)
     calls = log.read_text().split("\n")[:-1]

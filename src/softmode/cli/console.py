@@ -58,12 +58,13 @@ DONE, ERROR, FAILED_CELLS, INTERRUPTED = 0, 1, 3, 130
 
 
 class RateColumn(ProgressColumn):
-    """Units finished per minute."""
+    """Units finished per minute, or per second where they are many."""
 
     def render(self, task: Task) -> Text:
         """Rate over the whole run so far."""
         speed = task.finished_speed or task.speed
-        return Text(f"{60 * speed:.1f}/min" if speed else "–/min", style="progress.data.speed")
+        said = f"{speed:.1f}/s" if speed and speed >= 2 else f"{60 * speed:.1f}/min" if speed else "–/min"
+        return Text(said, style="progress.data.speed")
 
 
 @contextmanager

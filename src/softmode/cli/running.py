@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import textwrap
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import typer
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +31,7 @@ from softmode.cli.console import (
     remark,
     say,
 )
+from softmode.cli.working import cost
 from softmode.dynamics import thermostat_warning
 from softmode.measurements.md import DynamicsSettings
 from softmode.processes import available_cores
@@ -41,6 +44,7 @@ from softmode.study.results import OK, cell_table, failures, functional_statemen
 from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
 from softmode.study.verdict import Statement, brief, verdict
+from softmode.study.work import Hours, Ledger
 from softmode.study.worker import CaseOutcome
 
 _LOOK_EVERY = 2.0  # seconds between looks at the dynamics under way
@@ -208,6 +212,13 @@ def leave(run: FinishedRun) -> None:
         raise typer.Exit(FAILED_CELLS)
 
 
+def _crew(ledger: Ledger, before: Hours) -> str:
+    """How many workers of a cluster are there, and what this run has cost."""
+    spent = ledger.hours(datetime.now(UTC))
+    now = Hours(cores=spent.cores - before.cores, accelerators=spent.accelerators - before.accelerators)
+    return f"cells, {ledger.workers} of {ledger.asked} workers, {cost(now)}:"
+
+
 def _open(settings: StudySettings) -> Study:
     """Open a study, showing how many materials have been read; labels it cannot use are an error now.
 
@@ -230,33 +241,53 @@ def _run(study: Study) -> tuple[RunReport, set[tuple[str, str]]]:
     with progress() as bar:
         left = sum(not study.settled(case) for case in study.cases)
         task = bar.add_task("computing cells", total=left)
-        dynamics = DynamicsProgress(study)
+        repeated = Counter[str]()
 
         def finished(case: Case, outcome: CaseOutcome) -> None:
             bar.advance(task)
             if outcome.failure is not None:
+                told.add((case.material.name, case.label))
+                repeated[outcome.failure.message] += 1
+                if repeated[outcome.failure.message] > 1:
+                    return  # it names no material: once is enough
                 name, formula = case.material.name, case.material.formula
                 title = f"{name} ({formula})" if formula else name
                 line = failure_line(title, case.label, outcome.failure.message)
                 err.print(line, soft_wrap=True)
-                told.add((name, case.label))
 
-        with _dynamics_shown(bar, dynamics):
-            return run_study(study, finished), told
+        with _shown(bar, task, study, DynamicsProgress(study)):
+            report = run_study(study, finished)
+        for reason, number in repeated.items():
+            if number > 1:
+                err.print(Text(f"… and {number - 1} more cells for this reason: {reason}"), soft_wrap=True)
+        return report, told
 
 
 @contextmanager
-def _dynamics_shown(bar: Progress, dynamics: DynamicsProgress) -> Iterator[None]:
-    """Show how many steps of dynamics are made, which may take hours within one cell."""
-    if not dynamics.total or bar.disable:
+def _shown(bar: Progress, cells: TaskID, study: Study, dynamics: DynamicsProgress) -> Iterator[None]:
+    """Show what happens within cells and around them, while nothing is finished.
+
+    How many steps of dynamics are made, which may take hours within one cell; how many workers of a cluster
+    are there, and what they have cost.
+    """
+    clustered = study.settings.run.cluster is not None
+    if bar.disable or not (dynamics.total or clustered):
         yield
         return
-    task = bar.add_task("steps of dynamics", total=dynamics.total, completed=dynamics.made())
+    looks: list[Callable[[], object]] = []
+    if dynamics.total:
+        steps = bar.add_task("steps of dynamics", total=dynamics.total, completed=dynamics.made())
+        looks.append(lambda: bar.update(steps, completed=dynamics.made()))
+    if clustered:
+        ledger = Ledger(study.folder)
+        before = ledger.read().hours()
+        looks.append(lambda: bar.update(cells, description=_crew(ledger.read(), before)))
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(_LOOK_EVERY):
-            bar.update(task, completed=dynamics.made())
+            for one in looks:
+                one()
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()

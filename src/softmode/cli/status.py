@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from softmode.cli.console import failure_line, out, print_json
+from softmode.cli.working import tell_work, work_json
 from softmode.study.folder import reopen_study
 from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import FAILED, OK, PENDING, cell_table, failures
 from softmode.study.sole import runner
-from softmode.study.work import HostWork, work_by_host
+from softmode.study.work import Ledger
 
-_HOSTS = 12  # that are named
 _HEADS = {"done": OK, "failed": FAILED, "to compute": PENDING}
 
 
@@ -37,11 +37,14 @@ def status(
         }
         for potential, rows in cells.groupby("potential", sort=False)
     }
+    ledger = Ledger(study.folder).read()
+    pending = {potential: row["to compute"] for potential, row in counts.items()}
     if as_json:
         steps = {"made": dynamics.made(), "total": dynamics.total}
         by = runner(study.folder)
         said = _json(study.settings.name, counts, lost) | {"steps_of_dynamics": steps, "run_by": by}
-        print_json(said | {"hosts": work_by_host(study.folder)})
+        work = work_json(ledger, pending, running=by is not None)
+        print_json(said | {"hosts": work["hosts"], "cluster": work})
         return
     table = Table(title=escape(study.settings.name), title_justify="left")
     for column in ("potential", *_HEADS, "force calls"):
@@ -51,27 +54,12 @@ def status(
     out.print(table)
     if (by := runner(study.folder)) is not None:
         out.print(f"{by.doing} by {by}", markup=False, soft_wrap=True)
-    if hosts := work_by_host(study.folder):
-        out.print(_hosts(hosts))
+    tell_work(ledger, pending, running=by is not None)
     if dynamics.total:
         made = f"steps of dynamics under way: {dynamics.made():,} of {dynamics.total:,} are made"
         out.print(made)
     for row in lost.itertuples():
         out.print(failure_line(row.material, row.potential, row.failure), soft_wrap=True)
-
-
-def _hosts(hosts: list[HostWork]) -> Table:
-    """Where the cells were computed that were computed on a cluster."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("host", "cells", "hours of its workers", "last (UTC)"):
-        table.add_column(column, justify="left" if column == "host" else "right")
-    for one in hosts[:_HOSTS]:
-        table.add_row(escape(one.host), f"{one.cells:,}", f"{one.hours:.3g}", one.last.partition("+")[0])
-    others = hosts[_HOSTS:]
-    if others:
-        cells, hours = sum(one.cells for one in others), sum(one.hours for one in others)
-        table.add_row(f"{len(others)} others", f"{cells:,}", f"{hours:.3g}", "")
-    return table
 
 
 def _json(name: str, counts: dict[str, dict[str, int]], lost: pd.DataFrame) -> dict[str, Any]:

@@ -99,19 +99,22 @@ class _Distribution:
         self._idle: dict[int, float] = {}  # worker, since when
         self._alone: set[int] = set()  # those that have been tried in a new process
         self._over: set[int] = set()
+        self._given: dict[int, float] = {}  # when
         self._losses: Counter[int] = Counter()
         self._unstored: Counter[int] = Counter()
 
     def run(self) -> Iterator[tuple[Case, CaseOutcome]]:
         """Compute them all."""
+        self._log.began({name: one.slots for name, one in self._pool.pools.items()})
         while self._left:
             self._pool.want(self._takers.wanted(self._left))
             for event in self._pool.wait(_WAIT):
                 if isinstance(event, Free):
-                    self._takers.met(*self._worker(event.lane), self._left)
+                    self._met(event.lane)
                     self._give(event.lane)
                     continue
                 if isinstance(event, Lost):
+                    self._log.left(event.lane)
                     self._idle.pop(event.lane, None)
                     number = event.number
                     outcome = None if number is None else self._lost(number)
@@ -130,6 +133,12 @@ class _Distribution:
         self._over.add(number)
         self._left -= Counter([case.label])
         return case, outcome
+
+    def _met(self, lane: int) -> None:
+        """Take account of what a worker says of itself."""
+        place, lacks = self._worker(lane)
+        self._log.came(lane, place, self._pool.pools[place.pool].cores_per_worker)
+        self._takers.met(place, lacks, self._left)
 
     def _worker(self, lane: int) -> tuple[Place, Mapping[str, Missing]]:
         return self._pool.places[lane], self._pool.lacks(lane)
@@ -165,7 +174,7 @@ class _Distribution:
             self._idle.setdefault(lane, now)
             return
         self._idle.pop(lane, None)
-        self._running[number] = lane
+        self._running[number], self._given[number] = lane, now
         self._pool.give(lane, number, run_case, case_task(self._study, self._cases[number]), fresh=fresh)
 
     def _wake(self) -> None:
@@ -177,10 +186,13 @@ class _Distribution:
             elif not self._again and now > since + _IDLE:
                 del self._idle[lane]
                 self._pool.end(lane)
+                self._log.left(lane)
 
     def _ended(self, number: int, ended: Ended) -> CaseOutcome | None:
         """What came of a case; None where it is tried again."""
         case = self._cases[number]
+        if ended.died:
+            self._in_vain(number, ended.seconds)
         if ended.late:
             return too_late(self._study, case)
         if ended.died:
@@ -192,14 +204,21 @@ class _Distribution:
         failure = outcome.failure
         if failure is not None and failure.kind == _STORAGE and self._unstored[number] < _STORE_TRIES - 1:
             self._unstored[number] += 1
+            self._in_vain(number, ended.seconds)
             self._again.append((time.monotonic() + _STORE_PAUSE * self._unstored[number], number, False))
             return None
         if failure is not None and failure.lacked_memory and number not in self._alone:
+            self._in_vain(number, ended.seconds)
             self._try_alone(number)
             return None
         self._lanes.done(case, outcome.seconds)
-        self._log.note(case, outcome, self._pool.places.get(self._running[number]))
+        lane = self._running[number]
+        self._log.note(case, outcome, lane, self._pool.places.get(lane))
         return outcome
+
+    def _in_vain(self, number: int, seconds: float) -> None:
+        lane = self._running[number]
+        self._log.in_vain(self._cases[number], seconds, lane, self._pool.places.get(lane))
 
     def _try_alone(self, number: int) -> None:
         self._alone.add(number)
@@ -211,6 +230,7 @@ class _Distribution:
         if self._study.settled(case):  # it was done, and the worker could not say so any more
             failures = [record.failure for record in self._study.records(case).values()]
             return CaseOutcome(next((one for one in failures if one is not None), None), True, 0.0)
+        self._in_vain(number, time.monotonic() - self._given[number])
         self._losses[number] += 1
         if self._losses[number] == _LOSSES:
             return worker_died(self._study, case)

@@ -1,11 +1,19 @@
-"""Who has computed what of a study on a cluster: a line for each cell as it is finished, added up by host."""
+"""Who has computed what of a study on a cluster, and where its time went: lines written as it happens.
+
+A line is one of four things: a run begins, with as many workers as it asks for; a worker has come, with where
+it is; one has left; a cell is finished, or was worked on in vain and is tried again. Earlier versions wrote
+those of cells alone.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from softmode.cluster.messages import Place
@@ -15,9 +23,12 @@ from softmode.study.worker import CaseOutcome
 FOLDER = "cluster"
 WORK_FILE = "work.jsonl"
 
+_RECENT = 600.0  # s over which the rate is that of now
+_log = logging.getLogger(__name__)
+
 
 class WorkLog:
-    """Writes the lines.
+    """Writes the lines; what cannot be written now, as on a disk that is full, is written with the next.
 
     Parameters
     ----------
@@ -27,70 +38,262 @@ class WorkLog:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FOLDER / WORK_FILE
+        self._waiting = b""
+        self._here: dict[int, Place] = {}
 
     def __enter__(self) -> WorkLog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        self._file = self._path.open("ab", buffering=0)
         return self
 
     def __exit__(self, *raised: object) -> None:
+        for worker in list(self._here):
+            self.left(worker)
         self._file.close()
 
-    def note(self, case: Case, outcome: CaseOutcome, place: Place | None) -> None:
-        """Write a line."""
-        said: dict[str, Any] = {
-            "material": case.material.name,
-            "potential": case.label,
-            "seconds": round(outcome.seconds, 3),
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        if place is not None:
-            said |= {
-                "host": place.host,
-                "pool": place.pool,
-                "job": place.block,
-                "accelerator": place.accelerator,
-            }
-        self._file.write(json.dumps(said) + "\n")
+    def began(self, workers: Mapping[str, int]) -> None:
+        """A run begins, with so many workers of each kind at most."""
+        self._write({"run": dict(workers), "at": _now()})
+
+    def came(self, worker: int, place: Place, cores: int) -> None:
+        """A worker is there; nothing where it has been."""
+        if worker not in self._here:
+            self._here[worker] = place
+            self._write({"worker": worker, "came": _now(), **_of(place), "cores": cores})
+
+    def left(self, worker: int) -> None:
+        """A worker is there no more."""
+        if self._here.pop(worker, None) is not None:
+            self._write({"worker": worker, "left": _now()})
+
+    def note(self, case: Case, outcome: CaseOutcome, worker: int, place: Place | None) -> None:
+        """A cell is finished."""
+        seconds = {"seconds": round(outcome.seconds, 3), "loading": round(outcome.loading, 3)}
+        self._note(case, seconds, worker, place)
+
+    def in_vain(self, case: Case, seconds: float, worker: int, place: Place | None) -> None:
+        """A cell was worked on, and is tried again or has failed."""
+        self._note(case, {"repeated": round(seconds, 3)}, worker, place)
+
+    def _note(self, case: Case, said: Mapping[str, float], worker: int, place: Place | None) -> None:
+        cell = {"material": case.material.name, "potential": case.label, **said, "ended": _now()}
+        self._write(cell | ({} if place is None else {"worker": worker, **_of(place)}))
+
+    def _write(self, said: Mapping[str, Any]) -> None:
+        self._waiting += json.dumps(said).encode() + b"\n"
+        try:
+            while self._waiting:
+                self._waiting = self._waiting[self._file.write(self._waiting) :]
+        except OSError as error:  # file systems recover
+            _log.info("%s cannot be written now: %s", self._path, error)
+
+
+def _of(place: Place) -> dict[str, str]:
+    return {
+        "host": place.host,
+        "pool": place.pool,
+        "job": place.block,
+        "accelerator": place.accelerator,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass
-class HostWork:
-    """What was computed on a host.
+class Share:
+    """What was computed on a host, or with a potential.
 
     Attributes
     ----------
-    host : str
-        Its name.
+    name : str
+        Of the host, or the potential.
     cells : int
-        How many were finished there.
+        How many were finished.
     hours : float
-        That they took, of all its workers together.
+        That they took, of all workers together.
     last : str
         When the last was, UTC, ISO 8601.
     """
 
-    host: str
+    name: str
     cells: int = 0
     hours: float = 0.0
     last: str = ""
 
+    def add(self, seconds: float, ended: str) -> None:
+        """Count a cell."""
+        self.cells += 1
+        self.hours += seconds / 3600
+        self.last = max(self.last, ended)
 
-def work_by_host(folder: Path) -> list[HostWork]:
-    """What was computed where, those that did most first; a line that was not written whole is left out."""
-    found: dict[str, HostWork] = {}
-    try:
-        lines = (folder / FOLDER / WORK_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    for line in lines:
+
+@dataclass
+class _Worker:
+    """One that has come."""
+
+    since: datetime
+    cores: int
+    accelerator: bool
+
+
+@dataclass
+class Hours:
+    """Where the hours of workers went.
+
+    Attributes
+    ----------
+    computing, loading, repeated : float
+        Cells that are finished; loading potentials for them; what was begun in vain.
+    present : float
+        All hours of workers that were there; idle is what is left of them.
+    cores, accelerators : float
+        The same for each core and each accelerator that was theirs.
+    """
+
+    computing: float = 0.0
+    loading: float = 0.0
+    repeated: float = 0.0
+    present: float = 0.0
+    cores: float = 0.0
+    accelerators: float = 0.0
+
+    @property
+    def idle(self) -> float:
+        """Hours of workers that had nothing to do, or waited for it."""
+        return max(0.0, self.present - self.computing - self.loading - self.repeated)
+
+
+@dataclass
+class Ledger:
+    """What the lines say; read again, it goes on where it was.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study.
+    """
+
+    folder: Path
+    by_host: dict[str, Share] = field(default_factory=dict)
+    by_potential: dict[str, Share] = field(default_factory=dict)
+    asked: int = 0
+    _gone: Hours = field(default_factory=Hours)
+    _here: dict[int, _Worker] = field(default_factory=dict)
+    _ended: list[datetime] = field(default_factory=list)
+    _began: datetime | None = None
+    _last: datetime | None = None
+    _read: int = 0
+
+    def read(self) -> Ledger:
+        """Take account of lines that are new; one that is not written whole waits, or is left out."""
         try:
-            said = json.loads(line)
-            host, seconds, ended = str(said["host"]), float(said["seconds"]), str(said["ended"])
-        except (ValueError, KeyError, TypeError):
-            continue
-        one = found.setdefault(host, HostWork(host))
-        one.cells += 1
-        one.hours += seconds / 3600
-        one.last = max(one.last, ended)
-    return sorted(found.values(), key=lambda one: -one.hours)
+            with (self.folder / FOLDER / WORK_FILE).open("rb") as file:
+                file.seek(self._read)
+                content = file.read()
+        except OSError:
+            return self
+        whole = content[: content.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            try:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                continue
+        return self
+
+    @property
+    def workers(self) -> int:
+        """How many are there, if the run goes on."""
+        return len(self._here)
+
+    @property
+    def cells(self) -> int:
+        """How many were finished."""
+        return len(self._ended)
+
+    def hours(self, now: datetime | None = None) -> Hours:
+        """Where time went until now; until the last line where no time is given, for nothing runs."""
+        until = now or self._last
+        spent = Hours(**vars(self._gone))
+        for worker in self._here.values():
+            if until is not None:
+                _spend(spent, worker, until)
+        return spent
+
+    def rate(self, now: datetime | None = None) -> float | None:
+        """Cells a second in the last ten minutes of the run, or since it began; None where it did not."""
+        until, began = now or self._last, self._began
+        if until is None or began is None:
+            return None
+        seconds = min(_RECENT, (until - began).total_seconds())
+        recent = sum((until - ended).total_seconds() <= seconds for ended in self._ended)
+        return recent / seconds if seconds > 0 else None
+
+    def left(self, pending: Mapping[str, int]) -> float | None:
+        """Hours of workers that so many cells of each potential take; None where none is finished."""
+        known = {label: one.hours / one.cells for label, one in self.by_potential.items()}
+        if not known:
+            return None
+        others = fmean(known.values())
+        return sum(n * known.get(label, others) for label, n in pending.items())
+
+    def _take(self, said: Mapping[str, Any]) -> None:
+        if "run" in said:
+            self._all_left()
+            self.asked, self._began = sum(said["run"].values()), _time(said["at"])
+            self._last = self._began
+        elif "came" in said:
+            self._last = _time(said["came"])
+            self._here[said["worker"]] = _Worker(self._last, said["cores"], bool(said["accelerator"]))
+        elif "left" in said:
+            self._last = _time(said["left"])
+            if (worker := self._here.pop(said["worker"], None)) is not None:
+                _spend(self._gone, worker, self._last)
+        elif "repeated" in said:
+            self._last = _time(said["ended"])
+            self._gone.repeated += float(said["repeated"]) / 3600
+        else:
+            self._take_cell(said)
+
+    def _take_cell(self, said: Mapping[str, Any]) -> None:
+        host, seconds, ended = str(said["host"]), float(said["seconds"]), str(said["ended"])
+        loading = float(said.get("loading", 0.0))
+        self._last = _time(ended)
+        self._ended.append(self._last)
+        self.by_host.setdefault(host, Share(host)).add(seconds, ended)
+        if (label := said.get("potential")) is not None:
+            self.by_potential.setdefault(label, Share(label)).add(seconds, ended)
+        self._gone.computing += (seconds - loading) / 3600
+        self._gone.loading += loading / 3600
+        if "worker" not in said:  # an earlier version, which did not say how long workers were there
+            _add(self._gone, seconds / 3600, 1, bool(said.get("accelerator")))
+
+    def _all_left(self) -> None:
+        """Those of a run that was killed were there until the last that is known of it."""
+        for worker in self._here.values():
+            if self._last is not None:
+                _spend(self._gone, worker, self._last)
+        self._here.clear()
+
+
+def _spend(spent: Hours, worker: _Worker, until: datetime) -> None:
+    hours = max(0.0, (until - worker.since).total_seconds() / 3600)
+    _add(spent, hours, worker.cores, worker.accelerator)
+
+
+def _add(spent: Hours, hours: float, cores: int, accelerator: bool) -> None:
+    spent.present += hours
+    spent.cores += hours * cores
+    spent.accelerators += hours * accelerator
+
+
+def _time(said: str) -> datetime:
+    found = datetime.fromisoformat(said)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def most_first(shares: Mapping[str, Share]) -> list[Share]:
+    """Those that took most first."""
+    return sorted(shares.values(), key=lambda one: -one.hours)

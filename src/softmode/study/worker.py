@@ -67,12 +67,15 @@ class CaseOutcome:
         Wall time spent.
     headers : tuple of Header
         What the records made now say, so that they need not be read for tables.
+    loading : float
+        Of `seconds`, what loading the potential took.
     """
 
     failure: Failure | None
     stored: bool
     seconds: float
     headers: tuple[Header, ...] = ()
+    loading: float = 0.0
 
 
 class _Kept:
@@ -81,12 +84,15 @@ class _Kept:
     def __init__(self) -> None:
         self._digest = ""
         self._potential: Potential | None = None
+        self.seconds = 0.0  # that loading potentials has taken
 
     def get(self, resolved: ResolvedPotential) -> Potential:
         """Return the potential, loaded when it is not; cases come potential by potential."""
         if self._potential is None or self._digest != resolved.digest:
             self.close()  # its memory is free before the other asks for some
+            started = time.perf_counter()
             self._potential, self._digest = resolved.load(), resolved.digest
+            self.seconds += time.perf_counter() - started
         return self._potential
 
     def close(self) -> None:
@@ -149,17 +155,22 @@ def run_case(task: CaseTask) -> CaseOutcome:
     CaseOutcome
         A failure is an outcome, not an exception.
     """
-    started = time.perf_counter()
+    started, loaded = time.perf_counter(), _loaded.potential.seconds
+
+    def outcome(failure: Failure | None, *, stored: bool = True, **more: Any) -> CaseOutcome:
+        seconds, loading = time.perf_counter() - started, _loaded.potential.seconds - loaded
+        return CaseOutcome(failure, stored=stored, seconds=seconds, loading=loading, **more)
+
     try:
         with restored(), _Writer(RecordStore(task.records)) as writer:
             found = [
                 record for _, record in missing_records(task.inputs, _sources(task), task.conditions, writer)
             ]
     except StorageError as error:
-        return CaseOutcome(Failure.from_error(error), stored=False, seconds=time.perf_counter() - started)
+        return outcome(Failure.from_error(error), stored=False)
     failure = next((record.failure for record in found if record.failure is not None), None)
     headers = tuple(header for header in writer.headers if header is not None)
-    return CaseOutcome(failure, stored=True, seconds=time.perf_counter() - started, headers=headers)
+    return outcome(failure, headers=headers)
 
 
 class _Writer:

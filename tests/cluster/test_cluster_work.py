@@ -1,0 +1,133 @@
+"""Who computed what, and where the time of workers went: added up from lines written as it happens."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from softmode.cluster.messages import Place
+from softmode.measurements import Facts
+from softmode.records import Failure
+from softmode.study.folder import Case
+from softmode.study.materials import MaterialSummary
+from softmode.study.work import FOLDER, WORK_FILE, Ledger, Share, WorkLog
+from softmode.study.worker import CaseOutcome
+
+HERE = {"host": "a", "pool": "cpu", "job": "0", "accelerator": ""}
+
+
+def at(minute: float) -> str:
+    return f"2026-01-01T00:{int(minute):02}:{round(60 * (minute % 1)):02}+00:00"
+
+
+def cell(minute: float, seconds: float, potential: str = "emt", loading: float = 0.0) -> dict[str, Any]:
+    said = {"material": "Al", "potential": potential, "seconds": seconds, "loading": loading}
+    return {**said, "ended": at(minute), "worker": 0, **HERE}
+
+
+def written(folder: Path, *lines: dict[str, Any], rest: str = "") -> Path:
+    path = folder / FOLDER / WORK_FILE
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a") as file:
+        file.write("".join(f"{json.dumps(line)}\n" for line in lines) + rest)
+    return folder
+
+
+def test_lines_of_earlier_versions_are_added_up_by_host(tmp_path: Path) -> None:
+    assert Ledger(tmp_path).read().by_host == {}
+    old = [
+        {"host": host, "seconds": seconds, "ended": f"2026-01-0{day}T00:00:00"}
+        for host, seconds, day in (("a", 1800, 2), ("b", 7200, 1), ("a", 1800, 1))
+    ]
+    ledger = Ledger(written(tmp_path, *old, rest='{"host": "a", "se')).read()
+    assert ledger.by_host == {
+        "a": Share("a", 2, 1.0, "2026-01-02T00:00:00"),
+        "b": Share("b", 1, 2.0, "2026-01-01T00:00:00"),
+    }
+    assert ledger.hours().cores == 3.0
+    assert ledger.rate() is None
+
+
+def test_hours_are_those_of_workers_that_were_there(tmp_path: Path) -> None:
+    """Two cores for 30 minutes and a card for 12, of which 15 minutes computed, 1 loaded, 2 in vain."""
+    ledger = Ledger(
+        written(
+            tmp_path,
+            {"run": {"cpu": 4, "gpu": 1}, "at": at(0)},
+            {"worker": 0, "came": at(0), **HERE, "cores": 2},
+            {"worker": 1, "came": at(10), **HERE, "host": "b", "accelerator": "3", "cores": 8},
+            cell(5, 300, loading=60.0),
+            cell(20, 660, "mace"),
+            {**cell(21, 0), "repeated": 120},
+            {"worker": 1, "left": at(22)},
+            {"worker": 0, "left": at(30)},
+        )
+    ).read()
+    spent = ledger.hours()
+    assert 60 * spent.present == pytest.approx(42)
+    assert 60 * spent.cores == pytest.approx(2 * 30 + 8 * 12)
+    assert 60 * spent.accelerators == pytest.approx(12)
+    minutes = {part: 60 * getattr(spent, part) for part in ("computing", "loading", "idle", "repeated")}
+    assert minutes == pytest.approx({"computing": 15, "loading": 1, "repeated": 2, "idle": 24})
+    assert (ledger.asked, ledger.workers, ledger.cells) == (5, 0, 2)
+
+
+def test_what_is_left_is_what_such_cells_took(tmp_path: Path) -> None:
+    ledger = Ledger(written(tmp_path, cell(1, 360), cell(2, 720), cell(3, 1800, "mace"))).read()
+    assert ledger.left({"emt": 2, "mace": 1}) == pytest.approx(2 * 0.15 + 0.5)
+    assert ledger.left({"new": 1}) == pytest.approx((0.15 + 0.5) / 2)
+    assert Ledger(tmp_path / "none").left({"emt": 1}) is None
+
+
+def test_the_rate_is_that_of_the_last_minutes(tmp_path: Path) -> None:
+    cells = [cell(minute, 1.0) for minute in (1, 2, 15, 16, 17)]
+    ledger = Ledger(written(tmp_path, {"run": {"cpu": 1}, "at": at(0)}, *cells)).read()
+    now = datetime(2026, 1, 1, 0, 20, tzinfo=UTC)
+    assert ledger.rate(now) == pytest.approx(3 / 600)
+    assert ledger.rate(datetime(2026, 1, 1, 0, 2, tzinfo=UTC)) is not None
+
+
+def test_workers_of_a_run_that_was_killed_are_gone_with_its_last_line(tmp_path: Path) -> None:
+    ledger = Ledger(
+        written(
+            tmp_path,
+            {"run": {"cpu": 1}, "at": at(0)},
+            {"worker": 0, "came": at(0), **HERE, "cores": 1},
+            cell(6, 30),
+        )
+    )
+    assert ledger.read().workers == 1
+    assert ledger.hours(datetime(2026, 1, 1, 0, 9, tzinfo=UTC)).cores == pytest.approx(0.15)
+    written(tmp_path, {"run": {"cpu": 1}, "at": at(50)})
+    assert ledger.read().workers == 0
+    assert ledger.hours().cores == pytest.approx(0.1)
+    assert ledger.cells == 1
+
+
+def test_what_cannot_be_written_is_written_later(tmp_path: Path) -> None:
+    """A disk that is full takes part of a line, then nothing, then all."""
+    case = Case(MaterialSummary(name="Al", fingerprint=""), "emt", Facts(""), {}, None, None)
+    place = Place("a", 1, "0", "", "cpu")
+    with WorkLog(tmp_path) as log:
+        file, takes = log._file, [7, OSError(28, "No space left on device")]
+
+        class Full:
+            def write(self, content: bytes) -> int:
+                taken = takes.pop(0) if takes else len(content)
+                if isinstance(taken, OSError):
+                    raise taken
+                return file.write(content[:taken])
+
+            def close(self) -> None:
+                file.close()
+
+        log._file = Full()  # type: ignore[assignment]
+        log.came(0, place, 1)
+        log.note(case, CaseOutcome(Failure("Storage", "full"), True, 2.0, loading=0.5), 0, place)
+    ledger = Ledger(tmp_path).read()
+    assert (ledger.cells, ledger.workers) == (1, 0)
+    assert [json.loads(line).get("loading") for line in (tmp_path / FOLDER / WORK_FILE).open()][1] == 0.5
