@@ -52,6 +52,26 @@ def loads_of(cells: Iterable[Case]) -> list[str]:
 HUGE = int((SHARED_SIZE / 500) ** 0.5) + 1
 
 
+def test_no_cell_is_given_out_twice_where_workers_are_of_different_speed() -> None:
+    """One that is far ahead takes materials over, and not from itself."""
+    costs = {"one": 1.0, "two": 5.0, "three": 2.0}
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        cells = grid(17, ("one", "two", "three")[: seed % 2 + 2], n_supercell_atoms=40)
+        lanes, given = Lanes(cells, 2), []
+        speed, waiting = random.random(), {0, 1}
+        while waiting:
+            lane = min(waiting) if len(waiting) == 1 else int(random.random() < speed)
+            cell = lanes.next(lane)
+            if cell is None:
+                waiting.remove(lane)
+                continue
+            given.append(cell)
+            assert len(given) <= len(cells), f"seed {seed}"
+            lanes.done(cell, costs[cell.label] * random.random())
+        assert sorted(names(given)) == sorted(names(cells))
+
+
 @pytest.mark.parametrize("n_materials", [1, 5 * FEW])
 @pytest.mark.parametrize("n_supercell_atoms", [40, HUGE])
 def test_workers_get_what_they_can_run_and_nothing_is_left(n_materials: int, n_supercell_atoms: int) -> None:

@@ -191,7 +191,7 @@ class Lanes:
 
         slowest = max(range(len(self._queues)), key=lambda other: len(behind(self._queues[other])))
         waiting = behind(self._queues[slowest])
-        if len(waiting) < FEW:
+        if slowest == lane or len(waiting) < FEW:
             return
         theirs, moved = self._queues[slowest], set(waiting[len(waiting) // 2 :])
         rank = {
