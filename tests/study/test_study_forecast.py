@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from tiny_study import emt, factory, run_tiny, tiny_study
 
+from softmode.cluster.settings import ClusterSettings
 from softmode.study.folder import Study, open_study
-from softmode.study.forecast import forecast
+from softmode.study.forecast import by_pool, forecast
 from softmode.study.settings import StudySettings
 
 
@@ -102,3 +103,39 @@ def test_what_cannot_be_loaded_or_evaluated_is_said(tiny_dataset: Path, tmp_path
     assert by_label["absent"].seconds is None
     assert "all [red] fears" in by_label["broken"].problem
     assert by_label["broken"].seconds is None
+
+
+def test_time_is_what_recorded_cells_took(tiny_dataset: Path, tmp_path: Path) -> None:
+    """Two calls of 0.2 s in the first metal: the others take as long. Nothing is timed, nor loaded."""
+    slow = factory("counting_emt", "slow", log=str(tmp_path / "log"), seconds=0.2)
+    run_tiny(tiny_study(tiny_dataset, tmp_path / "o", slow, ids=["Al"]))
+    made = evaluations(tmp_path / "log")
+    quick, late = forecast(open_study(tiny_study(tiny_dataset, tmp_path / "o", emt(), slow)))
+    assert (quick.measured, late.measured) == (0, 1)
+    assert late.seconds is not None
+    assert 2 * 2 * 0.2 <= late.seconds < 2 * 2 * 0.2 + 2.0
+    assert evaluations(tmp_path / "log") == made
+
+
+def test_hours_go_to_the_pools_that_take_a_potential(tiny_dataset: Path, tmp_path: Path) -> None:
+    potentials = [factory("slow_emt", name, seconds=0.02) for name in ("mace", "both")]
+    pools = {
+        "cpu": {"workers_per_node": 2, "cores_per_worker": 3, "potentials": ["both"]},
+        "gpu": {"accelerators_per_node": 1, "cores_per_worker": 8, "potentials": ["mace", "both"]},
+    }
+    study = open_study(tiny_study(tiny_dataset, tmp_path / "o", *potentials))
+    cluster = ClusterSettings.model_validate({"pool": pools})
+    mace, both = found = forecast(study)
+    assert mace.seconds is not None
+    assert both.seconds is not None
+    cpu, gpu = by_pool(study, found, cluster, 1)
+    assert (cpu.pool, cpu.workers, gpu.pool, gpu.workers) == ("cpu", 2, "gpu", 1)
+    shared = 2 / 3 * both.seconds
+    assert (cpu.seconds, cpu.accelerator_hours) == (pytest.approx(shared / 2), 0.0)
+    assert cpu.core_hours == pytest.approx(3 * shared / 3600)
+    rest = mace.seconds + both.seconds / 3
+    assert gpu.seconds == pytest.approx(rest)
+    assert (gpu.core_hours, gpu.accelerator_hours) == pytest.approx((8 * rest / 3600, rest / 3600))
+    [here] = by_pool(study, found, None, 2)
+    assert (here.pool, here.workers) == ("", 2)
+    assert here.seconds == pytest.approx((mace.seconds + both.seconds) / 2)

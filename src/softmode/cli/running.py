@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import textwrap
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ from softmode.measurements.md import DynamicsSettings
 from softmode.processes import available_cores
 from softmode.report.build import build_report
 from softmode.study.folder import Case, Study, open_study
-from softmode.study.forecast import forecast
+from softmode.study.forecast import Forecast, PoolForecast, by_pool, forecast
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import OK, cell_table, failures, functional_statements
@@ -49,6 +50,7 @@ from softmode.study.worker import CaseOutcome
 
 _LOOK_EVERY = 2.0  # seconds between looks at the dynamics under way
 _REASONS = 5  # of earlier failures that a summary repeats
+_HOSTS = 3  # that are named
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,39 +164,67 @@ def foretell(settings: StudySettings, *, as_json: bool) -> None:
     study = _open(settings)
     with busy("timing potentials"):
         found = forecast(study)
-    cluster = settings.run.cluster
-    slots = settings.run.workers or available_cores() if cluster is None else cluster.slots
-    workers = min(slots, len(study.cases))
-    together = sum(one.seconds or 0.0 for one in found)
-    seconds = together / workers
-    cores = settings.conditions.threads if cluster is None else cluster.cores_per_worker
-    hours = {"core_hours": together * cores / 3600}
-    if cluster is not None and cluster.accelerators:
-        hours["accelerator_hours"] = together / 3600
+    run = settings.run
+    pools = by_pool(study, found, run.cluster, run.workers or available_cores())
+    workers = sum(one.workers for one in pools)
+    seconds = max(one.seconds for one in pools)
+    hours = {"core_hours": sum(one.core_hours for one in pools)}
+    if cards := sum(one.accelerator_hours for one in pools):
+        hours["accelerator_hours"] = cards
+    hosts = list(Ledger(study.folder).read().by_host)
     if as_json:
         materials = len({case.material.name for case in study.cases})
         said = {"materials": materials, "potentials": found, "workers": workers, "seconds": seconds}
-        print_json(said | hours)
+        where = {"timed_on": socket.gethostname(), "recorded_on": hosts}
+        print_json(said | hours | {"pools": pools} | where)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("potential", overflow="fold")
-    for column in ("cells", "there", "records lacking", "force calls", "about"):
+    for column in ("cells", "there", "records lacking", "force calls", "about", "by"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in found:
         cost = duration(one.seconds) if one.seconds is not None else "–"
         numbers = (one.cells, one.settled, sum(one.records.values()), one.calls)
-        table.add_row(Text(one.label), *(f"{number:,}" for number in numbers), cost if one.calls else "")
+        by = f"{one.measured:,} cell{'s' * (one.measured > 1)}" if one.measured else "calls now"
+        told = (cost, by) if one.calls else ("", "")
+        table.add_row(Text(one.label), *(f"{number:,}" for number in numbers), *told)
     out.print(table)
     for one in found:
         if one.problem:
             out.print(Text(f"{one.label}: {one.problem}"), soft_wrap=True)
-    spread = f"{workers} workers" if workers > 1 else "1 worker"
-    out.print(
-        f"about {duration(seconds)} on {spread}, "
-        + ", ".join(f"{number:.3g} {name.replace('_', '-')}" for name, number in hours.items())
-        + ", estimated from a few force calls made now on this machine; what is no force call comes on top"
-    )
+    if len(pools) > 1:
+        for pool in pools:
+            out.print(f"pool {pool.pool}: {_told(pool.seconds, pool.workers, _hours(pool))}", soft_wrap=True)
+    out.print(_told(seconds, workers, hours), soft_wrap=True)
+    for line in _origins(found, hosts):
+        out.print(line, markup=False, soft_wrap=True)
     say("folder", study.folder)
+
+
+def _told(seconds: float, workers: int, hours: Mapping[str, float]) -> str:
+    spread = f"{workers:,} workers" if workers > 1 else "1 worker"
+    costs = ", ".join(f"{number:.3g} {name.replace('_', '-')}" for name, number in hours.items())
+    about = "about " if seconds >= 1 else ""
+    return f"{about}{duration(seconds)} on {spread}, {costs}"
+
+
+def _hours(pool: PoolForecast) -> dict[str, float]:
+    cards = {"accelerator_hours": pool.accelerator_hours} if pool.accelerator_hours else {}
+    return {"core_hours": pool.core_hours, **cards}
+
+
+def _origins(found: Sequence[Forecast], hosts: Sequence[str]) -> Iterator[str]:
+    """Where the estimates are from, of those that say something."""
+    asked = [one for one in found if one.calls]
+    if any(one.measured for one in asked):
+        where = f", computed on {', '.join(hosts[:_HOSTS])}" if hosts else ""
+        more = f" and {len(hosts) - _HOSTS} others" if len(hosts) > _HOSTS else ""
+        yield f"by cells: what cells of this study have taken{where}{more}"
+    if not all(one.measured for one in asked):
+        yield (
+            f"by calls now: estimated from a few force calls made on this machine, {socket.gethostname()}, "
+            "which is no node of a cluster; what is no force call comes on top"
+        )
 
 
 def conclude(run: FinishedRun, *, as_json: bool) -> None:

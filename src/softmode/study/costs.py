@@ -36,6 +36,10 @@ class Costs:
         """Whether a cell of a potential is finished."""
         return label in self._known
 
+    def number(self, label: str) -> int:
+        """How many cells of a potential are finished."""
+        return sum(potential == label for potential, _ in self._seconds)
+
     def rate(self, label: str) -> float:
         """Seconds that a potential takes for an atom of a material like others."""
         self._fit()

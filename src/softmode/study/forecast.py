@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from statistics import fmean
 
+from softmode.cluster.settings import ClusterSettings
 from softmode.errors import SoftmodeError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.measure import view_of
@@ -18,6 +19,7 @@ from softmode.measurements.registry import measurement
 from softmode.measurements.shared import plan
 from softmode.measurements.view import Sources, View
 from softmode.potentials.base import Potential
+from softmode.study.costs import Costs
 from softmode.study.folder import Case, Study
 
 _SAMPLED = 12  # materials that are read to count calls
@@ -42,6 +44,8 @@ class Forecast:
         About how long these evaluations take on one worker; None when it cannot be loaded.
     problem : str
         Why it, or one of its materials, cannot be loaded, or it not be evaluated.
+    measured : int
+        Cells of this study from whose records the time is learnt; 0 where a few evaluations were timed.
     """
 
     label: str
@@ -51,13 +55,38 @@ class Forecast:
     calls: int
     seconds: float | None
     problem: str = ""
+    measured: int = 0
+
+
+@dataclass(frozen=True)
+class PoolForecast:
+    """What workers of one kind still have to do.
+
+    Parameters
+    ----------
+    pool : str
+        What they are called; empty on processes of this machine.
+    workers : int
+        As many as have something to do at a time.
+    seconds : float
+        How long that takes, all of them together.
+    core_hours, accelerator_hours : float
+        What it costs.
+    """
+
+    pool: str
+    workers: int
+    seconds: float
+    core_hours: float
+    accelerator_hours: float
 
 
 def forecast(study: Study) -> list[Forecast]:
     """What each potential of a study still lacks, and about how long its evaluations take.
 
-    Calls are counted in a dozen materials at most and scaled by atoms; time is that of a few evaluations made
-    now, of one supercell of the study, scaled by atoms and calls.
+    Calls are counted in a dozen materials at most and scaled by atoms. Time is what the same measurements
+    took with the same potential where this study has records of them. Otherwise it is that of a few
+    evaluations made now, of one supercell of the study, scaled by atoms and calls.
 
     Parameters
     ----------
@@ -69,7 +98,56 @@ def forecast(study: Study) -> list[Forecast]:
     read = _sampled_materials([case for case, names in lacking if names])
     calls = _mean_calls(study, read, lacking)
     labels = dict.fromkeys(case.label for case in study.cases)
-    return [_of_potential(study, label, lacking, calls, read) for label in labels]
+    recorded = _recorded(study)
+    return [_of_potential(study, label, lacking, calls, read, recorded) for label in labels]
+
+
+def by_pool(
+    study: Study, found: Sequence[Forecast], cluster: ClusterSettings | None, workers: int
+) -> list[PoolForecast]:
+    """How the work is spread over kinds of workers; what several take over their workers alike.
+
+    Parameters
+    ----------
+    study : Study
+        Opened.
+    found : sequence of Forecast
+        Of its potentials.
+    cluster : ClusterSettings or None
+        Where it would be run.
+    workers : int
+        Processes of this machine, where that is on none.
+    """
+    if cluster is None:
+        workers, together = min(workers, len(study.cases)), sum(one.seconds or 0.0 for one in found)
+        hours = together * study.settings.conditions.threads / 3600
+        return [PoolForecast("", workers, together / workers, hours, 0.0)]
+    spread = []
+    for name, pool in cluster.pools.items():
+        taken = [one for one in found if name in cluster.takers(one.label)]
+        together = sum(
+            (one.seconds or 0.0)
+            * pool.slots
+            / sum(cluster.pools[other].slots for other in cluster.takers(one.label))
+            for one in taken
+        )
+        workers = max(1, min(pool.slots, sum(one.cells for one in taken)))
+        hours = together / 3600
+        cards = hours if pool.accelerators else 0.0
+        spread.append(PoolForecast(name, workers, together / workers, hours * pool.cores_per_worker, cards))
+    return spread
+
+
+def _recorded(study: Study) -> dict[str, Costs]:
+    """What each measurement has cost where there are records of it."""
+    costs: defaultdict[str, Costs] = defaultdict(Costs)
+    seen: set[str] = set()
+    for case in study.cases:
+        for name, record in study.records(case).items():
+            if record.ok and record.key not in seen:
+                seen.add(record.key)
+                costs[name].learn(case, record.seconds)
+    return costs
 
 
 def _of_potential(
@@ -78,15 +156,22 @@ def _of_potential(
     lacking: Sequence[tuple[Case, list[str]]],
     calls: Mapping[str, float],
     read: Mapping[str, Sources],
+    recorded: Mapping[str, Costs],
 ) -> Forecast:
     own = [(case, names) for case, names in lacking if case.label == label]
     count = [(calls[name], case.material.n_supercell_atoms) for case, names in own for name in names]
-    per_atom, problem = (
-        (0.0, "")
-        if not any(n for n, _ in count)
-        else _seconds_per_atom(own[0][0], read, study.settings.conditions)
-    )
-    seconds = per_atom * sum(n * atoms for n, atoms in count)
+    asked = {name for _, names in own for name in names if calls[name]}
+    problem, measured = "", 0
+    if asked and all(name in recorded and recorded[name].knows(label) for name in asked):
+        measured = min(recorded[name].number(label) for name in asked)
+        seconds = sum(
+            recorded[name].estimate(case) for case, names in own for name in names if name in recorded
+        )
+    elif asked:
+        per_atom, problem = _seconds_per_atom(own[0][0], read, study.settings.conditions)
+        seconds = per_atom * sum(n * atoms for n, atoms in count)
+    else:
+        seconds = 0.0
     return Forecast(
         label=label,
         cells=len(own),
@@ -95,6 +180,7 @@ def _of_potential(
         calls=round(sum(n for n, _ in count)),
         seconds=None if math.isnan(seconds) else seconds,
         problem=problem or next((case.failure.message for case, _ in own if case.failure is not None), ""),
+        measured=measured,
     )
 
 
