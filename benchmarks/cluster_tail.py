@@ -1,11 +1,15 @@
-"""How long is the tail of a study: the time in which some workers of a cluster have nothing left to do?
+"""How long is the tail of a study: the time in which some worker of a cluster has nothing to do?
 
     python benchmarks/cluster_tail.py
+    python benchmarks/cluster_tail.py --long 8 [--without-help]
 
-The code that hands out cells (``softmode.study.lanes``) is run in virtual time, on 8,000 cells whose
-costs are drawn from those recorded in 143 × 11 cells of real potentials (``cell_costs.json``: phonons of
-the phonon database, seconds of all measurements, on one core). Loading a potential takes ten seconds
-more. With ``--blind`` it is not told what cells have cost.
+The code that hands out cells (``softmode.study.lanes``) and that finds the cell to help with
+(``softmode.study.helping``) is run in virtual time, on 8,000 cells whose costs are drawn from those recorded
+in 143 × 11 cells of real potentials (``cell_costs.json``: phonons of the phonon database, seconds of all
+measurements, on one core). Loading a potential takes ten seconds more. With ``--long`` so many of the
+materials have trajectories of 1,600 frames: their cells take a hundred times the median of their potential,
+and can be helped with, batch by batch of eight frames. With ``--blind`` it is not told what cells have cost.
+With ``--picture FILE`` the tails are drawn, and how many workers are at work towards the end.
 """
 
 from __future__ import annotations
@@ -14,54 +18,219 @@ import argparse
 import heapq
 import json
 import random
-from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from statistics import fmean, median
 from types import SimpleNamespace
 from typing import Any
 
+from softmode.study.helping import Helpers
 from softmode.study.lanes import Lanes
 
 COSTS = Path(__file__).with_name("cell_costs.json")
+BATCHES = 200  # of eight frames
+LONGER = 100.0  # times the median
 
 
-def drawn_cells(n: int, seed: int, factor: float) -> list[Any]:
+def drawn_cells(n: int, seed: int, factor: float = 1.0, long: int = 0) -> list[Any]:
     """So many cells with costs: materials drawn with replacement, each with all potentials."""
     seconds = json.loads(COSTS.read_text())["seconds"]
     generator = random.Random(seed)
     n_recorded = len(next(iter(seconds.values())))
     chosen = [generator.randrange(n_recorded) for _ in range(-(-n // len(seconds)))]
+    moving = set(generator.sample(range(len(chosen)), long))
     materials = [
-        SimpleNamespace(name=f"m{index}", n_supercell_atoms=64, trajectory="") for index in range(len(chosen))
+        SimpleNamespace(name=f"m{index}", n_supercell_atoms=64, trajectory="it" if index in moving else "")
+        for index in range(len(chosen))
     ]
-    cells = [
-        SimpleNamespace(material=material, label=label, cost=factor * costs[which])
+    return [
+        SimpleNamespace(
+            material=material,
+            label=label,
+            inputs={"trajectory_forces": {}} if index in moving else {},
+            cost=factor * (LONGER * median(costs) if index in moving else costs[which]),
+        )
         for label, costs in seconds.items()
-        for material, which in zip(materials, chosen, strict=True)
-    ]
-    return cells[:n]
+        for index, (material, which) in enumerate(zip(materials, chosen, strict=True))
+    ][:n]
 
 
-def simulated(
-    lanes: Lanes, arrivals: list[float], load: float, finished: Callable[[Any], None] = lambda cell: None
-) -> tuple[float, float, float, int]:
-    """When the last cell ends, and the first worker has none left; s of work; loadings."""
-    free = [(arrival, lane, "", None) for lane, arrival in enumerate(arrivals)]
-    heapq.heapify(free)
-    first_idle, end, busy, loads = 0.0, 0.0, 0.0, 0
-    while free:
-        now, lane, label, done = heapq.heappop(free)
-        if done is not None:
-            finished(done)
-        end = max(end, now if done is not None else 0.0)
-        cell: Any = lanes.next(lane)
-        if cell is None:
-            first_idle = first_idle or now
-            continue
-        seconds = cell.cost + (load if cell.label != label else 0.0)
-        loads += cell.label != label
-        busy += seconds
-        heapq.heappush(free, (now + seconds, lane, cell.label, cell))
-    return end, first_idle, busy, loads
+@dataclass
+class Running:
+    """A cell that is being computed, by one worker or several."""
+
+    cell: Any
+    owner: int
+    left: float  # s, for one
+    since: float
+    helpers: list[int] = field(default_factory=list)
+    version: int = 0
+
+
+@dataclass
+class Outcome:
+    """What came of a study.
+
+    Attributes
+    ----------
+    end : float
+        s after which it ends.
+    tail : float
+        s of these in which some worker has nothing to do.
+    used : float
+        Share of all workers' time that something is done in.
+    loads : int
+        Times that a potential is loaded.
+    at_work : list of (float, int)
+        How many workers do something from a time on.
+    """
+
+    end: float
+    tail: float
+    used: float
+    loads: int
+    at_work: list[tuple[float, int]]
+
+
+class Simulation:
+    """A study in virtual time."""
+
+    def __init__(self, cells: list[Any], workers: int, load: float, *, blind: bool, helping: bool) -> None:
+        self.lanes = Lanes(cells, workers)
+        self.now, self.load, self.blind, self.helping = 0.0, load, blind, helping
+        self.helpers = Helpers(self.lanes.costs, lambda: self.now)
+        self.events: list[tuple[float, int, Any, Any]] = []  # when, order, what, with what
+        self.order = count()
+        self.running: dict[int, Running] = {}
+        self.idle = set(range(workers))
+        self.at_work: list[tuple[float, int]] = []
+        self.loaded = [""] * workers
+        self.workers, self.loads = workers, 0
+
+    def after(self, seconds: float, what: Any, *given: Any) -> None:
+        """Have something happen later."""
+        heapq.heappush(self.events, (self.now + seconds, next(self.order), what, given))
+
+    def run(self) -> Outcome:
+        """Compute all cells."""
+        self.ask()
+        self.at_work, end = [(0.0, self.workers - len(self.idle))], 0.0
+        while self.events:
+            self.now, _, what, given = heapq.heappop(self.events)
+            if what(*given):
+                end = self.now
+            self.ask()
+            self.at_work.append((self.now, self.workers - len(self.idle)))
+        steps = [
+            (time, until - time, n)
+            for (time, n), (until, _) in zip(self.at_work, self.at_work[1:], strict=False)
+            if time < end
+        ]
+        tail = sum(seconds for _, seconds, n in steps if n < self.workers)
+        used = sum(seconds * n for _, seconds, n in steps) / (end * self.workers)
+        return Outcome(end, tail, used, self.loads, self.at_work)
+
+    def ask(self) -> None:
+        """Give the workers that have nothing to do what there is."""
+        for lane in sorted(self.idle):
+            if (cell := self.lanes.next(lane)) is not None:
+                self.idle.discard(lane)
+                self.helpers.began(cell)
+                self.after(self.loading(lane, cell), self.begin, lane, cell)
+            elif self.helping and (cell := self.helpers.choose(self.lanes.loaded[lane])) is not None:
+                self.idle.discard(lane)
+                self.lanes.loaded[lane] = cell.label
+                self.after(self.loading(lane, cell), self.join, lane, cell)
+        if (
+            self.idle
+            and self.helping
+            and self.running
+            and not any(w == self.tick for _, _, w, _ in self.events)
+        ):
+            self.after(1.0, self.tick)
+
+    def tick(self) -> bool:
+        """Time passes: what has taken long may now be worth to be helped with."""
+        return False
+
+    def loading(self, lane: int, cell: Any) -> float:
+        """Seconds until a worker has the potential of a cell loaded."""
+        if self.loaded[lane] == cell.label:
+            return 0.0
+        self.loaded[lane] = cell.label
+        self.loads += 1
+        return self.load
+
+    def begin(self, lane: int, cell: Any) -> bool:
+        """A worker begins with a cell."""
+        self.running[id(cell)] = Running(cell, lane, cell.cost, self.now)
+        self.foresee(self.running[id(cell)])
+        return False
+
+    def join(self, lane: int, cell: Any) -> bool:
+        """A worker begins to help, if there still is something."""
+        one = self.running.get(id(cell))
+        if one is None or one.left == 0.0:
+            self.helpers.left(cell)
+            self.idle.add(lane)
+            return False
+        one.left -= (self.now - one.since) * (1 + len(one.helpers))
+        one.since = self.now
+        one.helpers.append(lane)
+        self.foresee(one)
+        return False
+
+    def foresee(self, one: Running) -> None:
+        """When a cell has nothing left to share, if nobody joins."""
+        one.version += 1
+        self.after(max(0.0, one.left) / (1 + len(one.helpers)), self.share_out, one, one.version)
+
+    def share_out(self, one: Running, version: int) -> bool:
+        """Helpers leave, unless somebody has joined since that was foreseen; the last batch is not shared."""
+        if version != one.version:
+            return False
+        self.after(one.cell.cost / BATCHES if one.helpers else 0.0, self.end, one)
+        one.left = 0.0
+        for lane in one.helpers:
+            self.helpers.left(one.cell)
+            self.idle.add(lane)
+        return False
+
+    def end(self, one: Running) -> bool:
+        """A cell ends."""
+        if self.running.pop(id(one.cell), None) is None:
+            return False
+        self.helpers.ended(one.cell)
+        self.idle.add(one.owner)
+        if not self.blind:
+            self.lanes.done(one.cell, one.cell.cost, self.load)
+        return True
+
+
+def drawn(outcomes: dict[str, list[Outcome]], path: Path) -> None:
+    """Tails of all draws, and how many workers are at work in the last tenth of the first."""
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    for place, (name, found) in enumerate(outcomes.items()):
+        tails = [100 * one.tail / one.end for one in found]
+        left.scatter(tails, [place] * len(tails), label=name, s=18)
+        first = found[0]
+        times = [time / first.end * 100 for time, _ in first.at_work]
+        right.step(times, [n for _, n in first.at_work], where="post", label=name)
+    left.axvline(5, color="0.6", lw=0.8)
+    left.set(
+        xlabel="tail, % of the time",
+        xlim=(0, None),
+        yticks=range(len(outcomes)),
+        ylim=(-0.6, len(outcomes) - 0.4),
+    )
+    left.set_yticklabels(outcomes)
+    left.invert_yaxis()
+    right.set(xlabel="time, % of the whole", ylabel="workers at work", xlim=(85, 100), ylim=(0, None))
+    right.legend(frameon=False, fontsize=8, loc="lower left")
+    figure.savefig(path, dpi=160)
 
 
 def main() -> None:
@@ -73,17 +242,39 @@ def main() -> None:
     parser.add_argument("--load", type=float, default=10.0, help="s that loading a potential takes")
     parser.add_argument("--factor", type=float, default=1.0, help="of the recorded costs")
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--long", type=int, default=0, help="materials with trajectories")
+    parser.add_argument("--without-help", action="store_true")
     parser.add_argument("--blind", action="store_true")
+    parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
-    for seed in range(given.seeds):
-        cells = drawn_cells(given.cells, seed, given.factor)
-        lanes = Lanes(cells, given.workers)
-        told = (lambda cell: None) if given.blind else (lambda cell, lanes=lanes: lanes.done(cell, cell.cost))
-        end, idle, busy, loads = simulated(lanes, [0.0] * given.workers, given.load, told)
-        print(
-            f"{end / 60:.1f} min; tail {100 * (end - idle) / end:.1f} %; "
-            f"{100 * busy / (end * given.workers):.1f} % of the workers' time used; {loads} loadings"
-        )
+
+    def simulated(long: int, *, helping: bool) -> list[Outcome]:
+        found = []
+        for seed in range(given.seeds):
+            cells = drawn_cells(given.cells, seed, given.factor, long)
+            run = Simulation(cells, given.workers, given.load, blind=given.blind, helping=helping).run()
+            print(
+                f"{run.end / 60:.1f} min; tail {100 * run.tail / run.end:.1f} %; "
+                f"{100 * run.used:.1f} % of the workers' time used; {run.loads} loadings",
+                flush=True,
+            )
+            found.append(run)
+        tails = [100 * run.tail / run.end for run in found]
+        print(f"tail {min(tails):.1f} to {max(tails):.1f} %, in the mean {fmean(tails):.1f} %")
+        return found
+
+    if given.picture is None:
+        simulated(given.long, helping=not given.without_help)
+        return
+    long = given.long or 8
+    drawn(
+        {
+            "phonons": simulated(0, helping=True),
+            f"{long} trajectories, with help": simulated(long, helping=True),
+            "without": simulated(long, helping=False),
+        },
+        given.picture,
+    )
 
 
 if __name__ == "__main__":

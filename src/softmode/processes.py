@@ -215,7 +215,12 @@ class SingleProcess:
         concurrent.futures.process.BrokenProcessPool
             If it has died.
         """
+        deadlines.ask_to_pause(self._deadline, asked=False)
         return self._pool.submit(function, task)
+
+    def pause(self) -> None:
+        """Ask the process to stop what it does where it can go on later; see :mod:`softmode.deadlines`."""
+        deadlines.ask_to_pause(self._deadline)
 
     @property
     def late(self) -> bool:

@@ -234,7 +234,7 @@ def test_where_parsl_breaks_down_the_rest_is_computed_by_another(
 ) -> None:
     began: list[int] = []
 
-    def on_pool(study: Study, cases: Any, settings: Any) -> Iterator[tuple[Any, CaseOutcome]]:
+    def on_pool(study: Study, cases: Any, settings: Any, known: Any) -> Iterator[tuple[Any, CaseOutcome]]:
         began.append(len(cases))
         for case in cases[:4]:
             yield case, CaseOutcome(None, True, 0.0)

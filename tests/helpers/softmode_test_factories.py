@@ -85,9 +85,9 @@ def logging_emt(log: str) -> EMT:
     """
     slow = Path(f"{log}.slow").exists()
     if slow:
-        from softmode.measurements import evaluation
+        from softmode.measurements import pieces
 
-        evaluation._SAVE_EVERY = 0.0
+        pieces._SAVE_EVERY = 0.0
 
     class Logging(AdjustableEMT):
         def calculate(self, atoms: Any = None, *args: Any, **kwargs: Any) -> None:

@@ -17,7 +17,8 @@ from softmode_test_factories import interrupted_emt
 from tiny_study import factory, record_contents, run_tiny, study_toml, tiny_study
 
 from softmode.datasets import open_dataset
-from softmode.measurements import View, evaluation
+from softmode.measurements import View
+from softmode.measurements import pieces as saved
 from softmode.measurements.evaluation import _BATCH
 from softmode.measurements.sigma import trajectory_forces
 from softmode.potentials.resolution import resolve
@@ -92,7 +93,7 @@ def moving_al(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Motion]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch is saved at once."""
-    monkeypatch.setattr(evaluation, "_SAVE_EVERY", 0.0)
+    monkeypatch.setattr(saved, "_SAVE_EVERY", 0.0)
 
 
 def context_of(folder: Path, log: Path, partial: Partial | None) -> View:
@@ -189,7 +190,7 @@ def test_what_was_recomputed_is_saved_over_the_damage(
 
 def test_quick_runs_leave_no_pieces(moving_al: tuple[Path, Motion], tmp_path: Path) -> None:
     """Nothing is written for a trajectory that takes less than the time between savings."""
-    assert evaluation._SAVE_EVERY >= 1.0
+    assert saved._SAVE_EVERY >= 1.0
     partial = Partial(tmp_path / "x.partial")
     [entry] = open_dataset("phonopy", moving_al[0], **MOVING).entries()
     resolved = resolve(PotentialSettings(name="ase.calculators.emt:EMT"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import chain, groupby
 from pathlib import Path
@@ -20,7 +21,7 @@ from softmode.measurements.view import Sources, loaded_size
 from softmode.potentials.calculator import CalculatorPotential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.study import worker
-from softmode.study.costs import Costs
+from softmode.study.costs import Costs, known_costs
 from softmode.study.folder import Case
 from softmode.study.lanes import FEW, SHARED_SIZE, Lanes, blocks
 from softmode.study.materials import MaterialSummary
@@ -182,6 +183,24 @@ def test_of_many_workers_some_try_other_potentials_and_the_cheapest_comes_last()
     assert max(ended) - min(ended) < seconds["c"]
 
 
+def test_what_the_study_would_wait_for_comes_first_from_whoever_was_to_have_it() -> None:
+    """One material costs as much as a hundred others: of the potentials that are left it comes first."""
+    cells = grid(2 * FEW)
+    known = [(cell, 100.0 if cell.material.name == "m5" else 1.0) for cell in cells[: 2 * FEW]]
+    lanes = Lanes(cells[2 * FEW :], 2, known)
+    first = names(cell for _, cell in taken(lanes, [0, 0]))
+    assert sorted(first) == [("m5", "three"), ("m5", "two")]
+    rest = names(cell for _, cell in taken(lanes, [0, 1] * len(cells)))
+    assert sorted(first + rest) == sorted(names(cells[2 * FEW :]))
+
+
+def test_trajectories_are_taken_to_last_long_before_anything_is_known() -> None:
+    short, long = grid(2, labels=("one",))
+    long = replace(long, inputs={"trajectory_forces": {}})
+    thinned = replace(long, inputs={"trajectory_forces": {"every": 5}})
+    assert Costs().estimate(short) < Costs().estimate(thinned) < Costs().estimate(long)
+
+
 def test_costs_are_those_of_potential_times_material() -> None:
     """Seconds of potentials 1 and 10, of materials 1, 2 and 5: the one cell that is left costs 50."""
     costs, cells = Costs(), grid(3, labels=("cheap", "dear"))
@@ -239,6 +258,16 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(MaterialEntry, "load", counting)
     return counted
+
+
+def test_what_has_been_recorded_is_known_when_a_study_is_run_again(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    study, _ = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", emt(), factory("nan_emt", "nan")))
+    known = known_costs(study, study.cases)
+    assert [case.label for case, _ in known] == ["emt"] * 3
+    for case, seconds in known:
+        assert seconds == sum(record.seconds for record in study.records(case).values()) > 0.0
 
 
 def soft(label: str, factor: float) -> dict[str, Any]:

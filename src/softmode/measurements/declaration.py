@@ -165,6 +165,9 @@ class Measurement:
         arrays it needs: it is asked for every material.
     calls : callable, optional
         About how many configurations the potential is evaluated on.
+    divides : bool
+        Whether it evaluates configurations that are fixed beforehand, with
+        :func:`softmode.measurements.evaluation.forces_on`, so that several processes can share them.
     record_as : str
         Name under which its records are kept, when it shares them with another measurement: equal inputs
         then have equal keys. Empty: its own name.
@@ -185,6 +188,7 @@ class Measurement:
     panels: Callable[[Results], Iterable[Panel]] | None = None
     details: Callable[[MaterialResults], Iterable[Panel]] | None = None
     calls: Callable[[View], int] | None = None
+    divides: bool = False
     record_as: str = ""
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -14,19 +13,20 @@ from numpy.typing import NDArray
 from softmode.crystal.arrays import FloatArray, IntArray
 from softmode.errors import NonFiniteForcesError
 from softmode.measurements.declaration import Result
+from softmode.measurements.pieces import HelpEndedError, Pieces
 from softmode.measurements.view import View
-from softmode.records import Partial
 from softmode.statistics.sequential import looks
 
 #: Frames per call of the potential, which splits them into passes of its own. Fixed for a kind of device,
 #: which is part of what determines a record, so that an interruption does not change passes.
 _BATCH = 8
 _BATCH_ON_ACCELERATOR = 256
-_SAVE_EVERY = 10.0  # seconds between saving what has been evaluated
 
 
 def forces_on(view: View, template: Atoms, positions: FloatArray, what: str) -> Result:
     """Forces and energies of the potential on configurations; goes on where it was stopped.
+
+    Other processes may help: :mod:`softmode.measurements.pieces`.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def forces_on(view: View, template: Atoms, positions: FloatArray, what: str) -> 
         Naming every frame on which the potential fails.
     """
     view.potential.check_elements([template])
-    pieces = _Pieces(view.partial)
+    pieces = Pieces(view.partial, view.help)
     numbers = np.arange(len(positions))
     evaluated = _evaluated(view, template, positions, numbers, 0, pieces, what)
     return Result(values={"n_frames": len(positions)}, arrays=evaluated)
@@ -90,8 +90,10 @@ def forces_until(
     NonFiniteForcesError
         Naming the frames on which the potential fails.
     """
+    if view.help is not None:  # how many are needed is not known beforehand
+        raise HelpEndedError(0)
     view.potential.check_elements([template])
-    pieces = _Pieces(view.partial)
+    pieces = Pieces(view.partial)
     parts, stopped, frames, arrays = [], "", order[:0], {}
     for before, n in pairwise((0, *looks(len(order)))):
         new = order[before:n]
@@ -115,26 +117,21 @@ def _evaluated(
     positions: FloatArray,
     numbers: IntArray,
     first: int,
-    pieces: _Pieces,
+    pieces: Pieces,
     what: str,
 ) -> dict[str, NDArray[Any]]:
     """Forces and energies, batch by batch; `numbers` for messages, `first` to tell batches apart."""
-    forces, energies, bad = [], [], []
-    size = _BATCH if view.potential.device == "cpu" else _BATCH_ON_ACCELERATOR
-    for start in range(0, len(positions), size):
-        known = pieces.known(first + start)
-        size_now = len(positions[start : start + size])
-        if known is None or len(known["energies"]) != size_now:  # a last, smaller batch may be of fewer
-            batch = [_moved(template, frame) for frame in positions[start : start + size]]
-            try:
-                evaluation = view.potential.evaluate(batch)
-            except NonFiniteForcesError as error:
-                bad += [int(numbers[start + index]) for index in error.configurations]
-                continue
-            known = {"forces": evaluation.stacked_forces(), "energies": evaluation.energies}
-            pieces.add(first + start, known)
-        forces.append(known["forces"])
-        energies.append(known["energies"])
+    size, n = _BATCH if view.potential.device == "cpu" else _BATCH_ON_ACCELERATOR, len(positions)
+    sizes = {first + start: min(size, n - start) for start in range(0, n, size)}
+    bad: list[int] = []
+    for begin in pieces.turns(sizes):
+        start, end = begin - first, begin - first + sizes[begin]
+        try:
+            evaluation = view.potential.evaluate([_moved(template, frame) for frame in positions[start:end]])
+        except NonFiniteForcesError as error:
+            bad += [int(numbers[start + index]) for index in error.configurations]
+            continue
+        pieces.add(begin, {"forces": evaluation.stacked_forces(), "energies": evaluation.energies})
     if bad:
         raise NonFiniteForcesError(
             f"{view.name} with {view.potential_name}",
@@ -143,7 +140,8 @@ def _evaluated(
             "look at those frames; the potential cannot be trusted there",
             configurations=tuple(bad),
         )
-    return {"forces": np.concatenate(forces), "energies": np.concatenate(energies)}
+    batches = [pieces.batch(begin) for begin in sizes]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in ("forces", "energies")}
 
 
 def _moved(template: Atoms, positions: FloatArray) -> Atoms:
@@ -157,43 +155,3 @@ def _listed(frames: list[int]) -> str:
     edges = np.flatnonzero(np.diff(frames, prepend=-2, append=frames[-1] + 2) > 1)
     runs = [(frames[first], frames[after - 1]) for first, after in pairwise(edges)]
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
-
-
-class _Pieces:
-    """Evaluated batches, saved every few seconds and found again after an interruption."""
-
-    def __init__(self, partial: Partial | None) -> None:
-        self._partial = partial
-        self._known: dict[int, dict[str, NDArray[Any]]] = {}
-        self._unsaved: dict[int, dict[str, NDArray[Any]]] = {}
-        self._number = 0
-        self._saved_at = time.monotonic()
-        while self._partial is not None and (piece := self._partial.load(self._number)) is not None:
-            for start in piece.get("starts", np.empty(0, int)).tolist():
-                self._known[start] = {
-                    "forces": piece[f"forces_{start}"],
-                    "energies": piece[f"energies_{start}"],
-                }
-            self._number += 1
-
-    def known(self, start: int) -> dict[str, NDArray[Any]] | None:
-        """Return the batch that begins with this frame, if it has been evaluated."""
-        return self._known.get(start)
-
-    def add(self, start: int, batch: dict[str, NDArray[Any]]) -> None:
-        """Keep a batch; save those not saved yet when enough time has passed."""
-        self._unsaved[start] = batch
-        if time.monotonic() - self._saved_at >= _SAVE_EVERY:
-            self.save()
-
-    def save(self) -> None:
-        """Save what has not been saved yet."""
-        if self._partial is None or not self._unsaved:
-            return
-        arrays = {
-            f"{name}_{start}": array for start, part in self._unsaved.items() for name, array in part.items()
-        }
-        self._partial.save(self._number, {"starts": np.array(list(self._unsaved)), **arrays})
-        self._number += 1
-        self._unsaved = {}
-        self._saved_at = time.monotonic()

@@ -16,16 +16,18 @@ import numpy as np
 
 from softmode.crystal import Material, Trajectory
 from softmode.datasets.plausibility import accepted_together
+from softmode.deadlines import PausedError
 from softmode.errors import MeasurementFailedError, SettingsError, SoftmodeError, StorageError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts, Measurement, Result
+from softmode.measurements.pieces import Help, HelpEndedError
 from softmode.measurements.plan import lacking, needs_potential, pieces_key, possible, record_inputs
 from softmode.measurements.registry import measurement
 from softmode.measurements.view import Sources, View
 from softmode.numerics import arithmetic, limited_threads
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
-from softmode.records import LACKED_MEMORY, Failure, Partial, Record, digest_of
+from softmode.records import LACKED_MEMORY, Failure, Partial, Record, RecordStore, digest_of
 
 
 class Store(Protocol):
@@ -208,6 +210,8 @@ def compute(
     ------
     StorageError
         Always, when pieces cannot be stored.
+    PausedError
+        Where the process is asked to pause; what there is is stored.
     """
     one = measurement(name)
     view = view_of(one, sources, conditions, records, partial=partial, advance=advance)
@@ -221,7 +225,7 @@ def compute(
             if potential is not None and (there := potential.arithmetic()):
                 bits["potential"] = there
             result = _checked(one, one.function(view))
-    except StorageError:
+    except (StorageError, PausedError):
         raise
     except Exception as error:
         if not keep_failure:
@@ -248,8 +252,9 @@ def view_of(
     *,
     partial: Partial | None = None,
     advance: Callable[[int, int], None] = lambda replica, step: None,
+    help: Help | None = None,
 ) -> View:
-    """What a measurement sees of a case; arguments as for :func:`compute`."""
+    """What a measurement sees of a case; arguments as for :func:`compute` and :class:`View`."""
     return View(
         sources,
         conditions,
@@ -258,6 +263,7 @@ def view_of(
         records={name: records[name] for name in one.required(conditions) if name in records},
         partial=partial,
         advance=advance,
+        help=help,
     )
 
 
@@ -333,3 +339,45 @@ def missing_records(
         else:
             failed.add(name)
         yield name, record
+
+
+def help_with(
+    inputs: Mapping[str, Mapping[str, Any]],
+    sources: Sources,
+    conditions: Conditions,
+    store: RecordStore,
+    number: int,
+) -> int:
+    """Evaluate part of what is missing in a case that another process computes, which finds it.
+
+    Parameters
+    ----------
+    inputs, sources, conditions
+        As for :func:`missing_records`.
+    store : RecordStore
+        Where the other keeps what it has.
+    number : int
+        Of the helper; no two of a study that is running have the same.
+
+    Returns
+    -------
+    int
+        Batches that have been evaluated; none where there was nothing to help with.
+    """
+    batches = 0
+    for name, own in inputs.items():
+        one, key = measurement(name), digest_of(own)
+        required = {other: store.find(digest_of(inputs[other])) for other in one.required(conditions)}
+        records = {other: record for other, record in required.items() if record is not None and record.ok}
+        if not one.divides or store.find(key, with_arrays=False) is not None or len(records) < len(required):
+            continue
+        help = Help(number, store.path(key).exists, store.partial(key).clear)
+        partial = store.partial(pieces_key(name, own))
+        view = view_of(one, sources, conditions, records, partial=partial, help=help)
+        _ = view.potential  # first, as in `compute`
+        try:
+            with limited_threads(conditions.threads):
+                one.function(view)
+        except HelpEndedError as ended:
+            batches += ended.batches
+    return batches

@@ -112,6 +112,7 @@ MEASUREMENTS = (
         uses=_uses,
         requires=("displaced_forces_for_dynamics",),
         stops=("one_shot.until", "one_shot.n_samples"),
+        divides=True,
         settings=OneShotSettings,
         table="one_shot",
         calls=_calls,

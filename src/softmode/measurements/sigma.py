@@ -336,6 +336,7 @@ MEASUREMENTS = (
         uses=_uses,
         requires_also=_force_constants,
         stops=("until",),
+        divides=True,
         calls=_calls,
     ),
     Measurement(

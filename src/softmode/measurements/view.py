@@ -16,6 +16,7 @@ from softmode.harmonic.protocol import HarmonicProtocol
 from softmode.measurements.calls import CountedPotential
 from softmode.measurements.conditions import Conditions, Table, canonical
 from softmode.measurements.declaration import Facts, Given, Use
+from softmode.measurements.pieces import Help
 from softmode.measurements.registry import table_of
 from softmode.potentials.base import Potential
 from softmode.records import Partial, Record
@@ -144,6 +145,8 @@ class View:
         Where a long measurement keeps what it has, so that it can go on after an interruption.
     advance : callable
         Told of each step of molecular dynamics, possibly from threads: replica, and number of the step.
+    help : Help, optional
+        Given where this process only helps with what another makes.
 
     Attributes
     ----------
@@ -163,6 +166,7 @@ class View:
         records: Mapping[str, Record] | None = None,
         partial: Partial | None = None,
         advance: Callable[[int, int], None] = _nothing,
+        help: Help | None = None,
     ) -> None:
         self._sources, self._conditions, self._who = sources, conditions, who
         uses = tuple(uses)
@@ -173,6 +177,7 @@ class View:
         self.records: Mapping[str, Record] = _Declared(records or {}, who)
         self.partial = partial
         self.advance = advance
+        self.help = help
         self.calls = 0
 
     def inputs(self) -> dict[str, Any]:

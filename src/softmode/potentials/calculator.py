@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from softmode.errors import MissingDependencyError, PotentialError, SoftmodeError
@@ -90,6 +90,13 @@ class CalculatorPotential(LoopedPotential):
     def calculator(self) -> Calculator:
         """The calculator itself."""
         return self._calculator
+
+    def _evaluate(self, configurations: Sequence[Atoms]) -> tuple[Sequence[float], Sequence[Any]]:
+        """Anew: some calculators keep lists of neighbours, and their last bits follow what came before."""
+        reset = getattr(self._calculator, "reset", None)
+        if callable(reset):
+            reset()
+        return super()._evaluate(configurations)
 
     def _evaluate_one(self, atoms: Atoms) -> tuple[float, Any]:
         calculator = atoms.calc = self._calculator

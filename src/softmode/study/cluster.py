@@ -31,7 +31,7 @@ _IDLE = 60.0  # s after which a worker that has nothing to do is let go
 
 
 def on_cluster(
-    study: Study, cases: Sequence[Case], settings: ClusterSettings
+    study: Study, cases: Sequence[Case], settings: ClusterSettings, known: Sequence[tuple[Case, float]] = ()
 ) -> Iterator[tuple[Case, CaseOutcome]]:
     """Compute cases on a cluster; yield them as they are finished.
 
@@ -47,11 +47,13 @@ def on_cluster(
         Those to compute.
     settings : ClusterSettings
         What to ask the cluster for.
+    known : sequence of (Case, float)
+        Cells that are finished, and the seconds that they took.
     """
     left = {id(case): case for case in cases}
     for attempt in range(_ENGINES):
         try:
-            for case, outcome in _on_pool(study, tuple(left.values()), settings):
+            for case, outcome in _on_pool(study, tuple(left.values()), settings, known):
                 del left[id(case)]
                 yield case, outcome
             return
@@ -61,7 +63,7 @@ def on_cluster(
 
 
 def _on_pool(
-    study: Study, cases: Sequence[Case], settings: ClusterSettings
+    study: Study, cases: Sequence[Case], settings: ClusterSettings, known: Sequence[tuple[Case, float]]
 ) -> Iterator[tuple[Case, CaseOutcome]]:
     """Compute cases on the workers of one pool."""
     run = study.settings.run
@@ -76,7 +78,7 @@ def _on_pool(
         ) as pool,
         WorkLog(study.folder) as log,
     ):
-        yield from _Distribution(study, cases, pool, log).run()
+        yield from _Distribution(study, cases, pool, log, known).run()
 
 
 def _potentials(cases: Sequence[Case]) -> dict[str, ResolvedPotential]:
@@ -87,13 +89,20 @@ def _potentials(cases: Sequence[Case]) -> dict[str, ResolvedPotential]:
 class _Distribution:
     """Who has what, and what is still to be given."""
 
-    def __init__(self, study: Study, cases: Sequence[Case], pool: Pool, log: WorkLog) -> None:
+    def __init__(
+        self,
+        study: Study,
+        cases: Sequence[Case],
+        pool: Pool,
+        log: WorkLog,
+        known: Sequence[tuple[Case, float]] = (),
+    ) -> None:
         self._study, self._pool, self._log = study, pool, log
         self._cases = cases
         self._numbers = {id(case): number for number, case in enumerate(cases)}
         self._left = Counter(case.label for case in cases)
         self._takers = Takers(pool)
-        self._lanes = Lanes(cases, self._takers.wanted(self._left).total())
+        self._lanes = Lanes(cases, self._takers.wanted(self._left).total(), known)
         self._running: dict[int, int] = {}  # number of a case, worker
         self._again: list[tuple[float, int, bool]] = []  # from when, number, in a new process
         self._idle: dict[int, float] = {}  # worker, since when

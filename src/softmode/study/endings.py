@@ -9,12 +9,18 @@ from softmode.study.folder import Case, Study
 from softmode.study.worker import CaseOutcome, CaseTask
 
 
-def case_task(study: Study, case: Case) -> CaseTask:
-    """What a worker needs to compute a case."""
+def case_task(study: Study, case: Case, helper: int | None = None) -> CaseTask:
+    """What a worker needs to compute a case, or to help with it as the helper of a number."""
     if case.entry is None or case.potential is None:
         raise AssertionError("a case that failed before it began has no task")
     return CaseTask(
-        case.entry, case.potential, case.facts, study.settings.conditions, case.inputs, study.store.root
+        case.entry,
+        case.potential,
+        case.facts,
+        study.settings.conditions,
+        case.inputs,
+        study.store.root,
+        helper,
     )
 
 

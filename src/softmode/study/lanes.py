@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 
 from softmode.measurements.view import shared_size
-from softmode.study.costs import Costs
+from softmode.study.costs import FRAMES, Costs
 from softmode.study.folder import Case
 
 #: What a worker may keep of what the potentials of a material share, bytes. Where that of all materials is
@@ -19,12 +19,15 @@ SHARED_SIZE = 400 << 20
 #: take potentials from others instead.
 FEW = 8
 
+#: Of the time that is left, the part that a cell takes which is given out before all others; the part, and
+#: how many times what cells take in the mean, of those that are looked at for it.
+_URGENT, _LONG, _UNEVEN = 0.5, 0.05, 3.0
+
+#: How many times as many cells must be known as at the last time, to count again what is left.
+_COUNT_AGAIN = 1.2
+
 #: Workers for each potential from which on some begin with another potential than the rest.
 _TRYING = 2
-
-#: Frames that a trajectory is taken to have: where there are fewer, potentials are loaded more often than
-#: need be, where there are more, evaluating them takes so long that nothing else counts.
-_FRAMES = 1600
 
 
 def blocks(cases: Sequence[Case], n_lanes: int) -> list[list[Case]]:
@@ -44,8 +47,10 @@ def blocks(cases: Sequence[Case], n_lanes: int) -> list[list[Case]]:
     """
     materials = {case.material.name: case.material for case in cases}
     labels = list(dict.fromkeys(case.label for case in cases))
+    # of a trajectory with fewer frames than it is taken to have, potentials are loaded more often than need
+    # be; of one with more, evaluating them takes so long that nothing else counts
     size = sum(
-        shared_size(one.n_supercell_atoms, _FRAMES if one.trajectory else 0) for one in materials.values()
+        shared_size(one.n_supercell_atoms, FRAMES if one.trajectory else 0) for one in materials.values()
     )
     rounds = max(1, -(-size // (n_lanes * SHARED_SIZE)))
     n_blocks = n_lanes * rounds if rounds > 1 else max(1, min(n_lanes, len(materials) // FEW))
@@ -74,15 +79,29 @@ class Lanes:
         In the order of the study.
     n_lanes : int
         Worker processes.
+    known : iterable of (Case, float)
+        Cells that are finished, and the seconds that they took.
+
+    Attributes
+    ----------
+    loaded : list of str
+        The potential that each worker has loaded.
+    costs : Costs
+        What cells take.
     """
 
-    def __init__(self, cases: Sequence[Case], n_lanes: int) -> None:
+    def __init__(self, cases: Sequence[Case], n_lanes: int, known: Iterable[tuple[Case, float]] = ()) -> None:
         self._blocks = deque(blocks(cases, n_lanes))
         self._queues: list[deque[Case]] = [deque() for _ in range(n_lanes)]
-        self._loaded = [""] * n_lanes
+        self.loaded = [""] * n_lanes
         self._labels = list(dict.fromkeys(case.label for case in cases))
         self._rank: dict[str, int] = {}  # of potentials, the dearest first, once all have been tried
         self.costs = Costs()
+        self._waiting = {id(case): case for case in cases}
+        self._left, self._long = 0.0, list[Case]()
+        self._counted_at = 0
+        for case, seconds in known:
+            self.costs.learn(case, seconds)
         if n_lanes >= _TRYING * len(self._labels):
             self._try_all()
 
@@ -91,17 +110,54 @@ class Lanes:
         for label, block in zip(self._labels, self._blocks, strict=False):
             block.sort(key=lambda case: case.label != label)
 
-    def done(self, case: Case, seconds: float) -> None:
-        """Learn how long a case took: others are given out by what they are expected to take."""
-        self.costs.learn(case, seconds)
+    def done(self, case: Case, seconds: float, loading: float = 0.0) -> None:
+        """Learn how long a case took, and before that its potential to be loaded.
+
+        Others are given out by what they are expected to take.
+        """
+        self.costs.learn(case, seconds, loading)
 
     def next(self, lane: int, can: Callable[[str], bool] = lambda label: True) -> Case | None:
         """Take the next case for a worker, of those whose potential it can run; None when there is none left.
 
         From its own block, then from the next block, then from the end of the dearest queue of the others:
         half of what that costs at most, and of one potential only. Of each potential the dearest come first,
-        so that workers finish at about the same time.
+        so that workers finish at about the same time. Single cells so long that the study would wait for them
+        in the end come before all others.
         """
+        case = self._urgent(lane, can)
+        if case is None:
+            case = self._in_turn(lane, can)
+        if case is not None:
+            self.loaded[lane] = case.label
+            self._waiting.pop(id(case))
+            self._left -= self.costs.estimate(case)
+        return case
+
+    def _urgent(self, lane: int, can: Callable[[str], bool]) -> Case | None:
+        """A cell that takes a good part of what is left to each worker, taken from whoever was to have it."""
+        if self.costs.n_known > _COUNT_AGAIN * self._counted_at or not self._counted_at:
+            self._counted_at = max(1, self.costs.n_known)
+            expected = {number: self.costs.estimate(case) for number, case in self._waiting.items()}
+            self._left = sum(expected.values())
+            least = max(
+                _LONG * self._left / len(self._queues), _UNEVEN * self._left / max(1, len(self._waiting))
+            )
+            self._long = [self._waiting[number] for number, cost in expected.items() if cost > least]
+        self._long = [case for case in self._long if id(case) in self._waiting]
+        least = _URGENT * self._left / len(self._queues)
+        urgent = [case for case in self._long if self.costs.estimate(case) > least and can(case.label)]
+        if not urgent:
+            return None
+        found = max(urgent, key=lambda case: (case.label == self.loaded[lane], self.costs.estimate(case)))
+        for cells in (*self._queues, *self._blocks):
+            for index, case in enumerate(cells):
+                if case is found:
+                    del cells[index]
+                    return found
+        return None
+
+    def _in_turn(self, lane: int, can: Callable[[str], bool]) -> Case | None:
         if not _any(self._queues[lane], can):
             self._begin_block(lane, can)
         self._balance(lane)
@@ -112,11 +168,10 @@ class Lanes:
             own.extendleft(reversed(self._taken_over(can)))
         if not own or not can(own[0].label):
             return None
-        if self._loaded[lane] != own[0].label:
+        if self.loaded[lane] != own[0].label:
             self._dearest_potential_first(lane, can)
             own = self._queues[lane]
             self._dearest_first(own)
-        self._loaded[lane] = own[0].label
         return own.popleft()
 
     def _begin_block(self, lane: int, can: Callable[[str], bool]) -> None:
@@ -159,7 +214,7 @@ class Lanes:
         if not self._rank:
             by_rate = sorted(self._labels, key=self.costs.rate, reverse=True)
             self._rank = {label: place for place, label in enumerate(by_rate)}
-        own, loaded = self._queues[lane], self._loaded[lane]
+        own, loaded = self._queues[lane], self.loaded[lane]
         self._queues[lane] = deque(
             sorted(
                 own,
@@ -182,7 +237,7 @@ class Lanes:
         Those for which the potential this one has loaded is still to be computed, half of them, with all
         that comes later: workers stay together, and none has to load a potential again at the end.
         """
-        own, label = self._queues[lane], self._loaded[lane]
+        own, label = self._queues[lane], self.loaded[lane]
         if own and own[0].label == label:
             return
 

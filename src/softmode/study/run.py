@@ -20,11 +20,13 @@ from softmode.errors import SettingsError
 from softmode.numerics import thread_variables
 from softmode.processes import SingleProcess, available_cores, uninterrupted, watch
 from softmode.study.cluster import on_cluster
+from softmode.study.costs import known_costs
 from softmode.study.endings import case_task, ended_with, store_failure, too_late, worker_died
 from softmode.study.folder import Case, Study
+from softmode.study.helping import Helpers, forget_pieces
 from softmode.study.lanes import Lanes
 from softmode.study.sole import sole_run
-from softmode.study.worker import CaseOutcome, run_case
+from softmode.study.worker import CaseOutcome, CaseTask, run_case
 
 
 @dataclass
@@ -102,10 +104,11 @@ def run_study(study: Study, listener: Listener = lambda case, outcome: None) -> 
 
 def _run_study(study: Study, listener: Listener) -> RunReport:
     report = RunReport(total=len(study.cases))
-    pending = []
+    pending, found = [], []
     for case in study.cases:
         if study.settled(case):
             report.found += 1
+            found.append(case)
         elif case.failure is not None:
             _note(study, report, case, store_failure(study, case, case.failure), listener)
         else:
@@ -119,13 +122,13 @@ def _run_study(study: Study, listener: Listener) -> RunReport:
                 _note(study, report, case, outcome, listener)
         return report
     if run.cluster is not None:
-        for case, outcome in on_cluster(study, pending, run.cluster):
+        for case, outcome in on_cluster(study, pending, run.cluster, known_costs(study, found)):
             _note(study, report, case, outcome, listener)
         return report
     workers = min(run.workers or available_cores(), len(pending))
     threads = study.settings.conditions.threads
     with thread_variables(threads):
-        for case, outcome in _on_processes(study, pending, workers, threads):
+        for case, outcome in _on_processes(study, pending, workers, threads, known_costs(study, found)):
             _note(study, report, case, outcome, listener)
     return report
 
@@ -152,36 +155,44 @@ def _spread(study: Study, cases: Sequence[Case], executor: Executor) -> Iterator
 
 
 def _on_processes(
-    study: Study, cases: Sequence[Case], workers: int, threads: int
+    study: Study, cases: Sequence[Case], workers: int, threads: int, known: Sequence[tuple[Case, float]]
 ) -> Iterator[tuple[Case, CaseOutcome]]:
     """Run on local processes; where one dies, the case it had is tried alone, and the others go on.
 
     Every process is by itself: it is known which case a dead one had. One that does not come to an end within
     the time its potential may take is killed, and its case has failed; so is one that takes too much memory,
-    and its case is tried alone.
+    and its case is tried alone. A process that has nothing left to take helps another.
     """
-    lanes = Lanes(cases, workers)
+    lanes = Lanes(cases, workers, known)
+    helpers, helping = Helpers(lanes.costs), dict[Future[CaseOutcome], tuple[int, Case]]()
     processes = [SingleProcess(threads) for _ in range(workers)]
     running: dict[Future[CaseOutcome], tuple[int, Case]] = {}
     limit = study.settings.run.memory_limit
 
     def begin(lane: int) -> None:
         case = lanes.next(lane)
-        if case is None:
-            return
+        if case is not None:
+            running[submitted(lane, case_task(study, case))] = lane, case
+            helpers.began(case)
+        elif (case := helpers.choose(lanes.loaded[lane])) is not None:
+            lanes.loaded[lane] = case.label
+            helping[submitted(lane, case_task(study, case, helpers.number()))] = lane, case
+
+    def submitted(lane: int, task: CaseTask) -> Future[CaseOutcome]:
         for attempt in (1, 2):
             try:
-                running[processes[lane].submit(run_case, case_task(study, case))] = lane, case
-                return
+                return processes[lane].submit(run_case, task)
             except BrokenProcessPool:  # it died before it had anything to do
                 if attempt == 2:
                     raise
                 processes[lane] = _renewed(processes[lane], threads)
+        raise AssertionError
 
     late: set[SingleProcess] = set()
 
     def look() -> None:
-        busy = [processes[lane] for future, (lane, _) in running.items() if not future.done()]
+        doing = {**running, **helping}
+        busy = [processes[lane] for future, (lane, _) in doing.items() if not future.done()]
         late.update(watch(busy, limit))
 
     try:
@@ -189,12 +200,23 @@ def _on_processes(
             begin(lane)
         looked = time.monotonic()
         while running:
-            finished, _ = wait(running, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
+            finished, _ = wait({**running, **helping}, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
             if time.monotonic() >= looked + _LOOK_EVERY:  # however often others finish
                 look()
                 looked = time.monotonic()
+                at_work = {lane for lane, _ in (*running.values(), *helping.values())}
+                for lane in set(range(workers)) - at_work:
+                    begin(lane)  # what has taken long may now be worth to be helped with
             for future in finished:
+                if future in helping:
+                    lane, case = helping.pop(future)
+                    helpers.left(case)
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        processes[lane] = _renewed(processes[lane], threads)
+                    begin(lane)
+                    continue
                 lane, case = running.pop(future)
+                helpers.ended(case)
                 died = isinstance(future.exception(), BrokenProcessPool)
                 was_late = processes[lane] in late
                 if died:
@@ -204,7 +226,7 @@ def _on_processes(
                     outcome = ended_with(study, case, future.exception()) or future.result()
                     if outcome.failure is not None and outcome.failure.lacked_memory:
                         outcome = _alone(study, case, threads, look)
-                lanes.done(case, outcome.seconds)
+                lanes.done(case, outcome.seconds - outcome.loading, outcome.loading)
                 begin(lane)
                 yield case, outcome
     except BaseException:
@@ -212,8 +234,12 @@ def _on_processes(
             child.terminate()
         raise
     finally:
+        for lane, _ in helping.values():
+            processes[lane].kill()
         for process in processes:
             process.end(wait=True)
+        for _, case in helping.values():
+            forget_pieces(study, case)
 
 
 _LOOK_EVERY = 1.0  # s between looks at processes that are watched

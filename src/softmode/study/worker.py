@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -13,16 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from softmode.datasets.base import MaterialEntry
+from softmode.deadlines import PausedError
 from softmode.errors import StorageError
 from softmode.measurements.conditions import Conditions
 from softmode.measurements.declaration import Facts
-from softmode.measurements.measure import missing_records
+from softmode.measurements.measure import help_with, missing_records
 from softmode.measurements.view import Sources, loaded_size
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.processes import give_memory_back, restored
 from softmode.records import Failure, Header, Partial, Record, RecordStore
 from softmode.study.lanes import SHARED_SIZE
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class CaseTask:
         Inputs of each measurement of the case, in running order.
     records : Path
         Folder of the record store.
+    helper : int, optional
+        Given where another worker computes the case, and this one helps: a number that no other has.
     """
 
     entry: MaterialEntry
@@ -51,6 +57,7 @@ class CaseTask:
     conditions: Conditions
     inputs: Mapping[str, dict[str, Any]]
     records: Path
+    helper: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class CaseOutcome:
         What the records made now say, so that they need not be read for tables.
     loading : float
         Of `seconds`, what loading the potential took.
+    paused : bool
+        It stopped where it was asked to, and is to be gone on with.
     """
 
     failure: Failure | None
@@ -76,6 +85,7 @@ class CaseOutcome:
     seconds: float
     headers: tuple[Header, ...] = ()
     loading: float = 0.0
+    paused: bool = False
 
 
 class _Kept:
@@ -161,16 +171,31 @@ def run_case(task: CaseTask) -> CaseOutcome:
         seconds, loading = time.perf_counter() - started, _loaded.potential.seconds - loaded
         return CaseOutcome(failure, stored=stored, seconds=seconds, loading=loading, **more)
 
+    if task.helper is not None:
+        _help(task, task.helper)
+        return outcome(None)
+    paused, found = False, []
     try:
         with restored(), _Writer(RecordStore(task.records)) as writer:
-            found = [
-                record for _, record in missing_records(task.inputs, _sources(task), task.conditions, writer)
-            ]
+            try:
+                for _, record in missing_records(task.inputs, _sources(task), task.conditions, writer):
+                    found.append(record)
+            except PausedError:
+                paused = True
     except StorageError as error:
         return outcome(Failure.from_error(error), stored=False)
     failure = next((record.failure for record in found if record.failure is not None), None)
     headers = tuple(header for header in writer.headers if header is not None)
-    return outcome(failure, headers=headers)
+    return outcome(failure, headers=headers, paused=paused)
+
+
+def _help(task: CaseTask, number: int) -> None:
+    """Evaluate part of a case that another worker computes."""
+    try:
+        with restored():
+            help_with(task.inputs, _sources(task), task.conditions, RecordStore(task.records), number)
+    except Exception:  # noqa: BLE001  that worker meets it as well, and records it
+        _log.debug("helping with %s has failed", task.entry.name, exc_info=True)
 
 
 class _Writer:
