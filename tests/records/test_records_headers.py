@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,17 @@ def test_a_damaged_line_is_not_believed(tmp_path: Path) -> None:
         cache = HeaderCache(path)
         assert cache.find("a", (1, 2)) in (None, header("a", x=1))
         assert cache.find("b", (1, 2)) in (None, header("b", x=2))
+
+
+def test_a_line_that_is_whole_but_no_json_costs_that_line_only(tmp_path: Path) -> None:
+    path = tmp_path / "headers.jsonl"
+    saved(path, header("a", x=1))
+    with path.open("a") as file:
+        file.write(f"{zlib.crc32(b'not json'):08x} not json\n")
+    saved(path, header("b", x=2))
+    cache = HeaderCache(path)
+    assert cache.find("a", (1, 2)) == header("a", x=1)
+    assert cache.find("b", (1, 2)) == header("b", x=2)
 
 
 def test_the_stamp_must_agree(tmp_path: Path) -> None:

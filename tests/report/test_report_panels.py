@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -129,3 +130,18 @@ def test_no_cell_of_a_csv_is_a_formula() -> None:
     read = pd.read_csv(io.StringIO(text), keep_default_na=False)
     assert list(read["label"]) == [f"'{cell}" for cell in bad] + good
     assert list(read["x"]) == list(frame["x"])
+
+
+def test_tables_are_written_as_pandas_writes_them() -> None:
+    frame = pd.DataFrame(
+        {
+            "number": [1.5, np.nan, np.inf, 1e-7, 1e16, 0.1 + 0.2, -0.0],
+            "count": pd.array([1, None, 3, 4, 5, 6, 7], dtype="Int64"),
+            "text": ["a,b", 'say "c"', None, "", "Φ", "two\nlines", np.nan],
+            "any": [True, None, 1.5, np.float64(2.0), np.nan, pd.NA, "x"],
+            "flag": [True, False] * 3 + [True],
+        }
+    )
+    assert csv_files({"t": frame})["tables/t.csv"].decode() == frame.to_csv(index=False)
+    empty = frame.iloc[:0]
+    assert csv_files({"t": empty})["tables/t.csv"].decode() == empty.to_csv(index=False)

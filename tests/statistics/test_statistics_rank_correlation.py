@@ -17,6 +17,7 @@ from softmode.statistics.rank_correlation import (
     rank_correlation,
     ranks,
     spearman,
+    spearman_of_resamples,
 )
 
 FloatArray = NDArray[np.float64]
@@ -41,6 +42,17 @@ def test_as_scipy_has_them() -> None:
     pearson, of_ranks = correlations(x, np.exp(y), seed=4)
     assert pearson.value == pytest.approx(pearsonr(x, np.exp(y)).statistic, abs=1e-12)
     assert of_ranks.value == pytest.approx(spearmanr(x, y).statistic, abs=1e-12)
+
+
+def test_resamples_of_a_series_have_scipys_coefficient_each() -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.integers(0, 5, size=12).astype(float), rng.normal(size=12)
+    x[3] = np.inf
+    drawn = rng.integers(0, 12, size=(40, 2, 9))
+    expected = [spearmanr(x[of_x], y[of_y]).statistic for of_x, of_y in drawn]
+    found = spearman_of_resamples(x, y)(drawn[:, 0], drawn[:, 1])
+    assert np.isfinite(found).sum() > 30
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:

@@ -98,7 +98,12 @@ def candidates_of_study(
     found: list[Candidate] = []
     alike = False
     of_material = {case.material.name: case.facts for case in study.cases}
-    sticks = {name: yardsticks(facts, study.settings.conditions) for name, facts in of_material.items()}
+    packed_in = {row["reference"] for board in boards for row in board.materials}
+    sticks = {
+        name: yardsticks(facts, study.settings.conditions)
+        for name, facts in of_material.items()
+        if short(facts.reference) in packed_in
+    }
     digests = {case.label: case.facts.potential for case in study.cases}
     for board in boards:
         for measurement in board.measurements:

@@ -119,9 +119,10 @@ class Conditions(BaseModel):
         """The value at a path such as ``protocol.symmetrise`` or ``md.temperature``."""
         first, *rest = path.split(".")
         found: Any = self
-        known = settings_tables()
-        if first in known:
-            found, rest = self.of(known[first]), rest
+        if first in self.tables:
+            found = self.tables[first]
+        elif first in (known := settings_tables()):
+            found = self.of(known[first])
         else:
             rest = [first, *rest]
         for part in rest:

@@ -22,9 +22,19 @@ def lacking(one: Measurement, facts: Facts, conditions: Conditions) -> frozenset
     frozenset of str
         Of ``reference`` and ``trajectory``; empty when it can be made.
     """
-    used, required = one.used(conditions, facts), one.required(conditions)
-    own = {use for use in ("reference", "trajectory") if use in used and not getattr(facts, use)}
-    return frozenset(own).union(*(lacking(measurement(name), facts, conditions) for name in required))
+    return _lacking(one, facts, conditions, {})
+
+
+def _lacking(
+    one: Measurement, facts: Facts, conditions: Conditions, found: dict[str, frozenset[str]]
+) -> frozenset[str]:
+    """As :func:`lacking`; what is found is noted by name, for others that require the same."""
+    if one.name not in found:
+        used, required = one.used(conditions, facts), one.required(conditions)
+        own = {use for use in ("reference", "trajectory") if use in used and not getattr(facts, use)}
+        others = (_lacking(measurement(name), facts, conditions, found) for name in required)
+        found[one.name] = frozenset(own).union(*others)
+    return found[one.name]
 
 
 def needs_potential(name: str) -> bool:
@@ -36,17 +46,21 @@ def needs_potential(name: str) -> bool:
 
 def with_requirements(*names: str, conditions: Conditions | None = None) -> tuple[str, ...]:
     """The measurements named and all they require (under conditions, where given), in running order."""
-    needed = set(names)
-    for name in names:
-        one = measurement(name)
-        required = one.requires if conditions is None else one.required(conditions)
-        needed.update(with_requirements(*required, conditions=conditions))
+    needed: set[str] = set()
+    asked = list(names)
+    while asked:
+        name = asked.pop()
+        if name not in needed:
+            one = measurement(name)
+            needed.add(name)
+            asked += one.requires if conditions is None else one.required(conditions)
     return tuple(name for name in registry.measurements() if name in needed)
 
 
 def planned(names: Iterable[str], facts: Facts, conditions: Conditions) -> tuple[str, ...]:
     """Those of the measurements named that apply to a case and all they require, in running order."""
-    possible = (name for name in names if not lacking(measurement(name), facts, conditions))
+    found: dict[str, frozenset[str]] = {}
+    possible = (name for name in names if not _lacking(measurement(name), facts, conditions, found))
     return with_requirements(*possible, conditions=conditions)
 
 
@@ -62,8 +76,16 @@ def record_inputs(names: Iterable[str], facts: Facts, conditions: Conditions) ->
     conditions : Conditions
         Of the study or command.
     """
+    return inputs_and_keys(names, facts, conditions)[0]
+
+
+def inputs_and_keys(
+    names: Iterable[str], facts: Facts, conditions: Conditions
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Inputs of each record of a case, and their digests; arguments as of :func:`record_inputs`."""
     sources = Sources(facts, _not_loaded)
     inputs: dict[str, dict[str, Any]] = {}
+    keys: dict[str, str] = {}
     for name in planned(names, facts, conditions):
         one = measurement(name)
         view = View(sources, conditions, one.used(conditions, facts), who=f"measurement {name}")
@@ -71,9 +93,10 @@ def record_inputs(names: Iterable[str], facts: Facts, conditions: Conditions) ->
             "measurement": one.record_as or name,
             "version": one.version,
             **view.inputs(),
-            "requires": {other: digest_of(inputs[other]) for other in one.required(conditions)},
+            "requires": {other: keys[other] for other in one.required(conditions)},
         }
-    return inputs
+        keys[name] = digest_of(inputs[name])
+    return inputs, keys
 
 
 def yardsticks(names: Iterable[str], facts: Facts, conditions: Conditions) -> dict[str, dict[str, Any]]:

@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 FILE = "cache/details.txt"
 
 
-def part_key(made_from: object, records: Iterable[Path]) -> str:
+def part_key(made_from: object, records: Iterable[str]) -> str:
     """What a part is kept under: the code that makes it, what it is made from, and the state of its records.
 
     Parameters
     ----------
     made_from : object
         JSON-able.
-    records : iterable of Path
+    records : iterable of str
         Files of records, packed or not, those that do not exist among them.
     """
     return digest_of([_code(), made_from, [record_stamp(path) for path in records]])

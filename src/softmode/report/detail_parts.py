@@ -132,7 +132,7 @@ def parts_of(study: Study, page: Path | None = None) -> Parts:
 
 def _key(materials: Sequence[MaterialFiles], folder: Path, to_study: str) -> str:
     made_from = [to_study, [vars(one) for one in materials]]
-    return part_key(made_from, (folder / file for one in materials for file in one.files.values()))
+    return part_key(made_from, (f"{folder}/{file}" for one in materials for file in one.files.values()))
 
 
 def _all_encoded(batches: Sequence[Sequence[MaterialFiles]], folder: Path, to_study: str) -> list[str]:

@@ -67,7 +67,7 @@ def field_metrics_panel(
         Record of a material, a potential and a measurement, and where it lies.
     """
     good = done(cells, "harmonic")
-    links = [link(row.material, row.potential, "harmonic") for row in good.itertuples()]
+    links = [link(*names, "harmonic") for names in zip(good["material"], good["potential"], strict=True)]
     rows = good[["material", "formula", "potential", SEEN_COLUMN, *ERRORS.values(), f"mesh_{NOTE}"]].assign(
         record=[each.file for each in links], digest=[each.digest for each in links]
     )

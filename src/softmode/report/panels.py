@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -33,6 +36,7 @@ RecordTarget = Callable[[RecordLink], str]
 
 _PIXELS_PER_INCH = 110
 _NUMBER = re.compile(r"^[-+−<>≤≥≈\[]*\s?[\d∞]")
+_BEGIN_FORMULAS = frozenset("=+-@\t\r")
 _KINDS = {RecordLink: "record", PublishedLink: "published", MaterialLink: "material"}
 
 
@@ -171,21 +175,28 @@ def shown_table(table: Table) -> pd.DataFrame:
 def csv_files(frames: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
     """Tables as CSV files, by path beside the page."""
     return {
-        f"tables/{name}.csv": _harmless(frame).to_csv(index=False).encode("utf-8", "backslashreplace")
+        f"tables/{name}.csv": csv_text(frame).encode("utf-8", "backslashreplace")
         for name, frame in frames.items()
     }
 
 
-def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table whose texts no spreadsheet takes for formulas: an apostrophe stands before such."""
-    texts = {
-        name: [_text(cell) for cell in frame[name].to_numpy(object)]  # strings of pandas are slow one by one
-        for name in frame.columns
-        if not is_numeric_dtype(frame[name])
-    }
-    return frame.assign(**texts) if texts else frame
+def csv_text(frame: pd.DataFrame) -> str:
+    """A table as CSV, as pandas writes it in twice the time; no spreadsheet takes its texts for formulas."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=os.linesep)
+    writer.writerow(frame.columns)
+    writer.writerows(zip(*(_written(column) for _, column in frame.items()), strict=True))
+    return text.getvalue()
+
+
+def _written(column: pd.Series) -> list[Any]:
+    """Cells of a column, None where there is nothing."""
+    cells = column.to_numpy(object, na_value=None)
+    return cells.tolist() if is_numeric_dtype(column) else [_text(cell) for cell in cells]
 
 
 def _text(cell: Any) -> Any:
-    formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{cell}" if formula and not (_NUMBER.match(cell) and not set(cell) & set("=@|!(")) else cell
+    """A text with an apostrophe before it where a spreadsheet would take it for a formula."""
+    if not isinstance(cell, str) or cell[:1] not in _BEGIN_FORMULAS:
+        return cell
+    return cell if _NUMBER.match(cell) and not set(cell) & set("=@|!(") else f"'{cell}"

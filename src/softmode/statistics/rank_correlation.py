@@ -13,10 +13,11 @@ from softmode.statistics.autocorrelation import checked_series, correlation_time
 from softmode.statistics.bootstrap import (
     UNDEFINED,
     Estimate,
-    bootstrap_over,
     drawn_blocks,
+    drawn_rows,
     percentile_interval,
     whole_blocks,
+    with_bounds,
 )
 
 _FEWEST, _FEWEST_FOR_INTERVAL = 3, 5
@@ -61,6 +62,41 @@ def spearman(first: FloatArray, second: FloatArray) -> FloatArray:
     As `scipy.stats.spearmanr`, which takes one pair of series at a time.
     """
     return pearson(ranks(first), ranks(second))
+
+
+def spearman_of_resamples(
+    first: FloatArray, second: FloatArray
+) -> Callable[[IntArray, IntArray], FloatArray]:
+    """Spearman's coefficient of many resamples of the same series at once, as :func:`spearman` of each.
+
+    Parameters
+    ----------
+    first, second : (n,) arrays
+        Series; infinities rank last.
+
+    Returns
+    -------
+    callable
+        Maps which of the first and which of the second stand in each resample, ``(n_samples, m)``, to the
+        coefficients ``(n_samples,)``.
+    """
+    places = [np.unique(side, return_inverse=True)[1].reshape(-1) for side in (first, second)]
+
+    def of(*drawn: IntArray) -> FloatArray:
+        x, y = (_ranks_of_places(place[rows]) for place, rows in zip(places, drawn, strict=True))
+        return pearson(x, y)
+
+    return of
+
+
+def _ranks_of_places(places: IntArray) -> FloatArray:
+    """As :func:`ranks` along the last of two axes, of numbers from 0 that are few: counted, not sorted."""
+    n_samples, n_places = len(places), int(places.max()) + 1
+    own = places + n_places * np.arange(n_samples)[:, None]
+    counts = np.bincount(own.ravel(), minlength=n_samples * n_places).reshape(n_samples, n_places)
+    before = np.cumsum(counts, axis=1) - counts
+    found: FloatArray = np.take_along_axis(before + 0.5 * (counts + 1), places, axis=1)
+    return found
 
 
 def kendall_of_resamples(first: FloatArray, second: FloatArray) -> Callable[[FloatArray], FloatArray]:
@@ -120,11 +156,15 @@ def correlations(
     if len(x) < _FEWEST:
         return UNDEFINED, UNDEFINED
 
-    def both(rows: FloatArray) -> FloatArray:
-        x, y = rows[..., 0], rows[..., 1]
-        return np.stack([pearson(x, y), spearman(x, y)], axis=-1)
+    spearmans = spearman_of_resamples(x, y)
 
-    found = bootstrap_over(np.column_stack([x, y]), both, seed, n_samples=n_samples)
+    def both(drawn: IntArray) -> FloatArray:
+        return np.stack([pearson(x[drawn], y[drawn]), spearmans(drawn, drawn)], axis=-1)
+
+    size = max(1, _CHUNK // len(x))
+    drawn = drawn_rows(len(x), seed, n_samples)
+    samples = np.concatenate([both(drawn[at : at + size]) for at in range(0, n_samples, size)])
+    found = with_bounds(both(np.arange(len(x))[None])[0].tolist(), samples)
     few = len(x) < _FEWEST_FOR_INTERVAL
     kept = [Estimate(each.value) if few or np.isnan(each.value) else each for each in found]
     return kept[0], kept[1]
@@ -206,6 +246,7 @@ def rank_correlation(
 def _of_frames(x: FloatArray, y: FloatArray, of_x: IntArray, of_y: IntArray) -> FloatArray:
     """Coefficients of resampled series, a bounded amount of memory at a time."""
     size = max(1, _CHUNK // of_x.shape[1])
+    spearmans = spearman_of_resamples(x, y)
     return np.concatenate(
-        [spearman(x[of_x[at : at + size]], y[of_y[at : at + size]]) for at in range(0, len(of_x), size)]
+        [spearmans(of_x[at : at + size], of_y[at : at + size]) for at in range(0, len(of_x), size)]
     )

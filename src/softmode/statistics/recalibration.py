@@ -56,9 +56,15 @@ def _feature(sigma: ArrayLike) -> FloatArray:
 
 
 def _probabilities(x: FloatArray, slope: float, thresholds: FloatArray) -> FloatArray:
-    below = expit(thresholds[None, :] - slope * x[:, None])
-    edges = np.concatenate([np.zeros((len(x), 1)), below, np.ones((len(x), 1))], axis=1)
-    return np.asarray(np.diff(edges, axis=1))
+    return np.asarray(np.diff(_edges(x, slope, thresholds), axis=1))
+
+
+def _edges(x: FloatArray, slope: float, thresholds: FloatArray) -> FloatArray:
+    """Probabilities of all classes before each, and of all, (n, n_classes + 1)."""
+    edges = np.empty((len(x), len(thresholds) + 2))
+    edges[:, 0], edges[:, -1] = 0.0, 1.0
+    edges[:, 1:-1] = expit(thresholds - slope * x[:, None])
+    return edges
 
 
 def enough_labels(classes: ArrayLike, n_classes: int) -> bool:
@@ -94,9 +100,12 @@ def recalibrate(sigma: ArrayLike, classes: ArrayLike, n_classes: int) -> Recalib
     shares = np.cumsum(np.bincount(known, minlength=n_classes))[:-1] / len(known)
     start = np.concatenate([[1.0], [_logit(shares[0])], np.log(np.maximum(np.diff(shares * 4.0), 0.1))])
 
+    each = np.arange(len(known))
+
     def loss(parameters: FloatArray) -> float:
         slope, thresholds = _unpacked(parameters)
-        chances = _probabilities(scaled, slope, thresholds)[np.arange(len(known)), known]
+        edges = _edges(scaled, slope, thresholds)  # hundreds of times: of the known class alone
+        chances = edges[each, known + 1] - edges[each, known]
         prior = 0.5 * (slope / (_PRIOR_DEVIATION * spread)) ** 2
         return float(-np.log(np.maximum(chances, 1e-12)).sum() + prior)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from softmode.datasets.catalog import open_dataset
 from softmode.errors import SettingsError, SoftmodeError, did_you_mean
 from softmode.files import write_atomically
 from softmode.measurements.declaration import Facts
-from softmode.measurements.plan import needs_potential, possible, record_inputs
+from softmode.measurements.plan import inputs_and_keys, needs_potential, possible
+from softmode.memory import collecting_later
 from softmode.panel import RecordLink
 from softmode.potentials.resolution import ResolvedPotential, resolve
 from softmode.potentials.settings import PotentialSettings
 from softmode.processes import available_cores
-from softmode.records import Failure, HeaderCache, Record, RecordStore, digest_of, record_holder
+from softmode.records import Failure, Header, HeaderCache, Record, RecordStore, digest_of, record_holder
 from softmode.study.materials import MaterialSummary, remembered_materials, summarise_materials, take
 from softmode.study.settings import SETTINGS_FILE, DatasetSettings, StudySettings, parse_study, saved_settings
 
@@ -67,7 +69,9 @@ class Case:
     facts : Facts
         What it is, by digest.
     inputs : mapping of str to dict
-        Inputs of each measurement, in running order; their digests are the keys of the records.
+        Inputs of each measurement, in running order.
+    keys : mapping of str to str
+        Their digests: key of the record of each measurement.
     entry : MaterialEntry or None
         Loads the material; None when the source no longer holds it.
     potential : ResolvedPotential or None
@@ -80,14 +84,10 @@ class Case:
     label: str
     facts: Facts
     inputs: Mapping[str, dict[str, Any]]
+    keys: Mapping[str, str]
     entry: MaterialEntry | None
     potential: ResolvedPotential | None
     failure: Failure | None = None
-
-    @cached_property
-    def keys(self) -> dict[str, str]:
-        """Key of the record of each measurement."""
-        return {name: digest_of(inputs) for name, inputs in self.inputs.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,15 +144,15 @@ class Study:
 
     def file(self, key: str) -> str:
         """File of a record, there or not, relative to the study's folder; packing does not change it."""
-        return self._inside(self.store.path(key))
+        return self._inside(self.store.file(key))
 
     def holder(self, key: str) -> str:
         """File that a record is in now, relative to the study's folder: its own, or a pack."""
         own = self.store.path(key)
-        return self._inside(record_holder(own) or own)
+        return self._inside(str(record_holder(own) or own))
 
-    def _inside(self, file: Path) -> str:
-        path, folder = str(file), f"{self.folder}{os.sep}"
+    def _inside(self, path: str) -> str:
+        folder = f"{self.folder}{os.sep}"
         inside = path[len(folder) :] if path.startswith(folder) else os.path.relpath(path, folder)
         return inside.replace(os.sep, "/")
 
@@ -160,6 +160,11 @@ class Study:
         """One record of a case with its arrays; None where there is none, or it is damaged."""
         key = case.keys.get(measurement)
         return None if key is None else self.store.find(key)
+
+    def headers(self, case: Case) -> dict[str, Header]:
+        """What records of a case say but for inputs and arrays, by measurement, as far as they exist."""
+        found = ((name, self.store.known(case.keys[name])) for name in case.inputs)
+        return {name: header for name, header in found if header is not None}
 
     def records(self, case: Case, *, with_arrays: bool = False) -> dict[str, Record]:
         """Records of a case by measurement, as far as they exist."""
@@ -189,20 +194,33 @@ def _cases(
     materials: Sequence[MaterialSummary],
     entries: Mapping[str, MaterialEntry],
     potentials: Sequence[PotentialInStudy],
+) -> tuple[Case, ...]:
+    with collecting_later():
+        of_potentials = (_cases_of(settings, materials, entries, potential) for potential in potentials)
+        return tuple(chain.from_iterable(of_potentials))
+
+
+def _cases_of(
+    settings: StudySettings,
+    materials: Sequence[MaterialSummary],
+    entries: Mapping[str, MaterialEntry],
+    potential: PotentialInStudy,
 ) -> Iterator[Case]:
-    for potential in potentials:
-        for material in materials:
-            facts = material.facts(potential.digest, potential.level_of_theory)
-            failure = material.as_failure() if material.failure else potential.failure
-            yield Case(
-                material=material,
-                label=potential.label,
-                facts=facts,
-                inputs=record_inputs(settings.measurements_with(potential.label), facts, settings.conditions),
-                entry=entries.get(material.name),
-                potential=potential.resolved,
-                failure=failure,
-            )
+    measured = settings.measurements_with(potential.label)
+    for material in materials:
+        facts = material.facts(potential.digest, potential.level_of_theory)
+        failure = material.as_failure() if material.failure else potential.failure
+        inputs, keys = inputs_and_keys(measured, facts, settings.conditions)
+        yield Case(
+            material=material,
+            label=potential.label,
+            facts=facts,
+            inputs=inputs,
+            keys=keys,
+            entry=entries.get(material.name),
+            potential=potential.resolved,
+            failure=failure,
+        )
 
 
 def open_study(
@@ -253,7 +271,7 @@ def open_study(
     return Study(
         folder=folder,
         settings=settings,
-        cases=tuple(_cases(settings, materials, by_name, potentials)),
+        cases=_cases(settings, materials, by_name, potentials),
         store=store_of(folder),
     )
 
@@ -315,6 +333,6 @@ def reopen_study(folder: Path) -> Study:
     return Study(
         folder=folder,
         settings=settings,
-        cases=tuple(_cases(settings, materials, {}, potentials)),
+        cases=_cases(settings, materials, {}, potentials),
         store=store_of(folder),
     )

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from softmode.datasets.plausibility import ACCEPTED
 from softmode.measurements.functionals import functional_statement
 from softmode.measurements.plan import possible
+from softmode.memory import collecting_later
 from softmode.potentials.leakage import UNKNOWN, phonons_seen
-from softmode.records import LACKED_MEMORY, Record
+from softmode.records import LACKED_MEMORY, Header, Record
 from softmode.statistics.bootstrap import bootstrap_medians, drawn_rows
 from softmode.study.folder import Case, Study
 from softmode.style import distinct
@@ -28,10 +29,11 @@ _COUNTED = {"done": OK, "failed": FAILED, "pending": PENDING}
 #: Whether the potential was trained on the crystal's phonons, see :mod:`softmode.potentials.leakage`.
 SEEN_COLUMN = "phonons_seen"
 
+_as_json = json.JSONEncoder().encode
 _IDENTITY = ["material", "formula", "group", "prototype", "potential", "state"]
 
 
-def _states(cell: Case, records: Mapping[str, Record]) -> dict[str, str]:
+def _states(cell: Case, records: Mapping[str, Header]) -> dict[str, str]:
     """State of each measurement of a cell; one that requires a failed one has failed with it."""
     states: dict[str, str] = {}
     failed: set[str] = set()
@@ -44,7 +46,7 @@ def _states(cell: Case, records: Mapping[str, Record]) -> dict[str, str]:
 
 
 def _row(study: Study, cell: Case, counted: set[str]) -> dict[str, Any]:
-    records = study.records(cell)
+    records = study.headers(cell)
     states = _states(cell, records)
     material = cell.material
     of_cell = set(states.values())
@@ -72,7 +74,7 @@ def _seen(study: Study, cell: Case) -> str:
     return UNKNOWN if settings.weights is not None else phonons_seen(cell.material.name, settings.name)
 
 
-def _calls(record: Record, counted: set[str]) -> int | None:
+def _calls(record: Header, counted: set[str]) -> int | None:
     """Configurations evaluated for a record; 0 where it was met before, in a cell or under a name."""
     if record.key in counted:
         return 0
@@ -80,17 +82,20 @@ def _calls(record: Record, counted: set[str]) -> int | None:
     return record.calls
 
 
-def _scalars(records: Iterable[Record]) -> dict[str, Any]:
-    values: dict[str, Any] = {"seconds": 0.0}
+def _scalars(records: Iterable[Header]) -> dict[str, Any]:
+    seconds = 0.0
+    values: dict[str, Any] = {}
     seen: set[str] = set()
     for record in records:
         if record.key in seen:  # kept under one key by two measurements
             continue
         seen.add(record.key)
-        values["seconds"] += record.seconds
-        for name, value in record.values.items():
-            values.setdefault(name, json.dumps(value) if isinstance(value, list | dict) else value)
-    return values
+        seconds += record.seconds
+        own = dict(zip(record.names, record.row, strict=True))
+        own.update(values)  # the first that has a name counts, and stands where it stood
+        values |= own
+    nested = {name: _as_json(value) for name, value in values.items() if type(value) in (list, dict)}
+    return {"seconds": seconds} | values | nested | {"seconds": seconds}
 
 
 def done(table: pd.DataFrame, measurement: str) -> pd.DataFrame:
@@ -127,7 +132,8 @@ def cell_table(study: Study) -> pd.DataFrame:
         was evaluated on for the records of the cell, those of records that an earlier row has left out.
     """
     counted: set[str] = set()
-    table = pd.DataFrame([_row(study, cell, counted) for cell in study.cases])
+    with collecting_later():
+        table = pd.DataFrame([_row(study, cell, counted) for cell in study.cases])
     study.store.flush()
     for column in ("failure_kind", "failure"):
         if column not in table:
@@ -143,7 +149,7 @@ def record_index(study: Study) -> pd.DataFrame:
     rows = []
     counted: set[str] = set()
     for case in study.cases:
-        for name, record in study.records(case).items():
+        for name, record in study.headers(case).items():
             key, cost = case.keys[name], (record.seconds, _calls(record, counted))
             whose = case.material.name, case.label, name, key, study.file(key)
             rows.append((*whose, record.created, record.software, *cost))

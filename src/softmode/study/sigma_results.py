@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,21 +79,32 @@ def compared_sigma(table: pd.DataFrame, potential: str, approach: str, group: st
     group : str
         Materials of this group only.
     """
-    known = reference_sigma(table)
+    return _compared(table, potential, approach, group, reference_sigma(table), _with_interval(table))
+
+
+def _compared(
+    table: pd.DataFrame,
+    potential: str,
+    approach: str,
+    group: str,
+    known: Mapping[str, float],
+    with_interval: set[str],
+) -> Compared:
+    """As :func:`compared_sigma`, of materials with a reference σ, and those with an interval of it."""
     state = f"{MEASURED_BY[approach]}_state"
     rows = table[(table["potential"] == potential) & table["material"].isin(known)]
     rows = rows if group == ALL else rows[rows["group"] == group]
     rows = rows[rows[state].isin([OK, FAILED])] if state in rows else rows.iloc[:0]
     failed = (rows[state] == FAILED).to_numpy(bool) if state in rows else np.zeros(0, bool)
     lost = crystal_lost(rows) if approach == "model_only" else np.zeros(len(rows), bool)
-    with_interval = _with_interval(table)
+    names = rows["material"].to_numpy(object)  # strings of pandas are slow one by one
     return Compared(
         rows=rows,
-        reference=np.array([known[name] for name in rows["material"]], dtype=np.float64),
+        reference=np.array([known[name] for name in names], dtype=np.float64),
         model=numbers_in(rows, f"sigma_{approach}_mean_t"),
         failed=failed,
         collapsed=lost & ~failed,
-        certain=np.array([name in with_interval for name in rows["material"]], dtype=bool)
+        certain=np.array([name in with_interval for name in names], dtype=bool)
         & np.isfinite(numbers_in(rows, f"sigma_{approach}_mean_t_low")),
     )
 
@@ -132,7 +143,8 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         One row per potential, approach and group (``all`` first), once with failures left out and once with
         failures counted as wrong.
     """
-    if not reference_sigma(table):
+    known, certain = reference_sigma(table), _with_interval(table)
+    if not known:
         return pd.DataFrame(columns=["potential", "approach", "group"])
     table = _compared_columns(table)
     rows = []
@@ -142,7 +154,7 @@ def confusion_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
             groups += [str(group) for group in cells["group"].unique()]
         for approach in compared_approaches(table):
             for group in groups:
-                found = compared_sigma(table, str(potential), approach, group)
+                found = _compared(cells, str(potential), approach, group, known, certain)
                 of_what = {
                     "potential": potential,
                     "approach": approach,
