@@ -11,14 +11,14 @@ from softmode.cli.console import busy, print_json, say
 from softmode.cli.options import Figures
 from softmode.cli.running import tell
 from softmode.errors import SettingsError
-from softmode.report.build import build_report
+from softmode.report.build import reported
 from softmode.report.comparison import build_comparison
 from softmode.study.changes import changes
 from softmode.study.comparison import side_by_side
 from softmode.study.folder import reopen_study
 from softmode.study.label_results import open_labels
 from softmode.study.results import cell_table, counted
-from softmode.study.verdict import Statement, brief, verdict
+from softmode.study.verdict import Statement, brief
 from softmode.study.verdict.changes import brief_of_changes, verdict_of_changes
 
 #: Page, numbers of cells by state, the verdict, and what of it a terminal shows.
@@ -70,11 +70,8 @@ def report(
 
 def _of_one(folder: Path, output: Path | None, *, figures: bool) -> _Written:
     with busy("writing the report"):
-        study = reopen_study(folder)
-        cells = cell_table(study)
-        said = verdict(study, cells)
-        page = build_report(study, cells, said=said, folder=output, figures=figures)
-        return page, counted(cells), said, brief(said)
+        done = reported(reopen_study(folder), folder=output, figures=figures)
+        return done.page, counted(done.cells), list(done.said), brief(done.said)
 
 
 def _of_two(folders: tuple[Path, Path], pairs: list[str], output: Path | None, *, figures: bool) -> _Written:

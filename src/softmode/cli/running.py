@@ -36,15 +36,15 @@ from softmode.cli.working import cost
 from softmode.dynamics import thermostat_warning
 from softmode.measurements.md import DynamicsSettings
 from softmode.processes import available_cores
-from softmode.report.build import build_report
+from softmode.report.build import reported
 from softmode.study.folder import Case, Study, open_study
 from softmode.study.forecast import Forecast, PoolForecast, by_pool, forecast
 from softmode.study.label_results import open_labels
 from softmode.study.md_progress import DynamicsProgress
-from softmode.study.results import OK, cell_table, failures, functional_statements
+from softmode.study.results import OK, failures, functional_statements
 from softmode.study.run import RunReport, run_study
 from softmode.study.settings import StudySettings
-from softmode.study.verdict import Statement, brief, verdict
+from softmode.study.verdict import Statement, brief
 from softmode.study.work import Hours, Ledger
 from softmode.study.worker import CaseOutcome
 
@@ -115,9 +115,8 @@ def run_to_end(settings: StudySettings) -> FinishedRun:
     study = _open(settings)
     report, told = _run(study)
     with busy("writing the report"):
-        cells = cell_table(study)
-        said = verdict(study, cells)
-        return FinishedRun(study, report, cells, said, build_report(study, cells, said=said), told)
+        done = reported(study)
+        return FinishedRun(study, report, done.cells, done.said, done.page, told)
 
 
 def summarise(run: FinishedRun) -> None:

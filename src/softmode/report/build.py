@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,14 +15,14 @@ import pandas as pd
 from softmode.files import write_atomically
 from softmode.panel import Panel, Picture, RecordLink
 from softmode.report.contents import in_chapters, page_of_study, shown_cells
-from softmode.report.detail_parts import Parts, parts_of
+from softmode.report.detail_parts import Parts, begun_parts
 from softmode.report.document import Page
 from softmode.report.drawing import Cells, drawn_charts
 from softmode.report.page import page_html
 from softmode.report.panels import RecordTarget, csv_files, exported, panel_tables
 from softmode.report.selection import calls_panels, report_panels
 from softmode.study.folder import Study
-from softmode.study.results import cell_table, done, failures, ranking, record_index
+from softmode.study.results import cell_table, done, failures, ranking, read_headers, record_index
 from softmode.study.sigma_results import with_learnt_classes
 from softmode.study.verdict import Statement, verdict
 from softmode.style import distinct
@@ -72,26 +73,62 @@ def build_report(
     ValueError
         If two figures or two tables have the same name.
     """
+    return reported(study, cells, panels, said=said, folder=folder, figures=figures).page
+
+
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """A page that is written, and what it says.
+
+    Parameters
+    ----------
+    page : Path
+        The page.
+    cells : pandas.DataFrame
+        The study's table.
+    said : tuple of Statement
+        The verdict.
+    """
+
+    page: Path
+    cells: pd.DataFrame
+    said: tuple[Statement, ...]
+
+
+def reported(
+    study: Study,
+    cells: pd.DataFrame | None = None,
+    panels: Sequence[Panel] | None = None,
+    *,
+    said: Sequence[Statement] | None = None,
+    folder: Path | None = None,
+    figures: bool = False,
+) -> Reported:
+    """Write the report of a study as :func:`build_report`, and return what it says, too."""
     folder = study.folder / "report" if folder is None else folder
-    cells = cell_table(study) if cells is None else cells
-    ranked, index = ranking(cells, study.settings.conditions.seed), record_index(study)
-    if panels is None:
-        panels = [*report_panels(study, cells, ranked), *calls_panels(index)]
-    panels = in_chapters(panels)
-    parts, of_record = parts_of(study, folder), record_target(study, folder)
-    said = verdict(study, cells) if said is None else said
+    with begun_parts(study, folder) as parts:
+        headers = read_headers(study)
+        cells = cell_table(study, headers) if cells is None else cells
+        ranked, index = ranking(cells, study.settings.conditions.seed), record_index(study, headers)
+        if panels is None:
+            panels = [*report_panels(study, cells, ranked), *calls_panels(index)]
+        panels, said = in_chapters(panels), tuple(verdict(study, cells) if said is None else said)
+        tables = {
+            "cells": with_learnt_classes(cells, study.settings.conditions.seed),
+            "failures": failures(cells),
+            "records": index,
+        }
+        written, details = csv_files(panel_tables(panels, tables)), parts()
     page = page_of_study(
-        study, cells, panels, of_record, parts, kind="report", lead=lead_of(cells), verdict=tuple(said)
+        *(study, cells, panels, record_target(study, folder), details),
+        kind="report",
+        lead=lead_of(cells),
+        verdict=said,
     )
-    tables = {
-        "cells": with_learnt_classes(cells, study.settings.conditions.seed),
-        "failures": failures(cells),
-        "records": index,
-    }
     files: dict[str, bytes] = {}
     if figures:
         files = exported(pictures_of(study, panels, cells, page)) | dict(maps_for_chemiscope(study, cells))
-    return write_page(folder, page, panel_tables(panels, tables), parts, files)
+    return Reported(write_page(folder, page, written, details, files), cells, said)
 
 
 def lead_of(cells: pd.DataFrame) -> str:
@@ -133,7 +170,7 @@ def maps_for_chemiscope(study: Study, cells: pd.DataFrame) -> Iterator[tuple[str
 def write_page(
     folder: Path,
     page: Page,
-    tables: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, bytes],
     parts: Parts = NO_PARTS,
     others: Mapping[str, bytes] = MappingProxyType({}),
     name: str = "index.html",
@@ -146,8 +183,8 @@ def write_page(
         Where to.
     page : Page
         What it shows.
-    tables : mapping of str to pandas.DataFrame
-        Written as CSV.
+    tables : mapping of str to bytes
+        From :func:`softmode.report.panels.csv_files`.
     parts : Parts
         Details of materials, inside the page or beside it.
     others : mapping of str to bytes
@@ -155,7 +192,7 @@ def write_page(
     name : str
         Of the page's file.
     """
-    files = csv_files(tables) | parts.files() | dict(others)
+    files = dict(tables) | parts.files() | dict(others)
     files[name] = page_html(page, parts.encoded if parts.inside else ()).encode()
     earlier = _written_before(folder)
     for file, content in files.items():

@@ -15,7 +15,7 @@ from softmode.report.cells import CHANGED
 from softmode.report.changed_materials import between, material_tables
 from softmode.report.contents import in_chapters, page_of_study
 from softmode.report.detail_parts import parts_of
-from softmode.report.panels import exported, panel_tables
+from softmode.report.panels import csv_files, exported, panel_tables
 from softmode.report.selection import report_panels
 from softmode.study.changes import Changes
 from softmode.study.comparison import SideBySide, default_folder
@@ -76,7 +76,7 @@ def build_comparison(
     )
     tables = {"cells": cells, "failures": failures(cells), "records": record_index(study)}
     others = exported(pictures_of(study, panels, cells, page)) if figures else {}
-    return write_page(folder, page, panel_tables(panels, tables), parts, others)
+    return write_page(folder, page, csv_files(panel_tables(panels, tables)), parts, others)
 
 
 def _lead(compared: SideBySide, cells: pd.DataFrame) -> str:

@@ -7,7 +7,8 @@ import gzip
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -104,7 +105,14 @@ class MaterialFiles:
 
 
 def parts_of(study: Study, page: Path | None = None) -> Parts:
-    """Details of all materials of a study.
+    """Details of all materials of a study; arguments as of :func:`begun_parts`."""
+    with begun_parts(study, page) as finished:
+        return finished()
+
+
+@contextmanager
+def begun_parts(study: Study, page: Path | None = None) -> Iterator[Callable[[], Parts]]:
+    """Details of all materials of a study, made in other processes while this one does something else.
 
     Parameters
     ----------
@@ -112,6 +120,11 @@ def parts_of(study: Study, page: Path | None = None) -> Parts:
         Opened or reopened.
     page : Path, optional
         Folder of the page, from which records are linked; ``report/`` in the study's folder when not given.
+
+    Yields
+    ------
+    callable
+        Waits for them.
     """
     page = study.folder / "report" if page is None else page
     to_study = Path(os.path.relpath(study.folder.resolve(), page.resolve())).as_posix()
@@ -123,11 +136,16 @@ def parts_of(study: Study, page: Path | None = None) -> Parts:
     keys = [_key(batch, study.folder, to_study) for batch in batches]
     known = {} if study.of else read_parts(study.folder)
     missing = [place for place, key in enumerate(keys) if key not in known]
-    made = _all_encoded([batches[place] for place in missing], study.folder, to_study)
-    found = known | dict(zip((keys[place] for place in missing), made, strict=True))
-    if set(keys) != set(known) and not study.of:  # a study by itself keeps them
-        keep_parts(study.folder, {key: found[key] for key in keys})
-    return Parts(tuple(found[key] for key in keys), part)
+
+    with _encoding([batches[place] for place in missing], study.folder, to_study) as made:
+
+        def finished() -> Parts:
+            found = known | dict(zip((keys[place] for place in missing), made, strict=True))
+            if set(keys) != set(known) and not study.of:  # a study by itself keeps them
+                keep_parts(study.folder, {key: found[key] for key in keys})
+            return Parts(tuple(found[key] for key in keys), part)
+
+        yield finished
 
 
 def _key(materials: Sequence[MaterialFiles], folder: Path, to_study: str) -> str:
@@ -135,14 +153,21 @@ def _key(materials: Sequence[MaterialFiles], folder: Path, to_study: str) -> str
     return part_key(made_from, (f"{folder}/{file}" for one in materials for file in one.files.values()))
 
 
-def _all_encoded(batches: Sequence[Sequence[MaterialFiles]], folder: Path, to_study: str) -> list[str]:
-    """Parts of so many materials each, in several processes where there are many."""
+@contextmanager
+def _encoding(
+    batches: Sequence[Sequence[MaterialFiles]], folder: Path, to_study: str
+) -> Iterator[Iterator[str]]:
+    """Parts of so many materials each, in several processes, which begin at once, where there are many."""
     encode = partial(_encoded, folder=folder, to_study=to_study)
     cells = sum(len(one.potentials) for batch in batches for one in batch)
     if cells < _MANY or available_cores() == 1:
-        return list(map(encode, batches))
-    with process_pool(min(available_cores(), len(batches))) as pool:
-        return list(pool.map(encode, batches, chunksize=4))
+        yield map(encode, batches)
+        return
+    pool = process_pool(min(available_cores(), len(batches)))
+    try:
+        yield pool.map(encode, batches, chunksize=2)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _materials(study: Study) -> list[MaterialFiles]:

@@ -18,7 +18,7 @@ from softmode.report.chemiscope_file import (
 )
 from softmode.report.map_figures import foreign_figure, sigma_figure, trajectory_figure
 from softmode.report.map_page import foreign_chart, frames_chart, map_page, overlap_row, overlap_table
-from softmode.report.panels import panel_tables
+from softmode.report.panels import csv_files, panel_tables
 from softmode.report.pictures import drawn
 
 
@@ -70,7 +70,7 @@ def write_map_files(result: TrajectoryMap, title: str) -> dict[str, Path]:
         ),
         [*map(stranger_line, result.analysis.strangers), *(f"{note}." for note in result.analysis.notes)],
     )
-    written = write_page(folder, page, panel_tables([panel], {}), name="map.html")
+    written = write_page(folder, page, csv_files(panel_tables([panel], {})), name="map.html")
     return {"page": written, "chemiscope": folder / "chemiscope.json.gz"}
 
 

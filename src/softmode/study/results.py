@@ -45,8 +45,7 @@ def _states(cell: Case, records: Mapping[str, Header]) -> dict[str, str]:
     return {name: FAILED if name in failed else states[name] for name in cell.inputs}
 
 
-def _row(study: Study, cell: Case, counted: set[str]) -> dict[str, Any]:
-    records = study.headers(cell)
+def _row(study: Study, cell: Case, records: Mapping[str, Header], counted: set[str]) -> dict[str, Any]:
     states = _states(cell, records)
     material = cell.material
     of_cell = set(states.values())
@@ -121,8 +120,23 @@ def numbers_in(rows: pd.DataFrame, name: str) -> FloatArray:
     return np.asarray(pd.to_numeric(rows[name], errors="coerce"), dtype=np.float64)
 
 
-def cell_table(study: Study) -> pd.DataFrame:
+def read_headers(study: Study) -> tuple[dict[str, Header], ...]:
+    """What records say but for inputs and arrays, of each cell by measurement."""
+    with collecting_later():
+        headers = tuple(map(study.headers, study.cases))
+    study.store.flush()
+    return headers
+
+
+def cell_table(study: Study, headers: Sequence[Mapping[str, Header]] | None = None) -> pd.DataFrame:
     """One row per cell: identity, state, failure, every scalar with its unit in the column name.
+
+    Parameters
+    ----------
+    study : Study
+        Opened or reopened.
+    headers : sequence of mapping, optional
+        From :func:`read_headers`, where they are read already.
 
     Returns
     -------
@@ -132,24 +146,27 @@ def cell_table(study: Study) -> pd.DataFrame:
         was evaluated on for the records of the cell, those of records that an earlier row has left out.
     """
     counted: set[str] = set()
+    headers = read_headers(study) if headers is None else headers
     with collecting_later():
-        table = pd.DataFrame([_row(study, cell, counted) for cell in study.cases])
-    study.store.flush()
+        table = pd.DataFrame(
+            [_row(study, cell, own, counted) for cell, own in zip(study.cases, headers, strict=True)]
+        )
     for column in ("failure_kind", "failure"):
         if column not in table:
             table[column] = None
     return table[[*_IDENTITY, *[name for name in table.columns if name not in _IDENTITY]]]
 
 
-def record_index(study: Study) -> pd.DataFrame:
+def record_index(study: Study, headers: Sequence[Mapping[str, Header]] | None = None) -> pd.DataFrame:
     """Which record each figure came from: material, potential, measurement, key, file, date, software, cost.
 
     Configurations evaluated (``calls``) stand with the first that has the record, and are 0 with others.
+    Arguments as of :func:`cell_table`.
     """
     rows = []
     counted: set[str] = set()
-    for case in study.cases:
-        for name, record in study.headers(case).items():
+    for case, own in zip(study.cases, read_headers(study) if headers is None else headers, strict=True):
+        for name, record in own.items():
             key, cost = case.keys[name], (record.seconds, _calls(record, counted))
             whose = case.material.name, case.label, name, key, study.file(key)
             rows.append((*whose, record.created, record.software, *cost))

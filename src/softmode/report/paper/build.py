@@ -12,7 +12,7 @@ from softmode.published import CITATION, DOI_URL, published_trajectories
 from softmode.report.build import NAMED, pictures_of, record_target, write_page
 from softmode.report.contents import notices, page_of_study
 from softmode.report.detail_parts import parts_of
-from softmode.report.panels import exported, panel_tables
+from softmode.report.panels import csv_files, exported, panel_tables
 from softmode.report.paper.missing import listed
 from softmode.report.paper.panels import CHAPTERS, PANELS
 from softmode.report.paper.source import PaperData, collect_paper
@@ -81,7 +81,7 @@ def build_paper(
         notices=(*paper_notices(data), *functional_statements(data.cells), *notices(data.cells)),
     )
     drawn = exported(pictures_of(study, panels, data.cells, page)) if figures else {}
-    written = write_page(folder, page, panel_tables(panels, tables), parts, drawn)
+    written = write_page(folder, page, csv_files(panel_tables(panels, tables)), parts, drawn)
     return BuiltPaper(written, panels)
 
 
