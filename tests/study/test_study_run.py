@@ -21,11 +21,14 @@ from tiny_study import (
     write_metal,
 )
 
+from softmode.datasets.base import Selection
+from softmode.datasets.catalog import open_dataset
 from softmode.errors import SettingsError
 from softmode.records import Failure, digest_of
 from softmode.study import worker
 from softmode.study.endings import store_failure
 from softmode.study.folder import Study, open_study, reopen_study
+from softmode.study.materials import remembered_materials, summarise_materials, take
 from softmode.study.results import OK, PENDING, cell_table, failures
 from softmode.study.run import RunReport, load_executor, run_study
 
@@ -354,6 +357,45 @@ def test_an_executor_that_is_not_of_the_standard_library(
     study, report = run_tiny(tiny_study(tiny_dataset, tmp_path / "o", ids=["Cu"]))
     assert report.computed == 1
     assert list(cell_table(study)["state"]) == [OK]
+
+
+@pytest.mark.parametrize(
+    ("select", "failing", "taken", "read"),
+    [
+        ({"limit": 1}, "", ["Al"], ["Al"]),
+        ({"limit": 2}, "", ["Al", "Au"], ["Al", "Au"]),
+        ({"limit": 1}, "Al", ["Al", "Au"], ["Al", "Au", "Cu"]),
+        ({"limit": 1, "elements": ["Au"]}, "", ["Au"], ["Al", "Au", "Cu"]),
+    ],
+)
+def test_no_more_materials_are_read_than_a_limit_takes(
+    own_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    select: dict[str, Any],
+    failing: str,
+    taken: list[str],
+    read: list[str],
+) -> None:
+    """The first that match; one that cannot be read does not count: others are read in its place."""
+    from softmode.study import materials
+
+    if failing:
+        (own_dataset / failing / "POSCAR").write_text("nothing")
+    came: list[str] = []
+    summarise = materials._summarise
+
+    def noted(entry: Any, selection: Any) -> Any:
+        came.append(entry.name)
+        return summarise(entry, selection)
+
+    monkeypatch.setattr(materials, "_summarise", noted)
+    entries = open_dataset("phonopy", own_dataset).entries()
+    index, selection = tmp_path / "index.json", Selection(**select)
+    found = summarise_materials(entries, selection, index)
+    assert [item.name for item in found] == taken
+    assert came == read
+    assert [item.name for item in take(remembered_materials(index), selection)] == taken
 
 
 def test_materials_are_read_once(own_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

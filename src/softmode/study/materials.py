@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,23 @@ def take(summaries: Sequence[MaterialSummary], selection: Selection) -> list[Mat
     return taken
 
 
+def _portions(entries: Sequence[MaterialEntry], limit: int | None) -> Iterator[Sequence[MaterialEntry]]:
+    """Entries to read one portion after the other, until there are enough: of a limit as many, then more."""
+    start, size = 0, limit or len(entries)
+    while start < len(entries):
+        yield entries[start : start + size]
+        start, size = start + size, 2 * size
+
+
+def _enough(
+    entries: Sequence[MaterialEntry], known: Mapping[str, MaterialSummary], selection: Selection
+) -> bool:
+    """Whether the selection takes nothing more, whatever the first entry that is not known may hold."""
+    first = takewhile(lambda entry: entry.name in known, entries)
+    readable = [item for item in take([known[entry.name] for entry in first], selection) if not item.failure]
+    return len(readable) == selection.limit
+
+
 def summarise_materials(
     entries: Sequence[MaterialEntry],
     selection: Selection,
@@ -185,7 +203,7 @@ def summarise_materials(
     index : Path
         JSON file in which summaries are remembered; only what changed is read again.
     advance : callable
-        Told how many of how many entries are known.
+        Told how many of how many entries are known; with a limit only so many are read as it takes.
     workers : int, optional
         Processes to read materials in, so that one that hangs its reader, or kills it, costs no other one;
         they are read in this process when not given.
@@ -203,18 +221,25 @@ def summarise_materials(
             unread.append(entry)
         else:
             known[entry.name] = item
-    advance(len(known), len(entries))
+    if not unread:
+        advance(len(known), len(known))
     read = partial(_summarise, selection=selection)
-    made = (
-        enumerate(map(read, unread))
-        if workers is None
-        else apart(read, unread, _reading, workers=workers, seconds=seconds)
-    )
-    for place, outcome in made:
-        entry = unread[place]
-        known[entry.name] = _unread(entry, outcome) if isinstance(outcome, Exception) else outcome
-        advance(len(known), len(entries))
-    summaries = [known[entry.name].model_copy(update={"selection": wanted}) for entry in entries]
+    for some in _portions(unread, selection.limit):
+        if _enough(entries, known, selection):
+            break
+        total = len(known) + len(some)
+        advance(len(known), total)
+        made = (
+            enumerate(map(read, some))
+            if workers is None
+            else apart(read, some, _reading, workers=workers, seconds=seconds)
+        )
+        for place, outcome in made:
+            entry = some[place]
+            known[entry.name] = _unread(entry, outcome) if isinstance(outcome, Exception) else outcome
+            advance(len(known), total)
+    found = [known[entry.name] for entry in entries if entry.name in known]
+    summaries = [item.model_copy(update={"selection": wanted}) for item in found]
     lines = ",\n".join(json.dumps(item.model_dump(mode="json")) for item in summaries)
     text = f'{{"materials": [\n{lines}\n]}}'
     if not index.exists() or index.read_text(encoding="utf-8") != text:
