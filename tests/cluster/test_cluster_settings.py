@@ -27,6 +27,10 @@ CLUSTERS = sorted((Path(__file__).resolve().parents[2] / "examples" / "clusters"
         ({"workers_per_node": 4, "walltime": "00:00:00"}, "is no time"),
         ({"workers_per_node": 4, "accelerators_per_node": -1}, "give their number or their names"),
         ({"provider": "kubernetes", "workers_per_node": 4}, "needs the image that pods run"),
+        (
+            {"provider": "kubernetes", "workers_per_node": 4, "options": {"image": "a"}},
+            "half a GiB, which is too little: give `memory_per_node`",
+        ),
         ({"workers_per_node": 4, "nodes": 2}, 'with provider = "local" a job has one node: give more `jobs`'),
         (
             {"worker_per_node": 4},

@@ -178,8 +178,11 @@ def make_provider(settings: PoolSettings, threads: int, subject: str) -> Any:
             given["extra_limits"] = {"nvidia.com/gpu": str(len(set(settings.accelerators)))}
     else:
         kind = providers.LocalProvider
+    options = dict(settings.options)
+    if "persistent_volumes" in options:  # Parsl takes pairs only, for which TOML has no word
+        options["persistent_volumes"] = [tuple(one) for one in options["persistent_volumes"]]
     try:
-        return kind(**common | given | settings.options)
+        return kind(**common | given | options)
     except Exception as error:  # arguments of the wrong name or type; what a scheduler's client lacks
         said = " ".join(str(error).split())
         raise SettingsError(

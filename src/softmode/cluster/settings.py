@@ -115,6 +115,8 @@ class PoolSettings(BaseModel):
             )
         if self.provider == "kubernetes" and "image" not in self.options:
             raise ValueError('Parsl needs the image that pods run: give options = {image = "…"}')
+        if self.provider == "kubernetes" and self.memory_per_node is None and "max_mem" not in self.options:
+            raise ValueError("Parsl would give a pod half a GiB, which is too little: give `memory_per_node`")
         if self.provider in ("local", "kubernetes") and self.nodes > 1:
             raise ValueError(f'with provider = "{self.provider}" a job has one node: give more `jobs`')
 
