@@ -31,7 +31,10 @@ MEDIAN_COLOUR = "#E69F00"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _GROUP_ORDER = ("F", "Cl", "Br", "I")
-_GROUP_NAMES = {"F": "fluorides", "Cl": "chlorides", "Br": "bromides", "I": "iodides"}
+_GROUP_NAMES = {
+    **{"F": "fluorides", "Cl": "chlorides", "Br": "bromides", "I": "iodides"},
+    "other": "other prototypes",
+}
 
 W2_LABEL = "RMSE(ω²) (THz²)"
 VG_LABEL = "RMSE($v_g$) (THz·Å)"

@@ -205,13 +205,15 @@ function Facts({ page }: { page: Page }) {
 
 function FoldedFilters({ model }: { model: Model }) {
   const [open, setOpen] = useState(false);
+  const panel = useRef<HTMLDivElement>(null);
+  useEffect(() => void (open && panel.current?.scrollIntoView?.({ block: "start" })), [open]); // the button follows the reader
   if (!model.page.cells.material.length) return null;
   return (
     <div class="folded">
       <Selection model={model}>
         <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>Filters</button>
       </Selection>
-      {open && <Filters model={model} />}
+      {open && <div ref={panel}><Filters model={model} /></div>}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 // Which potential for what the filters leave: a sentence, and the numbers it is made from.
 import { colourOf } from "./colour";
-import { FEWEST, answer, type Comparisons, type Standing } from "./compare";
+import { FEWEST, answer, answerAtOwn, excludesOne, type Comparisons, type Standing } from "./compare";
 import type { Column } from "./contract";
 import { Dot } from "./filters";
 import { count, digitsOf, estimate, number, probability, unitOf } from "./format";
@@ -32,7 +32,7 @@ export function Choice({ model }: { model: Model }) {
         </label>
       </div>
       <div class="answer">
-        {answer(page, found).map((each, i) => (
+        {[...answer(page, found), ...answerAtOwn(page, model.cells.value, found)].map((each, i) => (
           <p key={i}>
             {i === 0 && isFiltered() && found.rows.length > 0 ? "Of what the filters leave: " : ""}
             <WithNames page={page} text={each} />
@@ -55,6 +55,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
   const paired = n > 1 && rows.some((each) => each.paired);
   const tested = paired && n >= FEWEST;
   const median = n > 1 ? "median " : "";
+  const sameN = rows.every((each) => each.n === rows[0]!.n); // the sentence says how many
   return (
     <>
     <Scroll label={`Potentials by ${label}`}>
@@ -63,7 +64,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
         <thead>
           <tr>
             <th scope="col">Potential</th>
-            <th scope="col" class="right">n</th>
+            {!sameN && <th scope="col" class="right">n</th>}
             {failed && <th scope="col" class="right">failed</th>}
             {seen && <th scope="col" class="right">seen in training</th>}
             <th scope="col" class="right">{median}{head}{unit && `, ${unit}`}</th>
@@ -94,7 +95,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
                   <a href={cells} title={`Its ${count(each.n + each.failed, "cell")}, the worst first`}>{name}</a>
                   {each.seen && <Dagger />}
                 </th>
-                <td class="right">{each.n}</td>
+                {!sameN && <td class="right">{each.n}</td>}
                 {failed && <td class="right">{each.failed}</td>}
                 {seen && <td class="right">{each.seen?.n ?? 0}</td>}
                 <td class="right">{estimate(each.median, digitsOf(column))}</td>
@@ -123,7 +124,8 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
       {rows.some((each) => each.few) && "Potentials measured on less than half as many stand last and are not ranked. "}
       {n >= FEWEST && "Medians with exact intervals of 95 % (order statistics). "}
       {paired && "Ratio: of the errors on the same material to the leader’s, median; a failure counts as infinitely wrong. "}
-      {tested && "p: of the sign test, after Holm for all pairs. "}
+      {tested && `p: of the sign test, after Holm for ${count(found.nTests, "pair")}. `}
+      {tested && rows.some((each) => each.p !== null && each.p >= 0.05 && each.paired && excludesOne(each.paired.ratio)) && "A ratio’s interval is of its pair alone: among so many pairs it may exclude 1 by chance. "}
       {column.better === "target" && "A distance has no sign; the last column says on which side."}
     </p>
     </>

@@ -1,6 +1,6 @@
 // Which potential for the cells that filters leave, and how sure that is.
 import type { Column, Page } from "./contract";
-import { count, estimate, listed, number, unitOf, type Estimate } from "./format";
+import { count, estimate, listed, number, probability, unitOf, type Estimate } from "./format";
 import { errorsOf, nMaterials } from "./select";
 import { DAGGER, seenAmong, seenText, type SeenSome } from "./seen";
 import { comparePaired, holm, median, medianByOrder, type Comparison } from "./statistics";
@@ -32,6 +32,10 @@ export interface Comparisons {
   nAny: number;
   /** The best first. */
   rows: Standing[];
+  /** Pairs tested, for which p-values are corrected. */
+  nTests: number;
+  /** Of those that have seen none of the materials the best, and the others beside it; null where the leader is one. */
+  unseen: { best: Standing; others: Standing[] } | null;
 }
 
 /** Column that tells on which side potentials err: the one with a target in the chapter of the errors. */
@@ -71,8 +75,7 @@ export function compare(page: Page, cells: readonly number[], column: Column): C
   });
   if (column.better !== null) standings.sort((a, b) => Number(a.few) - Number(b.few) || a.rank - b.rank || b.n - a.n);
   else standings.sort((a, b) => a.potential - b.potential);
-  const rows = withPairs(page, standings, errors, column, shared.size > 0);
-  return { column, biasColumn, nMaterials: shared.size, nAny, rows };
+  return { column, biasColumn, nMaterials: shared.size, nAny, ...withPairs(page, standings, errors, column, shared.size > 0) };
 }
 
 /** Cells by potential, of the materials alone that all have a figure of: medians over different crystals rank nothing. */
@@ -100,24 +103,24 @@ function numbers(page: Page, column: Column, cells: readonly number[]): number[]
   return cells.map((cell) => values[cell]).filter((value) => typeof value === "number");
 }
 
-function withPairs(page: Page, standings: (Standing & { own: number[] })[], errors: Float64Array, column: Column, comparable: boolean): Standing[] {
-  const byMaterial = (own: readonly number[]) => new Map(own.map((cell) => [page.cells.material[cell]!, errors[cell]!]));
-  const [leader, ...others] = standings;
-  if (!leader) return [];
-  const first: Errors = byMaterial(leader.own);
+/** Potentials beside the leader, and those that have seen nothing beside the best of them; p-values after Holm for all pairs. */
+function withPairs(page: Page, standings: (Standing & { own: number[] })[], errors: Float64Array, column: Column, comparable: boolean) {
+  const of: Errors[] = standings.map(({ own }) => new Map(own.map((cell) => [page.cells.material[cell]!, errors[cell]!])));
   const signed = !comparable || column.better === null || standings.some((each) => each.own.some((cell) => errors[cell]! < 0));
-  const strip = ({ potential, n, failed, median, bias, seen, few }: Standing): Standing => ({ potential, n, failed, median, bias, seen, few, paired: null, p: null });
-  const seconds = others.map((each) => byMaterial(each.own));
-  const rows = others.map((each, i) => {
-    const paired = signed ? null : comparePaired(...common(first, seconds[i]!));
-    if (paired && column.better === "high") [paired.better, paired.worse] = [paired.worse, paired.better];
-    return { ...strip(each), paired: paired?.n ? paired : null };
-  });
-  const tested = rows.filter((each) => each.paired?.p != null);
-  const rest = signed ? [] : seconds.flatMap((one, i) => seconds.slice(i + 1).map((other) => comparePaired(...common(one, other)).p));
-  const corrected = holm([...tested.map((each) => each.paired!.p!), ...rest.filter((p) => p !== null)]); // of all pairs
-  tested.forEach((each, i) => (each.p = corrected[i]!));
-  return [strip(leader), ...rows];
+  const pairs = signed ? [] : of.flatMap((one, i) => of.slice(i + 1).map((other, k) => ({ i, j: i + 1 + k, ...comparePaired(...common(one, other)) })));
+  if (column.better === "high") for (const each of pairs) [each.better, each.worse] = [each.worse, each.better];
+  const tested = pairs.filter((each) => each.p !== null);
+  const corrected = holm(tested.map((each) => each.p!));
+  const beside = (i: number, j: number): Standing => {
+    const { potential, n, failed, median, bias, seen, few } = standings[j]!;
+    const paired = pairs.find((each) => each.i === i && each.j === j);
+    const at = paired ? tested.indexOf(paired) : -1;
+    return { potential, n, failed, median, bias, seen, few, paired: paired?.n ? paired : null, p: at < 0 ? null : corrected[at]! };
+  };
+  const rows = standings.map((_, j) => beside(0, j));
+  const fair = standings.flatMap((each, j) => (!each.seen && !each.few && Number.isFinite(each.median.value) ? [j] : []));
+  const unseen = fair.length && fair[0] !== 0 ? { best: beside(0, fair[0]!), others: fair.slice(1).map((j) => beside(fair[0]!, j)) } : null;
+  return { rows, nTests: tested.length, unseen };
 }
 
 type Errors = Map<number, number>;
@@ -132,7 +135,8 @@ function common(first: Errors, second: Errors): [number[], number[]] {
 export const FEWEST = 6;
 
 /** The answer in words. */
-export function answer(page: Page, { column, nMaterials: n, nAny, rows }: Comparisons): string[] {
+export function answer(page: Page, found: Comparisons): string[] {
+  const { column, nMaterials: n, nAny, rows, unseen } = found;
   const name = (each: Standing) => page.potentials[each.potential]!.name + (each.seen ? DAGGER : "");
   const [leader, ...others] = rows;
   if (!leader) return ["No cell with this figure is left."];
@@ -140,28 +144,50 @@ export function answer(page: Page, { column, nMaterials: n, nAny, rows }: Compar
   if (!n) return ["What is left holds no material that all potentials have been measured on: their medians are of different crystals and rank nothing."];
   const [label, unit] = unitOf(column.label);
   const figure = column.better === "target" ? `distance of ${label} from ${number(column.target)}` : label;
-  const value = `${estimate(leader.median)}${unit ? ` ${unit}` : ""}`;
+  const measured = (each: Standing) => `${estimate(each.median)}${unit ? ` ${unit}` : ""}`;
   if (!Number.isFinite(leader.median.value)) return [`Every potential failed on what is left.`];
-  if (!others.length) return [`${name(leader)} alone is left: ${n === 1 ? "" : "median "}${value} (${figure}; ${count(leader.n, "material")})${leader.seen ? `: it was ${seenText(leader.seen, n)}` : ""}.`];
+  if (!others.length) return [`${name(leader)} alone is left: ${n === 1 ? "" : "median "}${measured(leader)} (${figure}; ${count(leader.n, "material")})${leader.seen ? `: it was ${seenText(leader.seen, n)}` : ""}.`];
   const best = column.better === "high" ? "largest" : "smallest";
-  const first = `${name(leader)} has the ${best} ${n === 1 ? "value" : "median"}, ${value} (${figure}; ${materials(n, nAny, rows)})${leader.seen ? `: it was ${seenText(leader.seen, n)}` : ""}.`;
-  const unseen = leader.seen && others.find((each) => !each.seen && !each.few && Number.isFinite(each.median.value));
+  const first = `${name(leader)} has the ${best} ${n === 1 ? "value" : "median"}, ${measured(leader)} (${figure}; ${materials(n, nAny, rows)})${leader.seen ? `: it was ${seenText(leader.seen, n)}` : ""}.`;
+  const level = (some: Standing[]) => some.filter((each) => !(each.p !== null && each.p < 0.05 && leads(each)));
+  const alike = (some: Standing[]) => listed(some.map((each, i) => `${name(each)}${i || column.better === "high" ? "" : besideText(each, found.nTests)}`));
+  const tied = n < FEWEST || !unseen ? [] : level(unseen.others);
   const fair = !leader.seen
     ? []
-    : [unseen ? `Of those that have seen none of them, ${name(unseen)} has the ${best}, ${estimate(unseen.median)}${unit ? ` ${unit}` : ""}.` : `None of the others has seen none of them.`];
+    : [unseen ? `Of those that have seen none of them, ${name(unseen.best)} has the ${best}, ${measured(unseen.best)}${tied.length ? `; not told apart from it: ${alike(tied)}` : ""}.` : `None of the others has seen none of them.`];
   if (n < FEWEST)
     return [first, ...fair, n === 1 ? "One material ranks no potentials." : `${n} materials do not say how sure that is: there is neither interval nor test below ${FEWEST}.`];
-  const apart = others.filter((each) => each.p !== null && each.p < 0.05 && leads(each));
-  const level = others.filter((each) => !apart.includes(each));
-  const sure = !apart.length
-    ? `No other is told apart from it: sign tests by material, after Holm, have p ≥ 0.05.`
-    : `It is better than ${listed(apart.map(name))} (sign tests by material, after Holm, p < 0.05).`;
-  const open = apart.length && level.length ? [`Not told apart from it: ${listed(level.map(name))}.`] : [];
-  const runner = level[0] ?? others[0]!;
-  const beside = runner.paired
-    ? [`Beside it, ${name(runner)} has errors ${estimate(runner.paired.ratio)} times as large by material, the smaller on ${runner.paired.better} of ${runner.paired.n}.`]
-    : [];
-  return [first, ...fair, sure, ...open, ...(column.better === "high" ? [] : beside)];
+  const open = level(others);
+  const apart = others.filter((each) => !open.includes(each));
+  if (!apart.length) return [first, ...fair, `No other is told apart from ${name(leader)}${open.length ? `: ${alike(open)}` : ""} (sign tests by material, after Holm, p ≥ 0.05).`];
+  const sure = `${name(leader)} is better than ${listed(apart.map(name))} (sign tests, p < 0.05 after Holm)`;
+  return [first, ...fair, open.length ? `${sure}; not told apart from it: ${alike(open)}.` : `${sure}.`];
+}
+
+/** “ (1.09 [1.01, 1.21] times its error, smaller on 12 of 39; p = 0.50 of 55 pairs)”; p where the interval seems to say more. */
+function besideText({ paired, p }: Standing, nTests: number): string {
+  if (!paired) return "";
+  const { ratio, better, n } = paired;
+  const alone = p !== null && nTests > 1 && excludesOne(ratio) ? `; p = ${probability(p)} of ${nTests} pairs` : "";
+  return ` (${estimate(ratio)} times its error, smaller on ${better} of ${n}${alone})`;
+}
+
+/** Whether an interval of a ratio, of its pair alone, excludes that both are alike. */
+export const excludesOne = ({ low, high }: Estimate): boolean => low !== null && high !== null && !(low <= 1 && high >= 1);
+
+/** Which potential is best at the lattice that each relaxes crystals to, where that has been measured. */
+export function answerAtOwn(page: Page, cells: readonly number[], found: Comparisons): string[] {
+  const column = page.columns.find((each) => each.name === `${found.column.name}_at_own` && each.better === "low");
+  const leader = found.rows[0];
+  if (!column || !leader || found.nMaterials < FEWEST) return [];
+  const own = compare(page, cells, column);
+  const [first, ...others] = own.rows;
+  if (!first || !others.length || own.nMaterials < FEWEST) return [];
+  const name = (each: Standing) => page.potentials[each.potential]!.name + (each.seen ? DAGGER : "");
+  const unit = unitOf(column.label)[1];
+  const wanted = [leader.potential, found.unseen?.best.potential];
+  const beside = others.filter((each) => wanted.includes(each.potential)).map((each) => `${name(each)} ${number(each.median.value)}${each.p !== null && each.p < 0.05 && leads(each) ? "" : " (not told apart)"}`);
+  return [`Relaxed, at the lattice of each potential: ${name(first)} has the smallest, ${estimate(first.median)}${unit ? ` ${unit}` : ""}${beside.length ? `; ${listed(beside)}` : ""}.`];
 }
 
 /** How many materials, and why not all. */

@@ -3,9 +3,10 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { colourOf, groupsOf } from "./colour";
 import { Elements } from "./elements";
-import { count, valueText, whole } from "./format";
+import type { Page } from "./contract";
+import { count, listed, valueText, whole } from "./format";
 import { NO_FILTERS, isFiltered, type Model } from "./model";
-import { classColumns, classText, countMaterials, nMaterials, selectCells, type Filter } from "./select";
+import { classColumns, classText, countCells, countMaterials, nMaterials, selectCells, type Filter } from "./select";
 import { show, view, type Seen, type View } from "./state";
 import { MaterialLink } from "./verdict";
 
@@ -35,6 +36,7 @@ export function Filters({ model }: { model: Model }) {
           chosen={now.groups}
           counts={left("groups", (cell) => [page.materials[page.cells.material[cell]!]!.group])}
           onChange={(groups) => show({ groups })}
+          help={otherHelp(page)}
         />
       )}
       {page.potentials.length > 1 && (
@@ -76,7 +78,8 @@ export function Filters({ model }: { model: Model }) {
                 legend={column.label}
                 options={values.map((each) => [each, column.kind === "flag" ? valueText(each === "true") : each])}
                 chosen={now.classes[column.name] ?? []}
-                counts={left("classes", (cell) => [classText(page.cells.values[column.name]![cell]!)])}
+                counts={countCells(selectCells(page, now, ["classes"]), (cell) => classText(page.cells.values[column.name]![cell]!))}
+                of="cell"
                 onChange={(chosen) => show({ classes: withClass(now, column.name, chosen) })}
               />
             ))}
@@ -102,12 +105,21 @@ interface ChoicesProps {
   counts: Map<string, number>;
   onChange: (chosen: string[]) => void;
   before?: (value: string) => ComponentChildren;
+  help?: string;
+  /** What is counted, where that is not materials. */
+  of?: string;
 }
 
-function Choices({ legend, options, chosen, counts, onChange, before }: ChoicesProps) {
+/** What stands apart from the halides, which are those of crystals whose prototype is known. */
+function otherHelp(page: Page): string {
+  const formulas = [...new Set(page.materials.filter((each) => each.group === "other").map((each) => each.formula))];
+  return formulas.length ? `Halides of the known prototypes; ${listed(formulas, 3)} are of others. Elements choose from all.` : "";
+}
+
+function Choices({ legend, options, chosen, counts, onChange, before, help, of }: ChoicesProps) {
   return (
     <fieldset>
-      <legend>{legend}</legend>
+      <legend>{legend}{of && `, ${of}s`}</legend>
       <div class="chips">
         {options.map(([value, text]) => (
           <label key={value} class={`chip ${counts.get(value) ? "" : "none"}`}>
@@ -119,21 +131,22 @@ function Choices({ legend, options, chosen, counts, onChange, before }: ChoicesP
             {before?.(value)}
             {text}
             <span class="number">
-              <Materials n={counts.get(value) ?? 0} />
+              <Materials n={counts.get(value) ?? 0} of={of} />
             </span>
           </label>
         ))}
       </div>
+      {help && <p class="note help">{help}</p>}
     </fieldset>
   );
 }
 
 /** A number; that it is of materials is only read out. */
-function Materials({ n }: { n: number }) {
+function Materials({ n, of = "material" }: { n: number; of?: string | undefined }) {
   return (
     <>
       {whole(n)}
-      <span class="unseen"> {n === 1 ? "material" : "materials"}</span>
+      <span class="unseen"> {n === 1 ? of : `${of}s`}</span>
     </>
   );
 }

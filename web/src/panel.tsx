@@ -10,7 +10,7 @@ import { printing, PRINT_WIDTH } from "./print";
 import { DAGGER, namesOfSeen } from "./seen";
 import { hrefOf, materialHref, view } from "./state";
 import { cellsOn, Scope, TableView } from "./table";
-import { WithNames } from "./verdict";
+import { seenHere, WithNames } from "./verdict";
 
 interface Shown {
   page: Page;
@@ -57,7 +57,7 @@ export function Figure({ page, chart, cells }: Shown & { chart: Chart }) {
         </span>
       </figcaption>
       <div ref={body} class="chart waiting" />
-      {(chart.note || daggers) && <p class="note">{chart.note}{daggers && ` ${DAGGER} has seen the phonons of some of these crystals in training.`}</p>}
+      {(chart.note || daggers) && <p class="note">{chart.note}{daggers && ` ${DAGGER} has seen the phonons of ${seenHere()} in training.`}</p>}
     </figure>
   );
 }

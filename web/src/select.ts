@@ -1,5 +1,6 @@
 // Which cells filters leave, and what they leave to choose from.
 import type { Column, Page } from "./contract";
+import { compositionOf } from "./formula";
 import { seenMaterials } from "./seen";
 import type { View } from "./state";
 
@@ -16,6 +17,7 @@ export function selectCells(page: Page, view: View, without: readonly Filter[] =
   const texts = page.materials.map((each) =>
     [each.name, each.formula, each.group, each.group_name].join("\n").toLowerCase(),
   );
+  const compositions = words.some((each) => each.composition) ? page.materials.map((each) => compositionOf(each.formula)) : [];
   const names = page.potentials.map((each) => each.name.toLowerCase());
   const classes = uses("classes") ? Object.entries(view.classes).filter(([name]) => page.cells.values[name]) : [];
   const { material, potential, values } = page.cells;
@@ -25,13 +27,13 @@ export function selectCells(page: Page, view: View, without: readonly Filter[] =
     if (!materials[m] || !potentials[p]) continue;
     if (seen && seen[m] !== (view.seen === "seen")) continue;
     if (!classes.every(([name, kept]) => kept.includes(classText(values[name]![i]!)))) continue;
-    if (!words.every((word) => texts[m]!.includes(word) || names[p]!.includes(word))) continue;
+    if (!words.every(({ word, composition }) => texts[m]!.includes(word) || names[p]!.includes(word) || (composition && composition === compositions[m]))) continue;
     found.push(i);
   }
   return found;
 }
 
-const wordsOf = (text: string) => text.toLowerCase().split(/\s+/).filter(Boolean);
+const wordsOf = (text: string) => text.split(/\s+/).filter(Boolean).map((word) => ({ word: word.toLowerCase(), composition: compositionOf(word) }));
 
 function keptMaterials(page: Page, view: View, uses: (filter: Filter) => boolean): boolean[] {
   const elements = uses("elements") ? view.elements : [];
@@ -75,6 +77,13 @@ export function countMaterials(page: Page, cells: readonly number[], keys: (cell
       else found.set(key, new Set([page.cells.material[cell]!]));
     }
   return new Map([...found].map(([key, some]) => [key, some.size]));
+}
+
+/** How many cells there are of each key: a material's may have several. */
+export function countCells(cells: readonly number[], key: (cell: number) => string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const cell of cells) found.set(key(cell), (found.get(key(cell)) ?? 0) + 1);
+  return found;
 }
 
 export function nMaterials(page: Page, cells: readonly number[]): number {

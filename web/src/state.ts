@@ -182,7 +182,11 @@ export function show(change: Partial<View>, replace = false): void {
   const next = changed(change);
   const address = addressOf(next);
   if (address !== location.hash) {
-    if (!replace) [place, scrollBefore.value] = [nextPlace(), null];
+    if (!replace) {
+      const held = next.route.name === view.value.route.name ? kept.get(place) : undefined;
+      [place, scrollBefore.value] = [nextPlace(), null];
+      if (held !== undefined) kept.set(place, held); // the reader sees it as it is now, also when coming back
+    }
     history[replace ? "replaceState" : "pushState"]({ place }, "", address);
     stood.set(place, window.scrollY);
   }

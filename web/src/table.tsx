@@ -30,6 +30,7 @@ export function Scroll({ label, children }: { label: string; children: Component
   });
   return (
     <div class={more ? "scrolls cut" : "scrolls"}>
+      {more && <p class="cut-hint" aria-hidden="true">scroll for more →</p>}
       <div ref={region} class="scroll" {...(wide ? { role: "region", "aria-label": `${label}, scrolls to the side`, tabIndex: 0 } : {})}>
         {children}
       </div>

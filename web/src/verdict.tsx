@@ -117,7 +117,7 @@ function Said({ page, statement, leads }: { page: Page; statement: Statement; le
         {to && (
           <>
             {" "}
-            <a class="more" href={hrefOf({ route: to })}>
+            <a class="more" href={hrefOf({ route: to, ...(group === null ? {} : { groups: [group] }) })}>
               Figures<span class="unseen">: {panel?.title ?? "failures"}</span>
             </a>
           </>
@@ -157,12 +157,15 @@ export function Formula({ text }: { text: string }) {
   return <>{text.split(/(?<=[A-Za-z)\]])(\d+(?:\.\d+)?)/).map((part, i) => (i % 2 ? <sub key={i}>{part}</sub> : part))}</>;
 }
 
+/** Of what a dagger tells. */
+export const seenHere = () => (view.value.route.name === "material" ? "this crystal" : "some of these crystals");
+
 /** The mark of potentials that have seen in training what they are compared on. */
 export function Dagger() {
   return (
-    <span title="has seen the phonons of some of these crystals in training">
+    <span title={`has seen the phonons of ${seenHere()} in training`}>
       <span aria-hidden="true">†</span>
-      <span class="unseen"> (has seen some of these crystals in training)</span>
+      <span class="unseen"> (has seen {seenHere()} in training)</span>
     </span>
   );
 }
@@ -216,7 +219,7 @@ export function WithNames({ page, text, materials = [], marked }: Named) {
       plain += text[i++];
       continue;
     }
-    parts.push(typeset(plain), potentials.has(name) ? <PotentialName page={page} name={name} seen={marked?.has(name) && text[i + name.length] !== DAGGER} /> : <a href={materialHref(name)}>{name}</a>);
+    parts.push(typeset(plain), potentials.has(name) ? <a class="to-cells" href={hrefOf({ route: { name: "cells" }, potentials: [name] })} title="Its cells"><PotentialName page={page} name={name} seen={marked?.has(name) && text[i + name.length] !== DAGGER} /></a> : <a href={materialHref(name)}>{name}</a>);
     plain = "";
     i += name.length;
   }

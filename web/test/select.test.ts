@@ -3,6 +3,8 @@ import { answer, compare } from "../src/compare";
 import type { Page } from "../src/contract";
 import { metricOf, selectCells } from "../src/select";
 import { START, type View } from "../src/state";
+import { compositionOf } from "../src/formula";
+import { findMaterial } from "../src/find";
 import { fixture } from "./fixture";
 
 const { page } = fixture(24, 4);
@@ -58,7 +60,7 @@ test("the leader has the smallest median; the others are compared with it materi
   expect(found.rows[1]!.paired!.ratio).toEqual({ value: 2, low: 2, high: 2 });
   expect(found.rows[1]!.paired!.worse).toBe(10);
   expect(found.rows[1]!.p).toBeCloseTo(2 / 2 ** 10, 12);
-  expect(words).toMatch(/^7net-0 has the smallest median, 5\.5 \[2,\u00a09\] eV \(error; 10 materials\)\. It is better than mace-mp-0b3/);
+  expect(words).toMatch(/^7net-0 has the smallest median, 5\.5 \[2,\u00a09\] eV \(error; 10 materials\)\. 7net-0 is better than mace-mp-0b3/);
 });
 
 test("who has seen the crystals is marked, and the best of the others named", () => {
@@ -69,6 +71,30 @@ test("who has seen the crystals is marked, and the best of the others named", ()
   const words = answer(given, found);
   expect(words[0]).toMatch(/^mace-mp-0b3† has the smallest .*: it was trained on the phonons of 5 of these 7\.$/);
   expect(words[1]).toMatch(/^Of those that have seen none of them, 7net-0 has the smallest, 5 /);
+});
+
+test("of those that have seen nothing the ties are named, too, with their own figures", () => {
+  const given = contest(Array.from({ length: 8 }, (_, i): [number, number] => (i % 2 ? [3, 4] : [4, 3])));
+  const { potential, value } = { potential: 2, value: 1 }; // a third, smaller on all, that has seen them
+  given.potentials.push({ ...given.potentials[0]!, name: "taught" });
+  for (let i = 0; i < 8; i++) {
+    given.cells.material.push(i), given.cells.potential.push(potential), given.cells.state.push("ok"), given.cells.seen.push("train"), given.cells.values.error!.push(value);
+  }
+  const words = answer(given, compare(given, given.cells.material.map((_, i) => i), metricOf(given, "")!));
+  expect(words[1]).toMatch(/^Of those that have seen none of them, mace-mp-0b3 has the smallest, 3.5 .*; not told apart from it: 7net-0 \(1.0\d+ \[0.75,.1.33\] times its error, smaller on 4 of 8\)\.$/);
+  expect(words[2]).toMatch(/^taught† is better than mace-mp-0b3 and 7net-0/);
+});
+
+test("materials are found by composition, and a potential's name beside it chooses that", () => {
+  const { page } = fixture(8, 3);
+  const [one] = page.materials;
+  Object.assign(one!, { formula: "Rb2KRhF6", name: "mp-1" });
+  const said = page.materials.map(({ formula, name }) => `${formula} · ${name}`);
+  expect(compositionOf("KRb2RhF6")).toBe(compositionOf("Rb2KRhF6"));
+  expect([compositionOf("KRbRhF6"), compositionOf("Rh"), compositionOf("7net-0")]).not.toContain(compositionOf("Rb2KRhF6"));
+  expect(findMaterial(page, said, "KRb2RhF6 7net-0", true)).toEqual({ material: "mp-1", potential: "7net-0" });
+  expect(findMaterial(page, said, "KRb2RhF6", false).material).toBeNull(); // not while it is typed
+  expect(selectCells(page, { ...START, text: "KRb2RhF6" })).toHaveLength(3);
 });
 
 test("potentials are ranked on the materials that all have been measured on", () => {

@@ -90,7 +90,7 @@ FIGURES = {
     "mean_frequency_reference_THz": "mean frequency, reference, THz",
     "mean_frequency_model_THz": "mean frequency, potential, THz",
     "softening": "slope of ω²",
-    "rmse_w2_rest_THz2": "RMSE(ω²) beside it, THz²",
+    "rmse_w2_rest_THz2": "RMSE(ω²), slope removed, THz²",
     "imaginary_share_reference": "q with imaginary modes, reference",
     "imaginary_share_model": "q with imaginary modes, potential",
     "stability_agrees": "agree on harmonic stability",

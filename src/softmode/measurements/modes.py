@@ -151,13 +151,13 @@ MEASUREMENTS = (
         chapter="Phonons",
         title="modes that are most wrong and softest, with their eigenvectors",
         columns=tuple(
-            Column(f"{role}_mode_{name}", f"{shown}, {title}")
+            Column(f"{role}_mode_{name}", f"{title}: {shown}")
             for role, title in ROLES.items()
             for name, shown in (
-                ("label", "at"),
+                ("label", "name of q"),
                 ("model_THz", "potential, THz"),
                 ("reference_THz", "reference, THz"),
-                ("alike", "alike"),
+                ("alike", "share in the other side's mode of its rank"),
             )
         ),
     ),

@@ -58,23 +58,24 @@ def _mode(record: RecordFile, role: str, place: int, potential: str) -> Mode:
 
 def _note(values: dict[str, Any], role: str, degenerate: int) -> str:
     """How it compares with the other side's modes, and how many there are of it."""
-    other, there = ("potential", "model") if role == "reference" else ("reference", "reference")
-    alike, rank = values[f"{role}_mode_alike"], values[f"{role}_mode_{there}_THz"]
-    said = [
-        f"{percent(alike)} of this motion lies in the {other}'s mode of the same rank ({_terahertz(rank)})"
-    ]
-    if alike < _ALIKE:
+    said = []
+    if role != "reference":  # which stands once for all potentials: what is of one is said from its cell
+        alike, rank = values[f"{role}_mode_alike"], values[f"{role}_mode_reference_THz"]
         said.append(
-            f"the {other}'s mode most like it has {_terahertz(values[f'{role}_mode_most_alike_THz'])}"
+            f"{percent(alike)} of this motion lies in the reference's mode of the same rank "
+            f"({_terahertz(rank)})"
         )
+        if alike < _ALIKE:
+            most = values[f"{role}_mode_most_alike_THz"]
+            said.append(f"the reference's mode most like it has {_terahertz(most)}")
     if degenerate > 1:
         said.append(f"one of {degenerate} modes of this frequency")
     return "; ".join(said)
 
 
 def _terahertz(frequency: float) -> str:
-    """A frequency in a sentence, negative where imaginary."""
-    return f"{'−' if frequency < 0 else ''}{abs(frequency):.2f} THz"
+    """A frequency in a sentence, with an i where imaginary."""
+    return f"{abs(frequency):.2f}{'i' if frequency < 0 else ''} THz"
 
 
 def _structure(record: RecordFile, side: str) -> Structure:

@@ -56,7 +56,9 @@ class ComparedError(NamedTuple):
 COMPARED_ERRORS = {
     "w2": ComparedError("RMSE(ω²)", "path_rmse_w2_THz2", unit="THz²"),
     "w2_rest": ComparedError("RMSE(ω²), slope removed", "path_rmse_w2_rest_THz2", unit="THz²"),
-    "w2_own": ComparedError("RMSE(ω²), own lattice", "path_rmse_w2_THz2_at_own", measured_by="lattice"),
+    "w2_own": ComparedError(
+        "RMSE(ω²), own lattice", "path_rmse_w2_THz2_at_own", measured_by="lattice", unit="THz²"
+    ),
     "w2_rest_own": ComparedError(
         "RMSE(ω²), own lattice, slope removed", "path_rmse_w2_rest_THz2_at_own", measured_by="lattice"
     ),

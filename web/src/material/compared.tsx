@@ -7,7 +7,7 @@ import { columnText, number } from "../format";
 import { Scroll } from "../table";
 import { PotentialName } from "../verdict";
 import { differenceOf, frequencyText, lowestOf, placeOf, sideOf, type Path } from "./bands";
-import { rankOf, rankText } from "./rank";
+import { rankOf, rankText, rankWord } from "./rank";
 
 /** Columns of what is read off the bands here, with its place. */
 const LOWEST = /^(path|mesh)_lowest_/;
@@ -21,7 +21,7 @@ interface Props {
 }
 
 export function Compared({ page, cells, path, chosen, pick }: Props) {
-  const columns = useMemo(() => page.columns.filter((column) => column.main && !(path && LOWEST.test(column.name)) && cells.some((cell) => page.cells.values[column.name]?.[cell] != null)), [page, cells, path]);
+  const columns = useMemo(() => page.columns.filter((column) => column.main && column.chapter.toLowerCase() !== "cost" && !(path && LOWEST.test(column.name)) && cells.some((cell) => page.cells.values[column.name]?.[cell] != null)), [page, cells, path]);
   const low = path?.reference ? lowestOf(path.reference) : null;
   const ranked = columns.some((column) => cells.some((cell) => rankOf(page, column, cell)));
   const named = (cell: number): string => page.potentials[page.cells.potential[cell]!]!.name;
@@ -53,7 +53,7 @@ export function Compared({ page, cells, path, chosen, pick }: Props) {
           </tbody>
         </table>
       </Scroll>
-      {ranked && <p class="note">Shaded: how this material's error ranks among all materials with the same potential; the darker, the more others are done better.</p>}
+      {ranked && <p class="note">Shaded within each potential, not between rows: “worst 4 %”: 96 % of its other crystals are done better.</p>}
     </figure>
   );
 }
@@ -68,7 +68,7 @@ function Value({ page, column, cell }: { page: Page; column: Column; cell: numbe
   return (
     <td class="right" style={{ background: look.fill, color: look.text }} title={`${column.label}: ${rankText(rank)}`}>
       {text}
-      <small>{rankText(rank).replace(/ (of the )?other .*/, "")}</small>
+      <small>{rankWord(rank)}</small>
     </td>
   );
 }

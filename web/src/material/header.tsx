@@ -9,6 +9,9 @@ import { selectCells } from "../select";
 import { hrefOf, materialHref, view } from "../state";
 import { Formula } from "../verdict";
 
+/** Parts of training data, in words. */
+const HOW: Record<string, string> = { train: "trained on", val: "chosen by" };
+
 interface Props {
   page: Page;
   material: Material;
@@ -32,7 +35,7 @@ export function Header({ page, material, cells, potential }: Props) {
       {seen.length > 0 && (
         <p class="notices">
           Phonons of this crystal were seen in training by{" "}
-          {listed(seen.map((cell) => `${page.potentials[page.cells.potential[cell]!]!.name} (${page.cells.seen[cell]})`), 12)}.
+          {listed(seen.map((cell) => `${page.potentials[page.cells.potential[cell]!]!.name} (${HOW[page.cells.seen[cell]!] ?? page.cells.seen[cell]})`), 12)}.
         </p>
       )}
     </header>

@@ -13,7 +13,15 @@ import { StructureView } from "./structure_view";
 const PERIOD = 1.8;
 const FRAME = 1000 / 24;
 
-export function Modes({ page, modes, chosen }: { page: Page; modes: Mode[]; chosen: string | null }) {
+interface ModesProps {
+  page: Page;
+  modes: Mode[];
+  chosen: string | null;
+  /** Of the chosen potential on this material; −1: none. */
+  cell: number;
+}
+
+export function Modes({ page, modes, chosen, cell }: ModesProps) {
   const own = modes.filter((mode) => mode.potential === chosen);
   const shown = [...own, ...modes.filter((mode) => mode.potential === null && chosen !== null)];
   const [place, setPlace] = useState(0);
@@ -29,12 +37,21 @@ export function Modes({ page, modes, chosen }: { page: Page; modes: Mode[]; chos
           </button>
         ))}
       </div>
-      <Player mode={mode} />
+      <Player mode={mode} of={mode.potential === null && chosen !== null ? ofReference(page, cell, chosen) : ""} />
     </>
   );
 }
 
-function Player({ mode }: { mode: Mode }) {
+/** What the chosen potential makes of the reference’s softest mode: the mode itself is stored once for all. */
+function ofReference(page: Page, cell: number, chosen: string): string {
+  const [rank, alike, most] = ["model_THz", "alike", "most_alike_THz"].map((name) => page.cells.values[`reference_mode_${name}`]?.[cell]);
+  if (typeof rank !== "number" || typeof alike !== "number") return "";
+  const said = `${Math.round(100 * alike)} % of this motion lies in the mode of the same rank of ${chosen} (${frequencyText(rank)}).`;
+  return alike < 0.9 && typeof most === "number" ? `${said} Its mode most like it has ${frequencyText(most)}.` : said;
+}
+
+/** `of`: what is to be said of the potential beside a mode of the reference. */
+function Player({ mode, of }: { mode: Mode; of: string }) {
   const still = useMemo(() => globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false, []);
   const [playing, setPlaying] = useState(!still);
   const [amplitude, setAmplitude] = useState(0.5);
@@ -80,7 +97,7 @@ function Player({ mode }: { mode: Mode }) {
       <div ref={stage} class="mode-stage" />
       <div>
         <p>{sentence(mode)}</p>
-        <p>{movement(mode)}{mode.note && ` ${mode.note.charAt(0).toUpperCase()}${mode.note.slice(1)}${mode.note.endsWith(".") ? "" : "."}`}</p>
+        <p>{movement(mode)}{of && ` ${of}`}{mode.note && ` ${mode.note.charAt(0).toUpperCase()}${mode.note.slice(1)}${mode.note.endsWith(".") ? "" : "."}`}</p>
         <div class="sm-buttons">
           <button type="button" aria-pressed={playing} onClick={() => setPlaying(!playing)}>{playing ? "Pause" : "Play"}</button>
         </div>

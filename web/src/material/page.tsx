@@ -5,7 +5,10 @@ import type { Detail, Material, Page } from "../contract";
 import { typeset } from "../format";
 import { PanelView } from "../panel";
 import { readDetail } from "../parts";
-import { PotentialName } from "../verdict";
+import { colourOf } from "../colour";
+import { Dot } from "../filters";
+import { NO_FILTERS } from "../model";
+import { Dagger, WithNames } from "../verdict";
 import { pathOf } from "./bands";
 import { BandPlot } from "./band_view";
 import { Compared } from "./compared";
@@ -16,7 +19,7 @@ import { Modes } from "./mode_player";
 import { Commands, Records } from "./provenance";
 import { cellOf, judged, reasons } from "./why";
 import { errorsOf } from "../select";
-import { show, view } from "../state";
+import { hrefOf, show, view } from "../state";
 
 type Loaded = { detail: Detail | null } | { error: string } | null;
 
@@ -37,7 +40,7 @@ export function MaterialPage({ page, material }: { page: Page; material: Materia
       {chosen !== null && (
         <section aria-labelledby="why">
           <h2 id="why">{judged(page).length || path?.reference ? "What potentials get wrong here, and right" : "What potentials say of it"}</h2>
-          <Why page={page} place={place} chosen={chosen} names={known} pick={pick} path={path} modes={detail?.modes ?? []} />
+          <Why page={page} place={place} chosen={chosen} names={known} pick={pick} asked={chosen === asked || leftAlone(known) !== null} path={path} modes={detail?.modes ?? []} />
           <Compared page={page} cells={cells} path={path} chosen={chosen} pick={pick} />
         </section>
       )}
@@ -56,7 +59,7 @@ export function MaterialPage({ page, material }: { page: Page; material: Materia
           {detail.modes.length > 0 && (
             <section aria-labelledby="modes">
               <h2 id="modes">Modes that are worst</h2>
-              <Modes page={page} modes={detail.modes} chosen={chosen} />
+              <Modes page={page} modes={detail.modes} chosen={chosen} cell={chosen === null ? -1 : cellOf(page, place, page.potentials.findIndex((one) => one.name === chosen))} />
             </section>
           )}
           {detail.panels.map((panel) => (
@@ -84,10 +87,19 @@ function useDetail(page: Page, material: Material): Loaded {
   return loaded;
 }
 
+/** The potential that filters, or words searched for, leave alone. */
+function leftAlone(known: string[]): string | null {
+  const { potentials, text } = view.value;
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const chosen = known.filter((name) => potentials.includes(name));
+  const searched = known.filter((name) => words.some((word) => word.length > 2 && name.toLowerCase().includes(word)));
+  return chosen.length === 1 ? chosen[0]! : searched.length === 1 ? searched[0]! : null;
+}
+
 /** The potential that filters leave alone, else the one with the largest error here. */
 function firstChosen(page: Page, place: number, known: string[]): string | null {
-  const [only, ...more] = view.value.potentials.filter((name) => known.includes(name));
-  if (only && !more.length) return only;
+  const only = leftAlone(known);
+  if (only) return only;
   const column = judged(page).find((each) => each.better === "low") ?? judged(page)[0];
   const errors = column && errorsOf(page, column);
   const sign = column?.better === "high" ? -1 : 1;
@@ -106,24 +118,38 @@ interface WhyProps {
   chosen: string;
   names: string[];
   pick: (name: string) => void;
+  /** Whether the potential was asked for. */
+  asked: boolean;
   path: ReturnType<typeof pathOf> | null;
   modes: Detail["modes"];
 }
 
-function Why({ page, place, chosen, names, pick, path, modes }: WhyProps) {
+function Why({ page, place, chosen, names, pick, asked, path, modes }: WhyProps) {
   const cell = cellOf(page, place, page.potentials.findIndex((one) => one.name === chosen));
-  const { lead, wrong, right } = reasons(page, cell, chosen, path, modes);
+  const { lead, kin, wrong, right } = reasons(page, cell, chosen, path, modes);
+  const all = kin && hrefOf({ ...NO_FILTERS, route: { name: "cells" }, elements: kin.elements, groups: [], only: [], potentials: [chosen] });
+  const [first, ...more] = lead;
   return (
     <div class="why">
-      <label>
-        Potential{" "}
-        <select value={chosen} onChange={(event) => pick(event.currentTarget.value)}>
-          {names.map((name) => <option key={name} value={name}>{name}</option>)}
-        </select>
-      </label>
-      <p class="why-name"><PotentialName page={page} name={chosen} seen={cell >= 0 && page.cells.seen[cell] !== null} /></p>
+      <p class="why-name">
+        <label>
+          <Dot colour={colourOf(page, chosen)} />
+          <span class="unseen">Potential</span>{" "}
+          <select value={chosen} onChange={(event) => pick(event.currentTarget.value)}>
+            {names.map((name) => <option key={name} value={name}>{name}</option>)}
+          </select>
+        </label>
+        {cell >= 0 && page.cells.seen[cell] !== null && <Dagger />}
+        {names.length > 1 && <span class="facts">{asked ? "" : "It has the largest error here. "}Choose among {names.length} potentials.</span>}
+      </p>
       <div class="prose" aria-live="polite">
-        {lead.length > 0 && <p>{typeset(lead.join(" "))}</p>}
+        {first && <p><b>{typeset(first)}</b></p>}
+        {(kin || more.length > 0) && (
+          <ul>
+            {kin && <li>{typeset(kin.text)} <a href={all!}>Their cells</a></li>}
+            {more.map((said, n) => <li key={n}><WithNames page={page} text={said} /></li>)}
+          </ul>
+        )}
         {wrong.length > 0 && <List title={lead.length ? "Also" : ""} items={wrong} />}
         {right.length > 0 && <List title="What it gets right" items={right} />}
       </div>

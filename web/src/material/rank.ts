@@ -37,12 +37,20 @@ export function rankOf(page: Page, column: Column, cell: number): Rank | null {
 
 const known = new WeakMap<Page, Map<string, Float64Array>>();
 
-function errorsFor(page: Page, column: Column): Float64Array {
+/** Errors of a column, kept. */
+export function errorsFor(page: Page, column: Column): Float64Array {
   const of = known.get(page) ?? new Map<string, Float64Array>();
   known.set(page, of);
   const errors = of.get(column.name) ?? errorsOf(page, column);
   of.set(column.name, errors);
   return errors;
+}
+
+/** “worst 8 %” where 92 % of the others are done better; “best 8 %”. */
+export function rankWord({ worse }: Rank): string {
+  const percent = Math.round(100 * worse);
+  if (percent === 100 || percent === 0) return percent ? "worst" : "best";
+  return percent >= 50 ? `worst ${100 - percent} %` : `best ${percent} %`;
 }
 
 /** “worse than on 92 % of the other 142 crystals”, or better. */

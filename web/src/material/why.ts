@@ -1,9 +1,10 @@
 // What a potential gets wrong on a material, in sentences made from the numbers.
 
 import { told } from "../charts/told";
-import { columnText, number } from "../format";
+import { columnText, listed, number, unitOf } from "../format";
 import type { Column, Mode, Page } from "../contract";
 import { concentrationOf, differenceOf, frequencyText, lowestOf, placeOf, unstable, type Path, type Spectrum } from "./bands";
+import { kinOf, sameFunctional, type Kin } from "./kin";
 import { movement } from "./mode";
 import { isError, rankOf, rankText } from "./rank";
 import { stretchOf } from "./stretch";
@@ -21,29 +22,35 @@ export function judged(page: Page): Column[] {
 /** What is said of a potential on a material: first in a few sentences, then what else is wrong, and what is right. */
 export interface Told {
   lead: string[];
+  /** That crystals with an element in common are wrong, too. */
+  kin: Kin | null;
   wrong: string[];
   right: string[];
 }
+
+type Sides = Pick<Told, "wrong" | "right">;
 
 export function reasons(page: Page, cell: number, potential: string, path: Path | null, modes: readonly Mode[]): Told {
   const state = page.cells.state[cell];
   if (state === "failed") {
     const failure = page.failures.find((one) => one.material === page.cells.material[cell] && one.potential === page.cells.potential[cell]);
-    return { lead: [`It failed${failure ? `: ${failure.reason}` : "."}`], wrong: [], right: [] };
+    return { lead: [`It failed${failure ? `: ${failure.reason}` : "."}`], kin: null, wrong: [], right: [] };
   }
-  if (cell < 0 || state === "pending") return { lead: ["It has not been computed yet."], wrong: [], right: [] };
+  if (cell < 0 || state === "pending") return { lead: ["It has not been computed yet."], kin: null, wrong: [], right: [] };
   const main = mainError(page, cell);
   const own = modes.filter((mode) => mode.potential === potential);
   const spectrum = path?.potentials.find((one) => one.potential === potential);
   const said = columnsTold(page, cell, main);
-  const stability = path && spectrum ? stabilityTold(path, spectrum) : null;
+  const stability = path && spectrum ? stabilityTold(page, cell, path, spectrum) : null;
   return {
     lead: [
       ...(main ? [sizeTold(page, cell, main)] : []),
       ...(path && spectrum ? bandsTold(path, spectrum, own) : []),
-      ...functionalTold(page, cell),
+      ...functionalTold(page, cell, main),
+      ...(main ? scaleTold(page, cell, main) : []),
     ],
-    wrong: [...(stability?.wrong ?? []), ...said.wrong, ...(path && spectrum ? worstTold(path, spectrum) : [])],
+    kin: main && kinOf(page, main, cell),
+    wrong: [...(stability?.wrong ?? []), ...said.wrong, ...(path && spectrum ? worstTold(path, spectrum, own) : [])],
     right: [...(stability?.right ?? []), ...said.right],
   };
 }
@@ -53,22 +60,20 @@ export function mainError(page: Page, cell: number): Column | null {
   return judged(page).find((column) => column.better === "low" && typeof page.cells.values[column.name]?.[cell] === "number") ?? null;
 }
 
-/** How wrong, beside other crystals, and of it the common scale and the rest. */
+/** How wrong, beside other crystals. */
 function sizeTold(page: Page, cell: number, column: Column): string {
-  const value = page.cells.values[column.name]![cell] as number;
   const rank = rankOf(page, column, cell);
-  const rest = /_w2_THz2$/.test(column.name) ? page.cells.values[column.name.replace("_w2_", "_w2_rest_")]?.[cell] : null;
-  const slope = page.cells.values[column.name.replace(/rmse_w2_THz2$/, "softening")]?.[cell];
-  const parts = typeof rest === "number" && rest <= value ? ` ${scaleTold(value, rest, typeof slope === "number" ? slope : null)}` : "";
-  return `${told(column.label, value)}${rank ? `, ${rankText(rank)}` : ""}.${parts}`;
+  return `${told(column.label, page.cells.values[column.name]![cell] as number)}${rank ? `, ${rankText(rank)}` : ""}.`;
 }
 
 /** Squares add up: of the error what one factor for all ω² would mend, and what it would not. */
-function scaleTold(whole: number, rest: number, slope: number | null): string {
-  const scale = Math.sqrt(whole ** 2 - rest ** 2);
-  const off = slope === null || Math.abs(slope - 1) < 0.005 ? "" : ` (ω² ${number(100 * Math.abs(1 - slope), 2)} % too ${slope < 1 ? "small" : "large"} as a whole)`;
-  const share = Math.round((100 * scale ** 2) / whole ** 2) || 0;
-  return `Of it ${number(scale)} THz² is a common scale${off} and ${number(rest)} THz² the rest, which no factor mends: ${share} % and ${100 - share} % of the squared error.`;
+function scaleTold(page: Page, cell: number, column: Column): string[] {
+  const whole = page.cells.values[column.name]![cell] as number;
+  const rest = /_w2_THz2$/.test(column.name) ? page.cells.values[column.name.replace("_w2_", "_w2_rest_")]?.[cell] : null;
+  const slope = page.cells.values[column.name.replace(/rmse_w2_THz2$/, "softening")]?.[cell];
+  if (typeof rest !== "number" || !(rest <= whole) || !whole) return [];
+  const off = typeof slope !== "number" || Math.abs(slope - 1) < 0.005 ? "" : ` (it is ${number(100 * Math.abs(1 - slope), 2)} % too ${slope < 1 ? "small" : "large"} as a whole)`;
+  return [`One factor for all ω²${off} would mend ${Math.round(100 * (1 - rest ** 2 / whole ** 2)) || 0} % of the squared error.`];
 }
 
 /** Which bands, what moves in them, on which side. */
@@ -79,21 +84,24 @@ function bandsTold(path: Path, spectrum: Spectrum, modes: readonly Mode[]): stri
   const side = Math.abs(main.bias) < 0.05 ? ", on both sides" : `, on average ${number(Math.abs(main.bias), 2)} THz too ${main.bias < 0 ? "low" : "high"}`;
   const said = `${Math.round(100 * main.share)} % of the squared error of ω² lies in ${main.bands} of ${main.n} bands (reference: ${spread})${side}.`;
   const inside = modes.find(({ frequency_reference: at }) => at !== null && at > main.from - 0.2 && at < main.to + 0.2);
-  if (!inside) return [said];
-  return [said, `There ${movement(inside)}${stretchTold(inside)}`];
+  return [inside ? `${said} There ${movement(inside)}${stretchTold(inside)}` : said];
 }
 
 function stretchTold(mode: Mode): string {
   const stretch = stretchOf(mode);
   if (!stretch || stretch.along < 0.6) return "";
-  return ` It is a stretch of ${stretch.pair.join("–")} bonds (${Math.round(100 * stretch.along)} % of the motion of their ends lies along them).`;
+  return ` It stretches ${listed(stretch.pairs.map((pair) => pair.join("–")))} bonds.`;
 }
 
-/** What potential and reference were computed with, where that differs. */
-function functionalTold(page: Page, cell: number): string[] {
-  const { functional } = page.potentials[page.cells.potential[cell]!]!;
+/** What potential and reference were computed with, where that differs, and whether it explains anything. */
+function functionalTold(page: Page, cell: number, main: Column | null): string[] {
+  const functional = functionalOf(page.potentials[page.cells.potential[cell]!]!.functional);
   const reference = functionalOf(page.materials[page.cells.material[cell]!]!.reference);
   if (!functional || !reference || functional === reference) return [];
+  const value = main && page.cells.values[main.name]![cell];
+  const other = main && main.better === "low" ? sameFunctional(page, main, cell) : null;
+  if (other && typeof value === "number" && other.value < value / 2)
+    return [`Its functional is no reason: ${other.name}, trained on ${functional} as well, has ${number(other.value)} here.`];
   return [`It was trained on ${functional}, the reference is ${reference}: a part of the difference may be the functional’s.`];
 }
 
@@ -103,19 +111,29 @@ const FUNCTIONAL = /(?:^|[\s,(])((?:PBEsol|PBE0|PBE|r2SCAN|SCAN|LDA|HSE\w*|B3LYP
 export const functionalOf = (reference: string): string => FUNCTIONAL.exec(reference)?.[1] ?? "";
 
 /** Right is what is near its target, or better than on three quarters of the other crystals; wrong what is worst first. */
-function columnsTold(page: Page, cell: number, main: Column | null): Omit<Told, "lead"> {
+function columnsTold(page: Page, cell: number, main: Column | null): Sides {
   const all = judged(page).flatMap((column) => {
     const value = page.cells.values[column.name]?.[cell];
     if (typeof value !== "number" || column === main) return [];
     const rank = rankOf(page, column, cell);
     const target = column.better === "target" ? column.target : null;
+    const there = atOwnTold(page, cell, column, main);
     const side = target === null ? "" : targetText(value, target, /softening/.test(column.name));
-    const right = (target !== null && Math.abs(value - target) <= nearOf(column) * Math.max(1, Math.abs(target))) || (rank !== null && rank.worse < 0.25);
-    return [{ right, worse: rank?.worse ?? 0, text: `${told(column.label, value, columnText(column, value))}${side}${rank ? `, ${rankText(rank)}` : ""}.` }];
+    const right = !there && ((target !== null && Math.abs(value - target) <= nearOf(column) * Math.max(1, Math.abs(target))) || (rank !== null && rank.worse < 0.25));
+    return [{ right, worse: rank?.worse ?? 0, text: `${told(column.label, value, columnText(column, value))}${side}${there || (rank ? `, ${rankText(rank)}` : "")}.` }];
   });
   all.sort((a, b) => b.worse - a.worse);
   const of = (right: boolean) => all.filter((each) => each.right === right).map(({ text }) => text);
   return { wrong: of(false).slice(0, 4), right: of(true).slice(0, 4) };
+}
+
+/** A lattice is not right at which the error is half as large again; empty where it is not. */
+function atOwnTold(page: Page, cell: number, column: Column, main: Column | null): string {
+  if (!main || !column.name.startsWith("lattice_ratio")) return "";
+  const [here, own] = [main.name, `${main.name}_at_own`].map((name) => page.cells.values[name]?.[cell]);
+  if (typeof here !== "number" || typeof own !== "number" || own < 1.5 * here) return "";
+  const [label, unit] = unitOf(main.label);
+  return `: relaxed to that, its ${label.replace(/, .*/, "")} is ${number(own)} instead of ${number(here)}${unit ? ` ${unit}` : ""}`;
 }
 
 /** As near to its target as that a value is right: lattices are known better than slopes. */
@@ -126,16 +144,19 @@ function targetText(value: number, target: number, softening: boolean): string {
   return ` (${value < target ? "below" : "above"} ${number(target)}${softening ? (value < target ? ": too soft" : ": too stiff") : ""})`;
 }
 
-/** Whether it calls the crystal stable as the reference does, and an instability as deep. */
-function stabilityTold(path: Path, spectrum: Spectrum): Omit<Told, "lead"> {
+/** Whether it calls the crystal stable as the reference does, and an instability as deep: as tables and verdict have it, where they do. */
+function stabilityTold(page: Page, cell: number, path: Path, spectrum: Spectrum): Sides {
   const low = lowestOf(spectrum);
-  const own = unstable(low.frequency, spectrum.noise);
+  const agree = ["mesh", "path"].map((where) => page.cells.values[`${where}_stability_agrees`]?.[cell]).find((each) => typeof each === "boolean");
   const is = (falls: boolean): string => (falls ? "unstable" : "stable");
-  const at = (line: Spectrum, lowest: typeof low) => `${frequencyText(lowest.frequency)}${unstable(lowest.frequency, line.noise) ? ` ${placeOf(path, lowest.at)}` : ""}`;
-  if (!path.reference) return { wrong: [`Lowest mode along the path: ${frequencyText(low.frequency)} ${placeOf(path, low.at)}: ${is(own)}.`], right: [] };
+  if (!path.reference) {
+    const own = unstable(low.frequency, spectrum.noise);
+    return { wrong: [`Lowest mode along the path: ${frequencyText(low.frequency)} ${placeOf(path, low.at)}: ${is(own)}.`], right: [] };
+  }
   const other = lowestOf(path.reference);
-  const fact = unstable(other.frequency, path.reference.noise);
-  const both = `the lowest mode on the path is ${at(spectrum, low)}, in the reference ${at(path.reference, other)}`;
+  const [own, fact] = stabilities(low.frequency, other.frequency, agree) ?? [unstable(low.frequency, spectrum.noise), unstable(other.frequency, path.reference.noise)];
+  const at = (lowest: typeof low, falls: boolean) => `${frequencyText(lowest.frequency)}${falls ? ` ${placeOf(path, lowest.at)}` : ""}`;
+  const both = `the lowest mode on the path is ${at(low, own)}, in the reference ${at(other, fact)}`;
   if (own !== fact) return { wrong: [`It calls the crystal ${is(own)}, the reference ${is(fact)}: ${both}.`], right: [] };
   const right = [`It calls the crystal ${is(own)}, as the reference does${own ? "" : `: ${both}`}.`];
   const factor = low.frequency / other.frequency;
@@ -143,7 +164,17 @@ function stabilityTold(path: Path, spectrum: Spectrum): Omit<Told, "lead"> {
   return { wrong: [`The instability is ${factor > 1 ? "overdone" : "underdone"}: ${both}.`], right };
 }
 
-function worstTold(path: Path, spectrum: Spectrum): string[] {
+/** Which of potential and reference is unstable, from whether they agree; null where that is not known. */
+function stabilities(low: number, other: number, agree: boolean | undefined): [boolean, boolean] | null {
+  if (agree === undefined) return null;
+  return agree ? [low < -0.05 && other < -0.05, low < -0.05 && other < -0.05] : [low < other, other < low];
+}
+
+function worstTold(path: Path, spectrum: Spectrum, modes: readonly Mode[]): string[] {
   const worst = differenceOf(path, spectrum)?.worst;
-  return worst ? [`Largest error of ω² ${placeOf(path, worst.at)}: ${frequencyText(worst.model)} instead of ${frequencyText(worst.reference)}.`] : [];
+  if (!worst) return [];
+  // Where the error is as large at several places, the mode that is animated says which: both are told of alike.
+  const mode = modes.find(({ role, q_label, frequency_model }) => /largest error/.test(role) && q_label && frequency_model !== null);
+  const same = mode && Math.abs(mode.frequency_model! - worst.model) < 0.05 && Math.abs(mode.frequency_reference! - worst.reference) < 0.05;
+  return [`Largest error of ω² ${same ? `at ${mode.q_label}` : placeOf(path, worst.at)}: ${frequencyText(worst.model)} instead of ${frequencyText(worst.reference)}.`];
 }

@@ -46,6 +46,8 @@ class Contest:
         How many tests these are.
     seen : mapping of str to int
         Potentials that have seen the phonons of some of these materials in training, and of how many.
+    unseen_tied : tuple of str
+        Of the others those that are not to be told apart from the best of them.
     """
 
     error: ComparedError
@@ -58,6 +60,7 @@ class Contest:
     p_values: Mapping[str, float]
     n_tests: int
     seen: Mapping[str, int]
+    unseen_tied: tuple[str, ...]
 
     @property
     def n(self) -> int:
@@ -144,6 +147,8 @@ def contest(
     p_values = [*(found[pair].p_value for pair in tests), *others]
     corrected = dict(zip(tests, holm(p_values)[: len(tests)], strict=True))
     beside = {pair[1]: pair for pair in tests if pair[0] == order[0]}
+    unseen = [name for name in order if name not in seen]
+    sure = known.sum() >= FEWEST
     return Contest(
         error=error,
         order=tuple(order),
@@ -155,6 +160,7 @@ def contest(
         p_values={name: float(np.nan_to_num(corrected[pair], nan=1.0)) for name, pair in beside.items()},
         n_tests=int(np.isfinite(p_values).sum()),
         seen={name: seen[name] for name in order if name in seen},
+        unseen_tied=tuple(name for name in unseen[1:] if sure and not corrected[(unseen[0], name)] < LEVEL),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from softmode.panel import named, number
-from softmode.study.paired import ComparedError
+from softmode.study.paired import COMPARED_ERRORS, ComparedError
 from softmode.study.verdict.contest import Contest, contest
 from softmode.study.verdict.statement import FEWEST, Statement, chance, counted, listed, measured, some
 from softmode.style import group_name, order_groups
@@ -58,7 +59,13 @@ def by_group(
     for group in groups if len(groups) > 1 else ():
         found = contest(cells[cells["group"] == group], error)
         if found is not None and found.n >= FEWEST and (found.pairs or found.left_out):
-            yield lead(found, topic, panel, names, group)
+            said = lead(found, topic, panel, names, group)
+            own = (
+                at_own_lattice(cells[cells["group"] == group], found)
+                if error == COMPARED_ERRORS["w2"]
+                else ""
+            )
+            yield replace(said, text=f"{said.text} {own}".strip())
 
 
 def _is(n: int) -> str:
@@ -142,7 +149,31 @@ def _taught(found: Contest) -> str:
     value = measured(found.medians[best], found.error.unit)
     apart = "beyond chance behind" if best in found.beaten else "not to be told apart"
     apart = "better on most" if best in found.better else apart
-    return f"{text}; the best of those that saw none is {best}, {value} ({apart})."
+    tied = [*found.unseen_tied]
+    beside = f"; level with it: {some(tied, _TIED)}" if tied else ""
+    return f"{text}; the best of those that saw none is {best}, {value} ({apart}{beside})."
+
+
+def at_own_lattice(cells: pd.DataFrame, found: Contest) -> str:
+    """Who is best at the lattice that each potential relaxes a crystal to; empty where that is not known.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        Of the same materials.
+    found : Contest
+        At the lattice of the reference.
+    """
+    error = COMPARED_ERRORS["w2_own"]
+    own = contest(cells, error) if error.column in cells else None
+    if own is None or own.n < FEWEST or not own.pairs:
+        return ""
+    text = f"Relaxed, at its own lattice, {own.marked(own.leader)} has the smallest, "
+    text += measured(own.medians[own.leader], error.unit)
+    if found.leader in own.pairs:
+        apart = "" if found.leader in own.beaten else " (not to be told apart)"
+        text += f"; {own.marked(found.leader)} {number(own.medians[found.leader].value)}{apart}"
+    return f"{text}."
 
 
 def _times(found: Contest, name: str) -> str:

@@ -19,7 +19,7 @@ from softmode.study.field_metrics import STABLE
 from softmode.study.paired import COMPARED_ERRORS, ComparedError, failed_by_potential, other_tests
 from softmode.study.results import FAILED, OK, SEEN_COLUMN, done, numbers_in
 from softmode.study.verdict.contest import Contest, contest, seen_counts
-from softmode.study.verdict.leads import by_group, called, lead
+from softmode.study.verdict.leads import at_own_lattice, by_group, called, lead
 from softmode.study.verdict.statement import (
     FEWEST,
     LEVEL,
@@ -63,6 +63,8 @@ def of_phonons(cells: pd.DataFrame) -> Iterator[Statement]:
         return
     yield lead(found, "lead", "paired" if found.pairs else "ranking", names)
     yield from _elsewhere(cells, found, tests)
+    if found.n >= FEWEST and (own := at_own_lattice(cells, found)):
+        yield Statement("lead", own, panel="lattice")
     if found.pairs:
         yield from by_group(cells, _W2, "lead", "paired", names)
     yield from _unseen(cells, found)
@@ -77,7 +79,7 @@ def _elsewhere(cells: pd.DataFrame, found: Contest, tests: Mapping[str, FloatArr
         return
     by_leader: dict[str, list[str]] = {}
     for name, error in COMPARED_ERRORS.items():
-        if name == "w2" or error.stable or error.measured_by not in ("harmonic", "lattice"):
+        if name in ("w2", "w2_own") or error.stable or error.measured_by not in ("harmonic", "lattice"):
             continue
         other = contest(cells, error, tests.get(name, ()))
         if other is not None and other.n >= FEWEST and len(other.order) > 1:
