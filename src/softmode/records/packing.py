@@ -107,6 +107,7 @@ def pack_records(
         n_records, size = n_records + len(whole), size + sum(len(loose.content) for loose in whole)
         seen += len(batch)
         advance(seen, len(finished))
+        del batch, whole  # before the next is read
     _remove_folders({path.parent for path in paths})
     return Packed(n_records, size, tuple(made), left)
 

@@ -90,7 +90,7 @@ class Packs:
         self._seen: tuple[int, bool] | None = None
         self._packs: dict[str, Pack] = {}
         self._members: dict[str, Member] = {}
-        self._damaged: dict[tuple[str, Stamp], frozenset[str]] = {}
+        self._damaged: frozenset[str] | None = None
 
     def refresh(self) -> None:
         """Look whether packs have come, gone or changed since they were last looked at."""
@@ -109,7 +109,7 @@ class Packs:
             members: dict[str, Member] = {}
             for pack in sorted(packs.values(), key=lambda pack: (pack.number, pack.path.name)):
                 members.update(pack.members)
-            self._packs, self._members = packs, members
+            self._packs, self._members, self._damaged = packs, members, None
         self._seen = changed, time.time_ns() - changed > _SETTLED_NS
 
     def all(self) -> tuple[Pack, ...]:
@@ -164,29 +164,28 @@ class Packs:
         found = self.find(key)
         if found is None:
             return None
-        pack = self._packs.get(found.pack.name)
-        if pack is None or key in self.damaged(pack):
-            return None
-        return found.size, found.changed
+        damaged = self._damaged
+        if damaged is None:
+            damaged = self._damaged = frozenset(self._found_damaged())
+        return None if key in damaged else (found.size, found.changed)
 
-    def damaged(self, pack: Pack) -> frozenset[str]:
-        """Keys of a pack's records whose checksums are wrong; known from earlier where it has not changed."""
-        known = self._damaged.get((pack.path.name, pack.stamp))
-        if known is None:
-            noted = _noted(self.folder)
+    def _found_damaged(self) -> Iterator[str]:
+        """Keys of records whose checksums are wrong; known from earlier where a pack has not changed."""
+        noted = _noted(self.folder)
+        for pack in self._packs.values():
             known = noted.get((pack.path.name, pack.stamp))
             if known is None:
                 known = _look_through(pack)
                 self.note(pack, known)
-            if known:
+            current = [key for key in known if self._members.get(key) == pack.members[key]]
+            if current:
                 logger.warning(
                     "%s: %d of %d records are damaged; the next run of the study computes them anew",
                     pack.path,
-                    len(known),
+                    len(current),
                     len(pack.members),
                 )
-            self._damaged[pack.path.name, pack.stamp] = known
-        return known
+            yield from current
 
     def note(self, pack: Pack, damaged: frozenset[str]) -> None:
         """Write down which records of a pack are damaged; where that cannot be written it costs time only."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -159,8 +160,10 @@ class RecordFile:
         return array
 
 
-def _packs_of(path: Path) -> Packs:
-    return packs_in(str(path.parent.parent))
+def _in_packs(path: Path | str) -> tuple[Packs, str]:
+    """The packs beside the file of a record, and its key; thousands of times a report: texts, not paths."""
+    folder, name = os.path.split(path)
+    return packs_in(os.path.dirname(folder)), name.removesuffix(".h5")  # noqa: PTH120
 
 
 def record_content(path: Path) -> bytes | None:
@@ -179,23 +182,25 @@ def record_content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        return _packs_of(path).read(path.stem)
+        packs, key = _in_packs(path)
+        return packs.read(key)
 
 
-def record_stamp(file: Path | str) -> Stamp | None:
+def record_stamp(path: Path | str) -> Stamp | None:
     """Stamp of a record's file, the same once it is packed; None where there is none or it is damaged."""
-    found = file_stamp(file)
-    if found is not None:
-        return found
-    path = Path(file)
-    return _packs_of(path).stamp(path.stem)
+    own = file_stamp(path)
+    if own is not None:
+        return own
+    packs, key = _in_packs(path)
+    return packs.stamp(key)
 
 
 def record_holder(path: Path) -> Path | None:
     """The file in which a record is: its own, or else a pack; None where there is none."""
     if path.exists():
         return path
-    found = _packs_of(path).find(path.stem)
+    packs, key = _in_packs(path)
+    found = packs.find(key)
     return None if found is None else found.pack
 
 
@@ -227,7 +232,8 @@ class RecordStore:
     def __init__(self, root: Path, headers: HeaderCache | None = None) -> None:
         self.root = Path(root)
         self.headers = headers
-        packs_in(str(self.root)).refresh()
+        self._folder = str(self.root)
+        packs_in(self._folder).refresh()
 
     def path(self, key: str) -> Path:
         """Where the file of the record of `key` is, or would be; it is not there while it is in a pack."""
@@ -235,7 +241,7 @@ class RecordStore:
 
     def file(self, key: str) -> str:
         """As :meth:`path`: a text, which is made much faster, thousands of times a report."""
-        return f"{self.root}/{key[:2]}/{key}.h5"
+        return f"{self._folder}/{key[:2]}/{key}.h5"
 
     def __contains__(self, key: str) -> bool:
         """Whether there is a record of `key`, damaged or not."""
@@ -244,7 +250,7 @@ class RecordStore:
     @property
     def packed(self) -> bool:
         """Whether some of its records are in packs."""
-        return bool(packs_in(str(self.root)).all())
+        return bool(packs_in(self._folder).all())
 
     def partial(self, key: str) -> Partial:
         """Return the place for the pieces of a record that takes long."""
