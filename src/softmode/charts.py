@@ -80,18 +80,29 @@ class IntervalRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Intervals(Chart):
-    """Estimates with intervals, one below the other."""
+    """Estimates with intervals, one below the other.
+
+    Those of errors over a potential's follow the filters of a page: ``over`` is its name, ``columns`` are
+    pairs of a facet and the column of the table of cells that its errors stand in.
+    """
 
     kind: ClassVar[str] = "intervals"
     axis: str
     rows: tuple[IntervalRow, ...]
     log: bool = False
     guides: tuple[Guide, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+    over: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Heat(Chart):
-    """A matrix of numbers, written into its fields."""
+    """A matrix of numbers, written into its fields.
+
+    That of potentials in pairs follows the filters of a page: ``of`` is the column of the table of cells
+    with the errors, ``others`` are p-values of the other tests that its tests are corrected with where
+    nothing is filtered.
+    """
 
     kind: ClassVar[str] = "heat"
     rows: tuple[str, ...]
@@ -103,6 +114,8 @@ class Heat(Chart):
     texts: tuple[tuple[str, ...], ...]
     strong: tuple[tuple[bool, ...], ...]
     middle: float | None = None
+    of: str = ""
+    others: Numbers = ()
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
       {rows.some((each) => each.few) && "Potentials measured on less than half as many stand last and are not ranked. "}
       {n >= FEWEST && "Medians with exact intervals of 95 % (order statistics). "}
       {paired && "Ratio: of the errors on the same material to the leader’s, median; a failure counts as infinitely wrong. "}
-      {tested && `p: of the sign test, after Holm for ${count(found.nTests, "pair")}. `}
+      {tested && `p: of the sign test, after Holm for ${count(found.nTests, "test")}. `}
       {tested && rows.some((each) => each.p !== null && each.p >= 0.05 && each.paired && excludesOne(each.paired.ratio)) && "A ratio’s interval is of its pair alone: among so many pairs it may exclude 1 by chance. "}
       {column.better === "target" && "A distance has no sign; the last column says on which side."}
     </p>

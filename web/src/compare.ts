@@ -32,7 +32,7 @@ export interface Comparisons {
   nAny: number;
   /** The best first. */
   rows: Standing[];
-  /** Pairs tested, for which p-values are corrected. */
+  /** Tests that p-values are corrected for: of all pairs, and others of the page. */
   nTests: number;
   /** Of those that have seen none of the materials the best, and the others beside it; null where the leader is one. */
   unseen: { best: Standing; others: Standing[] } | null;
@@ -44,7 +44,14 @@ export function biasOf(page: Page, column: Column): Column | null {
   return sided.find((each) => each.chapter === column.chapter && each.main) ?? sided.find((each) => each.main) ?? null;
 }
 
-export function compare(page: Page, cells: readonly number[], column: Column): Comparisons {
+/** p-values of the page’s other tests, which those of all materials are corrected with, as in the verdict. */
+export function otherTests(page: Page, column: Column): readonly number[] {
+  for (const { charts } of page.panels) for (const each of charts) if (each.kind === "heat" && each.of === column.name) return each.others ?? [];
+  return [];
+}
+
+/** `others`: p-values of other tests that these are corrected with. */
+export function compare(page: Page, cells: readonly number[], column: Column, others: readonly number[] = []): Comparisons {
   const sign = column.better === "high" ? -1 : 1;
   const errors = errorsOf(page, column);
   const biasColumn = column.better === null ? null : biasOf(page, column);
@@ -75,7 +82,7 @@ export function compare(page: Page, cells: readonly number[], column: Column): C
   });
   if (column.better !== null) standings.sort((a, b) => Number(a.few) - Number(b.few) || a.rank - b.rank || b.n - a.n);
   else standings.sort((a, b) => a.potential - b.potential);
-  return { column, biasColumn, nMaterials: shared.size, nAny, ...withPairs(page, standings, errors, column, shared.size > 0) };
+  return { column, biasColumn, nMaterials: shared.size, nAny, ...withPairs(page, standings, errors, column, shared.size > 0, others) };
 }
 
 /** Cells by potential, of the materials alone that all have a figure of: medians over different crystals rank nothing. */
@@ -104,13 +111,13 @@ function numbers(page: Page, column: Column, cells: readonly number[]): number[]
 }
 
 /** Potentials beside the leader, and those that have seen nothing beside the best of them; p-values after Holm for all pairs. */
-function withPairs(page: Page, standings: (Standing & { own: number[] })[], errors: Float64Array, column: Column, comparable: boolean) {
+function withPairs(page: Page, standings: (Standing & { own: number[] })[], errors: Float64Array, column: Column, comparable: boolean, others: readonly number[]) {
   const of: Errors[] = standings.map(({ own }) => new Map(own.map((cell) => [page.cells.material[cell]!, errors[cell]!])));
   const signed = !comparable || column.better === null || standings.some((each) => each.own.some((cell) => errors[cell]! < 0));
   const pairs = signed ? [] : of.flatMap((one, i) => of.slice(i + 1).map((other, k) => ({ i, j: i + 1 + k, ...comparePaired(...common(one, other)) })));
   if (column.better === "high") for (const each of pairs) [each.better, each.worse] = [each.worse, each.better];
   const tested = pairs.filter((each) => each.p !== null);
-  const corrected = holm(tested.map((each) => each.p!));
+  const corrected = holm([...tested.map((each) => each.p!), ...others]);
   const beside = (i: number, j: number): Standing => {
     const { potential, n, failed, median, bias, seen, few } = standings[j]!;
     const paired = pairs.find((each) => each.i === i && each.j === j);
@@ -120,7 +127,7 @@ function withPairs(page: Page, standings: (Standing & { own: number[] })[], erro
   const rows = standings.map((_, j) => beside(0, j));
   const fair = standings.flatMap((each, j) => (!each.seen && !each.few && Number.isFinite(each.median.value) ? [j] : []));
   const unseen = fair.length && fair[0] !== 0 ? { best: beside(0, fair[0]!), others: fair.slice(1).map((j) => beside(fair[0]!, j)) } : null;
-  return { rows, nTests: tested.length, unseen };
+  return { rows, nTests: tested.length + (tested.length ? others.length : 0), unseen };
 }
 
 type Errors = Map<number, number>;
@@ -164,11 +171,11 @@ export function answer(page: Page, found: Comparisons): string[] {
   return [first, ...fair, open.length ? `${sure}; not told apart from it: ${alike(open)}.` : `${sure}.`];
 }
 
-/** “ (1.09 [1.01, 1.21] times its error, smaller on 12 of 39; p = 0.50 of 55 pairs)”; p where the interval seems to say more. */
+/** “ (1.09 [1.01, 1.21] times its error, smaller on 12 of 39; p = 0.50 of 55 tests)”; p where the interval seems to say more. */
 function besideText({ paired, p }: Standing, nTests: number): string {
   if (!paired) return "";
   const { ratio, better, n } = paired;
-  const alone = p !== null && nTests > 1 && excludesOne(ratio) ? `; p = ${probability(p)} of ${nTests} pairs` : "";
+  const alone = p !== null && nTests > 1 && excludesOne(ratio) ? `; p = ${probability(p)} of ${nTests} tests` : "";
   return ` (${estimate(ratio)} times its error, smaller on ${better} of ${n}${alone})`;
 }
 

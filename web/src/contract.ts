@@ -200,6 +200,9 @@ export interface Intervals extends ChartBase {
   log: boolean;
   guides: Guide[];
   rows: IntervalRow[];
+  /** Errors over a potential’s follow the filters: facet and column of the cells, and over whose. */
+  columns?: [string, string][];
+  over?: string;
 }
 
 export interface IntervalRow {
@@ -230,6 +233,10 @@ export interface Heat extends ChartBase {
   strong: boolean[][];
   /** Where the scale turns from one shade to the other; null: a scale from nothing to much. */
   middle: number | null;
+  /** Potentials in pairs follow the filters: column of the cells with the errors; empty: it does not. */
+  of?: string;
+  /** p-values of the other tests that its tests are corrected with where nothing is filtered. */
+  others?: number[];
 }
 
 export interface Lines extends ChartBase {

@@ -1,6 +1,6 @@
 // The document with what follows from the view: computed once for each selection, however many show it.
 import { computed, type ReadonlySignal } from "@preact/signals";
-import { compare, type Comparisons } from "./compare";
+import { compare, otherTests, type Comparisons } from "./compare";
 import type { Column, Page, Panel } from "./contract";
 import { metricOf, nMaterials, selectCells } from "./select";
 import { view } from "./state";
@@ -33,7 +33,7 @@ export function modelOf(page: Page): Model {
     cells,
     metric,
     nMaterials: computed(() => nMaterials(page, cells.value)),
-    comparisons: computed(() => metric.value && compare(page, cells.value, metric.value)),
+    comparisons: computed(() => metric.value && compare(page, cells.value, metric.value, isFiltered() ? [] : otherTests(page, metric.value))),
     chapters: [...new Set(page.panels.map(chapterOf))],
   };
 }

@@ -5,6 +5,7 @@ import { drawChart } from "./charts/draw";
 import type { Chart, Page, Panel } from "./contract";
 import { savePng, saveSvg, save } from "./export";
 import { csv, whole } from "./format";
+import { shownChart } from "./follow";
 import { isFiltered } from "./model";
 import { printing, PRINT_WIDTH } from "./print";
 import { DAGGER, namesOfSeen } from "./seen";
@@ -19,13 +20,14 @@ interface Shown {
 }
 
 /** A chart with its title, its note and its files; drawn when it comes near the window. */
-export function Figure({ page, chart, cells }: Shown & { chart: Chart }) {
+export function Figure({ page, chart: given, cells }: Shown & { chart: Chart }) {
+  const chart = useMemo(() => shownChart(given, page, cells), [given, page, cells]);
   const body = useRef<HTMLDivElement>(null);
   const [near, setNear] = useState(false);
   const [width, setWidth] = useState(0);
   const paper = printing.value;
   const route = view.value.route;
-  const seen = useMemo(() => namesOfSeen(page, chart.kind.startsWith("cell_") ? cells : cellsOn(page)), [page, chart, cells, route]);
+  const seen = useMemo(() => namesOfSeen(page, chart.kind.startsWith("cell_") || chart !== given ? cells : cellsOn(page)), [page, chart, cells, route]);
   const [daggers, setDaggers] = useState(false);
   const context = (pixels: number) => ({ page, cells, seen, width: pixels, materialHref, viewHref: hrefOf });
 
@@ -49,7 +51,7 @@ export function Figure({ page, chart, cells }: Shown & { chart: Chart }) {
     <figure class="figure" aria-label={chart.title}>
       <figcaption>
         <b class="title">{chart.title}</b>
-        {!chart.kind.startsWith("cell_") && isFiltered() && <Scope text="of all materials" />}
+        {!chart.kind.startsWith("cell_") && isFiltered() && <Scope text={chart === given ? "of all materials" : "of what the filters leave"} />}
         <span class="saves">
           <button type="button" class="plain" onClick={() => saveSvg(chart, context(width))}>SVG<span class="unseen"> of {chart.title}</span></button>
           <button type="button" class="plain" onClick={() => void savePng(chart, context(width))}>PNG<span class="unseen"> of {chart.title}</span></button>

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { answer, compare } from "../src/compare";
-import type { Page } from "../src/contract";
+import type { Heat, Intervals, Page } from "../src/contract";
+import { followed } from "../src/follow";
 import { metricOf, selectCells } from "../src/select";
 import { START, type View } from "../src/state";
 import { compositionOf } from "../src/formula";
@@ -130,4 +131,18 @@ test("a column with a target is compared by the distance from it", () => {
   const { found } = judged([[0.5, 1.1], [0.6, 1.2]], "target");
   expect(found.rows[0]!.potential).toBe(1);
   expect(found.rows[0]!.median.value).toBeCloseTo(0.15, 12);
+});
+
+test("charts of pairs are made again from the cells that are left, as the numbers beside them are", () => {
+  const given = contest(Array.from({ length: 12 }, (_, i): [number, number] => (i < 8 ? [1, 2] : [4, 1])));
+  const base = { name: "", title: "", note: "" };
+  const row = { label: "7net-0", facet: "error", value: 2, low: 1, high: 3, potential: "7net-0", strong: false };
+  const intervals: Intervals = { ...base, kind: "intervals", axis: "", log: true, guides: [], rows: [row], over: "mace-mp-0b3", columns: [["error", "error"], ["not in the cells", "other"]] };
+  const cells = given.cells.material.flatMap((material, cell) => (material < 8 ? [cell] : []));
+  expect((followed(intervals, given, cells) as Intervals).rows).toEqual([{ ...row, value: 2, low: 2, high: 2, strong: true }]);
+  const names = ["mace-mp-0b3", "7net-0"];
+  const heat: Heat = { ...base, kind: "heat", rows: names, columns: names, label: "", row_label: "", column_label: "", values: [], texts: [], strong: [], middle: 50, of: "error" };
+  expect(followed(heat, given, cells)).toMatchObject({ note: " Of what the filters leave, corrected for 1 test.", values: [[null, 100], [0, null]], texts: [["", "100"], ["0", ""]], strong: [[false, true], [true, false]] });
+  expect(followed({ ...heat, of: "" }, given, cells)).toBeNull();
+  expect(compare(given, cells, metricOf(given, "")!, [1, 1]).rows[1]!.p).toBeCloseTo((3 * 2) / 2 ** 8, 12); // with two other tests
 });

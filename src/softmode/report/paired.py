@@ -83,6 +83,12 @@ def _ratio_chart(rows: pd.DataFrame, best: str) -> tuple[Intervals, ...]:
         rows=tuple(sorted(lines, key=lambda line: place[line.facet])),
         log=True,
         guides=(Guide("x", 1.0),),
+        columns=tuple(
+            (COMPARED_LABELS[name], error.column)
+            for name, error in COMPARED_ERRORS.items()
+            if not (error.less or error.stable or error.imaginary)
+        ),
+        over=best,
     )
     return (chart,) if lines else ()
 
@@ -116,6 +122,8 @@ def _shares_chart(table: pd.DataFrame, order: Sequence[str], error: str = "w2") 
             ),
             strong=tuple(tuple(map(bool, line)) for line in sure),
             middle=50.0,
+            of=COMPARED_ERRORS[error].column,
+            others=tuple(table.loc[table["error"] != error, "p_value"].dropna()),
         ),
     )
 

@@ -7,6 +7,9 @@ import { count } from "../format";
 import { composition, latticeConstants } from "./geometry";
 import { StructureView } from "./structure_view";
 
+/** Positions of more atoms than these are not printed unasked: they fill a page. */
+const FEW = 16;
+
 export function Crystal({ structure }: { structure: Structure }) {
   const stage = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -29,7 +32,7 @@ export function Crystal({ structure }: { structure: Structure }) {
             <div><dt>Volume</dt><dd>{volume.toFixed(2)} Å³, {(volume / structure.symbols.length).toFixed(2)} Å³ an atom</dd></div>
             <div><dt>Atoms</dt><dd>{count(structure.symbols.length, "atom")} in the cell: {atoms.map(({ symbol, n }) => `${n} ${symbol}`).join(", ")}</dd></div>
           </dl>
-          <details open={printing.value}>
+          <details open={printing.value && structure.positions.length <= FEW}>
             <summary>Positions (fractional)</summary>
             <table class="numbers">
               <thead><tr><th scope="col">atom</th><th scope="col" class="right">x</th><th scope="col" class="right">y</th><th scope="col" class="right">z</th></tr></thead>

@@ -132,6 +132,7 @@ function Why({ page, place, chosen, names, pick, asked, path, modes }: WhyProps)
   return (
     <div class="why">
       <p class="why-name">
+        <b class="on-paper"><Dot colour={colourOf(page, chosen)} />{chosen}</b>
         <label>
           <Dot colour={colourOf(page, chosen)} />
           <span class="unseen">Potential</span>{" "}
