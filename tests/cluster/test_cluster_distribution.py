@@ -13,7 +13,7 @@ from tiny_study import emt, factory, tiny_study
 from softmode.cluster.messages import Ended, Place
 from softmode.cluster.pool import Event, Free, Lost
 from softmode.cluster.settings import PoolSettings
-from softmode.errors import ClusterError
+from softmode.errors import ClusterError, StorageError
 from softmode.records import Failure
 from softmode.study import cluster
 from softmode.study.cluster import _Distribution
@@ -236,12 +236,15 @@ def test_where_parsl_breaks_down_the_rest_is_computed_by_another(
 
     def on_pool(study: Study, cases: Any, settings: Any, known: Any) -> Iterator[tuple[Any, CaseOutcome]]:
         began.append(len(cases))
+        if len(began) == 2:  # there is no space for another, yet
+            raise StorageError("cluster", "cannot be written", "Check its space")
         for case in cases[:4]:
             yield case, CaseOutcome(None, True, 0.0)
         if len(cases) > 4:
             raise cluster.EngineLostError("run.cluster", "it has ended", "Run again")
 
+    monkeypatch.setattr(cluster, "_STORE_PAUSE", 0.0)
     monkeypatch.setattr(cluster, "_on_pool", on_pool)
     found = list(cluster.on_cluster(study, study.cases, None))  # type: ignore[arg-type]
     assert [id(case) for case, _ in found] == [id(case) for case in study.cases]
-    assert began == [6, 2]
+    assert began == [6, 2, 2]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pickle
 import time
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from softmode.cluster.messages import Beat, End, Ended, Leaving, Line, Message, Place, Ready, Work
+from softmode.cluster.patience import Patience
 from softmode.cluster.pool import (
     EngineLostError,
     Event,
     Free,
     Lost,
     Pool,
-    _end_when_in_vain,
     _Kind,
     without_workers,
 )
@@ -55,7 +56,7 @@ class Executor:
     def __init__(self) -> None:
         self.blocks_to_job_id = {"0": "job 17", "1": "job 18"}
         self.provider, self.cancelled = self, []
-        self.bad_state_is_set = False
+        self.bad_state_is_set, self.label = False, "cpu"
         self.interchange_proc = Process()
         self.failed: list[Exception] = []
 
@@ -172,19 +173,37 @@ def test_where_one_kind_cannot_be_started_the_others_go_on(pool: Pretended) -> N
         pool.hears()
 
 
-def test_jobs_that_end_in_vain_end_the_run() -> None:
+def test_jobs_that_end_in_vain_end_the_run(tmp_path: Path) -> None:
     from parsl.executors.errors import BadStateException
     from parsl.jobs.states import JobState, JobStatus
 
-    executor = Executor()
+    executor, patience = Executor(), Patience(tmp_path)
     missing = {str(n): JobStatus(JobState.MISSING, "no worker reported") for n in range(3)}
-    _end_when_in_vain(executor, {**missing, "3": JobStatus(JobState.RUNNING)})
-    _end_when_in_vain(executor, {**missing, "2": JobStatus(JobState.COMPLETED)})
+    patience(executor, {**missing, "3": JobStatus(JobState.RUNNING)})
+    patience(executor, {**missing, "2": JobStatus(JobState.COMPLETED)})
     assert not executor.failed
-    _end_when_in_vain(
-        executor, {"9": JobStatus(JobState.RUNNING), **{f"1{n}": missing["0"] for n in range(3)}}
-    )
+    patience(executor, {"9": JobStatus(JobState.RUNNING), **{f"1{n}": missing["0"] for n in range(3)}})
     [error] = executor.failed
     told = without_workers(BadStateException(executor, error), "here")
     assert isinstance(told, ClusterError)
     assert str(told).startswith("here: no worker can be started: no worker reported. ")
+
+
+def test_jobs_that_cannot_be_written_down_are_no_reason_until_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is gone for a while: the jobs of that time do not count, later ones do."""
+    from parsl.jobs.states import JobState, JobStatus
+
+    executor, patience = Executor(), Patience(tmp_path / "run")
+    vain = JobStatus(JobState.FAILED, "Failed to start block 1: Unable to write submit script")
+    patience(executor, {str(n): vain for n in range(5)})
+    (tmp_path / "run").mkdir()
+    patience(executor, {str(n): vain for n in range(7)})
+    assert not executor.failed
+    patience(executor, {str(n): vain for n in range(8)})
+    assert len(executor.failed) == 1
+    patience = Patience(tmp_path / "gone")
+    monkeypatch.setattr("softmode.cluster.patience._RECOVERS", -1.0)
+    patience(executor, {str(n): vain for n in range(3)})
+    assert len(executor.failed) == 2

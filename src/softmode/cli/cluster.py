@@ -18,8 +18,9 @@ from rich.text import Text
 from softmode.cli.console import ERROR, Command, Group, busy, err, out, print_json
 from softmode.cli.run import on_cluster
 from softmode.cluster.check import COMPARED, Question, Seen, look, problems
+from softmode.cluster.engine import open_pool
 from softmode.cluster.messages import Ended, Missing
-from softmode.cluster.pool import Free, open_pool
+from softmode.cluster.pool import Free
 from softmode.cluster.settings import ONLY_POOL, ClusterSettings, load_cluster
 from softmode.errors import ClusterError, SettingsError
 from softmode.files import write_atomically

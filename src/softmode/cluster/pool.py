@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
 import pickle
-import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -18,21 +13,11 @@ from typing import Any, TypeVar
 
 from softmode.cluster.lane import serve
 from softmode.cluster.messages import Beat, End, Ended, Leaving, Line, Message, Missing, Place, Ready, Work
-from softmode.cluster.providers import (
-    heartbeat,
-    make_configuration,
-    require_parsl,
-    require_scheduler,
-    subject_of,
-)
+from softmode.cluster.providers import heartbeat, subject_of
 from softmode.cluster.settings import ClusterSettings, PoolSettings
-from softmode.errors import ClusterError, StorageError
-from softmode.processes import uninterrupted
+from softmode.errors import ClusterError
 
 Task = TypeVar("Task")
-
-_KEPT_RUNS = 2  # folders of earlier runs with logs, besides that of this one
-_IN_VAIN = 3  # jobs, one after the other, that end without a worker: the next would, too
 
 
 class EngineLostError(ClusterError):
@@ -82,7 +67,7 @@ Event = Free | Lost | Ended
 
 
 class Pool:
-    """Workers on a cluster, of one kind or several; made by :func:`open_pool`.
+    """Workers on a cluster, of one kind or several; made by :func:`~softmode.cluster.engine.open_pool`.
 
     Each is a task of Parsl that lasts as long as there is something to do. What it does it is told over
     a line of its own, encrypted with the keys of Parsl's run: so it is known who has loaded what.
@@ -329,117 +314,3 @@ def without_workers(error: BaseException, subject: str) -> ClusterError:
         f"no worker can be started: {said}",
         "Correct [run.cluster] and try it with `softmode cluster check`",
     )
-
-
-@contextlib.contextmanager
-def open_pool(
-    settings: ClusterSettings,
-    folder: Path,
-    subject: str,
-    *,
-    threads: int,
-    memory_limit: float | None = None,
-    survey: bytes = b"",
-) -> Iterator[Pool]:
-    """Start Parsl, which asks for nodes as long as there is something to do, and end all at the end.
-
-    Parameters
-    ----------
-    settings : ClusterSettings
-        What to ask for.
-    folder : Path
-        Where Parsl keeps scripts, logs and keys; nodes must see it.
-    subject : str
-        What the settings belong to, for errors.
-    threads : int
-        Threads of the numerical libraries in each worker.
-    memory_limit : float, optional
-        What a worker may take, GiB.
-    survey : bytes
-        What each worker asks itself before it reports, see :class:`~softmode.cluster.messages.Line`.
-
-    Raises
-    ------
-    MissingExtraError, SettingsError, StorageError
-        If Parsl is not there, its provider refuses the settings, or the folder cannot be written.
-    """
-    require_parsl(subject)
-    for name, one in settings.pools.items():
-        require_scheduler(one, subject_of(subject, name, settings.pools))
-    import parsl
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _forget_earlier(folder)
-        handler = logging.FileHandler(folder / "parsl.log", mode="w", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            str(folder), f"cannot be written ({error.strerror or error})", "Check its permissions"
-        ) from error
-    with _logged(handler):
-        configuration = make_configuration(
-            settings.pools, threads, folder, subject, block_error_handler=_end_when_in_vain
-        )
-        with uninterrupted():
-            kernel = parsl.DataFlowKernel(configuration)
-        try:
-            pool = Pool(kernel, settings, threads, memory_limit, subject, survey)
-            with contextlib.closing(pool):
-                yield pool
-        finally:
-            _close(kernel, [kernel.executors[name] for name in settings.pools])
-
-
-def _close(kernel: Any, executors: Sequence[Any]) -> None:
-    """End all jobs and what Parsl has started here; interrupts wait, for jobs left alone cost money."""
-    with uninterrupted():
-        kernel.cleanup()
-    for executor in executors:
-        shutil.rmtree(executor.cert_dir, ignore_errors=True)  # keys that open nothing any more
-        for job in getattr(executor.provider, "resources", {}).values():
-            if "remote_pid" in job:  # on this machine: what a node that was killed has left behind
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(os.getpgid(job["remote_pid"]), signal.SIGKILL)
-
-
-def _end_when_in_vain(executor: Any, status: Mapping[str, Any]) -> None:
-    """Give up where the last jobs ended without a worker; jobs that are killed later are made up for."""
-    from parsl.jobs.states import JobState
-
-    last = [status[block] for block in sorted(status, key=int)[-_IN_VAIN:]]
-    in_vain = [
-        one
-        for one in last
-        if one.state == JobState.MISSING
-        or (one.state == JobState.FAILED and (one.message or "").startswith("Failed to start block"))
-    ]
-    if len(in_vain) == _IN_VAIN and not executor.bad_state_is_set:
-        one = in_vain[-1]
-        said = (one.stderr_summary or "").strip().splitlines()
-        executor.set_bad_state_and_fail_all(
-            RuntimeError(said[-1] if said else one.message or f"jobs end at once ({one.state.name.lower()})")
-        )
-
-
-def _forget_earlier(folder: Path) -> None:
-    """Remove what Parsl kept of earlier runs, but for the last few."""
-    runs = sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit())
-    for path in runs[: max(0, len(runs) - _KEPT_RUNS)]:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _logged(handler: logging.Handler) -> Iterator[None]:
-    """What Parsl says goes to a handler, and not to the terminal."""
-    log = logging.getLogger("parsl")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    before = log.level, log.propagate
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        handler.close()
-        log.level, log.propagate = before

@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from softmode.cluster.engine import open_pool
 from softmode.cluster.messages import Ended, Missing, Place
-from softmode.cluster.pool import EngineLostError, Free, Lost, Pool, open_pool
+from softmode.cluster.pool import EngineLostError, Free, Lost, Pool
 from softmode.cluster.settings import ClusterSettings
 from softmode.errors import StorageError
 from softmode.potentials.presence import lacking
@@ -60,6 +61,10 @@ def on_cluster(
         except EngineLostError:
             if attempt == _ENGINES - 1:
                 raise
+        except StorageError:  # where to keep what another engine needs
+            if attempt in (0, _ENGINES - 1):
+                raise
+            time.sleep(_STORE_PAUSE)
 
 
 def _on_pool(
