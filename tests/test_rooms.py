@@ -14,7 +14,7 @@ import softmode
 ROOT = Path(softmode.__file__).parent
 #: Each imports from those before it only.
 ROOMS = [
-    *("errors", "files", "plugins", "numerics", "deadlines", "processes", "downloads", "cluster"),
+    *("errors", "files", "plugins", "numerics", "deadlines", "memory", "processes", "downloads", "cluster"),
     *("crystal", "statistics", "published"),
     *(
         "charts",

@@ -110,7 +110,7 @@ def test_workers_of_a_run_that_was_killed_are_gone_with_its_last_line(tmp_path: 
 
 def test_what_cannot_be_written_is_written_later(tmp_path: Path) -> None:
     """A disk that is full takes part of a line, then nothing, then all."""
-    case = Case(MaterialSummary(name="Al", fingerprint=""), "emt", Facts(""), {}, None, None)
+    case = Case(MaterialSummary(name="Al", fingerprint=""), "emt", Facts(""), {}, {}, None, None)
     place = Place("a", 1, "0", "", "cpu")
     with WorkLog(tmp_path) as log:
         file, takes = log._file, [7, OSError(28, "No space left on device")]

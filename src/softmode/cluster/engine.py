@@ -1,4 +1,4 @@
-"""Parsl as long as there is something to do: started with a folder for its files, and ended with all it has."""
+"""Parsl as long as there is something to do: started with a folder for its files, ended with all it has."""
 
 from __future__ import annotations
 
