@@ -22,6 +22,7 @@ from softmode.records import (
     open_record,
     pack_records,
     packing,
+    packs,
     record_stamp,
     unpack_records,
 )
@@ -127,6 +128,20 @@ def test_any_tool_takes_them_out(store: RecordStore, small: None, tmp_path: Path
             archive.extractall(tmp_path / "out")
     assert files_in(tmp_path / "out").items() <= loose.items()
     assert len(files_in(tmp_path / "out")) == 5
+
+
+def test_directories_are_read_as_zipfile_reads_them(
+    store: RecordStore, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack_records(store)
+    quick = packs.Packs(store.root)
+    quick.refresh()
+    monkeypatch.setattr(packs, "_short_directory", lambda stream, size: None)
+    slow = packs.Packs(store.root)
+    slow.refresh()
+    assert quick.all() == slow.all()
+    assert [pack.number for pack in sorted(quick.all(), key=lambda pack: pack.number)] == [1, 2]
+    assert len(quick.keys()) == 5
 
 
 def test_the_same_records_make_the_same_packs(store: RecordStore, small: None, tmp_path: Path) -> None:

@@ -30,7 +30,14 @@ FOLDER = "packs"
 CHECKED = "checked.json"
 _COMMENT = b"softmode records, pack "
 _LOCAL = struct.Struct("<4s2xHH8xLLHH")  # head of a member: mark, flags, method, sizes, lengths
+_CENTRAL = struct.Struct("<4s6xH12xLHHH8xL")  # entry: mark, method, size, lengths, where the member's head is
+_END = struct.Struct("<4s6xHLLH")  # end of an archive: mark, number of entries, their bytes, where they begin
+_LONGEST_COMMENT = 100
 _SETTLED_NS = 3_000_000_000  # after which a change of a folder has another time, on any file system
+
+
+#: Name, method, size, where its head is, comment of a member of an archive.
+_Entry = tuple[str, int, int, int, bytes]
 
 
 class Member(NamedTuple):
@@ -217,27 +224,58 @@ def read_pack(path: Path, stamp: Stamp) -> Pack:
     try:
         with path.open("rb") as stream:
             try:
-                with zipfile.ZipFile(stream) as archive:
-                    number = archive.comment.removeprefix(_COMMENT)
-                    return Pack(
-                        path,
-                        stamp,
-                        int(number) if number.isdigit() else 0,
-                        dict(_members(path, archive.infolist(), stamp)),
-                    )
-            except (zipfile.BadZipFile, ValueError, NotImplementedError):
+                listed = _short_directory(stream, stamp[0]) or _directory(stream)
+            except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError):
                 return Pack(path, stamp, 0, dict(_walked(path, stream, stamp)))
     except OSError as error:
         logger.warning("%s: cannot be read (%s)", path, error.strerror or error)
         return Pack(path, stamp, 0, {})
+    comment, members = listed
+    number = comment.removeprefix(_COMMENT)
+    found = {
+        key: Member(path, offset, size, int(changed) if changed.isdigit() else stamp[1])
+        for name, method, size, offset, changed in members
+        if (key := _key(name)) and method == zipfile.ZIP_STORED
+    }
+    return Pack(path, stamp, int(number) if number.isdigit() else 0, found)
 
 
-def _members(path: Path, listed: list[zipfile.ZipInfo], stamp: Stamp) -> Iterator[tuple[str, Member]]:
-    for one in listed:
-        key = _key(one.filename)
-        if key and one.compress_type == zipfile.ZIP_STORED:
-            changed = int(one.comment) if one.comment.isdigit() else stamp[1]
-            yield key, Member(path, one.header_offset, one.file_size, changed)
+def _directory(stream: IO[bytes]) -> tuple[bytes, list[_Entry]]:
+    """Comment and entries of an archive."""
+    with zipfile.ZipFile(stream) as archive:
+        return archive.comment, [
+            (one.filename, one.compress_type, one.file_size, one.header_offset, one.comment)
+            for one in archive.infolist()
+        ]
+
+
+def _short_directory(stream: IO[bytes], size: int) -> tuple[bytes, list[_Entry]] | None:
+    """The same of an archive that needs no 64-bit numbers: a fifth of the time, which every process spends.
+
+    None for any other.
+    """
+    start = max(0, size - _END.size - _LONGEST_COMMENT)
+    stream.seek(start)
+    tail = stream.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0:
+        return None
+    _, n, length, begin, _ = _END.unpack_from(tail, at)
+    if n == 0xFFFF or 0xFFFFFFFF in (length, begin) or begin + length != start + at:
+        return None
+    stream.seek(begin)
+    content = stream.read(length)
+    entries: list[_Entry] = []
+    place = 0
+    for _ in range(n):
+        mark, method, own, n_name, n_extra, n_comment, offset = _CENTRAL.unpack_from(content, place)
+        if mark != b"PK\1\2" or 0xFFFFFFFF in (own, offset):
+            return None
+        end = place + _CENTRAL.size + n_name
+        name = content[end - n_name : end].decode("ascii", "replace")
+        place = end + n_extra + n_comment
+        entries.append((name, method, own, offset, content[end + n_extra : place]))
+    return tail[at + _END.size :], entries
 
 
 def _walked(path: Path, stream: IO[bytes], stamp: Stamp) -> Iterator[tuple[str, Member]]:
