@@ -12,7 +12,7 @@ import pytest
 
 from softmode import charts
 from softmode.report import detail, document
-from softmode.report.document import document_json, plain_form
+from softmode.report.document import document_json, plain_form, rounded
 from softmode.study.verdict import statement
 
 CONTRACT = Path(__file__).parents[2] / "web" / "src" / "contract.ts"
@@ -68,6 +68,8 @@ def test_numbers_are_rounded_and_nothing_is_not_a_number() -> None:
     values = [np.float64(0.12345678), float("nan"), float("inf"), 1.0, True, None, np.int64(3)]
     assert plain_form(values) == [0.123457, None, None, 1.0, True, None, 3]
     assert plain_form(np.array([[1.0, np.nan]])) == [[1.0, None]]
+    numbers = [*np.random.default_rng(1).normal(size=300) * 10.0 ** np.arange(-150, 150), -0.0, np.inf]
+    assert list(map(repr, plain_form(list(map(float, numbers))))) == [repr(rounded(x)) for x in numbers]
 
 
 def test_texts_are_harmless() -> None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from softmode.files import write_atomically
+from softmode.memory import collecting_later
 from softmode.panel import Panel, Picture, RecordLink
 from softmode.report.contents import in_chapters, page_of_study, shown_cells
 from softmode.report.detail_parts import Parts, begun_parts
@@ -106,7 +107,7 @@ def reported(
 ) -> Reported:
     """Write the report of a study as :func:`build_report`, and return what it says, too."""
     folder = study.folder / "report" if folder is None else folder
-    with begun_parts(study, folder) as parts:
+    with collecting_later(), begun_parts(study, folder) as parts:
         headers = read_headers(study)
         cells = cell_table(study, headers) if cells is None else cells
         ranked, index = ranking(cells, study.settings.conditions.seed), record_index(study, headers)
@@ -196,12 +197,21 @@ def write_page(
     files[name] = page_html(page, parts.encoded if parts.inside else ()).encode()
     earlier = _written_before(folder)
     for file, content in files.items():
-        write_atomically(folder / file, content)
+        if not _is_there(folder / file, content):  # each that is written is waited for
+            write_atomically(folder / file, content)
     write_atomically(folder / _WRITTEN, json.dumps(sorted(files), indent=1).encode())
     for file in earlier - set(files):
         with contextlib.suppress(OSError):
             (folder / file).unlink(missing_ok=True)
     return folder / name
+
+
+def _is_there(path: Path, content: bytes) -> bool:
+    """Whether a file has this content already."""
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _written_before(folder: Path) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -174,7 +174,9 @@ def plain_form(value: Any) -> Any:
         return kind | {each.name: plain_form(getattr(value, each.name)) for each in fields(value)}
     if hasattr(value, "tolist"):
         return plain_form(value.tolist())
-    if isinstance(value, Iterable):  # most of a page are numbers
+    if isinstance(value, list | tuple) and set(map(type, value)) == {float}:
+        return _all_rounded(value)
+    if isinstance(value, Iterable):
         return [rounded(item) if type(item) is float else plain_form(item) for item in value]
     raise TypeError(f"a page has no {type(value).__name__}")
 
@@ -182,6 +184,14 @@ def plain_form(value: Any) -> Any:
 def rounded(value: float) -> float | None:
     """A number with so many digits as a page has; None where it is not finite."""
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+
+
+def _all_rounded(values: Sequence[float]) -> list[float | None]:
+    """As :func:`rounded` of each, in a third of the time: most of a page are numbers."""
+    found = list(map(float, (f"%.{DIGITS}g " * len(values) % tuple(values)).split()))
+    return (
+        [*found] if math.isfinite(sum(found)) else [each if math.isfinite(each) else None for each in found]
+    )
 
 
 def _printed(text: str) -> str:
