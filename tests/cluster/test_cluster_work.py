@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from softmode.cli.working import tell_work, work_json
 from softmode.cluster.messages import Place
 from softmode.measurements import Facts
 from softmode.records import Failure
@@ -131,3 +132,32 @@ def test_what_cannot_be_written_is_written_later(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path).read()
     assert (ledger.cells, ledger.workers) == (1, 0)
     assert [json.loads(line).get("loading") for line in (tmp_path / FOLDER / WORK_FILE).open()][1] == 0.5
+
+
+def test_hosts_potentials_and_what_is_left_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        {"run": {"cpu": 4}, "at": at(0)},
+        {"worker": 0, "came": at(0), **HERE, "cores": 2},
+        cell(5, 300, loading=60.0),
+        cell(9, 180, "mace"),
+    ]
+    hosts = [{**cell(10, 36), "host": f"node{n}", "worker": 0} for n in range(14)]
+    ledger = Ledger(written(tmp_path, *lines, *hosts)).read()
+    tell_work(ledger, {"mace": 10, "emt": 0}, running=False)
+    said = capsys.readouterr().out
+    assert "1.6 cells/min in its last ten minutes; 0.333 core-hours spent" in said
+    assert "left: about 0.5 hours of workers\n" in said
+    assert "3 others" in said
+    found = work_json(ledger, {"mace": 10}, running=False)
+    assert found["worker_hours_left"] == pytest.approx(0.5)
+    assert [one["potential"] for one in found["potentials"]] == ["emt", "mace"]
+    assert found["workers"] == 0
+
+
+def test_nothing_is_printed_of_a_study_that_saw_no_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_work(Ledger(tmp_path).read(), {"emt": 3}, running=True)
+    assert capsys.readouterr().out == ""
