@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { CellTable } from "./cells";
 import { Choice } from "./choice";
+import { groupsOf } from "./colour";
 import type { Page } from "./contract";
 import { Failures } from "./failures";
 import { Filters, Selection } from "./filters";
@@ -119,10 +120,14 @@ function View({ model, route, title }: { model: Model; route: Route; title: stri
   );
 }
 
+/** More groups than these are chosen among the filters. */
+const FEW_GROUPS = 8;
+
 /** `whole`: with the chapters below it. An address with filters opens on the answer for what they leave. */
 function Overview({ model, whole = false }: { model: Model; whole?: boolean }) {
   const { page } = model;
   const selected = useMemo(() => !whole && keptHere(isFiltered), [arrivals.value]);
+  const groups = [...groupsOf(page)];
   const contents = page.cells.material.length > 0 && !whole && <Contents model={model} />;
   const which = page.materials.length < 2 ? "Potentials compared" : model.metric.value?.better ? "Which potential, for which chemistry" : "Which chemistry";
   const rest = (
@@ -147,6 +152,14 @@ function Overview({ model, whole = false }: { model: Model; whole?: boolean }) {
             <button type="button" class="plain" onClick={() => document.getElementById("which")!.scrollIntoView()}>
               Choose elements, groups, potentials ↓
             </button>
+            {groups.length > 1 && groups.length <= FEW_GROUPS && (
+              <span class="facts">
+                {" "}or the answer for{" "}
+                {groups.map(([key, name], i) => (
+                  <>{i > 0 && ", "}<a href={hrefOf({ groups: [key] })}>{name}</a></>
+                ))}
+              </span>
+            )}
           </p>
         )}
       </header>

@@ -46,7 +46,7 @@ export function FindMaterial({ page }: { page: Page }) {
     >
       <label>
         Find a material
-        <input type="search" list="materials" onFocus={() => setAsked(true)} onInput={(event) => go(event.currentTarget.value, false)} />
+        <input type="search" list="materials" placeholder="formula, potential" onFocus={() => setAsked(true)} onInput={(event) => go(event.currentTarget.value, false)} />
       </label>
       <datalist id="materials">{asked && said.map((each, i) => <option key={i} value={each} />)}</datalist>
     </form>

@@ -8,7 +8,7 @@ import { save } from "./export";
 import { isFiltered } from "./model";
 import { printing } from "./print";
 import { namesOfSeen } from "./seen";
-import { materialHref, view } from "./state";
+import { hrefOf, materialHref, view } from "./state";
 import { PotentialName } from "./verdict";
 
 /** A region that scrolls to the side where its table is wider than the page; the keyboard reaches it then. */
@@ -148,7 +148,11 @@ const textOf = (entry: Entry) => (typeof entry === "string" ? entry : entry.text
 const unbroken = (text: string) => typeset(text).replace(/\[[^\]]*\]/g, (interval) => interval.replaceAll(" ", "\u00a0"));
 
 function EntryView({ entry, page, marked }: { entry: Entry; page: Page; marked: ReadonlySet<string> }) {
-  if (page.potentials.some((each) => each.name === textOf(entry))) return <PotentialName page={page} name={textOf(entry)} seen={marked.has(textOf(entry))} />;
+  if (page.potentials.some((each) => each.name === textOf(entry))) {
+    const name = <PotentialName page={page} name={textOf(entry)} seen={marked.has(textOf(entry))} />;
+    if (view.value.route.name === "material" || !page.cells.material.length) return name;
+    return <a class="to-cells" href={hrefOf({ route: { name: "cells" }, potentials: [textOf(entry)] })} title="Its cells">{name}</a>;
+  }
   if (typeof entry === "string") return <>{unbroken(entry)}</>;
   const href = entry.kind === "material" ? materialHref(entry.href) : harmless(entry.href);
   if (!href) return <span title={entry.source || undefined}>{unbroken(entry.text)}</span>;

@@ -9,9 +9,6 @@ import { selectCells } from "../select";
 import { hrefOf, materialHref, view } from "../state";
 import { Formula } from "../verdict";
 
-/** Parts of training data, in words. */
-const HOW: Record<string, string> = { train: "trained on", val: "chosen by" };
-
 interface Props {
   page: Page;
   material: Material;
@@ -34,8 +31,11 @@ export function Header({ page, material, cells, potential }: Props) {
       <p class="facts">{facts.filter(Boolean).join(" · ")}</p>
       {seen.length > 0 && (
         <p class="notices">
-          Phonons of this crystal were seen in training by{" "}
-          {listed(seen.map((cell) => `${page.potentials[page.cells.potential[cell]!]!.name} (${HOW[page.cells.seen[cell]!] ?? page.cells.seen[cell]})`), 12)}.
+          {[["train", "Trained on the phonons of this crystal"], ["val", "Chosen by them"]]
+            .map(([how, said]) => [said, seen.filter((cell) => (page.cells.seen[cell] === "train") === (how === "train"))] as const)
+            .filter(([, cells]) => cells.length > 0)
+            .map(([said, cells]) => `${said}: ${listed(cells.map((cell) => page.potentials[page.cells.potential[cell]!]!.name), 12)}.`)
+            .join(" ")}
         </p>
       )}
     </header>
