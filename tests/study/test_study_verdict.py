@@ -96,6 +96,28 @@ def test_one_that_is_better_on_most_materials_is_told_although_its_median_is_lar
     assert "No single leader on RMSE(ω²): a has the smallest median" in of_topic(cells, "lead")
 
 
+def test_who_leads_at_the_lattice_of_each_potential_is_said_for_all_and_for_each_group() -> None:
+    errors = np.linspace(1.0, 3.0, 16)
+    cells = cells_of({"a": errors, "b": 2 * errors}, groups="F" * 8 + "I" * 8)
+    own = np.where(cells["potential"] == "a", 4.0, 3.0)
+    cells["path_rmse_w2_THz2_at_own"], cells["lattice_state"] = own, "ok"
+    found = [one for one in said(cells) if "own lattice, b has the smallest, 3 [3, 3] THz²; a 4." in one.text]
+    assert [one.group for one in found] == [None, "F", "I"]
+    del cells["path_rmse_w2_THz2_at_own"]
+    assert not any("Relaxed" in one.text for one in said(cells))
+
+
+def test_those_level_with_the_best_that_has_seen_nothing_are_named() -> None:
+    errors = np.linspace(1.0, 3.0, 12)
+    wobble = np.where(np.arange(12) % 2, 1.1, 0.92)
+    cells = cells_of({"taught": errors / 4, "a": errors, "b": errors * wobble, "c": 5 * errors})
+    cells.loc[cells["potential"] == "taught", "phonons_seen"] = "train"
+    best, level = ("a", "b") if np.median(errors) <= np.median(errors * wobble) else ("b", "a")
+    text = of_topic(cells, "lead")
+    assert f"the best of those that saw none is {best}, " in text
+    assert f"level with it: {level})." in text
+
+
 def test_five_materials_carry_no_test_and_one_ranks_nothing() -> None:
     five = of_topic(cells_of({"a": [1, 2, 3, 4, 5], "b": [2, 4, 6, 8, 10]}), "lead")
     assert five == (

@@ -62,6 +62,10 @@ test("a material is found by its formula", async () => {
   await page.getByLabel("Find a material").fill("mp-1004");
   await page.keyboard.press("Enter");
   assert.match(page.url(), /#\/material\/mp-1004$/);
+  await page.goto(address("#/cells?q=chgnet&e=Cl")); // which leaves one potential, and not this crystal
+  await page.getByLabel("Find a material").fill("F3SrK 7net-0");
+  await page.keyboard.press("Enter");
+  assert.match(page.url(), /#\/material\/mp-1012\/7net-0$/);
   assert.deepEqual(complaints, []);
   await page.close();
 });
@@ -90,6 +94,28 @@ test("a link with filters opens on their answer; back finds the place that was l
   await page.goBack();
   await page.waitForFunction((top) => Math.abs(scrollY - top) < 3, before);
   assert.equal(await left(page), "21 of 24 materials, 84 of 96 cells; phonons seen in training by none of the 4 potentials");
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("a choice made on the overview leaves its order as it is, also on coming back; filters opened far down come into sight", async () => {
+  const { page, complaints } = await open();
+  await page.locator("label.chip", { hasText: "chlorides" }).click();
+  const heads = () => page.getByRole("heading", { level: 2 }).allInnerTexts();
+  const before = await heads();
+  assert.equal(before[0], "Verdict");
+  await page.locator(".choice table").getByRole("link").first().click();
+  await page.waitForSelector("table.grid");
+  await page.goBack();
+  await page.waitForSelector(".choice");
+  assert.deepEqual(await heads(), before);
+  await page.goto(address("#/chapter/Phonons"));
+  await page.evaluate(() => window.scrollTo(0, 900));
+  await page.getByRole("button", { name: "Filters", exact: true }).click();
+  await page.waitForFunction(() => {
+    const { top } = document.querySelector(".filters").getBoundingClientRect();
+    return top >= 0 && top < innerHeight;
+  });
   assert.deepEqual(complaints, []);
   await page.close();
 });
