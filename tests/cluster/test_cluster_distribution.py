@@ -248,3 +248,50 @@ def test_where_parsl_breaks_down_the_rest_is_computed_by_another(
     found = list(cluster.on_cluster(study, study.cases, None))  # type: ignore[arg-type]
     assert [id(case) for case, _ in found] == [id(case) for case in study.cases]
     assert began == [6, 2, 2]
+
+
+def test_short_cells_are_given_ahead_and_again_where_the_worker_is_lost(study: Study) -> None:
+    """Where it is known that a cell takes 0.1 s, a worker has several; only the first was begun."""
+    workers = Workers(1, lambda n: CaseOutcome(None, True, 0.1))
+    known = [(case, 0.1) for case in study.cases]
+    with WorkLog(study.folder) as log:
+        distribution = _Distribution(study, study.cases, workers, log, known)  # type: ignore[arg-type]
+        distribution._give(0)
+        given = [number for _, number, _ in workers.given]
+        assert given == [0, 1]  # until what it has takes half as long as what is left: 0.2 of 0.4 s
+        workers.events = [Lost(0, given[0], tuple(given[1:])), Free(0)]
+        workers.given.clear()
+        assert len(list(distribution.run())) == 6
+    assert sorted(number for _, number, _ in workers.given) == [0, 1, 2, 3, 4, 5]
+    assert distribution._losses == {given[0]: 1}
+
+
+def test_one_that_pauses_goes_on_with_another_worker(study: Study) -> None:
+    paused = CaseOutcome(None, True, 7.0, paused=True)
+    workers = Workers(2, lambda n: paused if n == 1 else None)
+    outcomes = distributed(study, workers)
+    assert len(workers.given) == 7
+    assert sorted(outcome.seconds for outcome in outcomes) == [0.5] * 5 + [7.5]
+
+
+def test_who_has_nothing_to_do_helps_and_is_no_ones_loss(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first helper is lost, the second is not."""
+    [case, *_] = study.cases
+    chosen = iter([case, case])
+    monkeypatch.setattr(cluster.Helpers, "choose", lambda self, loaded, takes: next(chosen, None))
+    tasks: list[Any] = []
+    give = Workers.give
+
+    def giving(self: Workers, lane: int, number: int, function: Any, task: Any, **more: Any) -> None:
+        tasks.append(task)
+        give(self, lane, number, function, task, **more)
+
+    monkeypatch.setattr(Workers, "give", giving)
+    workers = Workers(6, lambda n: "lost" if tasks[-1].helper == 0 else None)
+    assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
+    helpers = [(task.helper, task.facts) for task in tasks if task.helper is not None]
+    assert helpers == [(0, case.facts), (1, case.facts)]
+    assert [number for _, number, _ in workers.given if number >= 6] == [6, 7]
+    assert len(workers.given) == 8

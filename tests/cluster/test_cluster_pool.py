@@ -126,7 +126,7 @@ def test_who_leaves_or_is_replaced_loses_what_he_had(pool: Pretended) -> None:
     pool.hears((b"one", Ready(0, PLACE)), (b"two", Ready(1, PLACE)))
     pool.give(0, 5, len, "")
     pool.give(1, 6, len, "")
-    assert pool.hears((b"one", Leaving())) == [Lost(0, 5)]
+    assert pool.hears((b"one", Leaving())) == [Lost(0, None, (5,))]  # it had not begun
     assert pool.hears((b"three", Ready(1, PLACE))) == [Lost(1, 6), Free(1)]
 
 

@@ -13,10 +13,13 @@ import pytest
 from moving_metals import MOVING, write_moving_metal
 from tiny_study import factory, record_contents, run_tiny, study_toml, tiny_study
 
+from softmode import deadlines
+from softmode.study.endings import case_task
 from softmode.study.folder import open_study, reopen_study
 from softmode.study.md_progress import DynamicsProgress
 from softmode.study.results import OK, cell_table
 from softmode.study.settings import StudySettings
+from softmode.study.worker import run_case
 
 MD = {"steps": 60, "checkpoint_every": 10, "discard": 5, "sample_every": 1}
 
@@ -118,3 +121,21 @@ def test_kill_9_in_the_middle_of_a_run(
     saved = 10 * n_pieces
     if damage is left_alone:  # what was stored was not computed again; 3 to warm up for each replica
         assert steps <= 2 * (60 + 3) - saved + 3
+
+
+def test_a_cell_that_is_asked_to_pause_goes_on_elsewhere(
+    killed_root: Path, undisturbed: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stops after each piece that it makes, and so comes to an end all the same."""
+    asked = bytearray(deadlines.NONE)
+    asked[-1] = True
+    monkeypatch.setattr(deadlines, "_own", asked)
+    study = open_study(settings_of(killed_root, "paused"))
+    [case] = study.cases
+    outcomes = [run_case(case_task(study, case))]
+    while outcomes[-1].paused:
+        assert len(pieces(study.folder)) >= len(outcomes)
+        outcomes.append(run_case(case_task(study, case)))
+    assert len(outcomes) > 2 * (6 - 2)
+    assert all(outcome.failure is None for outcome in outcomes)
+    np.testing.assert_equal(record_contents(study), undisturbed)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import pickle
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
@@ -45,6 +48,8 @@ def serve(line: Line) -> None:
         poller.register(worker.bell, zmq.POLLIN)
         connection.send_pyobj(Ready(line.lane, place(line.pool), worker.survey()))
         heard = beat = time.monotonic()
+        until = math.inf if line.lasting is None else heard + line.lasting - _age_of_node()
+        waiting: deque[Work] = deque()
         while time.monotonic() < heard + line.silence:
             poller.poll(int(1000 * min(_LOOK_EVERY, line.period)))
             while connection.poll(0):
@@ -53,12 +58,17 @@ def serve(line: Line) -> None:
                 if isinstance(message, End):
                     return
                 if isinstance(message, Work):
-                    worker.begin(message)
+                    waiting.append(message)
+            near = time.monotonic() > until
             if (ended := worker.look()) is not None:
-                connection.send_pyobj(ended)
-            if not worker.busy and line.lasting is not None and _age_of_node() > line.lasting:
+                connection.send_pyobj(replace(ended, last=near))
+            if not worker.busy and near:
                 connection.send_pyobj(Leaving())
                 return
+            if near:
+                worker.pause()
+            elif not worker.busy and waiting:
+                worker.begin(waiting.popleft())
             if time.monotonic() > beat + line.period:
                 connection.send_pyobj(Beat())
                 beat = time.monotonic()
@@ -133,6 +143,10 @@ class _Worker:
     def _renew(self) -> None:
         self._process.end()
         self._process, self._used = SingleProcess(self._line.threads), False
+
+    def pause(self) -> None:
+        """Ask it to stop where what it does can be gone on with elsewhere."""
+        self._process.pause()
 
     def close(self) -> None:
         """End it, whatever it does; the pipe stays, for what it did may still want to ring."""

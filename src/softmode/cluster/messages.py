@@ -138,6 +138,8 @@ class Ended:
         The process died; it was killed for it did not come to an end in the time its potential may take.
     seconds : float
         How long it took.
+    last : bool
+        The worker ends now, for its job does.
     """
 
     number: int
@@ -146,6 +148,7 @@ class Ended:
     died: bool = False
     late: bool = False
     seconds: float = 0.0
+    last: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class _Lane:
     place: Place
     heard: float
     lacks: Mapping[str, Missing]
-    number: int | None = None
+    numbers: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -50,17 +50,18 @@ class _Kind:
 
 @dataclass(frozen=True)
 class Free:
-    """A worker that can be given something, as it was before."""
+    """A worker that can be given something, as it was before, or more than it has."""
 
     lane: int
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker that is lost, and the number of what it did."""
+    """A worker that is lost, the number of what it did, and those of what it had not begun."""
 
     lane: int
     number: int | None
+    waiting: tuple[int, ...] = ()
 
 
 Event = Free | Lost | Ended
@@ -172,8 +173,11 @@ class Pool:
     def give(
         self, lane: int, number: int, function: Callable[[Task], Any], task: Task, *, fresh: bool = False
     ) -> None:
-        """Have a free worker call a module-level function, in a new process where it is to be `fresh`."""
-        self._lanes[lane].number = number
+        """Have a worker call a module-level function, in a new process where it is to be `fresh`.
+
+        One that has something to do does it afterwards.
+        """
+        self._lanes[lane].numbers.append(number)
         self._send(lane, Work(number, pickle.dumps((function, task)), fresh))
 
     def end(self, lane: int) -> None:
@@ -238,16 +242,19 @@ class Pool:
         if isinstance(message, Beat):
             self._send(number, Beat())
         elif isinstance(message, Leaving):
-            yield self._lose(number)
-        elif isinstance(message, Ended) and message.number == lane.number:
-            lane.number = None
+            yield self._lose(number, busy=False)
+        elif isinstance(message, Ended) and message.number in lane.numbers:
+            lane.numbers.remove(message.number)
             yield message
-            yield Free(number)
+            if not message.last:
+                yield Free(number)
 
-    def _lose(self, lane: int) -> Lost:
-        number = self._lanes[lane].number
+    def _lose(self, lane: int, *, busy: bool = True) -> Lost:
+        numbers = self._lanes[lane].numbers
         self._forget(lane)
-        return Lost(lane, number)
+        if numbers and busy:
+            return Lost(lane, numbers[0], tuple(numbers[1:]))
+        return Lost(lane, None, tuple(numbers))
 
     def _missing(self) -> Iterator[Event]:
         """Workers that are not heard of any more, and those that Parsl has lost."""

@@ -27,6 +27,7 @@ from softmode.measurements.md.replicas import (
     Start,
     drop_damaged_beginning,
     moved_to,
+    pausing,
     remembered_starts,
     replica_seed,
     running_folder,
@@ -155,7 +156,7 @@ def _dynamics(view: View, settings: StagedSettings) -> Result:
             moved_to(crystal.supercell, start),
             view.potential.calculator(),
             reference=sites(crystal.supercell),
-            advance=partial(view.advance, 0),
+            advance=partial(pausing(view, _CHECKPOINT), 0),
         )
         seen, reason = None, "steps"
         for mark in marks:

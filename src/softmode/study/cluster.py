@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from softmode.cluster.engine import open_pool
 from softmode.cluster.messages import Ended, Missing, Place
@@ -16,6 +18,7 @@ from softmode.potentials.presence import lacking
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.study.endings import case_task, ended_with, store_failure, too_late, worker_died
 from softmode.study.folder import Case, Study
+from softmode.study.helping import Helpers, forget_pieces
 from softmode.study.lanes import Lanes
 from softmode.study.takers import Takers
 from softmode.study.work import FOLDER, WorkLog
@@ -28,6 +31,7 @@ _LOSSES = 5  # of the worker that has a case, after which the case is taken to b
 _STORE_TRIES = 4  # of a case whose records could not be written
 _STORE_PAUSE = 20.0  # s before the next try, times the tries so far
 _ENGINES = 10  # times that Parsl is started, where it breaks down
+_AHEAD = 2.0  # s of work that a worker is given at a time, where single cells take less
 _IDLE = 60.0  # s after which a worker that has nothing to do is let go
 
 
@@ -83,7 +87,10 @@ def _on_pool(
         ) as pool,
         WorkLog(study.folder) as log,
     ):
-        yield from _Distribution(study, cases, pool, log, known).run()
+        distribution = _Distribution(study, cases, pool, log, known)
+        yield from distribution.run()
+    for case in distribution.helped:
+        forget_pieces(study, case)
 
 
 def _potentials(cases: Sequence[Case]) -> dict[str, ResolvedPotential]:
@@ -116,6 +123,15 @@ class _Distribution:
         self._given: dict[int, float] = {}  # when
         self._losses: Counter[int] = Counter()
         self._unstored: Counter[int] = Counter()
+        self._helpers = Helpers(self._lanes.costs)
+        self._helping: dict[int, Case] = {}  # number of what helps, what with
+        self._has: dict[int, dict[int, float]] = defaultdict(dict)  # worker, number, s it may take
+        self._before: defaultdict[int, float] = defaultdict(float)  # s that a case took before it was paused
+
+    @property
+    def helped(self) -> list[Case]:
+        """Cases that workers help with."""
+        return list(self._helping.values())
 
     def run(self) -> Iterator[tuple[Case, CaseOutcome]]:
         """Compute them all."""
@@ -127,20 +143,44 @@ class _Distribution:
                     self._met(event.lane)
                     self._give(event.lane)
                     continue
+                number = event.number
                 if isinstance(event, Lost):
                     self._log.left(event.lane)
                     self._idle.pop(event.lane, None)
-                    number = event.number
-                    outcome = None if number is None else self._lost(number)
-                else:
-                    number = event.number
-                    outcome = self._ended(number, event)
-                if number is not None:
-                    self._running.pop(number, None)
-                    if outcome is not None:
-                        yield self._finished(number, outcome)
+                    self._has.pop(event.lane, None)
+                    self._take_back(event.waiting)
+                if number is None:
+                    continue
+                if number in self._helping:
+                    self._no_longer_helps(number)
+                    continue
+                outcome = self._lost(number) if isinstance(event, Lost) else self._ended(number, event)
+                self._gone(number)
+                if outcome is not None:
+                    yield self._finished(number, outcome)
             self._wake()
             yield from self._nobodys()
+
+    def _gone(self, number: int) -> None:
+        """A worker has a case no more."""
+        lane = self._running.pop(number, None)
+        if lane is not None:
+            self._has[lane].pop(number, None)
+        self._helpers.ended(self._cases[number])
+
+    def _take_back(self, waiting: Iterable[int]) -> None:
+        """What a worker had not begun is given to another."""
+        for number in waiting:
+            if number in self._helping:
+                self._no_longer_helps(number)
+            else:
+                self._gone(number)
+                self._again.insert(0, (0.0, number, number in self._alone))
+
+    def _no_longer_helps(self, number: int) -> None:
+        self._helpers.left(self._helping.pop(number))
+        for numbers in self._has.values():
+            numbers.pop(number, None)
 
     def _finished(self, number: int, outcome: CaseOutcome) -> tuple[Case, CaseOutcome]:
         case = self._cases[number]
@@ -168,7 +208,16 @@ class _Distribution:
                     yield self._finished(number, store_failure(self._study, case, failure))
 
     def _give(self, lane: int) -> None:
-        """Give a worker what is due to be tried again, or else what comes next for it."""
+        """Give a worker what is due to be tried again, or else what comes next for it.
+
+        Of short cells several, so that it never waits for the next; not more than is fair towards others.
+        """
+        has = self._has[lane]
+        while self._give_one(lane) and sum(has.values()) < min(_AHEAD, 0.5 * self._lanes.left):
+            pass
+
+    def _give_one(self, lane: int) -> bool:
+        """Give a worker something; whether there was anything."""
         now = time.monotonic()
         place, lacks = self._worker(lane)
 
@@ -184,20 +233,45 @@ class _Distribution:
             _, number, fresh = due
         elif (case := self._lanes.next(lane, takes)) is not None:
             number, fresh = self._numbers[id(case)], False
+        elif self._has[lane]:
+            return False
+        elif (case := self._helpers.choose(self._lanes.loaded[lane], takes)) is not None:
+            self._idle.pop(lane, None)
+            self._help(lane, case)
+            return False
         else:
             self._idle.setdefault(lane, now)
-            return
+            return False
         self._idle.pop(lane, None)
+        case = self._cases[number]
+        self._has[lane][number] = math.inf if fresh else self._expected(case)
+        self._lanes.loaded[lane] = case.label
         self._running[number], self._given[number] = lane, now
-        self._pool.give(lane, number, run_case, case_task(self._study, self._cases[number]), fresh=fresh)
+        self._helpers.began(case)
+        self._pool.give(lane, number, run_case, case_task(self._study, case), fresh=fresh)
+        return True
+
+    def _expected(self, case: Case) -> float:
+        """About how long a case takes, as far as that is known."""
+        costs = self._lanes.costs
+        return costs.estimate(case) if costs.knows(case.label) else math.inf
+
+    def _help(self, lane: int, case: Case) -> None:
+        """Have a worker help with what another does."""
+        helper = self._helpers.number()
+        number = len(self._cases) + helper
+        self._helping[number], self._has[lane][number] = case, math.inf
+        self._lanes.loaded[lane] = case.label
+        self._pool.give(lane, number, run_case, case_task(self._study, case, helper))
 
     def _wake(self) -> None:
         """Give to idle workers what has become due; let those go that have long been idle."""
         now = time.monotonic()
         for lane, since in list(self._idle.items()):
-            if any(due <= now for due, _, _ in self._again):
-                self._give(lane)
-            elif not self._again and now > since + _IDLE:
+            self._give(lane)
+            if lane not in self._idle:
+                continue
+            if not self._again and now > since + _IDLE:
                 del self._idle[lane]
                 self._pool.end(lane)
                 self._log.left(lane)
@@ -205,6 +279,8 @@ class _Distribution:
     def _ended(self, number: int, ended: Ended) -> CaseOutcome | None:
         """What came of a case; None where it is tried again."""
         case = self._cases[number]
+        now = time.monotonic()  # when what the worker has next begins
+        self._given |= dict.fromkeys(self._has[self._running[number]], now)
         if ended.died:
             self._in_vain(number, ended.seconds)
         if ended.late:
@@ -215,6 +291,11 @@ class _Distribution:
             self._try_alone(number)
             return None
         outcome = ended_with(self._study, case, ended.error) or _outcome(ended)
+        if outcome.paused:
+            self._before[number] += outcome.seconds
+            self._losses[number] = 0  # it gets on
+            self._again.insert(0, (0.0, number, False))
+            return None
         failure = outcome.failure
         if failure is not None and failure.kind == _STORAGE and self._unstored[number] < _STORE_TRIES - 1:
             self._unstored[number] += 1
@@ -225,7 +306,8 @@ class _Distribution:
             self._in_vain(number, ended.seconds)
             self._try_alone(number)
             return None
-        self._lanes.done(case, outcome.seconds)
+        outcome = replace(outcome, seconds=outcome.seconds + self._before[number])
+        self._lanes.done(case, outcome.seconds - outcome.loading, outcome.loading)
         lane = self._running[number]
         self._log.note(case, outcome, lane, self._pool.places.get(lane))
         return outcome

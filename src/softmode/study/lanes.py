@@ -134,6 +134,11 @@ class Lanes:
             self._left -= self.costs.estimate(case)
         return case
 
+    @property
+    def left(self) -> float:
+        """About how long each worker still takes for what has not been given out, s; once cells are known."""
+        return max(0.0, self._left) / len(self._queues)
+
     def _urgent(self, lane: int, can: Callable[[str], bool]) -> Case | None:
         """A cell that takes a good part of what is left to each worker, taken from whoever was to have it."""
         if self.costs.n_known > _COUNT_AGAIN * self._counted_at or not self._counted_at:

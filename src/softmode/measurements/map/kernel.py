@@ -32,6 +32,7 @@ from softmode.configurations import (
 from softmode.configurations.reduction import SAMPLE_FRAMES
 from softmode.crystal import Trajectory
 from softmode.crystal.arrays import FloatArray
+from softmode.deadlines import pause_where_asked
 from softmode.errors import InputDataError
 from softmode.records import Partial
 
@@ -136,6 +137,8 @@ def make_kernel(
         _save(partial, result)
         place_tile(matrix, result.tile, result.dissimilarities)
         results.append(result)
+        if partial is not None:
+            pause_where_asked()
     return MadeKernel(
         dissimilarities=matrix,
         diagnostics={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from softmode import dynamics as dy
 from softmode.anharmonic.displacements import displacements
 from softmode.crystal import Cell
 from softmode.crystal.arrays import FloatArray
+from softmode.deadlines import pause_where_asked
 from softmode.errors import NonFiniteForcesError, StorageError
 from softmode.measurements.md.settings import DynamicsSettings
 from softmode.measurements.shared import ModelCrystal
@@ -106,12 +108,29 @@ def run_replicas(view: View, crystal: ModelCrystal) -> tuple[list[Start], list[d
         for replica in replicas:
             drop_damaged_beginning(replica.folder)
         reference = sites(crystal.supercell)
+        advance = pausing(view, settings[0].checkpoint_every)
         if view.potential.batches and len(replicas) > 1:
             evaluate = batch_evaluator(view.potential)
-            runs = dy.record_together(replicas, evaluate, reference=reference, advance=view.advance)
+            runs = dy.record_together(replicas, evaluate, reference=reference, advance=advance)
         else:
-            runs = _one_by_one(replicas, view.potential, reference, view.advance)
+            runs = _one_by_one(replicas, view.potential, reference, advance)
     return given, runs
+
+
+def pausing(view: View, checkpoint_every: int) -> Callable[[int, int], None]:
+    """As the view is told of steps, and stops where that is asked for: after a checkpoint it has made."""
+    made: Counter[int] = Counter()
+
+    def advance(replica: int, step: int) -> None:
+        view.advance(replica, step)
+        made[replica] += 1
+        stored = (
+            made[replica] > checkpoint_every and (step - 1) % checkpoint_every == 0
+        )  # the piece before it
+        if stored and view.partial is not None:
+            pause_where_asked()
+
+    return advance
 
 
 def _one_by_one(
