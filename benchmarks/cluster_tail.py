@@ -9,7 +9,7 @@ in 143 × 11 cells of real potentials (``cell_costs.json``: phonons of the phono
 measurements, on one core). Loading a potential takes ten seconds more. With ``--long`` so many of the
 materials have trajectories of 1,600 frames: their cells take a hundred times the median of their potential,
 and can be helped with, batch by batch of eight frames. With ``--blind`` it is not told what cells have cost.
-With ``--picture FILE`` the tails are drawn, and how many workers are at work towards the end.
+With ``--picture FILE`` it is drawn how many workers are at work in three studies.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from softmode.study.lanes import Lanes
 COSTS = Path(__file__).with_name("cell_costs.json")
 BATCHES = 200  # of eight frames
 LONGER = 100.0  # times the median
+N_POTENTIALS = len(json.loads(COSTS.read_text())["seconds"])
 
 
 def drawn_cells(n: int, seed: int, factor: float = 1.0, long: int = 0) -> list[Any]:
@@ -208,28 +209,16 @@ class Simulation:
         return True
 
 
-def drawn(outcomes: dict[str, list[Outcome]], path: Path) -> None:
-    """Tails of all draws, and how many workers are at work in the last tenth of the first."""
+def drawn(outcomes: dict[str, Outcome], path: Path) -> None:
+    """How many workers are at work from the beginning to the end of studies."""
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    for place, (name, found) in enumerate(outcomes.items()):
-        tails = [100 * one.tail / one.end for one in found]
-        left.scatter(tails, [place] * len(tails), label=name, s=18)
-        first = found[0]
-        times = [time / first.end * 100 for time, _ in first.at_work]
-        right.step(times, [n for _, n in first.at_work], where="post", label=name)
-    left.axvline(5, color="0.6", lw=0.8)
-    left.set(
-        xlabel="tail, % of the time",
-        xlim=(0, None),
-        yticks=range(len(outcomes)),
-        ylim=(-0.6, len(outcomes) - 0.4),
-    )
-    left.set_yticklabels(outcomes)
-    left.invert_yaxis()
-    right.set(xlabel="time, % of the whole", ylabel="workers at work", xlim=(85, 100), ylim=(0, None))
-    right.legend(frameon=False, fontsize=8, loc="lower left")
+    figure, axes = plt.subplots(figsize=(7.5, 2.8), layout="constrained")
+    for name, found in outcomes.items():
+        times = [time / 60 for time, _ in found.at_work]
+        axes.step(times, [n for _, n in found.at_work], where="post", label=name)
+    axes.set(xlabel="time, min", ylabel="workers at work", xlim=(0, None), ylim=(0, None))
+    axes.legend(frameon=False, fontsize=8, loc="lower left")
     figure.savefig(path, dpi=160)
 
 
@@ -248,10 +237,10 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
 
-    def simulated(long: int, *, helping: bool) -> list[Outcome]:
+    def simulated(n: int, long: int, *, helping: bool) -> list[Outcome]:
         found = []
         for seed in range(given.seeds):
-            cells = drawn_cells(given.cells, seed, given.factor, long)
+            cells = drawn_cells(n, seed, given.factor, long)
             run = Simulation(cells, given.workers, given.load, blind=given.blind, helping=helping).run()
             print(
                 f"{run.end / 60:.1f} min; tail {100 * run.tail / run.end:.1f} %; "
@@ -260,21 +249,20 @@ def main() -> None:
             )
             found.append(run)
         tails = [100 * run.tail / run.end for run in found]
-        print(f"tail {min(tails):.1f} to {max(tails):.1f} %, in the mean {fmean(tails):.1f} %")
+        print(f"tail {min(tails):.1f} to {max(tails):.1f} %, in the mean {fmean(tails):.1f} %", flush=True)
         return found
 
     if given.picture is None:
-        simulated(given.long, helping=not given.without_help)
+        simulated(given.cells, given.long, helping=not given.without_help)
         return
-    long = given.long or 8
-    drawn(
-        {
-            "phonons": simulated(0, helping=True),
-            f"{long} trajectories, with help": simulated(long, helping=True),
-            "without": simulated(long, helping=False),
-        },
-        given.picture,
-    )
+    few = 10 * N_POTENTIALS
+    given.seeds = 1
+    studies = {
+        "8,000 cells": simulated(8000, 0, helping=True),
+        f"{few} long cells, no help": simulated(few, 10, helping=False),
+        f"{few} long cells, with help": simulated(few, 10, helping=True),
+    }
+    drawn({name: found[0] for name, found in studies.items()}, given.picture)
 
 
 if __name__ == "__main__":
