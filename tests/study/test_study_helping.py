@@ -25,7 +25,7 @@ N_FRAMES = 21
 
 def cell(name: str, label: str = "one", *, divides: bool = True) -> Case:
     inputs = {"trajectory_forces" if divides else "displaced_forces": {}}
-    return Case(MaterialSummary(name=name, fingerprint=""), label, Facts(""), inputs, None, None)
+    return Case(MaterialSummary(name=name, fingerprint=""), label, Facts(""), inputs, {}, None, None)
 
 
 class Clock:

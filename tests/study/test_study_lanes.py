@@ -32,7 +32,7 @@ POTENTIALS = ("one", "two", "three")
 def grid(n_materials: int, labels: tuple[str, ...] = POTENTIALS, **about: Any) -> list[Case]:
     """Cells in the order of a study: potential by potential."""
     materials = [MaterialSummary(name=f"m{index}", fingerprint="", **about) for index in range(n_materials)]
-    return [Case(one, label, Facts(""), {}, None, None) for label in labels for one in materials]
+    return [Case(one, label, Facts(""), {}, {}, None, None) for label in labels for one in materials]
 
 
 def names(cells: Iterable[Case]) -> list[tuple[str, str]]:
