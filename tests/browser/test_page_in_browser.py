@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import pandas as pd
 import pytest
+from tiny_study import factory, run_tiny, tiny_study
 
 from conftest import FORMULA, IMAGE, MARKUP, Opened, Reported
+from softmode.report.comparison import build_comparison
+from softmode.study.changes import changes
+from softmode.study.comparison import side_by_side
+from softmode.study.folder import reopen_study
+from softmode.study.results import cell_table
+from softmode.study.verdict.changes import verdict_of_changes
 
 Show = Callable[..., Opened]
 
@@ -75,4 +84,24 @@ def test_a_material_has_its_bands_structure_records_and_the_way_back(reported: R
     page.go_back()
     page.wait_for_selector("table.grid")
     assert page.url == before
+    assert complaints(opened) == []
+
+
+def test_two_runs_side_by_side(reported: Reported, show: Show, tmp_path: Path) -> None:
+    """What the new version mends is said first, and is in a chapter of its own, with its table."""
+    better = factory("scaled_emt", "soft one", factor=0.95)
+    new, _ = run_tiny(tiny_study(Path(reported.study.settings.dataset.path), tmp_path / "new", better))
+    compared = side_by_side(reopen_study(reported.study.folder), new)
+    cells = cell_table(compared.study)
+    found = changes(cells, compared.pairs, new.settings.conditions.seed)
+    opened = show(build_comparison(compared, cells, found, verdict_of_changes(compared, found, cells)))
+    said = re.findall(r"([\d.]+) → ([\d.]+) THz²", opened.page.locator("main").inner_text())
+    # forces 5 % too small instead of 20 %: a quarter of the error in ω², which goes as the forces
+    assert [float(after) for _, after in said] == [
+        pytest.approx(float(old) / 4.0, rel=0.01) for old, _ in said
+    ]
+    assert len(said) == 5
+    opened.page.get_by_role("link", name="What became better, what worse").first.click()
+    assert opened.page.locator("#panel-changes table").count()
+    assert opened.page.evaluate("window.wasHurt") is None
     assert complaints(opened) == []

@@ -14,6 +14,7 @@ import { isFiltered, modelOf, panelsOf, type Model } from "./model";
 import { PanelView } from "./panel";
 import { printing } from "./print";
 import { arrivals, hrefOf, keptHere, scrollBefore, view, type Route } from "./state";
+import { Term } from "./terms";
 import { setTheme, theme, type Theme } from "./theme";
 import { OfGroups, Verdict, WithNames } from "./verdict";
 
@@ -208,12 +209,12 @@ function Facts({ page }: { page: Page }) {
   const facts = [
     page.materials.length ? count(page.materials.length, "material") : "",
     page.potentials.length ? count(page.potentials.length, "potential") : "",
-    page.cells.material.length ? `${count(done, "cell")} done` : "",
+    page.cells.material.length > 0 && <Term of="cell" text={`${count(done, "cell")} done`} />,
     failed ? `${whole(failed)} failed` : "",
     pending ? `${whole(pending)} pending` : "",
-    page.protocol && `protocol ${page.protocol}`,
-  ];
-  return <p class="facts">{facts.filter(Boolean).join(" · ")}</p>;
+    page.protocol && <Term of="protocol" text={`protocol ${page.protocol}`} />,
+  ].filter(Boolean);
+  return <p class="facts">{facts.map((each, i) => <>{i > 0 && " · "}{each}</>)}</p>;
 }
 
 function FoldedFilters({ model }: { model: Model }) {

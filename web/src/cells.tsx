@@ -15,6 +15,7 @@ import type { Column, Page } from "./contract";
 import { save } from "./export";
 import { columnText, count, csv, whole } from "./format";
 import type { Model } from "./model";
+import { printing } from "./print";
 import { materialHref, show, view } from "./state";
 import { Scroll } from "./table";
 import { MaterialLink, PotentialName } from "./verdict";
@@ -105,6 +106,11 @@ export function CellTable({ model }: { model: Model }) {
         <button type="button" onClick={saveRows}>CSV of {count(cells.length, "cell")}</button>
         <Pages at={at} last={last} n={cells.length} />
       </div>
+      {last > 0 && printing.value && (
+        <p class="note">
+          Rows {whole(at * PAGE_SIZE + 1)}–{whole(at * PAGE_SIZE + rows.length)} of {whole(cells.length)}; tables/cells.csv beside the page has all.
+        </p>
+      )}
       {cells.length === 0 ? (
         <p>The filters leave no cell.</p>
       ) : (

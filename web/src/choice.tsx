@@ -70,7 +70,7 @@ function Standings({ model: { page }, found }: { model: Model; found: Comparison
             <th scope="col" class="right">{median}{head}{unit && `, ${unit}`}</th>
             {strip && (
               <th scope="col" class="strip">
-                <span class="unseen">drawn, {unit}, </span>
+                <span class="unseen">drawn{unit && `, ${unit}`}: </span>
                 <Axis strip={strip} />
               </th>
             )}

@@ -7,6 +7,7 @@ import { Dot } from "./filters";
 import { NOTHING, count } from "./format";
 import { unpack } from "./parts";
 import { Scroll } from "./table";
+import { Terms } from "./terms";
 import { WithNames } from "./verdict";
 
 export function Method({ page }: { page: Page }) {
@@ -15,9 +16,13 @@ export function Method({ page }: { page: Page }) {
   const lists = new Map(page.panels.flatMap((panel) => panel.lists.map((each) => [each.name, each.n] as const)));
   return (
     <>
-      <ul class="prose">
-        {page.method.map((each, i) => <li key={i}><WithNames page={page} text={each} /></li>)}
-      </ul>
+      <Terms />
+      <section>
+        <h2>How it was made</h2>
+        <ul class="prose">
+          {page.method.map((each, i) => <li key={i}><WithNames page={page} text={each} /></li>)}
+        </ul>
+      </section>
       <section>
         <h2>Potentials</h2>
         <Scroll label="Potentials">

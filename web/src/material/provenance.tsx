@@ -10,6 +10,12 @@ export function Commands({ commands }: { commands: string[] }) {
   return (
     <section aria-labelledby="commands">
       <h2 id="commands">To get it again</h2>
+      {commands.some((each) => each.startsWith("softmode run ")) && (
+        <p class="note">
+          What follows <code>softmode run</code> is the folder of this study, which holds its settings (<code>study.json</code>): type the
+          command where that folder lies. What it makes goes to the folder after <code>--output</code>.
+        </p>
+      )}
       {commands.map((command) => <Command key={command} command={command} />)}
     </section>
   );
