@@ -21,6 +21,7 @@ from typing import IO, NamedTuple
 
 from softmode.errors import StorageError
 from softmode.files import Stamp, file_stamp, seal_holds, write_atomically
+from softmode.memory import collecting_later
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +108,12 @@ class Packs:
         except OSError:
             changed, paths = 0, []
         packs: dict[str, Pack] = {}
-        for path in paths:
-            stamp, known = file_stamp(path), self._packs.get(path.name)
-            if stamp is not None:
-                kept = known is not None and known.stamp == stamp
-                packs[path.name] = known if known is not None and kept else read_pack(path, stamp)
+        with collecting_later():
+            for path in paths:
+                stamp, known = file_stamp(path), self._packs.get(path.name)
+                if stamp is not None:
+                    kept = known is not None and known.stamp == stamp
+                    packs[path.name] = known if known is not None and kept else read_pack(path, stamp)
         if packs != self._packs:
             members: dict[str, Member] = {}
             for pack in sorted(packs.values(), key=lambda pack: (pack.number, pack.path.name)):
