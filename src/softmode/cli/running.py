@@ -34,6 +34,7 @@ from softmode.cli.console import (
 )
 from softmode.cli.working import cost
 from softmode.dynamics import thermostat_warning
+from softmode.errors import MissingDependencyError
 from softmode.measurements.md import DynamicsSettings
 from softmode.processes import available_cores
 from softmode.report.build import reported
@@ -51,6 +52,7 @@ from softmode.study.worker import CaseOutcome
 _LOOK_EVERY = 2.0  # seconds between looks at the dynamics under way
 _REASONS = 5  # of earlier failures that a summary repeats
 _HOSTS = 3  # that are named
+_OF_POTENTIAL = MissingDependencyError("", "", "").kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,9 +278,10 @@ def _run(study: Study) -> tuple[RunReport, set[tuple[str, str]]]:
             bar.advance(task)
             if outcome.failure is not None:
                 told.add((case.material.name, case.label))
-                repeated[outcome.failure.message] += 1
-                if repeated[outcome.failure.message] > 1:
-                    return  # it names no material: once is enough
+                if outcome.failure.kind == _OF_POTENTIAL:
+                    repeated[outcome.failure.message] += 1
+                    if repeated[outcome.failure.message] > 1:
+                        return  # it is no material's: once is enough
                 name, formula = case.material.name, case.material.formula
                 title = f"{name} ({formula})" if formula else name
                 line = failure_line(title, case.label, outcome.failure.message)
