@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from moving_metals import MOVING, write_moving_metal
 from pretended_slurm import write_commands
 from tiny_study import emt, factory, record_contents, run_tiny, tiny_study
 
@@ -60,3 +61,21 @@ def test_where_a_job_ends_the_next_goes_on(slurm: Path, tiny_dataset: Path, tmp_
     assert jobs == sorted(jobs, key=int)
     calls = log.read_text().split("\n")[:-1]
     assert len(calls) == 24  # the perfect and the displaced supercell of each metal and potential, once
+
+
+@pytest.mark.slow
+def test_a_cell_that_lasts_longer_than_a_job_goes_on_in_the_next(slurm: Path, tmp_path: Path) -> None:
+    """Jobs of 40 s, in which workers are asked to pause after 36, and 400 frames of 0.15 s."""
+    log = tmp_path / "calls"
+    write_moving_metal(tmp_path / "data" / "Al", "Al", n_frames=400)
+    potential = factory("counting_emt", log=str(log), seconds=0.15)
+    cluster = {"provider": "slurm", "workers_per_node": 1, "walltime": "00:00:40"}
+    settings = tiny_study(
+        tmp_path / "data", tmp_path / "o", potential, options=MOVING, run={"cluster": cluster}
+    )
+    _, report = run_tiny(settings)
+    assert (report.computed, report.failed) == (1, 0)
+    assert len(log.read_text().split("\n")[:-1]) == 402  # none was evaluated again
+    work = (settings.output / FOLDER / WORK_FILE).read_text()
+    assert '"repeated"' not in work
+    assert work.count('"came"') > 1
