@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from softmode.processes import restored
+from softmode.deadlines import PausedError, pause_where_asked
+from softmode.processes import SingleProcess, restored
+
+
+def work(ends: bool) -> str:
+    while not ends:
+        time.sleep(0.01)
+        pause_where_asked()
+    pause_where_asked()
+    return "done"
+
+
+def test_a_process_pauses_when_it_is_asked_to_and_only_then() -> None:
+    process = SingleProcess()
+    try:
+        future = process.submit(work, False)
+        process.pause()
+        assert isinstance(future.exception(timeout=60), PausedError)
+        assert process.submit(work, True).result(timeout=60) == "done"
+    finally:
+        process.end()
 
 
 def test_what_a_library_changes_is_put_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

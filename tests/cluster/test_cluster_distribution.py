@@ -165,6 +165,7 @@ def test_what_a_worker_cannot_import_is_told(study: Study) -> None:
 
 def test_who_has_nothing_to_do_is_let_go(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_IDLE", -1.0)
+    monkeypatch.setattr(cluster, "_WAIT", 0.0)
     workers = Workers(6, lambda n: None)
     distributed(study, workers)
     assert workers.let_go

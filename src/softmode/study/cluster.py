@@ -123,6 +123,7 @@ class _Distribution:
         self._given: dict[int, float] = {}  # when
         self._losses: Counter[int] = Counter()
         self._unstored: Counter[int] = Counter()
+        self._woken = -math.inf
         self._helpers = Helpers(self._lanes.costs)
         self._helping: dict[int, Case] = {}  # number of what helps, what with
         self._has: dict[int, dict[int, float]] = defaultdict(dict)  # worker, number, s it may take
@@ -265,8 +266,11 @@ class _Distribution:
         self._pool.give(lane, number, run_case, case_task(self._study, case, helper))
 
     def _wake(self) -> None:
-        """Give to idle workers what has become due; let those go that have long been idle."""
+        """Give to idle workers what is due, or worth to be helped with; let go who has long been idle."""
         now = time.monotonic()
+        if now < self._woken + _WAIT and not any(due <= now for due, _, _ in self._again):
+            return
+        self._woken = now
         for lane, since in list(self._idle.items()):
             self._give(lane)
             if lane not in self._idle:
