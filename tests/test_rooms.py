@@ -18,7 +18,7 @@ ROOMS = [
     *("crystal", "statistics", "published"),
     *(
         "charts",
-        "packing",
+        "packed_matrices",
         "panel",
         "style",
         "potentials",

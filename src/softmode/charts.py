@@ -176,7 +176,7 @@ class Points(Chart):
 
 @dataclass(frozen=True)
 class Packed:
-    """Numbers of a matrix in 16 bits: see :func:`softmode.packing.pack`."""
+    """Numbers of a matrix in 16 bits: see :func:`softmode.packed_matrices.pack`."""
 
     shape: tuple[int, int]
     scale: float

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from softmode.charts import Packed
 from softmode.cli.app import app
 from softmode.harmonic import BandPath
-from softmode.packing import unpack
+from softmode.packed_matrices import unpack
 from softmode.report import detail_parts
 from softmode.report.detail_bands import TOLERANCE, shown_points
 from softmode.report.detail_parts import Parts, decoded, parts_of

@@ -14,7 +14,7 @@ from softmode.measurements.detail_charts import gaps, thinned
 from softmode.measurements.map.details import map_details
 from softmode.measurements.md.details import md_details
 from softmode.measurements.results import MaterialResults
-from softmode.packing import unpack
+from softmode.packed_matrices import unpack
 from softmode.records import Record, RecordFile, RecordStore, digest_of, open_record
 from softmode.report.detail_parts import decoded, parts_of
 from softmode.study.folder import Study, reopen_study

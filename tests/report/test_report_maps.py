@@ -17,7 +17,7 @@ from report_page import table_of
 from tiny_study import emt, factory, run_tiny, tiny_study
 
 from softmode.measurements.map.measurement import map_points, map_structures
-from softmode.packing import unpack
+from softmode.packed_matrices import unpack
 from softmode.report import chemiscope_file
 from softmode.report.build import build_report
 from softmode.report.chemiscope_file import script_json

@@ -12,7 +12,7 @@ from softmode.crystal.arrays import FloatArray
 from softmode.harmonic.qpoints import BandPath
 from softmode.measurements.noise_floor import NOISE_FLOOR
 from softmode.measurements.results import MaterialResults
-from softmode.packing import pack
+from softmode.packed_matrices import pack
 from softmode.records import RecordFile
 from softmode.report.detail import Bands, Dos, DosCurve, PotentialBands, Tick
 

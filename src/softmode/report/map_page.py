@@ -12,7 +12,7 @@ from softmode import __version__
 from softmode.charts import Chart, Frames, FrameStructures, Guide, Points, PointSeries
 from softmode.crystal import Trajectory
 from softmode.measurements.map.analysis import MapPoints
-from softmode.packing import pack
+from softmode.packed_matrices import pack
 from softmode.panel import Panel, Table, number
 from softmode.report.contents import now
 from softmode.report.document import Page, Potential

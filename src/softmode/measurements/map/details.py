@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from softmode.charts import Frames, FrameStructures
 from softmode.measurements.detail_charts import gaps, named, numbers, thinned
 from softmode.measurements.results import MaterialResults
-from softmode.packing import pack
+from softmode.packed_matrices import pack
 from softmode.panel import NOTHING, Panel, Table, number, percent, probability
 from softmode.records import RecordFile
 

@@ -7,7 +7,7 @@ import base64
 import numpy as np
 import pytest
 
-from softmode.packing import pack, unpack
+from softmode.packed_matrices import pack, unpack
 
 
 @pytest.mark.parametrize("delta", [True, False])
