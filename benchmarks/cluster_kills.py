@@ -206,6 +206,9 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=0, help="on so many hosts, through Slurm's commands")
     parser.add_argument("--walltime", default="00:03:00", help="of the jobs on hosts")
     parser.add_argument("--stale", action="store_true", help="a file system that hangs, and is full")
+    parser.add_argument(
+        "--measurements", nargs="+", default=(), help="of the study, instead of all of its own"
+    )
     parser.add_argument("--against", type=Path, help="folder of a complete study to compare with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
@@ -225,7 +228,7 @@ def main() -> None:
     with places(folder, given) as (where, place, hosts):
         there = where / f"killed{given.materials}"
         trouble = Trouble(there, given.kills, given.pause, hosts, place)
-        path = study_file(where, store, there.name, run=jobs)
+        path = study_file(where, store, there.name, run=jobs, measurements=given.measurements)
         seconds, told, again = run_troubled(path, trouble)
         say("killed", ", ".join(f"{number} × {kind}" for kind, number in trouble.killed.items()) or "nothing")
         say("all that was to go wrong has", "yes" if trouble.over else "no: it was over before")
@@ -234,7 +237,8 @@ def main() -> None:
         tell_work(there)
         if not complete(whole):
             began = time.perf_counter()
-            child(study_file(whole.parent, store, whole.name, run="[run]\nworkers = 2\n"))
+            alone = "[run]\nworkers = 2\n"
+            child(study_file(whole.parent, store, whole.name, run=alone, measurements=given.measurements))
             say("without Parsl or interruption, two processes", f"{time.perf_counter() - began:.0f} s")
         equal, different = compare(there, whole)
     say("records equal, different", f"{equal}, {different}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def study_file(
     run: str,
     every: int = 2,
     potential: str = "hdp_potential:CheapPotential",
+    measurements: Sequence[str] = (),
 ) -> Path:
     """Write the study's settings.
 
@@ -37,6 +39,8 @@ def study_file(
         One frame in so many is used.
     potential : str
         The calculator, which takes the errors of :data:`hdp_potential.VARIANTS`.
+    measurements : sequence of str
+        Those to make; the default of a study where none is given.
     """
     path = folder / f"{name}.toml"
     potentials = "".join(
@@ -45,7 +49,9 @@ def study_file(
         for label, errors in VARIANTS.items()
     )
     dataset = f'[dataset]\nkind = "hdp"\npath = "{store}"\noptions = {{skip = 0, every = {every}}}\n'
-    path.write_text(f'name = "Stand-in"\noutput = "{folder / name}"\nseed = 2026\n{dataset}{potentials}{run}')
+    made = f"measurements = {json.dumps(list(measurements))}\n" if measurements else ""
+    head = f'name = "Stand-in"\noutput = "{folder / name}"\nseed = 2026\n{made}'
+    path.write_text(f"{head}{dataset}{potentials}{run}")
     return path
 
 
