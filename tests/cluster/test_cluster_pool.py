@@ -5,11 +5,13 @@ from __future__ import annotations
 import pickle
 import time
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from softmode.cluster import lane
 from softmode.cluster.messages import Beat, End, Ended, Leaving, Line, Message, Place, Ready, Work
 from softmode.cluster.patience import Patience
 from softmode.cluster.pool import (
@@ -171,6 +173,25 @@ def test_where_one_kind_cannot_be_started_the_others_go_on(pool: Pretended) -> N
     pool._looked = 0.0
     with pytest.raises(ClusterError, match=r"here\.pool\.cpu: no worker can be started"):
         pool.hears()
+
+
+def test_a_worker_that_cannot_be_asked_what_it_lacks_reports_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Failing:
+        def __init__(self, threads: int) -> None:
+            self.answer: Future[bytes] = Future()
+            self.answer.set_exception(ModuleNotFoundError("no module named mine"))
+
+        def submit(self, *asked: Any) -> Future[bytes]:
+            return self.answer
+
+        def end(self) -> None:
+            pass
+
+    monkeypatch.setattr(lane, "SingleProcess", Failing)
+    with closing(lane._Worker(Line(0, (), "", 1, None, 1.0, 60.0, None, survey=b"question"))) as worker:
+        assert worker.survey() == {}
 
 
 def test_jobs_that_end_in_vain_end_the_run(tmp_path: Path) -> None:

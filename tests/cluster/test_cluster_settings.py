@@ -11,7 +11,7 @@ import pytest
 from tiny_study import emt, tiny_study
 
 from softmode.cluster.providers import preparation, require_parsl, require_scheduler
-from softmode.cluster.settings import ClusterSettings, load_cluster
+from softmode.cluster.settings import ClusterSettings, PoolSettings, load_cluster
 from softmode.errors import MissingExtraError, SettingsError
 
 CLUSTERS = sorted((Path(__file__).resolve().parents[2] / "examples" / "clusters").glob("*.toml"))
@@ -101,6 +101,14 @@ def test_kinds_of_workers_have_in_common_what_stands_beside_them() -> None:
     assert settings.takers("mace-mp-0") == ["gpu"]
     assert settings.misfit(["7net-0", "mace-mp-0", "chgnet"]) == ""
     assert ClusterSettings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize(
+    ("cards", "workers", "each"),
+    [(4, None, 1.0), (["0", "0", "1", "1"], None, 0.5), (4, 2, 1.0), (0, 8, 0.0)],
+)
+def test_cards_that_workers_share_are_counted_once(cards: Any, workers: int | None, each: float) -> None:
+    assert PoolSettings(accelerators_per_node=cards, workers_per_node=workers).accelerators_per_worker == each
 
 
 def test_a_job_is_given_nothing_new_near_its_end() -> None:

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_study import emt, tiny_study
+from typer.testing import CliRunner
 
+from softmode.cli.app import app
 from softmode.cli.working import tell_work, work_json
 from softmode.cluster.messages import Place
 from softmode.measurements import Facts
 from softmode.records import Failure
-from softmode.study.folder import Case
+from softmode.study.folder import Case, open_study
 from softmode.study.materials import MaterialSummary
+from softmode.study.sole import Runner
 from softmode.study.work import FOLDER, WORK_FILE, Ledger, Share, WorkLog
 from softmode.study.worker import CaseOutcome
 
@@ -77,6 +81,26 @@ def test_hours_are_those_of_workers_that_were_there(tmp_path: Path) -> None:
     assert (ledger.asked, ledger.workers, ledger.cells) == (5, 0, 2)
 
 
+def test_a_card_that_workers_share_is_counted_once(tmp_path: Path) -> None:
+    """Three of one job share card 0 from minute 0 to 30; of another job, a card of that name is another."""
+    card = {**HERE, "accelerator": "0", "cores": 1}
+    ledger = Ledger(
+        written(
+            tmp_path,
+            {"run": {"cpu": 4}, "at": at(0)},
+            *({"worker": n, "came": at(10 * n), **card} for n in range(3)),
+            {"worker": 3, "came": at(20), **card, "job": "1"},
+            {"worker": 0, "left": at(25)},
+            {"worker": 2, "left": at(28)},
+        )
+    ).read()
+    now = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
+    assert 60 * ledger.hours(now).accelerators == pytest.approx(30 + 10)
+    assert 60 * ledger.hours(now).present == pytest.approx(25 + 20 + 8 + 10)
+    written(tmp_path, {"worker": 1, "left": at(30)}, {"worker": 3, "left": at(30)})
+    assert 60 * ledger.read().hours().accelerators == pytest.approx(30 + 10)
+
+
 def test_what_is_left_is_what_such_cells_took(tmp_path: Path) -> None:
     ledger = Ledger(written(tmp_path, cell(1, 360), cell(2, 720), cell(3, 1800, "mace"))).read()
     assert ledger.left({"emt": 2, "mace": 1}) == pytest.approx(2 * 0.15 + 0.5)
@@ -107,6 +131,22 @@ def test_workers_of_a_run_that_was_killed_are_gone_with_its_last_line(tmp_path: 
     assert ledger.read().workers == 0
     assert ledger.hours().cores == pytest.approx(0.1)
     assert ledger.cells == 1
+
+
+@pytest.mark.parametrize(
+    ("doing", "since", "there"), [("run", 0, True), ("run", 30, False), ("packed", 0, False)]
+)
+def test_workers_of_an_earlier_run_are_not_there(
+    doing: str, since: int, there: bool, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One was killed; the study is now run without a cluster, or packed."""
+    study = open_study(tiny_study(tiny_dataset, tmp_path / "o", emt()))
+    lines = {"run": {"cpu": 1}, "at": at(0)}, {"worker": 0, "came": at(0), **HERE, "cores": 1}, cell(6, 30)
+    written(study.folder, *lines)
+    monkeypatch.setattr("softmode.cli.status.runner", lambda folder: Runner("here", 1, at(since), doing))
+    said = json.loads(CliRunner().invoke(app, ["status", str(study.folder), "--json"]).stdout)
+    assert said["cluster"]["workers"] == there
+    assert (said["cluster"]["core_hours"] == pytest.approx(0.1)) is not there
 
 
 def test_what_cannot_be_written_is_written_later(tmp_path: Path) -> None:

@@ -44,6 +44,18 @@ def test_what_is_missing_is_named_with_what_to_do(emt: ResolvedPotential, tmp_pa
     assert found["weights"][0] == f"its weights {tmp_path / 'weights.pt'} are not there"
 
 
+def test_one_of_which_it_cannot_be_told_does_not_keep_others(
+    emt: ResolvedPotential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(tmp_path), "exists", forbidden)
+    found = lacking({"hidden": replace(emt, weights_path=tmp_path / "w.pt"), "there": emt})
+    assert set(found) == {"hidden"}
+    assert "PermissionError: [Errno 13] Permission denied" in found["hidden"][0]
+
+
 def test_a_package_that_an_environment_lacks_is_missing(emt: ResolvedPotential, tmp_path: Path) -> None:
     """An interpreter is there, and a folder of modules with nothing in it."""
     python = tmp_path / "python"

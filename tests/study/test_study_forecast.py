@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,10 @@ def test_hours_go_to_the_pools_that_take_a_potential(tiny_dataset: Path, tmp_pat
     rest = mace.seconds + both.seconds / 3
     assert gpu.seconds == pytest.approx(rest)
     assert (gpu.core_hours, gpu.accelerator_hours) == pytest.approx((8 * rest / 3600, rest / 3600))
+    # most cells are there: no more workers than cells that are left
+    few = [replace(one, cells=8000, settled=7999) for one in found]
+    assert [one.workers for one in by_pool(study, few, cluster, 1)] == [1, 1]
+    assert by_pool(study, few, None, 64)[0].workers == 2
     [here] = by_pool(study, found, None, 2)
     assert (here.pool, here.workers) == ("", 2)
     assert here.seconds == pytest.approx((mace.seconds + both.seconds) / 2)

@@ -107,6 +107,25 @@ def test_who_leads_at_the_lattice_of_each_potential_is_said_for_all_and_for_each
     assert not any("Relaxed" in one.text for one in said(cells))
 
 
+def test_one_that_is_better_on_most_at_its_own_lattice_is_not_called_level(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On 20 of 21 it is better: p = 2 · (1 + 21) / 2²¹; but in the middle it is not."""
+    other = np.array([*np.linspace(1.0, 1.1, 10), 1.5, *np.linspace(5.0, 6.0, 10)])
+    own = other - 0.01
+    own[10] = 4.0
+    cells = cells_of({"a": other, "b": other - 0.5})
+    cells["path_rmse_w2_THz2_at_own"], cells["lattice_state"] = np.concatenate([other, own]), "ok"
+    [own_lattice] = [one.text for one in said(cells) if "own lattice, a has" in one.text]
+    assert own_lattice.endswith("; b 4 (better on most).")
+    # corrected for thousands of other tests it is beyond chance no more
+    monkeypatch.setattr(
+        "softmode.study.verdict.phonons.other_tests", lambda cells: {"w2_own": [0.5] * 10_000}
+    )
+    [own_lattice] = [one.text for one in said(cells) if "own lattice, a has" in one.text]
+    assert own_lattice.endswith("; b 4 (not to be told apart).")
+
+
 def test_those_level_with_the_best_that_has_seen_nothing_are_named() -> None:
     errors = np.linspace(1.0, 3.0, 12)
     wobble = np.where(np.arange(12) % 2, 1.1, 0.92)

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmode.cli.console import ERROR, Command, Group, busy, err, out, print_json
-from softmode.cli.run import on_cluster
+from softmode.cli.run import with_cluster
 from softmode.cluster.check import COMPARED, Question, Seen, look, problems
 from softmode.cluster.engine import open_pool
 from softmode.cluster.messages import Ended, Missing
@@ -133,7 +133,7 @@ def _asked(file: Path, cluster_file: Path | None) -> _Asked:
         return _Asked(settings, folder, 1, questions, temporary=True)
     study = load_study(file)
     if cluster_file is not None:
-        study = on_cluster(study, cluster_file)
+        study = with_cluster(study, cluster_file)
     found = study.run.cluster
     if found is None:
         raise SettingsError(str(file), "has no [run.cluster]", "Add it, or give --cluster FILE")

@@ -63,14 +63,14 @@ def run(
     if workers is not None:
         settings = _running(settings, workers=workers, cluster=None)
     if cluster is not None:
-        settings = on_cluster(settings, cluster)
+        settings = with_cluster(settings, cluster)
     if dry_run:
         foretell(settings, as_json=as_json)
         return
     conclude(run_to_end(settings), as_json=as_json)
 
 
-def on_cluster(settings: StudySettings, file: Path) -> StudySettings:
+def with_cluster(settings: StudySettings, file: Path) -> StudySettings:
     """The study, run on the cluster that a file describes.
 
     Raises

@@ -243,8 +243,10 @@ def leave(run: FinishedRun) -> None:
         raise typer.Exit(FAILED_CELLS)
 
 
-def _crew(ledger: Ledger, before: Hours) -> str:
-    """How many workers of a cluster are there, and what this run has cost."""
+def _crew(ledger: Ledger, before: Hours, since: datetime) -> str:
+    """How many workers of a cluster are there, and what this run has cost, which began then."""
+    if not ledger.goes_on(since):
+        return "cells, waiting for the cluster:"
     spent = ledger.hours(datetime.now(UTC))
     now = Hours(cores=spent.cores - before.cores, accelerators=spent.accelerators - before.accelerators)
     return f"cells, {ledger.workers} of {ledger.asked} workers, {cost(now)}:"
@@ -312,8 +314,8 @@ def _shown(bar: Progress, cells: TaskID, study: Study, dynamics: DynamicsProgres
         looks.append(lambda: bar.update(steps, completed=dynamics.made()))
     if clustered:
         ledger = Ledger(study.folder)
-        before = ledger.read().hours()
-        looks.append(lambda: bar.update(cells, description=_crew(ledger.read(), before)))
+        before, since = ledger.read().hours(), datetime.now(UTC)
+        looks.append(lambda: bar.update(cells, description=_crew(ledger.read(), before, since)))
     over = threading.Event()
 
     def look() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,13 +38,13 @@ def status(
         }
         for potential, rows in cells.groupby("potential", sort=False)
     }
-    ledger = Ledger(study.folder).read()
+    by, ledger = runner(study.folder), Ledger(study.folder).read()
+    running = by is not None and by.doing == "run" and ledger.goes_on(datetime.fromisoformat(by.since))
     pending = {potential: row["to compute"] for potential, row in counts.items()}
     if as_json:
         steps = {"made": dynamics.made(), "total": dynamics.total}
-        by = runner(study.folder)
         said = _json(study.settings.name, counts, lost) | {"steps_of_dynamics": steps, "run_by": by}
-        work = work_json(ledger, pending, running=by is not None)
+        work = work_json(ledger, pending, running=running)
         print_json(said | {"hosts": work["hosts"], "cluster": work})
         return
     table = Table(title=escape(study.settings.name), title_justify="left")
@@ -52,9 +53,9 @@ def status(
     for potential, row in counts.items():
         table.add_row(escape(potential), *(f"{number:,}" for number in row.values()))
     out.print(table)
-    if (by := runner(study.folder)) is not None:
+    if by is not None:
         out.print(f"{by.doing} by {by}", markup=False, soft_wrap=True)
-    tell_work(ledger, pending, running=by is not None)
+    tell_work(ledger, pending, running=running)
     if dynamics.total:
         made = f"steps of dynamics under way: {dynamics.made():,} of {dynamics.total:,} are made"
         out.print(made)

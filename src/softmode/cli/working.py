@@ -26,7 +26,7 @@ def tell_work(ledger: Ledger, pending: Mapping[str, int], *, running: bool) -> N
     pending : mapping of str to int
         Cells that are left, by potential.
     running : bool
-        Whether the study is run now.
+        Whether it is these workers that the study is run by now.
     """
     if not ledger.cells and not (running and ledger.workers):
         return

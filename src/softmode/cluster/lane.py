@@ -97,13 +97,15 @@ class _Worker:
         return self._future is not None
 
     def survey(self) -> dict[str, Missing]:
-        """What cannot be done here, and why; nothing is known of a process that dies over the question."""
+        """What cannot be done here, and why; nothing is known where the question itself cannot be asked."""
         if not self._line.survey:
             return {}
         try:
             lacks: dict[str, Missing] = pickle.loads(self._process.submit(call, self._line.survey).result())
         except BrokenProcessPool:
             self._renew()
+            return {}
+        except Exception:  # noqa: BLE001  as of a module that is not here: what needs it says so when it is given
             return {}
         return lacks
 

@@ -132,6 +132,11 @@ class PoolSettings(BaseModel):
         return self.workers_per_node or len(self.accelerators)
 
     @property
+    def accelerators_per_worker(self) -> float:
+        """Cards of a node for each of its workers; less than one where workers share them."""
+        return len(set(self.accelerators[: self.workers])) / self.workers
+
+    @property
     def slots(self) -> int:
         """Workers at most at a time."""
         return self.jobs * self.nodes * self.workers

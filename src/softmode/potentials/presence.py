@@ -33,6 +33,9 @@ def lacking(potentials: Mapping[str, ResolvedPotential]) -> dict[str, tuple[str,
             require(potential)
         except SoftmodeError as error:
             found[label] = error.problem, error.remedy
+        except Exception as error:  # noqa: BLE001  as of a folder that may not be read: the others can run
+            problem = f"it cannot be told whether it is there ({type(error).__name__}: {error})"
+            found[label] = problem, "Try it on a node: softmode cluster check"
     return found
 
 

@@ -119,7 +119,8 @@ def by_pool(
         Processes of this machine, where that is on none.
     """
     if cluster is None:
-        workers, together = min(workers, len(study.cases)), sum(one.seconds or 0.0 for one in found)
+        left = sum(one.cells - one.settled for one in found)
+        workers, together = max(1, min(workers, left)), sum(one.seconds or 0.0 for one in found)
         hours = together * study.settings.conditions.threads / 3600
         return [PoolForecast("", workers, together / workers, hours, 0.0)]
     spread = []
@@ -131,9 +132,9 @@ def by_pool(
             / sum(cluster.pools[other].slots for other in cluster.takers(one.label))
             for one in taken
         )
-        workers = max(1, min(pool.slots, sum(one.cells for one in taken)))
+        workers = max(1, min(pool.slots, sum(one.cells - one.settled for one in taken)))
         hours = together / 3600
-        cards = hours if pool.accelerators else 0.0
+        cards = hours * pool.accelerators_per_worker
         spread.append(PoolForecast(name, workers, together / workers, hours * pool.cores_per_worker, cards))
     return spread
 

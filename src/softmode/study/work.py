@@ -135,7 +135,15 @@ class _Worker:
 
     since: datetime
     cores: int
-    accelerator: bool
+    card: tuple[str, ...] | None
+
+
+@dataclass
+class _Card:
+    """An accelerator, and those whose it is; several may share one."""
+
+    since: datetime
+    workers: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -181,6 +189,7 @@ class Ledger:
     asked: int = 0
     _gone: Hours = field(default_factory=Hours)
     _here: dict[int, _Worker] = field(default_factory=dict)
+    _cards: dict[tuple[str, ...], _Card] = field(default_factory=dict)
     _ended: list[datetime] = field(default_factory=list)
     _began: datetime | None = None
     _last: datetime | None = None
@@ -208,6 +217,10 @@ class Ledger:
         """How many are there, if the run goes on."""
         return len(self._here)
 
+    def goes_on(self, since: datetime) -> bool:
+        """Whether the last run that they tell of is one that has begun at that time, or after it."""
+        return self._began is not None and self._began >= since
+
     @property
     def cells(self) -> int:
         """How many were finished."""
@@ -217,9 +230,11 @@ class Ledger:
         """Where time went until now; until the last line where no time is given, for nothing runs."""
         until = now or self._last
         spent = Hours(**vars(self._gone))
-        for worker in self._here.values():
-            if until is not None:
+        if until is not None:
+            for worker in self._here.values():
                 _spend(spent, worker, until)
+            for card in self._cards.values():
+                spent.accelerators += _hours(card.since, until)
         return spent
 
     def rate(self, now: datetime | None = None) -> float | None:
@@ -246,16 +261,35 @@ class Ledger:
             self._last = self._began
         elif "came" in said:
             self._last = _time(said["came"])
-            self._here[said["worker"]] = _Worker(self._last, said["cores"], bool(said["accelerator"]))
+            self._has_come(said, self._last)
         elif "left" in said:
             self._last = _time(said["left"])
-            if (worker := self._here.pop(said["worker"], None)) is not None:
-                _spend(self._gone, worker, self._last)
+            self._has_left(said["worker"], self._last)
         elif "repeated" in said:
             self._last = _time(said["ended"])
             self._gone.repeated += float(said["repeated"]) / 3600
         else:
             self._take_cell(said)
+
+    def _has_come(self, said: Mapping[str, Any], at: datetime) -> None:
+        """One has come; cards of two jobs may be called the same, and are not the same."""
+        card = None
+        if said["accelerator"]:
+            card = said["pool"], said["job"], said["host"], said["accelerator"]
+            self._cards.setdefault(card, _Card(at)).workers.add(said["worker"])
+        self._here[said["worker"]] = _Worker(at, said["cores"], card)
+
+    def _has_left(self, number: int, at: datetime) -> None:
+        worker = self._here.pop(number, None)
+        if worker is None:
+            return
+        _spend(self._gone, worker, at)
+        if worker.card is not None:
+            card = self._cards[worker.card]
+            card.workers.discard(number)
+            if not card.workers:
+                del self._cards[worker.card]
+                self._gone.accelerators += _hours(card.since, at)
 
     def _take_cell(self, said: Mapping[str, Any]) -> None:
         host, seconds, ended = str(said["host"]), float(said["seconds"]), str(said["ended"])
@@ -268,25 +302,28 @@ class Ledger:
         self._gone.computing += (seconds - loading) / 3600
         self._gone.loading += loading / 3600
         if "worker" not in said:  # an earlier version, which did not say how long workers were there
-            _add(self._gone, seconds / 3600, 1, bool(said.get("accelerator")))
+            hours = seconds / 3600
+            _add(self._gone, hours, 1)
+            self._gone.accelerators += hours * bool(said.get("accelerator"))
 
     def _all_left(self) -> None:
         """Those of a run that was killed were there until the last that is known of it."""
-        for worker in self._here.values():
+        for number in list(self._here):
             if self._last is not None:
-                _spend(self._gone, worker, self._last)
-        self._here.clear()
+                self._has_left(number, self._last)
 
 
 def _spend(spent: Hours, worker: _Worker, until: datetime) -> None:
-    hours = max(0.0, (until - worker.since).total_seconds() / 3600)
-    _add(spent, hours, worker.cores, worker.accelerator)
+    _add(spent, _hours(worker.since, until), worker.cores)
 
 
-def _add(spent: Hours, hours: float, cores: int, accelerator: bool) -> None:
+def _hours(since: datetime, until: datetime) -> float:
+    return max(0.0, (until - since).total_seconds() / 3600)
+
+
+def _add(spent: Hours, hours: float, cores: int) -> None:
     spent.present += hours
     spent.cores += hours * cores
-    spent.accelerators += hours * accelerator
 
 
 def _time(said: str) -> datetime:

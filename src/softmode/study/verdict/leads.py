@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from softmode.crystal.arrays import FloatArray
 from softmode.panel import named, number
 from softmode.study.paired import COMPARED_ERRORS, ComparedError
 from softmode.study.verdict.contest import Contest, contest
@@ -147,14 +148,20 @@ def _taught(found: Contest) -> str:
         return f"{text}; so was every other to some degree."
     best = found.unseen[0]
     value = measured(found.medians[best], found.error.unit)
-    apart = "beyond chance behind" if best in found.beaten else "not to be told apart"
-    apart = "better on most" if best in found.better else apart
+    apart = _apart(found, best) or "beyond chance behind"
     tied = [*found.unseen_tied]
     beside = f"; level with it: {some(tied, _TIED)}" if tied else ""
     return f"{text}; the best of those that saw none is {best}, {value} ({apart}{beside})."
 
 
-def at_own_lattice(cells: pd.DataFrame, found: Contest) -> str:
+def _apart(found: Contest, name: str) -> str:
+    """How one stands to the leader that is not beyond chance behind it; else empty."""
+    if name in found.better:
+        return "better on most"
+    return "" if name in found.beaten else "not to be told apart"
+
+
+def at_own_lattice(cells: pd.DataFrame, found: Contest, others: Sequence[float] | FloatArray = ()) -> str:
     """Who is best at the lattice that each potential relaxes a crystal to; empty where that is not known.
 
     Parameters
@@ -163,16 +170,19 @@ def at_own_lattice(cells: pd.DataFrame, found: Contest) -> str:
         Of the same materials.
     found : Contest
         At the lattice of the reference.
+    others : sequence of float
+        As of :func:`contest`.
     """
     error = COMPARED_ERRORS["w2_own"]
-    own = contest(cells, error) if error.column in cells else None
+    own = contest(cells, error, others) if error.column in cells else None
     if own is None or own.n < FEWEST or not own.pairs:
         return ""
     text = f"Relaxed, at its own lattice, {own.marked(own.leader)} has the smallest, "
     text += measured(own.medians[own.leader], error.unit)
     if found.leader in own.pairs:
-        apart = "" if found.leader in own.beaten else " (not to be told apart)"
-        text += f"; {own.marked(found.leader)} {number(own.medians[found.leader].value)}{apart}"
+        apart = _apart(own, found.leader)
+        text += f"; {own.marked(found.leader)} {number(own.medians[found.leader].value)}"
+        text += f" ({apart})" if apart else ""
     return f"{text}."
 
 

@@ -63,7 +63,7 @@ def of_phonons(cells: pd.DataFrame) -> Iterator[Statement]:
         return
     yield lead(found, "lead", "paired" if found.pairs else "ranking", names)
     yield from _elsewhere(cells, found, tests)
-    if found.n >= FEWEST and (own := at_own_lattice(cells, found)):
+    if found.n >= FEWEST and (own := at_own_lattice(cells, found, tests.get("w2_own", ()))):
         yield Statement("lead", own, panel="lattice")
     if found.pairs:
         yield from by_group(cells, _W2, "lead", "paired", names)
