@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from softmode.records import Failure
 from softmode.study import cluster
 from softmode.study.cluster import _Distribution
 from softmode.study.folder import Study, open_study
+from softmode.study.takers import Takers
 from softmode.study.work import Ledger, WorkLog
 from softmode.study.worker import CaseOutcome
 
@@ -216,6 +218,59 @@ def test_what_nobody_can_run_fails_once_with_a_reason_and_the_rest_goes_on(study
     assert workers.computed(study) == {("cpu", "emt")}
     failed = next(case for case in study.cases if case.label == "soft")
     assert not study.settled(failed)  # the next run tries again
+
+
+def test_who_can_run_a_potential_is_forgotten_when_he_leaves(study: Study) -> None:
+    """The one worker that can is lost; the one that comes in its place lacks the weights."""
+
+    class Replaced(Workers):
+        waits = 0
+
+        def give(self, lane: int, *given: Any, **more: Any) -> None:
+            self.lacking[lane] = dict.fromkeys(("emt", "soft"), ("its weights are gone", "Put them there"))
+            super().give(lane, *given, **more)
+
+        def wait(self, seconds: float) -> Iterator[Event]:
+            self.waits += 1
+            assert self.waits < 100, "it waits for ever"
+            yield from super().wait(seconds)
+
+    workers = Replaced(1, lambda n: "lost")
+    outcomes = distributed(study, workers)
+    assert [number for _, number, _ in workers.given] == [0]
+    said = {outcome.failure.message for outcome in outcomes if outcome.failure}
+    reason = "no worker of the cluster can run it: on host0 its weights are gone. Put them there."
+    assert said == {f"emt: {reason}", f"soft: {reason}"}
+    assert len(outcomes) == 6
+
+
+def test_where_the_last_that_can_run_a_potential_leaves_another_is_waited_for() -> None:
+    """Of two hosts one can; that one is lost, and what the other lacks is no reason to give up, yet."""
+    workers = Workers(2, lambda n: None)
+    takers, lacks, left = Takers(workers), {"emt": ("it is not there", "Put it there")}, {"emt": 3}  # type: ignore[arg-type]
+    takers.met(0, workers.places[0], {}, left)
+    takers.met(1, workers.places[1], lacks, left)
+    takers.gone(0)
+    assert takers.nobody("emt", left) is None
+    assert takers.wanted(left) == {"all": 2}
+    takers.met(0, workers.places[0], lacks, left)
+    assert takers.nobody("emt", left) is not None
+
+
+def test_who_can_do_nothing_of_what_is_tried_again_later_is_let_go(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two have had nothing to do for long; what could not be stored is one's only."""
+    monkeypatch.setattr(cluster, "_IDLE", -1.0)
+    monkeypatch.setattr(_Distribution, "_give", lambda self, lane: None)
+    workers = Workers(2, lambda n: None)
+    workers.lacking = {1: {"emt": ("it is not installed", "Install it")}}
+    with WorkLog(study.folder) as log:
+        distribution = _Distribution(study, study.cases, workers, log)  # type: ignore[arg-type]
+        distribution._again = [(math.inf, 0, False)]
+        distribution._idle = {0: 0.0, 1: 0.0}
+        distribution._wake()
+    assert workers.let_go == [1]
 
 
 def test_potentials_of_workers_that_cannot_be_started_fail_and_the_rest_goes_on(study: Study) -> None:

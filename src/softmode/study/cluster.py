@@ -146,9 +146,7 @@ class _Distribution:
                     continue
                 number = event.number
                 if isinstance(event, Lost):
-                    self._log.left(event.lane)
-                    self._idle.pop(event.lane, None)
-                    self._has.pop(event.lane, None)
+                    self._has_left(event.lane)
                     self._take_back(event.waiting)
                 if number is None:
                     continue
@@ -193,7 +191,14 @@ class _Distribution:
         """Take account of what a worker says of itself."""
         place, lacks = self._worker(lane)
         self._log.came(lane, place, self._pool.pools[place.pool].cores_per_worker)
-        self._takers.met(place, lacks, self._left)
+        self._takers.met(lane, place, lacks, self._left)
+
+    def _has_left(self, lane: int) -> None:
+        """A worker is there no more."""
+        self._log.left(lane)
+        self._takers.gone(lane)
+        self._idle.pop(lane, None)
+        self._has.pop(lane, None)
 
     def _worker(self, lane: int) -> tuple[Place, Mapping[str, Missing]]:
         return self._pool.places[lane], self._pool.lacks(lane)
@@ -275,10 +280,16 @@ class _Distribution:
             self._give(lane)
             if lane not in self._idle:
                 continue
-            if not self._again and now > since + _IDLE:
-                del self._idle[lane]
+            if now > since + _IDLE and not self._waits(lane):
                 self._pool.end(lane)
-                self._log.left(lane)
+                self._has_left(lane)
+
+    def _waits(self, lane: int) -> bool:
+        """Whether something is to be tried again later that a worker can be given."""
+        place, lacks = self._worker(lane)
+        return any(
+            self._takers.takes(place, lacks, self._cases[number].label) for _, number, _ in self._again
+        )
 
     def _ended(self, number: int, ended: Ended) -> CaseOutcome | None:
         """What came of a case; None where it is tried again."""

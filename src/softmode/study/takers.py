@@ -22,17 +22,31 @@ class Takers:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._able: set[tuple[str, str]] = set()  # pool, potential
+        self._able: Counter[tuple[str, str]] = Counter()  # workers that are there, by pool and potential
+        self._here: dict[int, list[tuple[str, str]]] = {}  # worker, what it is able to
         self._lacking: dict[tuple[str, str], tuple[str, Missing]] = {}  # on which host, and what
         self._given_up: set[str] = set()
 
-    def met(self, place: Place, lacks: Mapping[str, Missing], labels: Collection[str]) -> None:
-        """Take account of what a worker says of itself."""
-        for label in labels:
-            if label in lacks:
-                self._lacking.setdefault((place.pool, label), (place.host, lacks[label]))
-            else:
-                self._able.add((place.pool, label))
+    def met(self, lane: int, place: Place, lacks: Mapping[str, Missing], labels: Collection[str]) -> None:
+        """Take account of what a worker says of itself, once."""
+        if lane in self._here:
+            return
+        self._here[lane] = [(place.pool, label) for label in labels if label not in lacks]
+        self._able.update(self._here[lane])
+        for label in lacks.keys() & set(labels):
+            self._lacking.setdefault((place.pool, label), (place.host, lacks[label]))
+
+    def gone(self, lane: int) -> None:
+        """A worker is there no more.
+
+        Where no other is left that can compute a potential, nothing is known of it any more: whoever comes in
+        its place may, or may not.
+        """
+        for one in self._here.pop(lane, ()):
+            self._able[one] -= 1
+            if not self._able[one]:
+                del self._able[one]
+                self._lacking.pop(one, None)
 
     def takes(self, place: Place, lacks: Mapping[str, Missing], label: str) -> bool:
         """Whether a worker is to be given a potential."""
