@@ -49,6 +49,13 @@ def installed_plugin(
     return lambda name: install_plugin(name, site, monkeypatch)
 
 
+@pytest.fixture
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for disks, which others may keep busy."""
+    monkeypatch.setattr("softmode.files._sync", lambda path: None)
+    monkeypatch.setattr(os, "sync", lambda: None, raising=False)
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

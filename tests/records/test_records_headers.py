@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -34,10 +35,16 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
-@pytest.fixture
-def study(tiny_dataset: Path, tmp_path: Path) -> Study:
+@pytest.fixture(scope="module")
+def finished(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Not to be changed."""
     potentials = (emt(), factory("scaled_emt", "soft", factor=0.9), factory("nan_emt", "nan"))
-    return run_tiny(tiny_study(tiny_dataset, tmp_path / "o", *potentials))[0]
+    return run_tiny(tiny_study(tiny_dataset, tmp_path_factory.mktemp("finished") / "o", *potentials))[0]
+
+
+@pytest.fixture
+def study(finished: Study, tmp_path: Path) -> Study:
+    return reopen_study(Path(shutil.copytree(finished.folder, tmp_path / "o")))
 
 
 def cache_of(study: Study) -> Path:

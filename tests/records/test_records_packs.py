@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import shutil
 import zipfile
@@ -20,6 +22,7 @@ from softmode.records import (
     RecordStore,
     digest_of,
     open_record,
+    pack_file,
     pack_records,
     packing,
     packs,
@@ -28,6 +31,7 @@ from softmode.records import (
 )
 
 KEYS = tuple(digest_of(number) for number in range(6))
+pytestmark = pytest.mark.usefixtures("unsynced")
 _HOUR = 3600 * 10**9
 
 
@@ -136,7 +140,7 @@ def test_directories_are_read_as_zipfile_reads_them(
     pack_records(store)
     quick = packs.Packs(store.root)
     quick.refresh()
-    monkeypatch.setattr(packs, "_short_directory", lambda stream, size: None)
+    monkeypatch.setattr(pack_file, "_short_directory", lambda stream, size: None)
     slow = packs.Packs(store.root)
     slow.refresh()
     assert quick.all() == slow.all()
@@ -199,6 +203,12 @@ def test_a_file_is_right_where_a_pack_has_the_record_too(store: RecordStore) -> 
     assert store.read(KEYS[0]).values == {"value": 2.5}
 
 
+def inside(path: Path, key: str) -> int:
+    """A place in a record in a pack."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.getinfo(f"{key[:2]}/{key}.h5").header_offset + 500
+
+
 def flip(path: Path, at: int) -> None:
     content = bytearray(path.read_bytes())
     content[at] ^= 1
@@ -211,9 +221,7 @@ def test_a_damaged_record_of_a_pack_is_that_one_only(
     content = all_of(store)
     pack_records(store)
     [path] = packs_of(store)
-    with zipfile.ZipFile(path) as archive:
-        where = archive.getinfo(f"{KEYS[3][:2]}/{KEYS[3]}.h5").header_offset
-    flip(path, where + 500)
+    flip(path, inside(path, KEYS[3]))
     again = store_in(store.root.parent)
     assert [key for key in KEYS if not again.settled(key)] == [KEYS[3], KEYS[5]]
     assert caplog.messages == [
@@ -254,6 +262,160 @@ def test_of_a_truncated_pack_the_beginning_is_kept(store: RecordStore, kept: flo
     pack_records(again)
     unpack_records(again)
     assert all_of(store_in(store.root.parent)) == content
+
+
+class Unreliable:
+    """Opens packs, but for the times that it is told not to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.failing: set[int] = set()
+        self.times = 0
+        original = Path.open
+
+        def opened(path: Path, *given: Any, **named: Any) -> Any:
+            if path.suffix == ".zip":
+                self.times += 1
+                if self.times in self.failing:
+                    raise OSError(errno.EIO, "Input/output error")
+            return original(path, *given, **named)
+
+        monkeypatch.setattr(Path, "open", opened)
+
+
+@pytest.mark.parametrize("when", [1, 2])  # its directory, and its records, which nothing says are whole
+def test_what_cannot_be_read_for_a_moment_is_not_damaged(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch, when: int
+) -> None:
+    content = all_of(store)
+    pack_records(store)
+    [path] = packs_of(store)
+    os.utime(path)
+    packs.packs_in.cache_clear()
+    unreliable = Unreliable(monkeypatch)
+    unreliable.failing = {when}
+    with pytest.raises(
+        StorageError, match=r"\.zip: records packed there cannot be read \(Input/output error\)"
+    ):
+        store_in(store.root.parent).settled(KEYS[0])
+    again = store_in(store.root.parent)
+    assert all(again.settled(key) for key in KEYS[:5])
+    packs.packs_in.cache_clear()
+    os.utime(path)
+    unreliable.failing = {unreliable.times + when}
+    with pytest.raises(StorageError, match="cannot be read"):
+        unpack_records(store_in(store.root.parent), dry_run=True)
+    assert unpack_records(store_in(store.root.parent)).left == 0
+    assert all_of(store) == content
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE])
+def test_packs_that_cannot_be_listed_are_not_gone(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    pack_records(store)
+    packs.packs_in.cache_clear()
+
+    def fail(*given: object) -> None:
+        raise OSError(error, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", fail)
+        with pytest.raises(StorageError, match="packs: records packed there cannot be read"):
+            store_in(store.root.parent)
+    assert store_in(store.root.parent).settled(KEYS[0])
+
+
+def test_a_place_that_cannot_be_read_costs_its_record_only(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = all_of(store)
+    pack_records(store)
+    [path] = packs_of(store)
+    os.utime(path)
+    original, bad = pack_file.member_content, packs.packs_in(str(store.root)).find(KEYS[1])
+    assert bad is not None
+
+    def reading(stream: Any, member: packs.Member) -> bytes:
+        if member.offset == bad.offset:
+            raise OSError(errno.EIO, "Input/output error")
+        return original(stream, member)
+
+    with monkeypatch.context() as patch:
+        for module in (packs, pack_file):
+            patch.setattr(module, "member_content", reading)
+        again = store_in(store.root.parent)
+        assert [key for key in KEYS if not again.settled(key)] == [KEYS[1], KEYS[5]]
+        assert "1 of 5 records cannot be read" in caplog.text
+        done = unpack_records(again)
+        assert (done.records, done.left, done.packs, done.kept) == (4, 1, (), (path,))
+        assert path.exists()
+    done = unpack_records(store_in(store.root.parent))  # it was for a moment only
+    assert (done.records, done.left, done.packs, done.kept) == (5, 0, (path,), ())
+    assert all_of(store) == content
+
+
+def test_what_was_noted_to_be_damaged_is_looked_at_again(store: RecordStore) -> None:
+    pack_records(store)
+    [path] = packs_of(store)
+    found = path.stat()
+    noted = path.with_name("checked.json")
+    noted.write_text(json.dumps([[path.name, found.st_size, found.st_mtime_ns, list(KEYS)]]))
+    packs.packs_in.cache_clear()
+    assert all(store_in(store.root.parent).settled(key) for key in KEYS[:5])
+    assert json.loads(noted.read_text()) == [[path.name, found.st_size, found.st_mtime_ns, []]]
+
+
+def test_a_pack_stays_until_all_in_it_is_out(store: RecordStore) -> None:
+    content = all_of(store)
+    pack_records(store)
+    [path] = packs_of(store)
+    found = path.stat()
+    flip(path, inside(path, KEYS[3]))
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))  # as a disk damages it: all seems checked
+    done = unpack_records(store_in(store.root.parent))
+    assert (done.records, done.left, done.packs, done.kept) == (4, 1, (), (path,))
+    assert not store.path(KEYS[3]).exists()
+    store.write(a_record(KEYS[3]))  # as a run does
+    assert unpack_records(store_in(store.root.parent)).packs == (path,)
+    assert not path.parent.exists()
+    assert all_of(store) == content
+
+
+def test_a_pack_that_holds_something_else_is_not_deleted(store: RecordStore) -> None:
+    content = all_of(store)
+    pack_records(store)
+    [path] = packs_of(store)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("notes.txt", "of somebody")
+    done = unpack_records(store_in(store.root.parent))
+    assert (done.records, done.left, done.kept) == (5, 0, (path,))
+    assert all_of(store_in(store.root.parent)) == content
+    path.write_bytes(path.read_bytes()[:-10])  # nor one of which nobody knows what it holds
+    assert unpack_records(store_in(store.root.parent)).kept == (path,)
+    assert path.exists()
+
+
+def test_a_damaged_file_does_not_hide_what_is_packed(store: RecordStore) -> None:
+    content = all_of(store)
+    pack_records(store)
+    store.path(KEYS[0]).parent.mkdir(exist_ok=True)
+    store.path(KEYS[0]).write_bytes(b"")  # power failed while packs were undone
+    again = store_in(store.root.parent)
+    assert again.settled(KEYS[0])
+    assert all_of(again) == content
+    assert open_record(store.path(KEYS[0])) is not None
+    assert pack_records(again).left == 1
+    assert not store.path(KEYS[0]).exists()
+    assert all_of(again) == content
+
+
+@pytest.mark.parametrize("work", [pack_records, unpack_records])
+def test_what_a_process_is_writing_is_left_alone(store: RecordStore, work: Any) -> None:
+    pack_records(store)
+    written = store.path(KEYS[5]).with_name(f".{KEYS[5]}.h5.abc.tmp")
+    written.write_bytes(b"half")  # by a worker of a run on a cluster that was killed a moment ago
+    work(store)
+    assert written.exists()
 
 
 def test_a_damaged_file_is_not_packed(store: RecordStore) -> None:
@@ -330,8 +492,14 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("work", [pack_records, unpack_records])
 def test_killed_between_any_two_steps_nothing_is_lost(
-    store: RecordStore, small: None, tmp_path: Path, kill_at: list[int], work: Any
+    store: RecordStore,
+    small: None,
+    tmp_path: Path,
+    kill_at: list[int],
+    work: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("softmode.files._LEFTOVER_SECONDS", -1.0)  # ten minutes later, the command again
     if work is unpack_records:
         pack_records(store)
     content = all_of(store)

@@ -25,6 +25,8 @@ from softmode.study.results import cell_table, record_index
 from softmode.study.run import RunReport, run_study
 from softmode.study.sole import runner, sole_run
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 
 @pytest.fixture(scope="module")
 def loose(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
@@ -166,5 +168,13 @@ def test_the_command(loose: Study, tmp_path: Path) -> None:
     assert call(folder).startswith("packed   0 records")
     assert "from 1 file" in call(folder, "--undo")
     assert keys_of(reopen_study(folder)) == keys_of(loose)
+    call(folder)
+    [pack] = (folder / "records" / "packs").glob("*.zip")
+    content = bytearray(pack.read_bytes())
+    content[500] ^= 1  # of the first record
+    pack.write_bytes(content)
+    assert f"{pack} stays" in CliRunner().invoke(app, ["pack", "--undo", str(folder)]).stderr
+    [said] = json.loads(call(folder, "--undo", "--json"))
+    assert (said["records"], said["packs"], said["left"], said["kept"]) == (n - 1, [], 1, [str(pack)])
     with pytest.raises(SettingsError, match="holds no study"):
         pack_study(tmp_path)

@@ -46,6 +46,7 @@ def _json(folder: Path, packed: Packed) -> dict[str, Any]:
         "bytes": packed.size,
         "packs": packed.packs,
         "left": packed.left,
+        "kept": packed.kept,
     }
 
 
@@ -57,6 +58,8 @@ def _tell(folder: Path, packed: Packed, *, undo: bool, dry_run: bool) -> None:
         say("unpacked", f"{size} in {folder}, from {_files(packed)}")
     else:
         say("packed", f"{size} in {folder}, into {_files(packed)} in records/packs")
+    for path in packed.kept:
+        remark(f"{path} stays: not all in it could be taken out; delete it once a run has nothing to compute")
     if packed.left and undo:
         remark(f"{packed.left:,} packed records are damaged; the next run computes them anew")
     elif packed.left:

@@ -4,15 +4,8 @@ from softmode.records.claims import claim_folder
 from softmode.records.headers import Header, HeaderCache
 from softmode.records.packing import Packed, pack_records, unpack_records
 from softmode.records.record import LACKED_MEMORY, Arrays, Failure, Record, digest_of
-from softmode.records.store import (
-    JoinedStores,
-    Partial,
-    RecordFile,
-    RecordStore,
-    open_record,
-    record_holder,
-    record_stamp,
-)
+from softmode.records.record_file import RecordFile, open_record, record_holder, record_stamp
+from softmode.records.store import JoinedStores, Partial, RecordStore
 
 __all__ = [
     "LACKED_MEMORY",

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from softmode.files import Stamp, file_stamp, fill_atomically, seal_holds
-from softmode.records.packs import CHECKED, Packs, comment_of, packs_in, read_member, read_pack
+from softmode.records.pack_file import comment_of, read_member, read_pack
+from softmode.records.packs import CHECKED, Packs, packs_in
 from softmode.records.record import digest_of
 from softmode.records.store import RecordStore
+
+logger = logging.getLogger(__name__)
 
 #: Bytes of records in a pack, about: so much memory is needed, and copied again where copying broke off.
 LARGEST = 256 * 2**20
@@ -37,12 +42,15 @@ class Packed:
         Packs that were made or taken apart; empty when it is only said what would be.
     left : int
         Records that stay as they are and will be made again: damaged ones, failures that may not repeat.
+    kept : tuple of Path
+        Packs that could not be taken apart altogether, and stay.
     """
 
     records: int
     size: int
     packs: tuple[Path, ...]
     left: int
+    kept: tuple[Path, ...] = ()
 
 
 class _Loose(NamedTuple):
@@ -95,7 +103,7 @@ def pack_records(
     if dry_run:
         sizes = [stamp[0] for path in finished if (stamp := file_stamp(path)) is not None]
         return Packed(len(sizes), sum(sizes), (), left)
-    _remove_leftovers(store)
+    store.remove_leftovers()
     _remove_packed(packs, [path for path in finished if packs.find(path.stem) is not None])
     n_records, size, made, seen = 0, 0, [], 0
     for batch in _batches(finished):
@@ -136,11 +144,13 @@ def _batches(paths: Sequence[Path]) -> Iterator[list[_Loose]]:
 
 
 def _holds(packs: Packs, loose: _Loose) -> bool:
-    """Whether the pack that is asked for a record holds this one."""
+    """Whether the pack that is asked for a record holds this one, or it undamaged."""
     try:
-        return packs.read(loose.key) == loose.content
+        content = packs.read(loose.key)
     except OSError:
         return False
+    whole = content is not None and bool(seal_holds(content))
+    return whole and (content == loose.content or not seal_holds(loose.content))
 
 
 def _write(packs: Packs, new: Sequence[_Loose]) -> Path:
@@ -196,55 +206,72 @@ def _remove_folders(folders: set[Path]) -> None:
             folder.rmdir()
 
 
-def _remove_leftovers(store: RecordStore) -> None:
-    """Delete what was being written when a process was killed; nobody else writes now."""
-    for leftover in store.root.glob("*/.*.tmp"):
-        with contextlib.suppress(OSError):
-            leftover.unlink()
-
-
 def unpack_records(
     store: RecordStore, *, dry_run: bool = False, advance: Advance = lambda done, total: None
 ) -> Packed:
     """Write the records in packs as files again, as they were, and delete the packs.
 
-    Damaged ones are left out, and those of which there is a later file.
+    Damaged ones are left out, and those of which there is a later file. A pack is deleted only where each of
+    its records is a file whose checksum is right, read again; one that holds anything else stays.
 
     Parameters and errors are those of :func:`pack_records`.
     """
     packs = packs_in(str(store.root))
     packs.refresh()
-    keys = packs.keys()
-    whole = sorted(key for key in keys if packs.stamp(key) is not None)
-    left = len(keys) - len(whole)
-    size = sum(member.size for key in whole if (member := packs.find(key)) is not None)
+    sizes = {key: member.size for key in packs.keys() if (member := packs.find(key)) is not None}  # noqa: SIM118
     if dry_run:
-        return Packed(len(whole), size, (), left)
-    _remove_leftovers(store)
-    for done, key in enumerate(whole, start=1):
+        whole = [key for key in sizes if packs.stamp(key) is not None]
+        return Packed(len(whole), sum(sizes[key] for key in whole), (), len(sizes) - len(whole))
+    store.remove_leftovers()
+    for done, key in enumerate(sorted(sizes), start=1):
         _write_loose(store.path(key), packs, key)
-        advance(done, len(whole))
+        advance(done, len(sizes))
     if hasattr(os, "sync"):
         os.sync()  # once for all files: they are on the disk before the packs go
-    gone = tuple(pack.path for pack in packs.all())
-    for path in gone:
-        path.unlink(missing_ok=True)
-    (packs.folder / CHECKED).unlink(missing_ok=True)
-    _remove_folders({packs.folder})
-    packs.refresh()
-    return Packed(len(whole), size, gone, left)
+    whole = [key for key in sizes if _whole(store.path(key))]
+    gone, kept = _remove_packs(packs, set(whole))
+    return Packed(len(whole), sum(sizes[key] for key in whole), gone, len(sizes) - len(whole), kept)
 
 
 def _write_loose(path: Path, packs: Packs, key: str) -> None:
-    """Write a record's file as it was, with its time; one that is there and whole is later and stays."""
-    with contextlib.suppress(FileNotFoundError):
-        if seal_holds(path.read_bytes()):
-            return
+    """Write a record's file as it was, with its time; none over one that is whole, nor a damaged one."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if seal_holds(path.read_bytes()):  # later than the pack
+                return
+        member, content = packs.find(key), packs.read(key)
+    except OSError as error:
+        logger.warning("record %s cannot be taken out (%s)", key, error.strerror or error)
+        return
+    if member is None or content is None or not seal_holds(content):
+        return
 
     def fill(temporary: Path) -> None:
-        temporary.write_bytes(packs.read(key) or b"")
-        member = packs.find(key)
-        if member is not None:
-            os.utime(temporary, ns=(member.changed, member.changed))
+        temporary.write_bytes(content)
+        os.utime(temporary, ns=(member.changed, member.changed))
 
     fill_atomically(path, fill, kept="what was unpacked is kept", lasting=False)
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file is there, can be read, and is what was once written."""
+    try:
+        return bool(seal_holds(path.read_bytes()))
+    except OSError:
+        return False
+
+
+def _remove_packs(packs: Packs, loose: AbstractSet[str]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Delete packs of which every record is a file now; returns them and those that hold something else."""
+    gone: list[Path] = []
+    kept: list[Path] = []
+    for pack in packs.all():
+        out = pack.complete and pack.members.keys() <= loose and file_stamp(pack.path) == pack.stamp
+        (gone if out else kept).append(pack.path)
+    for path in gone:
+        path.unlink(missing_ok=True)
+    if not kept:
+        (packs.folder / CHECKED).unlink(missing_ok=True)
+        _remove_folders({packs.folder})
+    packs.refresh()
+    return tuple(gone), tuple(kept)
