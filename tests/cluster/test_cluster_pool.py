@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pickle
-import time
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,6 +61,7 @@ class Executor:
         self.bad_state_is_set, self.label = False, "cpu"
         self.interchange_proc = Process()
         self.failed: list[Exception] = []
+        self.managers: list[dict[str, Any]] = []
 
     def set_bad_state_and_fail_all(self, error: Exception) -> None:
         self.failed.append(error)
@@ -69,7 +70,7 @@ class Executor:
         self.cancelled += jobs
 
     def connected_managers(self) -> list[Any]:
-        return []
+        return self.managers
 
 
 class Pretended(Pool):
@@ -86,7 +87,6 @@ class Pretended(Pool):
                 Executor(),
                 lambda line: Future(),
                 Line(-1, (), "", 1, None, 1.0, silence, None, name),
-                time.monotonic(),
             )
             for name, settings in self.pools.items()
         }
@@ -145,6 +145,28 @@ def test_a_job_ends_with_the_last_of_its_workers_that_is_let_go(pool: Pretended)
     assert pool._kinds["cpu"].executor.cancelled == ["job 17"]
     assert pool._kinds["gpu"].executor.cancelled == []
     assert [message for _, message in pool._socket.said] == [End(), End()]
+
+
+def test_only_jobs_whose_nodes_have_long_been_mute_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After hours in a queue a job begins: its workers have as long to report as those of any other."""
+    now = [0.0]
+    monkeypatch.setattr("softmode.cluster.pool.time", SimpleNamespace(monotonic=lambda: now[0]))
+    pool = Pretended(silence=60.0)
+    executor = pool._kinds["cpu"].executor
+
+    def at(seconds: float, *blocks: str) -> list[str]:
+        now[0], executor.managers = seconds, [{"block_id": block} for block in blocks]
+        pool.hears()
+        return executor.cancelled
+
+    pool.want({"cpu": 1})
+    assert at(30.0) == []
+    assert at(36_000.0, "0") == []
+    assert at(36_120.0, "0", "1") == []
+    assert at(36_241.0, "0", "1") == ["job 17"]  # more than four times the silence
+    pool.hears((b"one", Ready(0, Place("b", 1, "1", pool="cpu"))))
+    assert at(36_242.0, "1") == ["job 17"]
+    assert at(36_600.0, "1") == ["job 17"]  # that one was lost
 
 
 def test_an_interchange_that_has_ended_is_noticed(pool: Pretended) -> None:

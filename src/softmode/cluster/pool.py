@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -44,8 +45,9 @@ class _Kind:
     executor: Any
     app: Callable[[Line], Future[None]]
     line: Line
-    heard: float
     futures: dict[int, Future[None]] = field(default_factory=dict)
+    looked: float = -math.inf  # when it was last looked for nodes of which no worker has reported
+    mute: dict[str, float] = field(default_factory=dict)  # jobs of these, since when they have been seen
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,6 @@ class Pool:
                 executor,
                 python_app(serve, data_flow_kernel=kernel, executors=[name]),
                 line,
-                time.monotonic(),
             )
 
     @property
@@ -183,13 +184,16 @@ class Pool:
     def end(self, lane: int) -> None:
         """Let a free worker go, and its job where it was the last there."""
         place = self._lanes[lane].place
-        executor = self._kinds[place.pool].executor
         self._send(lane, End())
         self._forget(lane)
-        job = executor.blocks_to_job_id.get(place.block)
         here = {(other.place.pool, other.place.block) for other in self._lanes.values()}
-        if job is not None and (place.pool, place.block) not in here:
-            executor.provider.cancel([job])
+        if (place.pool, place.block) not in here:
+            self._cancel(self._kinds[place.pool], place.block)
+
+    def _cancel(self, kind: _Kind, block: str) -> None:
+        """End a job, by how Parsl counts them; another is asked for where one is needed."""
+        if (job := kind.executor.blocks_to_job_id.get(block)) is not None:
+            kind.executor.provider.cancel([job])
 
     def _send(self, lane: int, message: Message) -> None:
         self._socket.send_multipart([self._lanes[lane].identity, pickle.dumps(message)])
@@ -230,7 +234,6 @@ class Pool:
                 yield self._lose(message.lane)
             self._lanes[message.lane] = _Lane(identity, message.place, now, message.lacks)
             self._names[identity] = message.lane
-            self._kinds[message.place.pool].heard = now
             yield Free(message.lane)
             return
         number = self._names.get(identity)
@@ -238,7 +241,7 @@ class Pool:
             self._socket.send_multipart([identity, pickle.dumps(End())])
             return
         lane = self._lanes[number]
-        lane.heard = self._kinds[lane.place.pool].heard = now
+        lane.heard = now
         if isinstance(message, Beat):
             self._send(number, Beat())
         elif isinstance(message, Leaving):
@@ -279,18 +282,23 @@ class Pool:
             raise error
 
     def _replace_where_nobody_works(self, name: str, kind: _Kind) -> None:
-        """End the jobs where nodes live, but none of their workers does anything.
+        """End the jobs whose nodes have long lived, where none of their workers does anything.
 
         A worker that is killed at the wrong moment takes a lock of Parsl's with it, and no other on its node
-        is given a task again.
+        is given a task again. Jobs that wait in a queue, or have only begun, are left alone.
         """
-        works = any(lane.place.pool == name for lane in self._lanes.values())
-        if works or not kind.futures or time.monotonic() < kind.heard + _UNHEARD * kind.line.silence:
+        if not kind.futures or any(lane.place.pool == name for lane in self._lanes.values()):
+            kind.mute = {}
             return
-        kind.heard = time.monotonic()
-        if kind.executor.connected_managers():
-            status = kind.executor.status_facade.items()
-            kind.executor.scale_in_facade(sum(not one.terminal for _, one in status))
+        now = time.monotonic()
+        if now < kind.looked + kind.line.silence:
+            return
+        kind.looked = now
+        blocks = {str(manager["block_id"]) for manager in kind.executor.connected_managers()}
+        kind.mute = {block: kind.mute.get(block, now) for block in blocks}
+        for block in [one for one, since in kind.mute.items() if now > since + _UNHEARD * kind.line.silence]:
+            del kind.mute[block]
+            self._cancel(kind, block)
 
     def close(self) -> None:
         """Let all workers go."""
