@@ -229,7 +229,7 @@ def _out_of_reach(path: Path, error: OSError) -> StorageError:
     return StorageError(
         str(path),
         f"records packed there cannot be read ({error.strerror or error})",
-        "run again when it can be read; without it in this place its records are computed anew",
+        "run again when it can be; if it never can, move it away: its records are computed anew",
     )
 
 
