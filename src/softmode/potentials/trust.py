@@ -55,7 +55,7 @@ def announce_code(family: Family, name: str, *, weights: Path | None, module: bo
         _announced.add(code)
         log.warning(
             "%s can do all that you can on this machine: use it if you trust where it comes from. "
-            "(--trust, or trust = true in its settings, says that you do%s.)",
+            "(trust = true under its [[potential]] of a study says that you do, --trust of a single measurement%s.)",
             code,
             besides,
         )
