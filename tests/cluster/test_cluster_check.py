@@ -19,6 +19,7 @@ from softmode.cli.app import app
 from softmode.cluster.check import Question, Seen, look, problems
 from softmode.cluster.messages import Ended, Place
 from softmode.cluster.pool import Event, Free
+from softmode.cluster.settings import PoolSettings
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_settings_alone_are_tried_in_this_folder(
     path = tmp_path / "cluster.toml"
     path.write_text("workers_per_node = 3\n")
     monkeypatch.chdir(tmp_path)
-    worker()
+    worker(cores=3)
     status, said = checked(str(path))
     assert status == 0
     assert "1 jobs × 1 nodes × 3 workers (local)" in said
@@ -99,7 +100,7 @@ def test_each_kind_of_workers_is_asked_for_its_own_potentials(
     potentials = (emt(), factory("scaled_emt", "soft", factor=0.9))
     settings = tiny_study(tiny_dataset, tmp_path / "o", *potentials, run={"cluster": {"pool": pools}})
     path = study_toml(tmp_path / "study.toml", settings)
-    worker(lacks={"soft": ("there is no module soft", "Put it there")})
+    worker(lacks={"soft": ("there is no module soft", "Put it there")}, cores=4, cards=None)
     status, said = checked(str(path), "--json")
     assert status == 1
     answer = json.loads(said)["pools"]
@@ -108,6 +109,24 @@ def test_each_kind_of_workers_is_asked_for_its_own_potentials(
     status, said = checked(str(path))
     assert "pool gpu" in said
     assert "1 jobs × 1 nodes × 4 workers (local)" in said
+
+
+def test_a_check_that_fails_leaves_nothing_in_the_study(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tiny_study(tiny_dataset, tmp_path / "o", emt(), run={"cluster": {"workers_per_node": 1}})
+    path = study_toml(tmp_path / "study.toml", settings)
+
+    @contextlib.contextmanager
+    def open_pool(settings: Any, folder: Path, *asked: Any, **more: Any) -> Iterator[None]:
+        assert len(list(folder.parent.iterdir())) == 2  # what is to be read there, and what was written here
+        raise command.ClusterError("run.cluster", "no worker can be started", "Correct it")
+        yield
+
+    monkeypatch.setattr(command, "open_pool", open_pool)
+    result = CliRunner().invoke(app, ["cluster", "check", str(path)])
+    assert isinstance(result.exception, command.ClusterError)
+    assert list((tmp_path / "o" / "cluster").iterdir()) == []
 
 
 def test_a_study_without_a_cluster_is_told(tiny_dataset: Path, tmp_path: Path) -> None:
@@ -123,18 +142,43 @@ def test_every_difference_is_a_problem(tmp_path: Path) -> None:
     assert here.interpreters["mace"].startswith("cannot be started")
     there = replace(here, interpreters={"mace": "Python 3.12.1"})
 
-    def found(visible: bool = True, accelerators: int = 0, **seen: Any) -> str:
-        [problem] = problems(question, here, replace(there, **seen), visible, accelerators)
+    one = PoolSettings(workers_per_node=1)
+
+    def found(visible: bool = True, **seen: Any) -> str:
+        [problem] = problems(question, here, replace(there, **seen), visible, one)
         return problem
 
-    assert problems(question, here, there, True, 0) == []
+    assert problems(question, here, there, True, one) == []
     assert "sees another" in found(note="something else")
     assert "is not seen here" in found(visible=False)
     assert found(versions={**here.versions, "numpy": "1.0"}).startswith("numpy is 1.0 there")
     assert found(versions={**here.versions, "phonopy": ""}).startswith("phonopy is not installed there")
     assert found(python="3.10.1 /usr/bin/python").startswith("Python is 3.10.1 there")
     assert found(interpreters={"mace": "no such file"}) == "environment of mace: no such file"
-    assert "no accelerator" in found(accelerators=2)
+
+
+def test_a_node_that_is_smaller_than_what_is_asked_for_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("here")
+    question = Question(str(tmp_path), "note")
+    here = look(question)
+    node = replace(here, cores=8, memory=64 * 2**30, cards=("A100", "A100"))
+    node = replace(node, place=replace(here.place, accelerator="0"))
+
+    def found(node: Seen = node, **asked: Any) -> list[str]:
+        return problems(question, here, node, True, PoolSettings(**asked))
+
+    assert found(workers_per_node=4, cores_per_worker=2, memory_per_node=64) == []
+    assert found(accelerators_per_node=["0", "0", "1", "1"]) == []
+    assert found(workers_per_node=64, memory_per_node=240) == [
+        "the workers of a node need 64 cores, and may use 8 there: "
+        "give fewer `workers_per_node` or `cores_per_worker`",
+        "`memory_per_node` is 240 GiB, and the node has 64: ask for less",
+    ]
+    [few] = found(accelerators_per_node=4)
+    assert few == "`accelerators_per_node` asks for 4, and the node shows 2"
+    assert found(replace(node, cards=None), accelerators_per_node=4) == []
+    [unset] = found(replace(node, place=here.place), accelerators_per_node=2)
+    assert "no accelerator: CUDA_VISIBLE_DEVICES" in unset
 
 
 def test_a_worker_that_cannot_look_is_an_error() -> None:

@@ -111,6 +111,10 @@ def test_cards_that_workers_share_are_counted_once(cards: Any, workers: int | No
     assert PoolSettings(accelerators_per_node=cards, workers_per_node=workers).accelerators_per_worker == each
 
 
+def test_days_of_slurm_are_hours_elsewhere() -> None:
+    assert PoolSettings(workers_per_node=1, walltime="1-06:30:00").walltime == "30:30:00"
+
+
 def test_a_job_is_given_nothing_new_near_its_end() -> None:
     assert ClusterSettings(provider="pbs", workers_per_node=1, walltime="10:00:00").lasting == 36000 - 300
     assert ClusterSettings(provider="pbs", workers_per_node=1, walltime="00:10:00").lasting == 540

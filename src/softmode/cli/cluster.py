@@ -17,7 +17,7 @@ from rich.text import Text
 
 from softmode.cli.console import ERROR, Command, Group, busy, err, out, print_json
 from softmode.cli.run import with_cluster
-from softmode.cluster.check import COMPARED, Question, Seen, look, problems
+from softmode.cluster.check import COMPARED, WRITTEN, Question, Seen, look, problems
 from softmode.cluster.engine import open_pool
 from softmode.cluster.messages import Ended, Missing
 from softmode.cluster.pool import Free
@@ -87,7 +87,7 @@ class _Found:
 @cluster.command(cls=Command)
 def check(
     file: Annotated[
-        Path, typer.Argument(help="Study file with [run.cluster], or settings of a cluster alone (TOML).")
+        Path, typer.Argument(help="Study file with \\[run.cluster], or settings of a cluster alone (TOML).")
     ],
     settings: Annotated[
         Path | None,
@@ -171,6 +171,14 @@ def _packages(potentials: Mapping[str, ResolvedPotential]) -> list[str]:
 def _ask(asked: _Asked) -> dict[str, _Found]:
     """What is seen here, and by a worker of each kind."""
     write_atomically(asked.folder / _NOTE, asked.folder.name.encode() + b" of softmode")
+    try:
+        return _answered(asked)
+    finally:
+        for path in (asked.folder / _NOTE, *asked.folder.glob(f"{WRITTEN}*")):
+            path.unlink(missing_ok=True)
+
+
+def _answered(asked: _Asked) -> dict[str, _Found]:
     names = list(asked.questions)
     here = {name: look(question) for name, question in asked.questions.items()}
     there: dict[str, tuple[Seen, Mapping[str, Missing]]] = {}
@@ -201,17 +209,13 @@ def _ask(asked: _Asked) -> dict[str, _Found]:
     for name, (seen, missing) in there.items():
         question = asked.questions[name]
         visible = _appears(asked.folder / seen.written) if seen.written else False
-        accelerators = len(asked.settings.pools[name].accelerators)
-        wrong = problems(question, here[name], seen, visible, accelerators)
+        wrong = problems(question, here[name], seen, visible, asked.settings.pools[name])
         wrong += [
             f"{label} cannot run there: {problem}. {remedy}"
             for label, (problem, remedy) in missing.items()
             if asked.settings.pools[name].takes(label) and not any(label in one for one in wrong)
         ]
         found[name] = _Found(seen, here[name], wrong)
-    written = [one.written for one in (*here.values(), *(seen for seen, _ in there.values()))]
-    for name in (_NOTE, *filter(None, written)):
-        (asked.folder / name).unlink(missing_ok=True)
     return {name: found[name] for name in names}
 
 
@@ -253,7 +257,7 @@ def _table(asked: _Asked, name: str, there: Seen) -> Table:
         "host": there.place.host,
         "cores, memory": f"{there.cores}, {there.memory / 2**30:.0f} GiB",
         "its accelerator": there.place.accelerator or "none",
-        "accelerators of the host": "; ".join(there.cards) or "none",
+        "accelerators of the host": "unknown" if there.cards is None else "; ".join(there.cards) or "none",
         "Python": there.python,
         "versions": ", ".join(f"{name} {version or '–'}" for name, version in there.versions.items()),
         "records": f"{asked.folder} {'can be read and written' if there.written else 'cannot be used'}",

@@ -14,10 +14,18 @@ from pathlib import Path
 
 from softmode.cluster.lane import place
 from softmode.cluster.messages import Place
+from softmode.cluster.settings import PoolSettings
 from softmode.processes import available_cores, memory_size
 
 #: What must be the same on both sides: versions of these are in the keys of records, or decide digits.
 COMPARED = ("softmode", "numpy", "scipy", "ase", "phonopy", "symfc", "spglib", "parsl")
+
+
+#: What drivers of other accelerators than NVIDIA's put there, or of these where ``nvidia-smi`` is not found.
+_OTHERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/dri")
+
+#: What names of files begin with that are written to try.
+WRITTEN = "seen-"
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,8 @@ class Seen:
         Version and executable.
     versions : dict of str to str
         Of the distributions asked for; empty where one is not installed.
-    cards : tuple of str
-        Accelerators that the driver shows.
+    cards : tuple of str or None
+        Accelerators that the driver shows; None where there is one that is not asked.
     note : str
         What it read from the note; empty where it could not.
     written : str
@@ -78,7 +86,7 @@ class Seen:
     memory: int
     python: str
     versions: dict[str, str]
-    cards: tuple[str, ...]
+    cards: tuple[str, ...] | None
     note: str
     written: str
     problem: str
@@ -91,7 +99,7 @@ def look(question: Question) -> Seen:
     folder, note, written, problem = Path(question.folder), "", "", ""
     try:
         note = (folder / question.note).read_text(encoding="utf-8")
-        handle, name = tempfile.mkstemp(dir=folder, prefix="seen-")
+        handle, name = tempfile.mkstemp(dir=folder, prefix=WRITTEN)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(note)
         written = Path(name).name
@@ -128,16 +136,16 @@ def _answer(command: Sequence[str]) -> str:
     return (done.stdout or done.stderr).strip()
 
 
-def _cards() -> tuple[str, ...]:
-    """Accelerators of the machine, as their driver names them; those of NVIDIA only."""
+def _cards() -> tuple[str, ...] | None:
+    """Accelerators of the machine, as their driver names them; of NVIDIA; None where others may be."""
     try:
         done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return ()
+        return None if any(Path(one).exists() for one in _OTHERS) else ()
     return tuple(line.strip() for line in done.stdout.splitlines()) if done.returncode == 0 else ()
 
 
-def problems(question: Question, here: Seen, there: Seen, visible: bool, accelerators: int) -> list[str]:
+def problems(question: Question, here: Seen, there: Seen, visible: bool, settings: PoolSettings) -> list[str]:
     """What of it a study cannot run with.
 
     Parameters
@@ -148,8 +156,8 @@ def problems(question: Question, here: Seen, there: Seen, visible: bool, acceler
         What this process and the worker see.
     visible : bool
         Whether what the worker wrote is seen here.
-    accelerators : int
-        How many a node should have.
+    settings : PoolSettings
+        What was asked for.
     """
     found = []
     folder = question.folder
@@ -170,6 +178,30 @@ def problems(question: Question, here: Seen, there: Seen, visible: bool, acceler
         if not said.startswith("Python")
     ]
     found += [f"{what} is not there: {question.files[what]}" for what in there.missing]
-    if accelerators and not there.place.accelerator:
+    return [*found, *_too_small(there, settings)]
+
+
+def _too_small(there: Seen, settings: PoolSettings) -> list[str]:
+    """What a node has less of than its workers are to share."""
+    found = []
+    cores = settings.workers * settings.cores_per_worker
+    if there.cores < cores:
+        found.append(
+            f"the workers of a node need {cores} cores, and may use {there.cores} there: "
+            "give fewer `workers_per_node` or `cores_per_worker`"
+        )
+    asked = settings.memory_per_node
+    if asked is not None and 0 < there.memory < asked * 2**30:
+        found.append(
+            f"`memory_per_node` is {asked} GiB, and the node has {there.memory / 2**30:.0f}: ask for less"
+        )
+    cards = len(set(settings.accelerators))
+    if not cards:
+        return found
+    if not there.place.accelerator:
         found.append("the worker has no accelerator: CUDA_VISIBLE_DEVICES is not set")
+    if there.cards is not None and len(there.cards) < cards:
+        found.append(
+            f"`accelerators_per_node` asks for {cards}, and the node shows {len(there.cards) or 'none'}"
+        )
     return found

@@ -327,5 +327,5 @@ def without_workers(error: BaseException, subject: str) -> ClusterError:
     return ClusterError(
         subject,
         f"no worker can be started: {said}",
-        "Correct [run.cluster] and try it with `softmode cluster check`",
+        "Correct [run.cluster] (queue, account, worker_init …) and try it with `softmode cluster check`",
     )

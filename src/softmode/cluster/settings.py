@@ -45,7 +45,8 @@ class PoolSettings(BaseModel):
         Accelerators of a node, their number or their names; each belongs to one worker, in
         ``CUDA_VISIBLE_DEVICES``.
     walltime : str
-        How long a job may last, HH:MM:SS. Workers are given nothing new in its last five minutes.
+        How long a job may last, HH:MM:SS or D-HH:MM:SS. In its last five minutes workers are given
+        nothing new.
     queue : str, optional
         Partition of Slurm, queue of PBS or LSF, namespace of Kubernetes.
     account : str, optional
@@ -85,6 +86,8 @@ class PoolSettings(BaseModel):
     @field_validator("walltime")
     @classmethod
     def _hours_minutes_seconds(cls, value: str) -> str:
+        if days := re.fullmatch(r"(\d+)-(\d\d?)(:[0-5]\d:[0-5]\d)", value):  # as Slurm writes them
+            value = f"{24 * int(days[1]) + int(days[2]):02}{days[3]}"
         if not re.fullmatch(r"\d+:[0-5]\d:[0-5]\d", value) or not _seconds(value):
             raise ValueError(f"{value!r} is no time: give HH:MM:SS, as 24:00:00")
         return value

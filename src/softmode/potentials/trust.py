@@ -55,7 +55,7 @@ def announce_code(family: Family, name: str, *, weights: Path | None, module: bo
         _announced.add(code)
         log.warning(
             "%s can do all that you can on this machine: use it if you trust where it comes from. "
-            "(trust = true under its [[potential]] of a study says that you do, --trust of a single measurement%s.)",
+            "(softmode --trust …, or trust = true under its [[potential]] in a study, says that you do%s.)",
             code,
             besides,
         )
