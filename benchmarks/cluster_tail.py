@@ -65,7 +65,7 @@ class Running:
     owner: int
     left: float  # s, for one
     since: float
-    helpers: list[int] = field(default_factory=list)
+    helpers: list[tuple[int, int]] = field(default_factory=list)  # worker, number
     version: int = 0
 
 
@@ -100,7 +100,7 @@ class Simulation:
     def __init__(self, cells: list[Any], workers: int, load: float, *, blind: bool, helping: bool) -> None:
         self.lanes = Lanes(cells, workers)
         self.now, self.load, self.blind, self.helping = 0.0, load, blind, helping
-        self.helpers = Helpers(self.lanes.costs, lambda: self.now)
+        self.helpers = Helpers(self.lanes, lambda: self.now)
         self.events: list[tuple[float, int, Any, Any]] = []  # when, order, what, with what
         self.order = count()
         self.running: dict[int, Running] = {}
@@ -139,10 +139,10 @@ class Simulation:
                 self.idle.discard(lane)
                 self.helpers.began(cell)
                 self.after(self.loading(lane, cell), self.begin, lane, cell)
-            elif self.helping and (cell := self.helpers.choose(self.lanes.loaded[lane])) is not None:
+            elif self.helping and (chosen := self.helpers.choose(lane)) is not None:
                 self.idle.discard(lane)
-                self.lanes.loaded[lane] = cell.label
-                self.after(self.loading(lane, cell), self.join, lane, cell)
+                number, cell = chosen
+                self.after(self.loading(lane, cell), self.join, lane, number, cell)
         if (
             self.idle
             and self.helping
@@ -169,16 +169,16 @@ class Simulation:
         self.foresee(self.running[id(cell)])
         return False
 
-    def join(self, lane: int, cell: Any) -> bool:
+    def join(self, lane: int, number: int, cell: Any) -> bool:
         """A worker begins to help, if there still is something."""
         one = self.running.get(id(cell))
         if one is None or one.left == 0.0:
-            self.helpers.left(cell)
+            self.helpers.left(number)
             self.idle.add(lane)
             return False
         one.left -= (self.now - one.since) * (1 + len(one.helpers))
         one.since = self.now
-        one.helpers.append(lane)
+        one.helpers.append((lane, number))
         self.foresee(one)
         return False
 
@@ -193,8 +193,8 @@ class Simulation:
             return False
         self.after(one.cell.cost / BATCHES if one.helpers else 0.0, self.end, one)
         one.left = 0.0
-        for lane in one.helpers:
-            self.helpers.left(one.cell)
+        for lane, number in one.helpers:
+            self.helpers.left(number, 1)
             self.idle.add(lane)
         return False
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -69,6 +69,23 @@ def thread_limit() -> int | None:
     return _limit.get()
 
 
+def same_arithmetic(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two processes give the same last bits, as far as both say (:func:`arithmetic`).
+
+    Libraries that only one of them has loaded are not what decides.
+    """
+    common = one.keys() & other.keys()
+    if any(one[name] != other[name] for name in common - {"blas", "potential"}):
+        return False
+    kernels, others = (
+        {(library["library"], library["version"]): library for library in said.get("blas", ())}
+        for said in (one, other)
+    )
+    if any(kernels[name] != others[name] for name in kernels.keys() & others.keys()):
+        return False
+    return "potential" not in common or same_arithmetic(one["potential"], other["potential"])
+
+
 def arithmetic() -> dict[str, Any]:
     """What decides the last bits in this process, to be stored with a result.
 
@@ -78,7 +95,8 @@ def arithmetic() -> dict[str, Any]:
         For JSON: ``machine`` (architecture); ``numpy`` and ``numpy_simd`` (version, widest vector unit used);
         ``blas`` (library, version, kernel and threads of each that is loaded) with ``OPENBLAS_L2_SIZE`` where
         it is set, for it changes the blocks of a product; ``torch`` where it is loaded (version, vector unit,
-        threads); ``jax`` where it is loaded (version, that of its compiler, what the compiler was told).
+        threads, accelerator where one is used); ``jax`` where it is loaded (version, that of its compiler,
+        what the compiler was told).
     """
     import numpy as np
     from threadpoolctl import threadpool_info
@@ -109,6 +127,8 @@ def arithmetic() -> dict[str, Any]:
             "simd": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
         }
+        if torch.cuda.is_initialized():
+            settings["torch"]["accelerator"] = torch.cuda.get_device_name()
     jax = sys.modules.get("jax")
     if jax is not None:
         settings["jax"] = {

@@ -18,7 +18,8 @@ from softmode.errors import ClusterError, StorageError
 from softmode.records import Failure
 from softmode.study import cluster
 from softmode.study.cluster import _Distribution
-from softmode.study.folder import Study, open_study
+from softmode.study.folder import Case, Study, open_study
+from softmode.study.helping import Helpers
 from softmode.study.takers import Takers
 from softmode.study.work import Ledger, WorkLog
 from softmode.study.worker import CaseOutcome
@@ -57,7 +58,10 @@ class Workers:
         elif isinstance(fate, Ended):
             self.events += [Ended(number, fate.result, fate.error, fate.died, fate.late), Free(lane)]
         else:
-            self.events += [Ended(number, pickle.dumps(fate or CaseOutcome(None, True, 0.5))), Free(lane)]
+            self.events += [
+                Ended(number, pickle.dumps(fate or CaseOutcome(None, True, 0.5, work=0.5))),
+                Free(lane),
+            ]
 
     def end(self, lane: int) -> None:
         self.let_go.append(lane)
@@ -335,8 +339,16 @@ def test_who_has_nothing_to_do_helps_and_is_no_ones_loss(
 ) -> None:
     """The first helper is lost, the second is not."""
     [case, *_] = study.cases
-    chosen = iter([case, case])
-    monkeypatch.setattr(cluster.Helpers, "choose", lambda self, loaded, takes: next(chosen, None))
+    chosen = iter([0, 1])
+
+    def choose(self: Helpers, lane: int, takes: Any) -> tuple[int, Case] | None:
+        number = next(chosen, None)
+        if number is None:
+            return None
+        self._with[number] = case
+        return number, case
+
+    monkeypatch.setattr(Helpers, "choose", choose)
     tasks: list[Any] = []
     give = Workers.give
 
@@ -351,3 +363,42 @@ def test_who_has_nothing_to_do_helps_and_is_no_ones_loss(
     assert helpers == [(0, case.facts), (1, case.facts)]
     assert [number for _, number, _ in workers.given if number >= 6] == [6, 7]
     assert len(workers.given) == 8
+
+
+@pytest.mark.parametrize("batches", [0, 5])
+def test_who_looks_in_vain_for_something_to_help_with_has_been_idle_all_the_time(
+    study: Study, monkeypatch: pytest.MonkeyPatch, batches: int
+) -> None:
+    workers = Workers(1, lambda n: CaseOutcome(None, True, 3.0, loading=1.0, batches=batches))
+    case = study.cases[0]
+    with WorkLog(study.folder) as log:
+        distribution = _Distribution(study, study.cases, workers, log)  # type: ignore[arg-type]
+        distribution._met(0)
+        monkeypatch.setattr(distribution._lanes, "next", lambda *_: None)
+        distribution._idle[0] = -100.0
+        distribution.helpers._with[0] = case
+        monkeypatch.setattr(distribution.helpers, "choose", lambda *_: (0, case))
+        distribution._give(0)
+        assert not distribution._idle  # it is not let go while it helps
+        monkeypatch.setattr(distribution.helpers, "choose", lambda *_: None)
+        *_, ended, _ = workers.events
+        assert isinstance(ended, Ended)
+        distribution._no_longer_helps(ended.number, ended)
+        distribution._give(0)
+        assert (distribution._idle[0] == -100.0) == (not batches)
+    hours = Ledger(study.folder).read().hours()
+    assert (hours.computing, hours.loading) == pytest.approx((2 / 3600, 1 / 3600))
+
+
+def test_costs_are_learnt_from_all_that_went_into_a_cell(study: Study) -> None:
+    """Paused after 7 s, in which a record of 5 s was made; then 2 s, of a record of 30 s by several."""
+    paused = CaseOutcome(None, True, 7.0, work=5.0, paused=True)
+    workers = Workers(1, lambda n: paused if n == 1 else CaseOutcome(None, True, 2.0, work=30.0))
+    with WorkLog(study.folder) as log:
+        distribution = _Distribution(study, study.cases, workers, log)  # type: ignore[arg-type]
+        for case, _ in distribution.run():
+            wanted = 35.0 if case is study.cases[0] else 30.0
+            learnt = distribution._lanes.costs._seconds[case.label, case.material.name]
+            assert learnt == pytest.approx(wanted / max(1, case.material.n_supercell_atoms))
+    [host] = Ledger(study.folder).read().by_host.values()
+    assert (host.cells, host.hours) == (6, pytest.approx((7 + 6 * 2) / 3600))

@@ -57,6 +57,18 @@ def test_lines_of_earlier_versions_are_added_up_by_host(tmp_path: Path) -> None:
     assert ledger.rate() is None
 
 
+def test_parts_of_cells_count_as_hours_and_as_no_cell(tmp_path: Path) -> None:
+    part = cell(3, 0, loading=30.0) | {"part": 90.0}
+    del part["seconds"]
+    ledger = Ledger(written(tmp_path, part | {"host": "b"}, cell(5, 300, loading=60.0))).read()
+    assert ledger.by_host == {"b": Share("b", 0, 0.025, at(3)), "a": Share("a", 1, 300 / 3600, at(5))}
+    assert ledger.by_potential == {"emt": Share("emt", 1, 390 / 3600, at(5))}
+    assert ledger.cells == 1
+    assert (ledger.hours().computing, ledger.hours().loading) == pytest.approx((300 / 3600, 90 / 3600))
+    assert ledger.left({"emt": 2}) == pytest.approx(2 * 390 / 3600)  # a cell costs what all put into it
+    tell_work(ledger, {"emt": 2}, running=False)
+
+
 def test_hours_are_those_of_workers_that_were_there(tmp_path: Path) -> None:
     """Two cores for 30 minutes and a card for 12, of which 15 minutes computed, 1 loaded, 2 in vain."""
     ledger = Ledger(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,14 +22,19 @@ SIZES = dict.fromkeys(range(0, 72, 8), 8) | {72: 3}
 def batch_of(start: int) -> Batch:
     """What whoever evaluates a batch gets."""
     n = SIZES[start]
-    return {"forces": np.full((n, 2, 3), 0.1 * start), "energies": np.arange(start, start + n) / 7.0}
+    return {
+        "forces": np.full((n, 2, 3), 0.1 * start),
+        "energies": np.arange(start, start + n) / 7.0,
+        "seconds": np.array(n / 4),
+    }
 
 
 class Worker:
     """An owner or a helper, which makes a step when it is told to."""
 
-    def __init__(self, partial: Partial, help: Help | None = None) -> None:
-        self.pieces = Pieces(partial, help)
+    def __init__(self, partial: Partial, help: Help | None = None, kernel: str = "Haswell") -> None:
+        libraries = [{"library": "openblas", "version": "0.3", "kernel": kernel}]
+        self.pieces = Pieces(partial, help, {"blas": libraries})
         self._turns: Iterator[int] = self.pieces.turns(SIZES)
         self.done: list[int] = []
         self._begun: int | None = None
@@ -59,8 +67,8 @@ def partial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Partial:
     return Partial(tmp_path / "x.partial")
 
 
-def helper(partial: Partial, number: int = 0, over: bool = False) -> Worker:
-    return Worker(partial, Help(number, lambda: over, partial.clear))
+def helper(partial: Partial, number: int = 0, kernel: str = "Haswell") -> Worker:
+    return Worker(partial, Help(number, lambda: False, partial.clear), kernel)
 
 
 def whole(owner: Worker) -> None:
@@ -85,6 +93,45 @@ def test_owner_and_helpers_meet(partial: Partial) -> None:
     assert ended.value.batches == 3
     whole(owner)
     assert owner.done == [0, 8, 16, 24]  # nothing twice
+    n = sum(SIZES.values()) - 4 * 8
+    assert owner.pieces.elsewhere(SIZES) == (n, n / 4)
+
+
+def test_what_an_earlier_process_has_made_counts_once(partial: Partial) -> None:
+    first = Worker(partial)
+    assert first.step()
+    assert first.step()
+    again = Worker(partial)
+    whole(again)
+    assert again.pieces.elsewhere(SIZES) == (16, 4.0)
+    assert Worker(partial).pieces.elsewhere(SIZES) == (sum(SIZES.values()), sum(SIZES.values()) / 4)
+
+
+def test_other_arithmetic_does_not_help(partial: Partial) -> None:
+    """What such a helper evaluates before the other begins is not used; then it ends."""
+    other = helper(partial, kernel="Zen")
+    assert other.step()
+    owner, same = Worker(partial), helper(partial, 1)
+    with pytest.raises(HelpEndedError):
+        other.begin()
+    assert same.step()
+    whole(owner)
+    assert (owner.done, same.done) == (list(range(0, 72, 8)), [72])
+
+
+def test_marks_that_are_removed_meanwhile_are_made_again(
+    partial: Partial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, opened, make = helper(partial), [0], os.open
+
+    def removing(path: Any, flags: int, **more: Any) -> int:
+        if flags & os.O_CREAT and not opened[0]:
+            opened[0] = 1
+            shutil.rmtree(partial.folder / "begun")  # as whoever makes it does when it begins
+        return make(path, flags, **more)
+
+    monkeypatch.setattr(os, "open", removing)
+    assert one.begin() == 72
 
 
 def test_what_a_lost_helper_had_begun_is_done_by_the_owner(partial: Partial) -> None:
@@ -140,6 +187,16 @@ def test_a_helper_ends_where_the_record_is_there_and_leaves_nothing(partial: Par
     with pytest.raises(HelpEndedError) as ended:
         one.begin()
     assert ended.value.batches == 1
+    assert not partial.folder.exists()
+
+
+def test_a_helper_that_has_evaluated_nothing_leaves_nothing(partial: Partial) -> None:
+    there: list[bool] = []
+    one = Worker(partial, Help(0, lambda: bool(there), partial.clear))
+    assert one.begin() == 72  # it fails on this one
+    there.append(True)
+    with pytest.raises(HelpEndedError):
+        one.begin()
     assert not partial.folder.exists()
 
 

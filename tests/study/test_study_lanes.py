@@ -328,3 +328,17 @@ def test_potentials_are_closed_when_others_take_their_place_and_at_the_end(
     )
     assert told[:3] == ["load a", "close a", "load b"]
     assert sorted(told) == sorted(f"{what} {name}" for what in ("load", "close") for name in "abc")
+
+
+def test_what_is_given_up_is_not_waited_for() -> None:
+    cells = grid(4, ("one", "two"))
+    lanes = Lanes(cells, 2, [(cell, 10.0) for cell in cells])
+    first = lanes.next(0)
+    assert first is not None
+    other = "two" if first.label == "one" else "one"
+    lanes.give_up(other)
+    assert lanes.next(1) is not None
+    assert lanes.left == pytest.approx(2 * 10.0 / 2)  # two cells of the other potential, two workers
+    rest = [lanes.next(lane) for lane in (0, 1, 0, 1)]
+    assert {cell.label for cell in rest if cell is not None} == {first.label}
+    assert rest[2:] == [None, None]

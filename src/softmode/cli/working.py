@@ -91,11 +91,11 @@ def _table(head: str, shares: Sequence[Share]) -> Table:
         table.add_column(column, justify="left" if column == head else "right")
     for one in shares[:_NAMED]:
         last = one.last.partition("+")[0].partition(".")[0]
-        each = f"{3600 * one.hours / one.cells:.3g}"
+        each = f"{3600 * one.hours / one.cells:.3g}" if one.cells else "–"
         table.add_row(escape(one.name), f"{one.cells:,}", f"{one.hours:.3g}", each, last)
     if others := shares[_NAMED:]:
         cells, hours = sum(one.cells for one in others), sum(one.hours for one in others)
         table.add_row(
-            f"{len(others)} others", f"{cells:,}", f"{hours:.3g}", f"{3600 * hours / cells:.3g}", ""
+            f"{len(others)} others", f"{cells:,}", f"{hours:.3g}", f"{3600 * hours / max(1, cells):.3g}", ""
         )
     return table

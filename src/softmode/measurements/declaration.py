@@ -165,9 +165,10 @@ class Measurement:
         arrays it needs: it is asked for every material.
     calls : callable, optional
         About how many configurations the potential is evaluated on.
-    divides : bool
-        Whether it evaluates configurations that are fixed beforehand, with
-        :func:`softmode.measurements.evaluation.forces_on`, so that several processes can share them.
+    divides : callable, optional
+        Whether, by what it uses (the inputs of its record), it evaluates configurations that are fixed
+        beforehand, with :func:`softmode.measurements.evaluation.forces_on`: several processes can then share
+        them.
     record_as : str
         Name under which its records are kept, when it shares them with another measurement: equal inputs
         then have equal keys. Empty: its own name.
@@ -188,7 +189,7 @@ class Measurement:
     panels: Callable[[Results], Iterable[Panel]] | None = None
     details: Callable[[MaterialResults], Iterable[Panel]] | None = None
     calls: Callable[[View], int] | None = None
-    divides: bool = False
+    divides: Callable[[Mapping[str, Any]], bool] | None = None
     record_as: str = ""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -50,7 +51,7 @@ def forces_on(view: View, template: Atoms, positions: FloatArray, what: str) -> 
         Naming every frame on which the potential fails.
     """
     view.potential.check_elements([template])
-    pieces = Pieces(view.partial, view.help)
+    pieces = Pieces(view.partial, view.help, view.arithmetic())
     numbers = np.arange(len(positions))
     evaluated = _evaluated(view, template, positions, numbers, 0, pieces, what)
     return Result(values={"n_frames": len(positions)}, arrays=evaluated)
@@ -93,7 +94,7 @@ def forces_until(
     if view.help is not None:  # how many are needed is not known beforehand
         raise HelpEndedError(0)
     view.potential.check_elements([template])
-    pieces = Pieces(view.partial)
+    pieces = Pieces(view.partial, arithmetic=view.arithmetic())
     parts, stopped, frames, arrays = [], "", order[:0], {}
     for before, n in pairwise((0, *looks(len(order)))):
         new = order[before:n]
@@ -126,12 +127,16 @@ def _evaluated(
     bad: list[int] = []
     for begin in pieces.turns(sizes):
         start, end = begin - first, begin - first + sizes[begin]
+        started = time.perf_counter()
         try:
             evaluation = view.potential.evaluate([_moved(template, frame) for frame in positions[start:end]])
         except NonFiniteForcesError as error:
             bad += [int(numbers[start + index]) for index in error.configurations]
             continue
-        pieces.add(begin, {"forces": evaluation.stacked_forces(), "energies": evaluation.energies})
+        seconds = np.array(time.perf_counter() - started)
+        forces = evaluation.stacked_forces()
+        pieces.add(begin, {"forces": forces, "energies": evaluation.energies, "seconds": seconds})
+    view.note_elsewhere(*pieces.elsewhere(sizes))
     if bad:
         raise NonFiniteForcesError(
             f"{view.name} with {view.potential_name}",

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from softmode.measurements.pieces import Help, HelpEndedError
 from softmode.measurements.plan import lacking, needs_potential, pieces_key, possible, record_inputs
 from softmode.measurements.registry import measurement
 from softmode.measurements.view import Sources, View
-from softmode.numerics import arithmetic, limited_threads
+from softmode.numerics import limited_threads
 from softmode.potentials.base import Potential
 from softmode.potentials.resolution import ResolvedPotential
 from softmode.records import LACKED_MEMORY, Failure, Partial, Record, RecordStore, digest_of
@@ -219,11 +219,11 @@ def compute(
     result, failure, bits = Result(), None, {}
     try:
         # first, for only libraries that are loaded already can be held to so many threads
-        potential = sources.load_potential() if "potential" in view.uses and sources.load_potential else None
+        if "potential" in view.uses and sources.load_potential:
+            sources.load_potential()
+            started = time.perf_counter()  # whether it had to be loaded is not what the record costs
         with limited_threads(conditions.threads):
-            bits = arithmetic()
-            if potential is not None and (there := potential.arithmetic()):
-                bits["potential"] = there
+            bits = view.arithmetic()
             result = _checked(one, one.function(view))
     except (StorageError, PausedError):
         raise
@@ -238,7 +238,7 @@ def compute(
         values=result.values,
         arrays=result.arrays,
         failure=failure,
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - started + view.seconds_elsewhere,
         calls=view.calls,
         arithmetic=bits,
     )
@@ -367,13 +367,18 @@ def help_with(
     batches = 0
     for name, own in inputs.items():
         one, key = measurement(name), digest_of(own)
-        required = {other: store.find(digest_of(inputs[other])) for other in one.required(conditions)}
-        records = {other: record for other, record in required.items() if record is not None and record.ok}
-        if not one.divides or store.find(key, with_arrays=False) is not None or len(records) < len(required):
+        if one.divides is None or not one.divides(own) or store.settled(key):
             continue
-        help = Help(number, store.path(key).exists, store.partial(key).clear)
-        partial = store.partial(pieces_key(name, own))
-        view = view_of(one, sources, conditions, records, partial=partial, help=help)
+        required = {other: digest_of(inputs[other]) for other in one.required(conditions)}
+        if not all(map(store.settled, required.values())):
+            continue
+        found = {other: store.find(digest) for other, digest in required.items()}
+        records = {other: record for other, record in found.items() if record is not None and record.ok}
+        if len(records) < len(required):
+            continue
+        help = Help(number, partial(store.settled, key), store.partial(key).clear)
+        place = store.partial(pieces_key(name, own))
+        view = view_of(one, sources, conditions, records, partial=place, help=help)
         _ = view.potential  # first, as in `compute`
         try:
             with limited_threads(conditions.threads):

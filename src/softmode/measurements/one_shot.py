@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -98,6 +99,11 @@ def _uses(conditions: Conditions, facts: Facts) -> tuple[Use, ...]:
     )
 
 
+def _divides(inputs: Mapping[str, Any]) -> bool:
+    """Whether it is known beforehand how many samples."""
+    return not Until.model_validate(inputs["one_shot"]["until"]).adaptive
+
+
 def _calls(view: View) -> int:
     settings = view.settings(OneShotSettings)
     most = settings.n_samples if not settings.until.adaptive else min(USUAL, settings.n_samples)
@@ -112,7 +118,7 @@ MEASUREMENTS = (
         uses=_uses,
         requires=("displaced_forces_for_dynamics",),
         stops=("one_shot.until", "one_shot.n_samples"),
-        divides=True,
+        divides=_divides,
         settings=OneShotSettings,
         table="one_shot",
         calls=_calls,

@@ -304,6 +304,11 @@ def _uses(conditions: Conditions, facts: Facts) -> tuple[Use, ...]:  # noqa: ARG
     return own
 
 
+def _divides(inputs: Mapping[str, Any]) -> bool:
+    """Whether it is known beforehand which frames."""
+    return "until" not in inputs
+
+
 def _until(conditions: Conditions) -> dict[str, float | None]:
     frames = conditions.of(SigmaSettings).frames
     return {"certainty": frames.certainty, "interval": frames.interval}
@@ -336,7 +341,7 @@ MEASUREMENTS = (
         uses=_uses,
         requires_also=_force_constants,
         stops=("until",),
-        divides=True,
+        divides=_divides,
         calls=_calls,
     ),
     Measurement(

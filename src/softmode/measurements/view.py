@@ -18,6 +18,7 @@ from softmode.measurements.conditions import Conditions, Table, canonical
 from softmode.measurements.declaration import Facts, Given, Use
 from softmode.measurements.pieces import Help
 from softmode.measurements.registry import table_of
+from softmode.numerics import arithmetic
 from softmode.potentials.base import Potential
 from softmode.records import Partial, Record
 
@@ -153,7 +154,9 @@ class View:
     uses : frozenset of str
         What may be read.
     calls : int
-        Configurations that the potential has been asked for.
+        Configurations that the potential has been asked for, here or by others for the same.
+    seconds_elsewhere : float
+        How long these others took for them.
     """
 
     def __init__(
@@ -178,7 +181,7 @@ class View:
         self.partial = partial
         self.advance = advance
         self.help = help
-        self.calls = 0
+        self.calls, self.seconds_elsewhere = 0, 0.0
 
     def inputs(self) -> dict[str, Any]:
         """What the result depends on besides other records, JSON-able: the key is made from this."""
@@ -277,6 +280,19 @@ class View:
 
     def _note(self, n_configurations: int) -> None:
         self.calls += n_configurations
+
+    def note_elsewhere(self, n_configurations: int, seconds: float) -> None:
+        """What goes into the result and was evaluated by helpers, or before an interruption."""
+        self.calls += n_configurations
+        self.seconds_elsewhere += seconds
+
+    def arithmetic(self) -> dict[str, Any]:
+        """What decides the last bits of what is made here, now."""
+        found = arithmetic()
+        if "potential" in self.uses and self._sources.load_potential is not None:
+            there = self.potential.arithmetic()
+            found |= {"potential": there} if there else {}
+        return found
 
     @property
     def seed(self) -> int:

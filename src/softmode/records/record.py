@@ -93,10 +93,12 @@ class Record:
     failure : Failure or None
         Set when there is no result.
     created, seconds, software : str, float, str
-        When it was made (UTC), how long it took, by which softmode.
+        When it was made (UTC), how long it took all who worked on it (loading the potential is no part of
+        that), by which softmode.
     calls : int or None
-        Configurations that the potential was evaluated on to make it; what was kept when an earlier run was
-        interrupted, or stands in records it is made of, is not among them. None where nobody counted.
+        Configurations that the potential was evaluated on to make it, whoever did it: helpers, and an earlier
+        run that was interrupted, too. What stands in records it is made of is not among them. None where
+        nobody counted.
     arithmetic : mapping
         What decides the last bits: linear algebra library and kernel, threads, versions
         (:func:`softmode.numerics.arithmetic`). No part of the key.

@@ -89,7 +89,7 @@ def _on_pool(
     ):
         distribution = _Distribution(study, cases, pool, log, known)
         yield from distribution.run()
-    for case in distribution.helped:
+    for case in distribution.helpers.cases:
         forget_pieces(study, case)
 
 
@@ -124,15 +124,12 @@ class _Distribution:
         self._losses: Counter[int] = Counter()
         self._unstored: Counter[int] = Counter()
         self._woken = -math.inf
-        self._helpers = Helpers(self._lanes.costs)
-        self._helping: dict[int, Case] = {}  # number of what helps, what with
+        self.helpers = Helpers(self._lanes)  # their numbers follow those of cases
+        self._helped: dict[int, tuple[int, float]] = {}  # number, by which worker, since when
+        self._idle_before: dict[int, float] = {}  # the same of those that may help, until they really do
         self._has: dict[int, dict[int, float]] = defaultdict(dict)  # worker, number, s it may take
         self._before: defaultdict[int, float] = defaultdict(float)  # s that a case took before it was paused
-
-    @property
-    def helped(self) -> list[Case]:
-        """Cases that workers help with."""
-        return list(self._helping.values())
+        self._work: defaultdict[int, float] = defaultdict(float)  # and what the records made then cost
 
     def run(self) -> Iterator[tuple[Case, CaseOutcome]]:
         """Compute them all."""
@@ -150,8 +147,8 @@ class _Distribution:
                     self._take_back(event.waiting)
                 if number is None:
                     continue
-                if number in self._helping:
-                    self._no_longer_helps(number)
+                if number in self._helped:
+                    self._no_longer_helps(number, event if isinstance(event, Ended) else None)
                     continue
                 outcome = self._lost(number) if isinstance(event, Lost) else self._ended(number, event)
                 self._gone(number)
@@ -165,21 +162,29 @@ class _Distribution:
         lane = self._running.pop(number, None)
         if lane is not None:
             self._has[lane].pop(number, None)
-        self._helpers.ended(self._cases[number])
+        self.helpers.ended(self._cases[number])
 
     def _take_back(self, waiting: Iterable[int]) -> None:
         """What a worker had not begun is given to another."""
         for number in waiting:
-            if number in self._helping:
-                self._no_longer_helps(number)
+            if number in self._helped:
+                self._no_longer_helps(number, None)
             else:
                 self._gone(number)
                 self._again.insert(0, (0.0, number, number in self._alone))
 
-    def _no_longer_helps(self, number: int) -> None:
-        self._helpers.left(self._helping.pop(number))
-        for numbers in self._has.values():
-            numbers.pop(number, None)
+    def _no_longer_helps(self, number: int, ended: Ended | None) -> None:
+        """A helper has ended, or is lost; what it has evaluated then is in the cell for the most part."""
+        lane, since = self._helped.pop(number)
+        self._has[lane].pop(number, None)
+        if ended is None or ended.died or ended.error is not None:
+            outcome = CaseOutcome(None, stored=True, seconds=time.monotonic() - since)
+        else:
+            outcome = _outcome(ended)
+        case = self.helpers.left(number - len(self._cases), outcome.batches)
+        if outcome.batches:
+            self._idle_before.pop(lane, None)
+        self._log.part(case, outcome, lane, self._pool.places.get(lane))
 
     def _finished(self, number: int, outcome: CaseOutcome) -> tuple[Case, CaseOutcome]:
         case = self._cases[number]
@@ -209,6 +214,7 @@ class _Distribution:
             if (failure := self._takers.nobody(label, self._left)) is None:
                 continue
             self._again = [one for one in self._again if self._cases[one[1]].label != label]
+            self._lanes.give_up(label)
             for number, case in enumerate(self._cases):
                 if case.label == label and number not in self._over and number not in self._running:
                     yield self._finished(number, store_failure(self._study, case, failure))
@@ -241,19 +247,20 @@ class _Distribution:
             number, fresh = self._numbers[id(case)], False
         elif self._has[lane]:
             return False
-        elif (case := self._helpers.choose(self._lanes.loaded[lane], takes)) is not None:
-            self._idle.pop(lane, None)
-            self._help(lane, case)
+        elif (chosen := self.helpers.choose(lane, takes)) is not None:
+            self._idle_before[lane] = self._idle.pop(lane, self._idle_before.get(lane, now))
+            self._help(lane, *chosen)
             return False
         else:
-            self._idle.setdefault(lane, now)
+            self._idle.setdefault(lane, self._idle_before.pop(lane, now))
             return False
         self._idle.pop(lane, None)
+        self._idle_before.pop(lane, None)
         case = self._cases[number]
         self._has[lane][number] = math.inf if fresh else self._expected(case)
         self._lanes.loaded[lane] = case.label
         self._running[number], self._given[number] = lane, now
-        self._helpers.began(case)
+        self.helpers.began(case)
         self._pool.give(lane, number, run_case, case_task(self._study, case), fresh=fresh)
         return True
 
@@ -262,12 +269,10 @@ class _Distribution:
         costs = self._lanes.costs
         return costs.estimate(case) if costs.knows(case.label) else math.inf
 
-    def _help(self, lane: int, case: Case) -> None:
+    def _help(self, lane: int, helper: int, case: Case) -> None:
         """Have a worker help with what another does."""
-        helper = self._helpers.number()
         number = len(self._cases) + helper
-        self._helping[number], self._has[lane][number] = case, math.inf
-        self._lanes.loaded[lane] = case.label
+        self._helped[number], self._has[lane][number] = (lane, time.monotonic()), math.inf
         self._pool.give(lane, number, run_case, case_task(self._study, case, helper))
 
     def _wake(self) -> None:
@@ -306,8 +311,11 @@ class _Distribution:
             self._try_alone(number)
             return None
         outcome = ended_with(self._study, case, ended.error) or _outcome(ended)
+        lane = self._running[number]
         if outcome.paused:
             self._before[number] += outcome.seconds
+            self._work[number] += outcome.work
+            self._log.part(case, outcome, lane, self._pool.places.get(lane))
             self._losses[number] = 0  # it gets on
             self._again.insert(0, (0.0, number, False))
             return None
@@ -321,11 +329,9 @@ class _Distribution:
             self._in_vain(number, ended.seconds)
             self._try_alone(number)
             return None
-        outcome = replace(outcome, seconds=outcome.seconds + self._before[number])
-        self._lanes.done(case, outcome.seconds - outcome.loading, outcome.loading)
-        lane = self._running[number]
+        self._lanes.done(case, outcome.work + self._work[number], outcome.loading)
         self._log.note(case, outcome, lane, self._pool.places.get(lane))
-        return outcome
+        return replace(outcome, seconds=outcome.seconds + self._before[number])
 
     def _in_vain(self, number: int, seconds: float) -> None:
         lane = self._running[number]

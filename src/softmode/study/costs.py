@@ -95,7 +95,9 @@ class Costs:
 
 def known_costs(study: Study, cases: Iterable[Case]) -> list[tuple[Case, float]]:
     """Cells that are finished, and how long their records took; without those that have failed."""
-    found = [(case, study.records(case).values()) for case in cases]
+    found = [
+        (case, {record.key: record for record in study.records(case).values()}.values()) for case in cases
+    ]
     return [
         (case, sum(record.seconds for record in records))
         for case, records in found

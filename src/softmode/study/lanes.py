@@ -117,6 +117,15 @@ class Lanes:
         """
         self.costs.learn(case, seconds, loading)
 
+    def give_up(self, label: str) -> None:
+        """Nothing of a potential is to be given out any more."""
+        self._waiting = {number: case for number, case in self._waiting.items() if case.label != label}
+        self._queues = [deque(case for case in queue if case.label != label) for queue in self._queues]
+        blocks = ([case for case in block if case.label != label] for block in self._blocks)
+        self._blocks = deque(block for block in blocks if block)
+        self._labels = [one for one in self._labels if one != label]
+        self._counted_at = 0  # what is left is counted again
+
     def next(self, lane: int, can: Callable[[str], bool] = lambda label: True) -> Case | None:
         """Take the next case for a worker, of those whose potential it can run; None when there is none left.
 

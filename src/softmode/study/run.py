@@ -164,7 +164,7 @@ def _on_processes(
     and its case is tried alone. A process that has nothing left to take helps another.
     """
     lanes = Lanes(cases, workers, known)
-    helpers, helping = Helpers(lanes.costs), dict[Future[CaseOutcome], tuple[int, Case]]()
+    helpers, helping = Helpers(lanes), dict[Future[CaseOutcome], tuple[int, int]]()
     processes = [SingleProcess(threads) for _ in range(workers)]
     running: dict[Future[CaseOutcome], tuple[int, Case]] = {}
     limit = study.settings.run.memory_limit
@@ -174,9 +174,9 @@ def _on_processes(
         if case is not None:
             running[submitted(lane, case_task(study, case))] = lane, case
             helpers.began(case)
-        elif (case := helpers.choose(lanes.loaded[lane])) is not None:
-            lanes.loaded[lane] = case.label
-            helping[submitted(lane, case_task(study, case, helpers.number()))] = lane, case
+        elif (chosen := helpers.choose(lane)) is not None:
+            number, case = chosen
+            helping[submitted(lane, case_task(study, case, number))] = lane, number
 
     def submitted(lane: int, task: CaseTask) -> Future[CaseOutcome]:
         for attempt in (1, 2):
@@ -191,8 +191,8 @@ def _on_processes(
     late: set[SingleProcess] = set()
 
     def look() -> None:
-        doing = {**running, **helping}
-        busy = [processes[lane] for future, (lane, _) in doing.items() if not future.done()]
+        doing = (*running.items(), *helping.items())
+        busy = [processes[lane] for future, (lane, _) in doing if not future.done()]
         late.update(watch(busy, limit))
 
     try:
@@ -200,7 +200,7 @@ def _on_processes(
             begin(lane)
         looked = time.monotonic()
         while running:
-            finished, _ = wait({**running, **helping}, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
+            finished, _ = wait((*running, *helping), timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
             if time.monotonic() >= looked + _LOOK_EVERY:  # however often others finish
                 look()
                 looked = time.monotonic()
@@ -209,10 +209,12 @@ def _on_processes(
                     begin(lane)  # what has taken long may now be worth to be helped with
             for future in finished:
                 if future in helping:
-                    lane, case = helping.pop(future)
-                    helpers.left(case)
+                    lane, number = helping.pop(future)
                     if isinstance(future.exception(), BrokenProcessPool):
+                        helpers.left(number)
                         processes[lane] = _renewed(processes[lane], threads)
+                    else:
+                        helpers.left(number, future.result().batches)
                     begin(lane)
                     continue
                 lane, case = running.pop(future)
@@ -226,7 +228,7 @@ def _on_processes(
                     outcome = ended_with(study, case, future.exception()) or future.result()
                     if outcome.failure is not None and outcome.failure.lacked_memory:
                         outcome = _alone(study, case, threads, look)
-                lanes.done(case, outcome.seconds - outcome.loading, outcome.loading)
+                lanes.done(case, outcome.work, outcome.loading)
                 begin(lane)
                 yield case, outcome
     except BaseException:
@@ -238,7 +240,7 @@ def _on_processes(
             processes[lane].kill()
         for process in processes:
             process.end(wait=True)
-        for _, case in helping.values():
+        for case in helpers.cases:
             forget_pieces(study, case)
 
 

@@ -1,8 +1,8 @@
 """Who has computed what of a study on a cluster, and where its time went: lines written as it happens.
 
-A line is one of four things: a run begins, with as many workers as it asks for; a worker has come, with where
-it is; one has left; a cell is finished, or was worked on in vain and is tried again. Earlier versions wrote
-those of cells alone.
+A line is one of five things: a run begins, with as many workers as it asks for; a worker has come, with where
+it is; one has left; a cell is finished, or was worked on in vain and is tried again; part of a cell is done,
+by a helper or until a pause. Earlier versions wrote those of cells alone.
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ class WorkLog:
         seconds = {"seconds": round(outcome.seconds, 3), "loading": round(outcome.loading, 3)}
         self._note(case, seconds, worker, place)
 
+    def part(self, case: Case, outcome: CaseOutcome, worker: int, place: Place | None) -> None:
+        """A part of a cell is done, by whoever helps with it, or until it was paused."""
+        seconds = {"part": round(outcome.seconds, 3), "loading": round(outcome.loading, 3)}
+        self._note(case, seconds, worker, place)
+
     def in_vain(self, case: Case, seconds: float, worker: int, place: Place | None) -> None:
         """A cell was worked on, and is tried again or has failed."""
         self._note(case, {"repeated": round(seconds, 3)}, worker, place)
@@ -112,7 +117,7 @@ class Share:
     cells : int
         How many were finished.
     hours : float
-        That they took, of all workers together.
+        That they took, of all workers together; with what was done of others.
     last : str
         When the last was, UTC, ISO 8601.
     """
@@ -125,6 +130,10 @@ class Share:
     def add(self, seconds: float, ended: str) -> None:
         """Count a cell."""
         self.cells += 1
+        self.add_part(seconds, ended)
+
+    def add_part(self, seconds: float, ended: str) -> None:
+        """Count what went into a cell."""
         self.hours += seconds / 3600
         self.last = max(self.last, ended)
 
@@ -248,7 +257,7 @@ class Ledger:
 
     def left(self, pending: Mapping[str, int]) -> float | None:
         """Hours of workers that so many cells of each potential take; None where none is finished."""
-        known = {label: one.hours / one.cells for label, one in self.by_potential.items()}
+        known = {label: one.hours / one.cells for label, one in self.by_potential.items() if one.cells}
         if not known:
             return None
         others = fmean(known.values())
@@ -268,6 +277,8 @@ class Ledger:
         elif "repeated" in said:
             self._last = _time(said["ended"])
             self._gone.repeated += float(said["repeated"]) / 3600
+        elif "part" in said:
+            self._take_part(said)
         else:
             self._take_cell(said)
 
@@ -293,18 +304,29 @@ class Ledger:
 
     def _take_cell(self, said: Mapping[str, Any]) -> None:
         host, seconds, ended = str(said["host"]), float(said["seconds"]), str(said["ended"])
-        loading = float(said.get("loading", 0.0))
         self._last = _time(ended)
         self._ended.append(self._last)
         self.by_host.setdefault(host, Share(host)).add(seconds, ended)
         if (label := said.get("potential")) is not None:
             self.by_potential.setdefault(label, Share(label)).add(seconds, ended)
-        self._gone.computing += (seconds - loading) / 3600
-        self._gone.loading += loading / 3600
+        self._spent(seconds, said)
         if "worker" not in said:  # an earlier version, which did not say how long workers were there
             hours = seconds / 3600
             _add(self._gone, hours, 1)
             self._gone.accelerators += hours * bool(said.get("accelerator"))
+
+    def _take_part(self, said: Mapping[str, Any]) -> None:
+        host, seconds, ended = str(said["host"]), float(said["part"]), str(said["ended"])
+        label = str(said["potential"])
+        self._last = _time(ended)
+        self.by_host.setdefault(host, Share(host)).add_part(seconds, ended)
+        self.by_potential.setdefault(label, Share(label)).add_part(seconds, ended)
+        self._spent(seconds, said)
+
+    def _spent(self, seconds: float, said: Mapping[str, Any]) -> None:
+        loading = float(said.get("loading", 0.0))
+        self._gone.computing += (seconds - loading) / 3600
+        self._gone.loading += loading / 3600
 
     def _all_left(self) -> None:
         """Those of a run that was killed were there until the last that is known of it."""

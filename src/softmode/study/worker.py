@@ -76,6 +76,11 @@ class CaseOutcome:
         What the records made now say, so that they need not be read for tables.
     loading : float
         Of `seconds`, what loading the potential took.
+    work : float
+        What the records made now cost, s: with what helpers, and attempts that were interrupted, have put
+        into them, and without loading the potential.
+    batches : int
+        Of a helper, how many it has evaluated.
     paused : bool
         It stopped where it was asked to, and is to be gone on with.
     """
@@ -85,6 +90,8 @@ class CaseOutcome:
     seconds: float
     headers: tuple[Header, ...] = ()
     loading: float = 0.0
+    work: float = 0.0
+    batches: int = 0
     paused: bool = False
 
 
@@ -172,8 +179,7 @@ def run_case(task: CaseTask) -> CaseOutcome:
         return CaseOutcome(failure, stored=stored, seconds=seconds, loading=loading, **more)
 
     if task.helper is not None:
-        _help(task, task.helper)
-        return outcome(None)
+        return outcome(None, batches=_help(task, task.helper))
     paused, found = False, []
     try:
         with restored(), _Writer(RecordStore(task.records)) as writer:
@@ -186,16 +192,18 @@ def run_case(task: CaseTask) -> CaseOutcome:
         return outcome(Failure.from_error(error), stored=False)
     failure = next((record.failure for record in found if record.failure is not None), None)
     headers = tuple(header for header in writer.headers if header is not None)
-    return outcome(failure, headers=headers, paused=paused)
+    work = sum(header.seconds for header in headers)
+    return outcome(failure, headers=headers, work=work, paused=paused)
 
 
-def _help(task: CaseTask, number: int) -> None:
-    """Evaluate part of a case that another worker computes."""
+def _help(task: CaseTask, number: int) -> int:
+    """Evaluate part of a case that another worker computes; return how many batches."""
     try:
         with restored():
-            help_with(task.inputs, _sources(task), task.conditions, RecordStore(task.records), number)
+            return help_with(task.inputs, _sources(task), task.conditions, RecordStore(task.records), number)
     except Exception:  # noqa: BLE001  that worker meets it as well, and records it
         _log.debug("helping with %s has failed", task.entry.name, exc_info=True)
+    return 0
 
 
 class _Writer:
