@@ -203,6 +203,7 @@ class _Distribution:
         self._log.left(lane)
         self._takers.gone(lane)
         self._idle.pop(lane, None)
+        self._idle_before.pop(lane, None)
         self._has.pop(lane, None)
 
     def _worker(self, lane: int) -> tuple[Place, Mapping[str, Missing]]:
