@@ -216,7 +216,7 @@ def test_a_worker_that_cannot_be_asked_what_it_lacks_reports_all_the_same(
         assert worker.survey() == {}
 
 
-def test_jobs_that_end_in_vain_end_the_run(tmp_path: Path) -> None:
+def test_jobs_that_end_in_vain_end_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     from parsl.executors.errors import BadStateException
     from parsl.jobs.states import JobState, JobStatus
 
@@ -227,6 +227,9 @@ def test_jobs_that_end_in_vain_end_the_run(tmp_path: Path) -> None:
     assert not executor.failed
     patience(executor, {"9": JobStatus(JobState.RUNNING), **{f"1{n}": missing["0"] for n in range(3)}})
     [error] = executor.failed
+    assert [one.getMessage() for one in caplog.records] == [
+        f"job {job} ended before a worker reported: no worker reported" for job in ("job 18", "2", "job 17")
+    ]  # each once; of the last three the error tells
     told = without_workers(BadStateException(executor, error), "here")
     assert isinstance(told, ClusterError)
     assert str(told).startswith("here: no worker can be started: no worker reported. ")
