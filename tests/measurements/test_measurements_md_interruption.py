@@ -22,6 +22,7 @@ from softmode.study.settings import StudySettings
 from softmode.study.worker import run_case
 
 MD = {"steps": 60, "checkpoint_every": 10, "discard": 5, "sample_every": 1}
+N_CALLS = 2 * (60 + 3)  # of two replicas, each with 3 to warm up, however often it was interrupted
 
 
 def pieces(folder: Path) -> list[Path]:
@@ -115,6 +116,7 @@ def test_kill_9_in_the_middle_of_a_run(
     assert DynamicsProgress(study).total == 0
     assert (report.computed, report.failed) == (1, 0)
     np.testing.assert_equal(record_contents(study), undisturbed)
+    assert study.records(study.cases[0])["md"].calls == N_CALLS
     assert cell_table(study)["state"].tolist() == [OK]
     assert not list(settings.output.glob("records/*/*.partial"))
     steps = len(log.read_text().split())
@@ -139,3 +141,7 @@ def test_a_cell_that_is_asked_to_pause_goes_on_elsewhere(
     assert len(outcomes) > 2 * (6 - 2)
     assert all(outcome.failure is None for outcome in outcomes)
     np.testing.assert_equal(record_contents(study), undisturbed)
+    record = study.records(case)["md"]
+    assert record.calls == N_CALLS
+    # times of all attempts are in it, but for what comes after the last step of each
+    assert record.seconds > 0.5 * sum(outcome.seconds for outcome in outcomes[:-1])

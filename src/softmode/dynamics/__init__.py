@@ -15,7 +15,7 @@ from softmode.dynamics.diagnostics import (
 )
 from softmode.dynamics.lockstep import Answer, BatchEvaluator, Replica, record_together
 from softmode.dynamics.md_settings import MDSettings
-from softmode.dynamics.molecular_dynamics import MDResult, md_chunks, run_md
+from softmode.dynamics.molecular_dynamics import WARM_UP, MDResult, md_chunks, run_md
 from softmode.dynamics.normal_modes import NormalModes, normal_modes, supercell_normal_modes
 from softmode.dynamics.phase_change import (
     FEWEST_FRAMES,
@@ -51,6 +51,7 @@ from softmode.dynamics.trajectory_writer import (
 __all__ = [
     "FEWEST_FRAMES",
     "SYMMETRY_TOLERANCE",
+    "WARM_UP",
     "Answer",
     "BatchEvaluator",
     "Checkpoint",

@@ -31,7 +31,8 @@ from softmode.dynamics.thermostats import (
 )
 from softmode.errors import InputDataError
 
-_WARM_UP = 3  # evaluations before the first step; compiled models settle after one or two
+#: Evaluations before the first step at least; compiled models settle after one or two.
+WARM_UP = 3
 _MOST_WARM_UP = 6
 #: Forces that differ by more than this when a run is resumed are those of another potential, eV/Å.
 _OTHER_POTENTIAL = 0.01
@@ -145,7 +146,7 @@ def _warm_up(moving: _Moving) -> bool:
         moving.calculator.reset()
         moving.calculator.renew = True
         forces = moving.atoms.get_forces(apply_constraint=False)
-        if count >= _WARM_UP and previous is not None and np.array_equal(forces, previous):
+        if count >= WARM_UP and previous is not None and np.array_equal(forces, previous):
             return True
         previous = forces
     return False

@@ -25,9 +25,9 @@ from softmode.measurements.declaration import Column, Measurement, Result, Setti
 from softmode.measurements.md.leaving import left_for, said_of_leaving
 from softmode.measurements.md.replicas import (
     Start,
+    Steps,
     drop_damaged_beginning,
     moved_to,
-    pausing,
     remembered_starts,
     replica_seed,
     running_folder,
@@ -150,17 +150,19 @@ def _dynamics(view: View, settings: StagedSettings) -> Result:
         [start] = remembered_starts(view, [_start(view, crystal, modes, settings)])
         own = folder / "replica_0"
         drop_damaged_beginning(own)
+        steps = Steps(view, _CHECKPOINT)
         record = partial(
             dy.record_md,
             own,
             moved_to(crystal.supercell, start),
             view.potential.calculator(),
             reference=sites(crystal.supercell),
-            advance=partial(pausing(view, _CHECKPOINT), 0),
+            advance=partial(steps, 0),
         )
         seen, reason = None, "steps"
         for mark in marks:
             run = _until(own, record, _md_settings(settings, mark, temperature, start.seed))
+            steps.count([run])
             if run.collapsed:
                 seen, reason = None, "lost"
                 break

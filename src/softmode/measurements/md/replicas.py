@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from softmode.measurements.view import View
 from softmode.potentials.base import Potential
 
 _RUNS, _START_FRAMES = 1, 2  # streams of random numbers
+_STARTS, _SPENT = 0, 1  # pieces: where replicas start, and how long they took until a pause
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,29 +110,63 @@ def run_replicas(view: View, crystal: ModelCrystal) -> tuple[list[Start], list[d
         for replica in replicas:
             drop_damaged_beginning(replica.folder)
         reference = sites(crystal.supercell)
-        advance = pausing(view, settings[0].checkpoint_every)
+        steps = Steps(view, settings[0].checkpoint_every)
         if view.potential.batches and len(replicas) > 1:
             evaluate = batch_evaluator(view.potential)
-            runs = dy.record_together(replicas, evaluate, reference=reference, advance=advance)
+            runs = dy.record_together(replicas, evaluate, reference=reference, advance=steps)
         else:
-            runs = _one_by_one(replicas, view.potential, reference, advance)
+            runs = _one_by_one(replicas, view.potential, reference, steps)
+        steps.count(runs)
     return given, runs
 
 
-def pausing(view: View, checkpoint_every: int) -> Callable[[int, int], None]:
-    """As the view is told of steps, and stops where that is asked for: after a checkpoint it has made."""
-    made: Counter[int] = Counter()
+class Steps:
+    """Steps of dynamics as they are made: the view is told, and it is stopped where that is asked for.
 
-    def advance(replica: int, step: int) -> None:
-        view.advance(replica, step)
-        made[replica] += 1
-        stored = (
-            made[replica] > checkpoint_every and (step - 1) % checkpoint_every == 0
-        )  # the piece before it
-        if stored and view.partial is not None:
-            pause_where_asked()
+    What was made before an interruption goes into the result as well, and is counted.
 
-    return advance
+    Parameters
+    ----------
+    view : View
+        Of the measurement.
+    checkpoint_every : int
+        Steps between checkpoints; one stops after a checkpoint that it has made.
+    """
+
+    def __init__(self, view: View, checkpoint_every: int) -> None:
+        self._view, self._every = view, checkpoint_every
+        self._made: Counter[int] = Counter()  # here, by replica
+        self._counted: Counter[int] = Counter()  # of these
+        self._until: Counter[int] = Counter()  # which step
+        self._started = time.perf_counter()
+        self._before = 0.0
+        if view.partial is not None:
+            self._before = float((view.partial.load(_SPENT) or {}).get("seconds", 0.0))
+            view.note_elsewhere(0, self._before)
+
+    def __call__(self, replica: int, step: int) -> None:
+        """A replica has made a step."""
+        self._view.advance(replica, step)
+        self._made[replica] += 1
+        stored = self._made[replica] > self._every and (step - 1) % self._every == 0  # the piece before it
+        if stored and self._view.partial is not None:
+            pause_where_asked(self._save)
+
+    def _save(self) -> None:
+        """Keep how long it took so far, which pieces do not say."""
+        assert self._view.partial is not None
+        seconds = self._before + time.perf_counter() - self._started
+        self._view.partial.save(_SPENT, {"seconds": np.array(seconds)})
+
+    def count(self, runs: Iterable[dy.MDRun]) -> None:
+        """Count what was made before: the steps that these runs have now, but for those made here."""
+        for replica, run in enumerate(runs):
+            here = self._made[replica] - self._counted[replica]
+            earlier = run.last_step - self._until[replica] - here
+            if here == 0 and earlier > 0:  # it was not asked at all, and had been before the first step
+                earlier += dy.WARM_UP
+            self._view.note_elsewhere(max(0, earlier), 0.0)
+            self._counted[replica], self._until[replica] = self._made[replica], run.last_step
 
 
 def _one_by_one(
@@ -200,12 +236,12 @@ def remembered_starts(view: View, wanted: list[Start]) -> list[Start]:
     """Starts as they were when the runs began: other processors may round them differently."""
     if view.partial is None:
         return wanted
-    known = (view.partial.load(0) or {}).get("positions")
+    known = (view.partial.load(_STARTS) or {}).get("positions")
     if known is None or known.shape[1:] != wanted[0].positions.shape:
         known = np.empty((0, *wanted[0].positions.shape))
     if len(known) < len(wanted):
         known = np.array([*known, *(start.positions for start in wanted[len(known) :])])
-        view.partial.save(0, {"positions": known})
+        view.partial.save(_STARTS, {"positions": known})
     return [
         Start(positions, start.origin, start.frame, start.seed)
         for positions, start in zip(known, wanted, strict=False)
