@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping
@@ -109,6 +110,18 @@ def test_what_was_stored_is_not_computed_again(study: Study) -> None:
     workers = Workers(1, lambda n: "lost when done" if n == 1 else None)
     assert [outcome.failure for outcome in distributed(study, workers)] == [None] * 6
     assert len(workers.given) == 6
+
+
+def test_the_silence_of_a_lost_worker_is_not_work_repeated(study: Study) -> None:
+    class Silent(Workers):
+        def give(self, lane: int, number: int, *more: Any, **rest: Any) -> None:
+            super().give(lane, number, *more, **rest)
+            if len(self.given) == 1:
+                self.events[-2] = Lost(lane, number, silent=1000.0)
+
+    distributed(study, Silent(1, lambda n: "lost" if n == 1 else None))
+    lines = (study.folder / "cluster" / "work.jsonl").read_text().splitlines()
+    assert [one["repeated"] for one in map(json.loads, lines) if "repeated" in one] == [0.0]
 
 
 def test_one_that_always_loses_its_worker_is_the_cause(study: Study) -> None:

@@ -113,6 +113,24 @@ def test_a_card_that_workers_share_is_counted_once(tmp_path: Path) -> None:
     assert 60 * ledger.read().hours().accelerators == pytest.approx(30 + 10)
 
 
+def test_what_workers_are_at_is_not_idle(tmp_path: Path) -> None:
+    """One is at its second cell since minute 5, one has had nothing since 8, one has again since 9."""
+    here = {**HERE, "cores": 1}
+    lines = (
+        {"run": {"cpu": 3}, "at": at(0)},
+        *({"worker": n, "came": at(0), **here} for n in range(3)),
+        cell(5, 300),
+        {"worker": 1, "idle": True, "at": at(8)},
+        {"worker": 2, "idle": True, "at": at(0)},
+        {"worker": 2, "idle": False, "at": at(9)},
+    )
+    ledger = Ledger(written(tmp_path, *lines)).read()
+    spent = ledger.hours(datetime(2026, 1, 1, 0, 10, tzinfo=UTC))
+    minutes = {part: 60 * getattr(spent, part) for part in ("computing", "under_way", "idle")}
+    assert minutes == pytest.approx({"computing": 5, "under_way": 5 + 1, "idle": 8 + 2 + 9})
+    assert ledger.hours().under_way == 0.0  # nothing runs
+
+
 def test_what_is_left_is_what_such_cells_took(tmp_path: Path) -> None:
     ledger = Ledger(written(tmp_path, cell(1, 360), cell(2, 720), cell(3, 1800, "mace"))).read()
     assert ledger.left({"emt": 2, "mace": 1}) == pytest.approx(2 * 0.15 + 0.5)

@@ -13,7 +13,7 @@ from softmode.cli.console import duration, out
 from softmode.study.work import Hours, Ledger, Share, most_first
 
 _NAMED = 12  # hosts, or potentials, that are named
-_PARTS = ("computing", "loading", "idle", "repeated")
+_PARTS = ("computing", "loading", "under_way", "idle", "repeated")
 
 
 def tell_work(ledger: Ledger, pending: Mapping[str, int], *, running: bool) -> None:
@@ -81,7 +81,8 @@ def _parts(spent: Hours) -> str:
     if not spent.present:
         return "none"
     shares = {part: getattr(spent, part) / spent.present for part in _PARTS}
-    return ", ".join(f"{part} {share:.1%}" for part, share in shares.items())
+    said = {part.replace("_", " "): share for part, share in shares.items() if share or part != "under_way"}
+    return ", ".join(f"{part} {share:.1%}" for part, share in said.items())
 
 
 def _table(head: str, shares: Sequence[Share]) -> Table:

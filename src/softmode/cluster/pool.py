@@ -64,6 +64,7 @@ class Lost:
     lane: int
     number: int | None
     waiting: tuple[int, ...] = ()
+    silent: float = field(default=0.0, compare=False)  # s since its last sign of life
 
 
 Event = Free | Lost | Ended
@@ -253,11 +254,11 @@ class Pool:
                 yield Free(number)
 
     def _lose(self, lane: int, *, busy: bool = True) -> Lost:
-        numbers = self._lanes[lane].numbers
+        numbers, silent = self._lanes[lane].numbers, time.monotonic() - self._lanes[lane].heard
         self._forget(lane)
         if numbers and busy:
-            return Lost(lane, numbers[0], tuple(numbers[1:]))
-        return Lost(lane, None, tuple(numbers))
+            return Lost(lane, numbers[0], tuple(numbers[1:]), silent)
+        return Lost(lane, None, tuple(numbers), silent)
 
     def _missing(self) -> Iterator[Event]:
         """Workers that are not heard of any more, and those that Parsl has lost."""

@@ -150,7 +150,11 @@ class _Distribution:
                 if number in self._helped:
                     self._no_longer_helps(number, event if isinstance(event, Ended) else None)
                     continue
-                outcome = self._lost(number) if isinstance(event, Lost) else self._ended(number, event)
+                outcome = (
+                    self._lost(number, event.silent)
+                    if isinstance(event, Lost)
+                    else self._ended(number, event)
+                )
                 self._gone(number)
                 if outcome is not None:
                     yield self._finished(number, outcome)
@@ -250,13 +254,16 @@ class _Distribution:
             return False
         elif (chosen := self.helpers.choose(lane, takes)) is not None:
             self._idle_before[lane] = self._idle.pop(lane, self._idle_before.get(lane, now))
+            self._log.idle(lane, False)
             self._help(lane, *chosen)
             return False
         else:
             self._idle.setdefault(lane, self._idle_before.pop(lane, now))
+            self._log.idle(lane, True)
             return False
         self._idle.pop(lane, None)
         self._idle_before.pop(lane, None)
+        self._log.idle(lane, False)
         case = self._cases[number]
         self._has[lane][number] = math.inf if fresh else self._expected(case)
         self._lanes.loaded[lane] = case.label
@@ -342,13 +349,13 @@ class _Distribution:
         self._alone.add(number)
         self._again.append((0.0, number, True))
 
-    def _lost(self, number: int) -> CaseOutcome | None:
-        """What came of a case whose worker was lost; None where it is tried again."""
+    def _lost(self, number: int, silent: float) -> CaseOutcome | None:
+        """What came of a case whose worker was lost, so long ago; None where it is tried again."""
         case = self._cases[number]
         if self._study.settled(case):  # it was done, and the worker could not say so any more
             failures = [record.failure for record in self._study.records(case).values()]
             return CaseOutcome(next((one for one in failures if one is not None), None), True, 0.0)
-        self._in_vain(number, time.monotonic() - self._given[number])
+        self._in_vain(number, max(0.0, time.monotonic() - silent - self._given[number]))
         self._losses[number] += 1
         if self._losses[number] == _LOSSES:
             return worker_died(self._study, case)

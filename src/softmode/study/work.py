@@ -1,8 +1,9 @@
 """Who has computed what of a study on a cluster, and where its time went: lines written as it happens.
 
-A line is one of five things: a run begins, with as many workers as it asks for; a worker has come, with where
-it is; one has left; a cell is finished, or was worked on in vain and is tried again; part of a cell is done,
-by a helper or until a pause. Earlier versions wrote those of cells alone.
+A line is one of six things: a run begins, with as many workers as it asks for; a worker has come, with where
+it is; one has left; one has nothing to do, or has something again; a cell is finished, or was worked on in
+vain and is tried again; part of a cell is done, by a helper or until a pause. Earlier versions wrote those of
+cells alone.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class WorkLog:
         self._path = folder / FOLDER / WORK_FILE
         self._waiting = b""
         self._here: dict[int, Place] = {}
+        self._idle: set[int] = set()
 
     def __enter__(self) -> WorkLog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +65,15 @@ class WorkLog:
 
     def left(self, worker: int) -> None:
         """A worker is there no more."""
+        self._idle.discard(worker)
         if self._here.pop(worker, None) is not None:
             self._write({"worker": worker, "left": _now()})
+
+    def idle(self, worker: int, idle: bool) -> None:
+        """A worker has nothing to do, or has something again; nothing where that is known."""
+        if idle != (worker in self._idle):
+            (self._idle.add if idle else self._idle.discard)(worker)
+            self._write({"worker": worker, "idle": idle, "at": _now()})
 
     def note(self, case: Case, outcome: CaseOutcome, worker: int, place: Place | None) -> None:
         """A cell is finished."""
@@ -145,6 +154,7 @@ class _Worker:
     since: datetime
     cores: int
     card: tuple[str, ...] | None
+    busy: datetime | None  # since when with what it has not finished
 
 
 @dataclass
@@ -163,6 +173,8 @@ class Hours:
     ----------
     computing, loading, repeated : float
         Cells that are finished; loading potentials for them; what was begun in vain.
+    under_way : float
+        What workers are at now.
     present : float
         All hours of workers that were there; idle is what is left of them.
     cores, accelerators : float
@@ -172,6 +184,7 @@ class Hours:
     computing: float = 0.0
     loading: float = 0.0
     repeated: float = 0.0
+    under_way: float = 0.0
     present: float = 0.0
     cores: float = 0.0
     accelerators: float = 0.0
@@ -179,7 +192,8 @@ class Hours:
     @property
     def idle(self) -> float:
         """Hours of workers that had nothing to do, or waited for it."""
-        return max(0.0, self.present - self.computing - self.loading - self.repeated)
+        busy = self.computing + self.loading + self.repeated + self.under_way
+        return max(0.0, self.present - busy)
 
 
 @dataclass
@@ -242,6 +256,8 @@ class Ledger:
         if until is not None:
             for worker in self._here.values():
                 _spend(spent, worker, until)
+                if now is not None and worker.busy is not None:
+                    spent.under_way += _hours(worker.busy, until)
             for card in self._cards.values():
                 spent.accelerators += _hours(card.since, until)
         return spent
@@ -274,8 +290,11 @@ class Ledger:
         elif "left" in said:
             self._last = _time(said["left"])
             self._has_left(said["worker"], self._last)
+        elif "idle" in said:
+            self._last = _time(said["at"])
+            self._here[said["worker"]].busy = None if said["idle"] else self._last
         elif "repeated" in said:
-            self._last = _time(said["ended"])
+            self._has_ended(said)
             self._gone.repeated += float(said["repeated"]) / 3600
         elif "part" in said:
             self._take_part(said)
@@ -288,7 +307,7 @@ class Ledger:
         if said["accelerator"]:
             card = said["pool"], said["job"], said["host"], said["accelerator"]
             self._cards.setdefault(card, _Card(at)).workers.add(said["worker"])
-        self._here[said["worker"]] = _Worker(at, said["cores"], card)
+        self._here[said["worker"]] = _Worker(at, said["cores"], card, at)
 
     def _has_left(self, number: int, at: datetime) -> None:
         worker = self._here.pop(number, None)
@@ -302,10 +321,17 @@ class Ledger:
                 del self._cards[worker.card]
                 self._gone.accelerators += _hours(card.since, at)
 
+    def _has_ended(self, said: Mapping[str, Any]) -> datetime:
+        """One has ended something, and goes on to what is next."""
+        self._last = _time(said["ended"])
+        worker = self._here.get(said.get("worker", -1))
+        if worker is not None:
+            worker.busy = self._last
+        return self._last
+
     def _take_cell(self, said: Mapping[str, Any]) -> None:
         host, seconds, ended = str(said["host"]), float(said["seconds"]), str(said["ended"])
-        self._last = _time(ended)
-        self._ended.append(self._last)
+        self._ended.append(self._has_ended(said))
         self.by_host.setdefault(host, Share(host)).add(seconds, ended)
         if (label := said.get("potential")) is not None:
             self.by_potential.setdefault(label, Share(label)).add(seconds, ended)
@@ -318,7 +344,7 @@ class Ledger:
     def _take_part(self, said: Mapping[str, Any]) -> None:
         host, seconds, ended = str(said["host"]), float(said["part"]), str(said["ended"])
         label = str(said["potential"])
-        self._last = _time(ended)
+        self._has_ended(said)
         self.by_host.setdefault(host, Share(host)).add_part(seconds, ended)
         self.by_potential.setdefault(label, Share(label)).add_part(seconds, ended)
         self._spent(seconds, said)
