@@ -121,11 +121,12 @@ def test_hopping_between_shallow_wells_is_staying(tmp_path: Path) -> None:
 def test_an_interrupted_run_goes_on_to_the_very_same_record(tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     wells = factory("double_wells", quartic=60.0, flag=str(flag))
-    whole, _ = staged_study(tmp_path, "whole", wells, steps=200)
+    whole, undisturbed = staged_study(tmp_path, "whole", wells, steps=200)
     flag.touch()
     cut, cell = staged_study(tmp_path, "cut", wells, steps=200)
     assert "the plug was pulled" in cell["failure"]
     assert len(list(cut.store.root.glob("*/*.partial/replica_0/piece_*.h5"))) == 3  # beyond the first looks
     flag.unlink()
-    resumed, _ = staged_study(tmp_path, "cut", wells, steps=200)
+    resumed, cell = staged_study(tmp_path, "cut", wells, steps=200)
     assert repr(record_contents(resumed)) == repr(record_contents(whole))  # NaN is not itself
+    assert cell["calls"] == undisturbed["calls"]
