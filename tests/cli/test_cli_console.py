@@ -17,10 +17,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
 from softmode.cli import console
-from softmode.cli.console import jsonable, print_json
+from softmode.cli.console import count_from_now, jsonable, print_json
 
 
 @dataclass(frozen=True)
@@ -140,3 +141,15 @@ def test_control_characters_of_names_do_not_reach_the_terminal(capsys: pytest.Ca
 def test_json_holds_names_that_are_not_utf_8(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"name": b"n\xffme".decode("utf-8", "surrogateescape"), "path": Path("a\udcff")})
     assert json.loads(capsys.readouterr().out) == {"name": r"n\udcffme", "path": r"a\udcff"}
+
+
+def test_the_rate_counts_the_time_before_the_first_cell_too() -> None:
+    now = [0.0]
+    with Progress(get_time=lambda: now[0], disable=True, speed_estimate_period=3600.0) as bar:
+        task = bar.add_task("computing cells", total=24)
+        count_from_now(bar, task)
+        for when in (10.0, 10.1):  # two workers, each with a cell of ten seconds
+            now[0] = when
+            bar.advance(task)
+        assert bar.tasks[task].speed == pytest.approx(2 / 10.1)
+        assert bar.tasks[task].time_remaining == 112  # 22 cells at that rate, rounded up

@@ -23,6 +23,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -89,6 +90,11 @@ def progress() -> Iterator[Progress]:
         speed_estimate_period=3600.0,
     ) as bar:
         yield bar
+
+
+def count_from_now(bar: Progress, task: TaskID) -> None:
+    """Have the rate of a task counted from now, not from when the first of its units is finished."""
+    bar.advance(task, 0)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from rich.text import Text
 from softmode.cli.console import (
     FAILED_CELLS,
     busy,
+    count_from_now,
     duration,
     err,
     failure_line,
@@ -274,6 +275,8 @@ def _run(study: Study) -> tuple[RunReport, set[tuple[str, str]]]:
     with progress() as bar:
         left = sum(not study.settled(case) for case in study.cases)
         task = bar.add_task("computing cells", total=left)
+        if study.settings.run.cluster is None:
+            count_from_now(bar, task)
         repeated = Counter[str]()
 
         def finished(case: Case, outcome: CaseOutcome) -> None:
@@ -314,8 +317,17 @@ def _shown(bar: Progress, cells: TaskID, study: Study, dynamics: DynamicsProgres
         looks.append(lambda: bar.update(steps, completed=dynamics.made()))
     if clustered:
         ledger = Ledger(study.folder)
-        before, since = ledger.read().hours(), datetime.now(UTC)
-        looks.append(lambda: bar.update(cells, description=_crew(ledger.read(), before, since)))
+        before, since, came = ledger.read().hours(), datetime.now(UTC), False
+
+        def look_at_crew() -> None:
+            nonlocal came
+            now = ledger.read()
+            if not came and now.workers and now.goes_on(since):
+                came = True
+                count_from_now(bar, cells)
+            bar.update(cells, description=_crew(now, before, since))
+
+        looks.append(look_at_crew)
     over = threading.Event()
 
     def look() -> None:
