@@ -19,6 +19,7 @@ from softmode.study.folder import Case, open_study
 
 FACTS = Facts("structure", "reference", "", "potential")
 CONDITIONS = Conditions.create({"seed": 1})
+ADAPTIVE = {"sigma": {"frames": "adaptive"}, "one_shot": {"until": "adaptive"}}
 
 
 def digests(inputs: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -216,3 +217,17 @@ def test_threads_change_every_key() -> None:
 def test_the_reference_is_scored_once_for_all_potentials() -> None:
     one, other = (all_keys(replace(WITH_TRAJECTORY, potential=name)) for name in ("one", "other"))
     assert {name for name in one if one[name] == other[name]} == {"reference_sigma"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"), [({}, True), (ADAPTIVE, False)], ids=["fixed", "adaptive"]
+)
+def test_what_helpers_can_take_over_is_known_from_the_inputs(
+    conditions: dict[str, Any], expected: bool
+) -> None:
+    facts = replace(FACTS, trajectory="trajectory")
+    inputs = record_inputs(("sigma", "one_shot"), facts, Conditions.create(conditions))
+    found = {
+        name: divides(inputs[name]) for name in inputs if (divides := registry.measurement(name).divides)
+    }
+    assert found == {"trajectory_forces": expected, "thermal_forces": expected}
