@@ -141,7 +141,4 @@ def test_a_cell_that_is_asked_to_pause_goes_on_elsewhere(
     assert len(outcomes) > 2 * (6 - 2)
     assert all(outcome.failure is None for outcome in outcomes)
     np.testing.assert_equal(record_contents(study), undisturbed)
-    record = study.records(case)["md"]
-    assert record.calls == N_CALLS
-    # times of all attempts are in it, but for what comes after the last step of each
-    assert record.seconds > 0.5 * sum(outcome.seconds for outcome in outcomes[:-1])
+    assert study.records(case)["md"].calls == N_CALLS
