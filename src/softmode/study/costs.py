@@ -95,13 +95,13 @@ class Costs:
 
 def known_costs(study: Study, cases: Iterable[Case]) -> list[tuple[Case, float]]:
     """Cells that are finished, and how long their records took; without those that have failed."""
-    found = [
-        (case, {record.key: record for record in study.records(case).values()}.values()) for case in cases
-    ]
+    found = (
+        (case, {header.key: header for header in study.headers(case).values()}.values()) for case in cases
+    )
     return [
-        (case, sum(record.seconds for record in records))
-        for case, records in found
-        if all(record.ok for record in records)
+        (case, sum(header.seconds for header in headers))
+        for case, headers in found
+        if all(header.ok for header in headers)
     ]
 
 

@@ -144,10 +144,10 @@ def _recorded(study: Study) -> dict[str, Costs]:
     costs: defaultdict[str, Costs] = defaultdict(Costs)
     seen: set[str] = set()
     for case in study.cases:
-        for name, record in study.records(case).items():
-            if record.ok and record.key not in seen:
-                seen.add(record.key)
-                costs[name].learn(case, record.seconds)
+        for name, header in study.headers(case).items():
+            if header.ok and header.key not in seen:
+                seen.add(header.key)
+                costs[name].learn(case, header.seconds)
     return costs
 
 

@@ -136,13 +136,9 @@ class Share:
     hours: float = 0.0
     last: str = ""
 
-    def add(self, seconds: float, ended: str) -> None:
-        """Count a cell."""
-        self.cells += 1
-        self.add_part(seconds, ended)
-
-    def add_part(self, seconds: float, ended: str) -> None:
-        """Count what went into a cell."""
+    def add(self, seconds: float, ended: str, *, finished: bool) -> None:
+        """Count what went into a cell, and the cell where it is finished."""
+        self.cells += finished
         self.hours += seconds / 3600
         self.last = max(self.last, ended)
 
@@ -296,10 +292,8 @@ class Ledger:
         elif "repeated" in said:
             self._has_ended(said)
             self._gone.repeated += float(said["repeated"]) / 3600
-        elif "part" in said:
-            self._take_part(said)
         else:
-            self._take_cell(said)
+            self._take_work(said, "seconds" if "seconds" in said else "part")
 
     def _has_come(self, said: Mapping[str, Any], at: datetime) -> None:
         """One has come; cards of two jobs may be called the same, and are not the same."""
@@ -329,30 +323,22 @@ class Ledger:
             worker.busy = self._last
         return self._last
 
-    def _take_cell(self, said: Mapping[str, Any]) -> None:
-        host, seconds, ended = str(said["host"]), float(said["seconds"]), str(said["ended"])
-        self._ended.append(self._has_ended(said))
-        self.by_host.setdefault(host, Share(host)).add(seconds, ended)
+    def _take_work(self, said: Mapping[str, Any], name: str) -> None:
+        """What went into a cell: all that finished it, or a part."""
+        host, seconds, ended = str(said["host"]), float(said[name]), str(said["ended"])
+        at, finished = self._has_ended(said), name == "seconds"
+        if finished:
+            self._ended.append(at)
+        self.by_host.setdefault(host, Share(host)).add(seconds, ended, finished=finished)
         if (label := said.get("potential")) is not None:
-            self.by_potential.setdefault(label, Share(label)).add(seconds, ended)
-        self._spent(seconds, said)
+            self.by_potential.setdefault(label, Share(label)).add(seconds, ended, finished=finished)
+        loading = float(said.get("loading", 0.0))
+        self._gone.computing += (seconds - loading) / 3600
+        self._gone.loading += loading / 3600
         if "worker" not in said:  # an earlier version, which did not say how long workers were there
             hours = seconds / 3600
             _add(self._gone, hours, 1)
             self._gone.accelerators += hours * bool(said.get("accelerator"))
-
-    def _take_part(self, said: Mapping[str, Any]) -> None:
-        host, seconds, ended = str(said["host"]), float(said["part"]), str(said["ended"])
-        label = str(said["potential"])
-        self._has_ended(said)
-        self.by_host.setdefault(host, Share(host)).add_part(seconds, ended)
-        self.by_potential.setdefault(label, Share(label)).add_part(seconds, ended)
-        self._spent(seconds, said)
-
-    def _spent(self, seconds: float, said: Mapping[str, Any]) -> None:
-        loading = float(said.get("loading", 0.0))
-        self._gone.computing += (seconds - loading) / 3600
-        self._gone.loading += loading / 3600
 
     def _all_left(self) -> None:
         """Those of a run that was killed were there until the last that is known of it."""
