@@ -14,6 +14,7 @@ from moving_metals import MOVING, write_moving_metal
 from tiny_study import factory, record_contents, run_tiny, study_toml, tiny_study
 
 from softmode import deadlines
+from softmode.measurements.md.replicas import _SPENT
 from softmode.study.endings import case_task
 from softmode.study.folder import open_study, reopen_study
 from softmode.study.md_progress import DynamicsProgress
@@ -134,11 +135,16 @@ def test_a_cell_that_is_asked_to_pause_goes_on_elsewhere(
     monkeypatch.setattr(deadlines, "_own", asked)
     study = open_study(settings_of(killed_root, "paused"))
     [case] = study.cases
-    outcomes = [run_case(case_task(study, case))]
+    outcomes, spent = [run_case(case_task(study, case))], [0.0]
     while outcomes[-1].paused:
         assert len(pieces(study.folder)) >= len(outcomes)
+        [noted] = study.folder.glob(f"records/*/*.partial/{_SPENT:06d}.npz")
+        spent.append(float(np.load(noted)["seconds"]))
         outcomes.append(run_case(case_task(study, case)))
     assert len(outcomes) > 2 * (6 - 2)
     assert all(outcome.failure is None for outcome in outcomes)
     np.testing.assert_equal(record_contents(study), undisturbed)
-    assert study.records(case)["md"].calls == N_CALLS
+    record = study.records(case)["md"]
+    assert record.calls == N_CALLS
+    assert np.all(np.diff(spent) > 0.0)
+    assert record.seconds >= spent[-1]  # all attempts are in it
